@@ -1,0 +1,59 @@
+"""The command line `fer-edge`: the list of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fer_edge import __version__
+from fer_edge.commands import bench, convert, data, doctor, evaluate, run, train
+from fer_edge.errors import FerEdgeError
+
+app = typer.Typer(
+    name="fer-edge",
+    help="Facial-expression recognition from a training set to a small device.",
+    epilog="--debug anywhere shows the traceback of an error.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (data, train, evaluate, convert, bench, run, doctor):
+    module.register(app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"fer-edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the console command; never returns."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app()
+    except FerEdgeError as error:
+        if debug:
+            raise
+        print(f"fer-edge: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except MemoryError:
+        print("fer-edge: out of memory", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        print(f"fer-edge: unexpected {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,44 @@
+"""Options that several commands share, so that each is spelt and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        envvar="FER_EDGE_DATA",
+        metavar="PATH",
+        help="fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'.",
+    ),
+]
+OptionalData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        envvar="FER_EDGE_DATA",
+        metavar="PATH",
+        help="Data set to measure accuracy on (see 'fer-edge data --help').",
+    ),
+]
+SkipBadRows = Annotated[
+    bool, typer.Option("--skip-bad-rows", help="Count and skip rows that are not valid.")
+]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        help="official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets.",
+    ),
+]
+OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE")]

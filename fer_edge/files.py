@@ -1,0 +1,52 @@
+"""Files: written aside and moved into place, never overwritten unasked, named by their hash."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from fer_edge.errors import OutputError
+
+
+def refuse_to_overwrite(path: Path, force: bool) -> None:
+    """Raises OutputError if `path` exists and `force` is not given."""
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists already: choose another name or give --force")
+
+
+@contextlib.contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Gives a temporary path with the same suffix in the same folder; moves it to `path` at the end.
+
+    Whatever stops the block leaves `path` as it was. Raises OutputError if the folder or the file
+    cannot be written.
+    """
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        os.replace(aside, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes the whole file or nothing."""
+    with written_aside(path) as aside:
+        aside.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes the whole file, UTF-8, or nothing."""
+    write_bytes(path, text.encode())
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

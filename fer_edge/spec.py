@@ -1,0 +1,95 @@
+"""Facts that every part shares: labels, input shape, formats, crop policy, the model card."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from fer_edge.errors import ModelError
+
+LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
+
+INPUT_SHAPE = (48, 48, 1)
+"""Height, width, channels of the networks that we train."""
+
+
+class Format(enum.StrEnum):
+    """Number formats of a converted model."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC_RANGE = "dynamic_range"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True)
+class CropPolicy:
+    """How a detected box becomes the square picture that a model sees.
+
+    margin: fraction of the box's side added on each side. 0 for Haar boxes, whose width is 0.98 of
+    a FER-2013 picture's (median over 970 pictures; DESIGN, "Known of the parts").
+    """
+
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A model's input or output: real value = scale * (stored - zero_point); scale 0 if unquantised.
+
+    real_min, real_max: the real range that the tensor's values stand for (gray levels 0..255 for our
+    inputs). content: `gray` for an input, `probabilities` or `logits` for an output.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float = 0.0
+    zero_point: int = 0
+    real_min: float = 0.0
+    real_max: float = 255.0
+    content: str = "gray"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model file says of itself; inside the file and beside it as NAME_FORMAT.json."""
+
+    name: str
+    format: str
+    labels: tuple[str, ...]
+    input: TensorSpec
+    output: TensorSpec
+    crop: CropPolicy = CropPolicy()
+    architecture: str = ""
+    parameters: int = 0
+    macs: int = 0
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    source_sha256: str = ""
+    measured: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Indented JSON with a newline at the end; the same card always gives the same text."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> ModelCard:
+        """Raises ModelError, naming `where`, if the text is no card."""
+        try:
+            raw = json.loads(text)
+            raw["labels"] = tuple(str(label) for label in raw["labels"])
+            for key in ("input", "output"):
+                tensor = TensorSpec(**raw[key])
+                shape = tuple(int(n) for n in tensor.shape)
+                raw[key] = dataclasses.replace(tensor, shape=shape)
+            raw["crop"] = CropPolicy(**raw.get("crop", {}))
+            return cls(**raw)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+            raise ModelError(f"{where} is not a model card: {reason}") from error

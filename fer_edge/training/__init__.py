@@ -1,0 +1,1 @@
+"""Keras: networks, recipes, augmentation, fit, the reference check."""
