@@ -1,0 +1,121 @@
+"""Scores of a classifier from its confusion matrix, and how near two models are. Needs numpy only.
+
+A class that was never predicted has precision 0, one without pictures has recall 0, and both count in
+the macro averages, which run over all classes alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer], n: int) -> Matrix:
+    """Counts, int64 (n, n): rows are true classes, columns predicted ones.
+
+    labels, predicted: integers (N,) in 0..n-1. Raises ValueError for others, and for unequal lengths.
+    """
+    labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
+    if labels.shape != predicted.shape:
+        raise ValueError(f"{labels.shape} labels and {predicted.shape} predictions")
+    for values in (labels, predicted):
+        if values.size and not (values.min() >= 0 and values.max() < n):
+            raise ValueError(f"class outside 0..{n - 1}")
+    return np.bincount(labels * n + predicted, minlength=n * n).reshape(n, n)
+
+
+def accuracy(cm: Matrix) -> float:
+    """Fraction of all pictures whose class was named rightly, 0..1; 0 for no pictures."""
+    return float(np.trace(cm) / max(int(cm.sum()), 1))
+
+
+def precision(cm: Matrix) -> Floats:
+    """TP / (TP + FP) per class, the paper's equation (3); 0 where a class was never predicted."""
+    return _ratio(cm.diagonal(), cm.sum(axis=0))
+
+
+def recall(cm: Matrix) -> Floats:
+    """TP / (TP + FN) per class, the paper's equation (4); 0 where a class has no pictures."""
+    return _ratio(cm.diagonal(), cm.sum(axis=1))
+
+
+def f1(cm: Matrix) -> Floats:
+    """2 TP / (2 TP + FP + FN) per class: the harmonic mean of precision and recall."""
+    return _ratio(2 * cm.diagonal(), cm.sum(axis=0) + cm.sum(axis=1))
+
+
+def one_vs_rest_accuracy(cm: Matrix) -> Floats:
+    """(TP + TN) / all per class, the paper's equation (2) with one class against the rest.
+
+    It counts true negatives: a class of 55 in 3,589 that is never predicted still scores 0.98. `accuracy`
+    is the plain one.
+    """
+    all_pictures = int(cm.sum())
+    wrong = cm.sum(axis=0) + cm.sum(axis=1) - 2 * cm.diagonal()
+    return _ratio(all_pictures - wrong, np.full(len(cm), all_pictures))
+
+
+def scores(cm: Matrix, label_names: Sequence[str]) -> dict[str, Any]:
+    """The part of metrics.json that follows from the matrix, in plain Python types."""
+    p, r, f = precision(cm), recall(cm), f1(cm)
+    support = cm.sum(axis=1)
+    return {
+        "accuracy": accuracy(cm),
+        "macro_precision": float(p.mean()),
+        "macro_recall": float(r.mean()),
+        "macro_f1": float(f.mean()),
+        "per_class": {
+            name: {
+                "precision": float(p[i]),
+                "recall": float(r[i]),
+                "f1": float(f[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(label_names)
+        },
+    }
+
+
+def paper_scores(cm: Matrix) -> dict[str, float]:
+    """Macro averages of the paper's equations (2) to (4), one class against the rest."""
+    return {
+        "one_vs_rest_accuracy": float(one_vs_rest_accuracy(cm).mean()),
+        "one_vs_rest_precision": float(precision(cm).mean()),
+        "one_vs_rest_recall": float(recall(cm).mean()),
+    }
+
+
+def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (95 % by default), as (low, high) in 0..1.
+
+    E. B. Wilson, Journal of the American Statistical Association 22 (1927). No pictures: (0, 1).
+    """
+    if n == 0:
+        return 0.0, 1.0
+    p, squared = correct / n, z * z
+    centre = (p + squared / (2 * n)) / (1 + squared / n)
+    half = z / (1 + squared / n) * math.sqrt(p * (1 - p) / n + squared / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def agreement(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
+    """Fraction of rows whose largest column is the same in both; p, q: (N, classes), N at least 1."""
+    return float((p.argmax(axis=1) == q.argmax(axis=1)).mean())
+
+
+def max_abs_diff(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
+    """Largest absolute difference of two arrays of one shape, at least one value each."""
+    return float(np.abs(np.asarray(p, np.float64) - np.asarray(q, np.float64)).max())
+
+
+def _ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> Floats:
+    out: Floats = np.zeros(len(part), np.float64)
+    np.divide(part, whole, out=out, where=whole != 0)
+    return out
