@@ -1,0 +1,34 @@
+"""OpenCV, imported in one place: quiet, and with one plain line where it cannot be loaded.
+
+Everything in fer_edge takes it from here: `from fer_edge.opencv import cv2`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fer_edge.errors import FerEdgeError
+
+# Read when the library loads. Its complaints reach the user through our own one-line errors.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+def explain_import_error(error: ImportError) -> str:
+    """One line: why OpenCV does not load and what to install."""
+    text = str(error)
+    if "libGL" in text or "libgthread" in text or "libglib" in text:
+        library = text.split(":", maxsplit=1)[0]
+        return (
+            f"OpenCV needs {library}, which this machine lacks: apt install libgl1 libglib2.0-0, or "
+            "pip uninstall opencv-python && pip install 'opencv-python-headless>=4.10,<5' (no window)"
+        )
+    return f"OpenCV cannot be loaded ({text}): pip install 'opencv-python>=4.10,<5'"
+
+
+try:
+    import cv2
+except ImportError as error:
+    raise FerEdgeError(explain_import_error(error)) from error
+
+__all__ = ["cv2", "explain_import_error"]

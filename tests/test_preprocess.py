@@ -1,0 +1,75 @@
+"""Frames of every kind to gray, boxes to faces."""
+
+import numpy as np
+import pytest
+
+from fer_edge.errors import SourceError
+from fer_edge.preprocess import clip_box, crop_face, resize_face, square_box, to_bgr, to_gray
+from fer_edge.spec import CropPolicy
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)], ids=["gray", "one channel", "bgr", "bgra"]
+)
+def test_gray_of_a_gray_level_is_that_level_in_every_layout(shape):
+    assert to_gray(np.full(shape, 90, np.uint8)).tolist() == [[90] * 5] * 4
+
+
+def test_gray_weighs_the_channels_as_bt601():
+    frame = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    assert to_gray(frame).tolist() == [[29, 150, 76]]  # 0.114, 0.587, 0.299 of 255
+
+
+def test_16_bit_levels_keep_their_share_of_white():
+    frame = np.array([[0, 257, 32896, 65535]], np.uint16)
+    assert to_gray(frame).tolist() == [[0, 1, 128, 255]]
+    assert to_bgr(frame)[0, :, 1].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8)])
+def test_what_cannot_be_interpreted_is_an_error(frame):
+    with pytest.raises(SourceError, match="only"):
+        to_gray(frame)
+
+
+def test_crop_without_margin_is_the_box_itself():
+    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    assert (crop_face(gray, (3, 2, 4, 4), (4, 4)) == gray[2:6, 3:7]).all()
+
+
+def test_margin_grows_the_box_on_each_side():
+    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    face = crop_face(gray, (3, 2, 4, 4), (8, 8), CropPolicy(margin=0.5))
+    assert (face == gray[0:8, 1:9]).all()
+
+
+def test_a_box_over_the_corner_repeats_the_border():
+    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    face = crop_face(gray, (0, 0, 4, 4), (8, 8), CropPolicy(margin=0.5))
+    assert (face[2:, 2:] == gray[:6, :6]).all()
+    assert (face[0, 2:] == gray[0, :6]).all()
+    assert (face[2:, 0] == gray[:6, 0]).all()
+
+
+def test_a_box_outside_is_an_error_and_not_an_empty_face():
+    with pytest.raises(ValueError, match="no pixel"):
+        crop_face(np.zeros((10, 10), np.uint8), (20, 20, 4, 4), (4, 4))
+
+
+def test_oblong_boxes_become_squares_round_the_same_centre():
+    assert square_box((10, 20, 10, 20), 0.0) == (5, 20, 20, 20)
+    assert square_box((10, 20, 10, 10), 0.1) == (9, 19, 12, 12)
+
+
+def test_resize_averages_areas_and_leaves_the_right_size_alone():
+    face = np.array([[0, 100], [100, 200]], np.uint8)
+    assert resize_face(face, (1, 1)).tolist() == [[100]]
+    assert resize_face(face, (2, 2)) is face
+
+
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [((-5, -5, 10, 10), (0, 0, 5, 5)), ((95, 45, 10, 10), (95, 45, 5, 5)), ((200, 0, 5, 5), (100, 0, 0, 5))],
+)
+def test_clip(box, clipped):
+    assert clip_box(box, 100, 50) == clipped
