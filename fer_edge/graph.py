@@ -1,0 +1,134 @@
+"""What a .tflite file computes: its operators, tensors and which of them hold weights.
+
+Slots are those of TFLite's schema.fbs (tensorflow/lite/schema/schema.fbs, version 3).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+
+from fer_edge.errors import ModelError
+from fer_edge.flatbuffer import Buffer, Table
+
+FILE_IDENTIFIER = b"TFL3"
+CUSTOM = 32
+"""BuiltinOperator.CUSTOM: the operator's name is in `custom_code`."""
+_SOFTMAX = {"SOFTMAX", "BUILTIN_25"}
+_PASS_ON = {"RESHAPE", "DEQUANTIZE", "QUANTIZE", "BUILTIN_22", "BUILTIN_6", "BUILTIN_114"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor. `constant`: the file holds its values. `variable`: it keeps state between runs."""
+
+    name: str
+    shape: tuple[int, ...]
+    constant: bool
+    variable: bool
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One node. `custom`: it is not one of TFLite's builtin operators. Inputs index the tensors; -1: none."""
+
+    name: str
+    custom: bool
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One subgraph, the first being the main one."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def read(data: bytes) -> tuple[Graph, ...]:
+    """The subgraphs of the .tflite file whose bytes are `data`, every index in them within range.
+
+    Raises ModelError if it is no whole .tflite file.
+    """
+    if not data:
+        raise ModelError("the file is empty")
+    if data[4:8] != FILE_IDENTIFIER:
+        raise ModelError("not a .tflite file")
+    model = Buffer(data).root()
+    holds = [_holds_data(buffer, len(data)) for buffer in model.tables(4)]
+    codes = [_operator_name(code) for code in model.tables(1)]
+    graphs = tuple(_graph(subgraph, codes, holds) for subgraph in model.tables(2))
+    if not graphs or not graphs[0].operators:
+        raise ModelError("the file holds no operators")
+    return graphs
+
+
+def _holds_data(buffer: Table, file_size: int) -> bool:
+    offset, size = buffer.scalar(1, "Q"), buffer.scalar(2, "Q")  # used by files past 2 GB
+    if offset > 1 and offset + size > file_size:
+        raise ModelError("the file is cut or damaged")
+    return buffer.blob_size(0) > 0 or (offset > 1 and size > 0)
+
+
+def _operator_name(code: Table) -> tuple[str, bool]:
+    # Codes past 127 stand in the newer field; older files fill only the 8-bit one.
+    builtin = max(code.scalar(0, "b"), code.scalar(3, "i"))
+    if builtin == CUSTOM:
+        return code.text(1) or "CUSTOM", True
+    return builtin_names().get(builtin, f"BUILTIN_{builtin}"), False
+
+
+def _graph(subgraph: Table, codes: list[tuple[str, bool]], holds: list[bool]) -> Graph:
+    tensors = []
+    for tensor in subgraph.tables(0):
+        buffer = tensor.scalar(2, "I")
+        constant = holds[_within(buffer, len(holds))]
+        shape = tuple(tensor.integers(0))
+        constant = constant or 0 in shape  # nothing to hold
+        tensors.append(Tensor(tensor.text(3), shape, constant, bool(tensor.scalar(5, "B"))))
+    operators = []
+    for operator in subgraph.tables(3):
+        name, custom = codes[_within(operator.scalar(0, "I"), len(codes))]
+        inputs = tuple(_within(n, len(tensors), least=-1) for n in operator.integers(1))
+        outputs = tuple(_within(n, len(tensors)) for n in operator.integers(2))
+        operators.append(Operator(name, custom, inputs, outputs))
+    ends = [tuple(_within(n, len(tensors)) for n in subgraph.integers(slot)) for slot in (1, 2)]
+    return Graph(tuple(tensors), tuple(operators), ends[0], ends[1])
+
+
+def _within(index: int, count: int, least: int = 0) -> int:
+    if not least <= index < count:
+        raise ModelError("the file is damaged: it refers to parts that it does not have")
+    return index
+
+
+def ends_in_softmax(data: bytes) -> bool:
+    """Whether the file's output is a softmax, perhaps reshaped or requantised: probabilities for sure."""
+    main = read(data)[0]
+    makers = {output: operator for operator in main.operators for output in operator.outputs}
+    wanted = main.outputs[0] if main.outputs else -1
+    for _ in range(len(main.operators)):
+        operator = makers.get(wanted)
+        if operator is None or operator.name not in _PASS_ON:
+            return operator is not None and operator.name in _SOFTMAX
+        wanted = operator.inputs[0]
+    return False
+
+
+@functools.cache
+def builtin_names() -> dict[int, str]:
+    """Code -> name of TFLite's builtin operators, from whichever runtime brings the schema.
+
+    Empty where none does (tflite_runtime): operators are then called `BUILTIN_` and their code.
+    """
+    for module in ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated"):
+        try:
+            codes = vars(importlib.import_module(module).BuiltinOperator)
+        except ImportError:
+            continue
+        return {code: name for name, code in codes.items() if isinstance(code, int)}
+    return {}

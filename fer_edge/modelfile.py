@@ -1,0 +1,147 @@
+"""A .tflite file as a whole: the card that travels inside it, and whether it is fit to be run.
+
+The card is read through the zip at the file's end, which needs no schema and takes no time; the
+flatbuffer in front is read only to embed a card and to check a file that is not known.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+from fer_edge import graph, metadata
+from fer_edge.errors import ModelError
+from fer_edge.metadata import CARD_FILE, LABELS_FILE
+from fer_edge.spec import ModelCard
+
+_MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
+_FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
+_VARIABLE_OPERATORS = {
+    "VAR_HANDLE",
+    "READ_VARIABLE",
+    "ASSIGN_VARIABLE",
+    "BUILTIN_142",
+    "BUILTIN_143",
+    "BUILTIN_144",
+}
+_WEIGHTED = {
+    "CONV_2D": 1,
+    "DEPTHWISE_CONV_2D": 1,
+    "FULLY_CONNECTED": 1,
+    "BUILTIN_3": 1,
+    "BUILTIN_4": 1,
+    "BUILTIN_9": 1,
+}
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes. Raises ModelError if it cannot be read or is far too large for a model."""
+    try:
+        if path.stat().st_size > _FILE_LIMIT:
+            raise ModelError(f"{path} is over 1 GiB: not a model for this program")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_card(path: Path) -> ModelCard | None:
+    """The card inside the .tflite file, None if it holds none.
+
+    Raises ModelError if the file cannot be read, or if what it holds as a card is damaged.
+    """
+    return card_in(read_bytes(path), str(path))
+
+
+def card_in(data: bytes, where: str) -> ModelCard | None:
+    """As `read_card`, for the bytes of a file that errors call `where`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if CARD_FILE not in archive.namelist():
+                return None
+            if archive.getinfo(CARD_FILE).file_size > _MEMBER_LIMIT:
+                raise ModelError(f"{where}: the card inside is over 1 MiB, so not one of ours")
+            with archive.open(CARD_FILE) as member:
+                text = member.read(_MEMBER_LIMIT + 1)
+    except zipfile.BadZipFile:
+        # No zip at the end, or a damaged one; a damaged model is found by its hash and by `check`.
+        return None
+    except (OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{where}: the card inside is damaged: {error}") from error
+    return ModelCard.from_json(text, f"{where}: {CARD_FILE} inside it")
+
+
+def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
+    """The .tflite file with `card` in TFLite's own way, for any reader: metadata and an appended zip.
+
+    flatbuffer: a .tflite file's bytes; a zip that it has already is replaced. The same input gives
+    the same bytes. Raises ModelError if it is no .tflite file.
+    """
+    graph.read(flatbuffer)
+    flatbuffer = without_zip(flatbuffer)
+    model = metadata.add_to_model(flatbuffer, metadata.model_metadata(card))
+    stream = io.BytesIO(model)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:  # appends, as the file is no zip
+        for name, text in ((LABELS_FILE, "\n".join(card.labels) + "\n"), (CARD_FILE, card.to_json())):
+            member = zipfile.ZipInfo(name, _FIXED_TIME)
+            member.create_system = 3  # Unix, on whatever system it is written
+            archive.writestr(member, text)
+    return stream.getvalue()
+
+
+def without_zip(data: bytes) -> bytes:
+    """The bytes in front of an appended zip; all of them if there is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            starts = [member.header_offset for member in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return data
+    return data[: min(starts)] if starts else data
+
+
+def operators(data: bytes) -> dict[str, int]:
+    """Name of operator -> how often the file uses it, by name. Raises ModelError if damaged."""
+    used = Counter(operator.name for part in graph.read(data) for operator in part.operators)
+    return dict(sorted(used.items()))
+
+
+def check(path: Path) -> None:
+    """Raises ModelError, in one line that names `path`, unless it is a whole .tflite file that can run.
+
+    Refused: cut, foreign, empty and damaged files; files without their weights or with variables,
+    which some exporters write without a word; operators that TFLite does not build in.
+    """
+    check_bytes(read_bytes(path), str(path))
+
+
+def check_bytes(data: bytes, where: str) -> None:
+    """As `check`, for the bytes of a file that errors call `where`."""
+    try:
+        parts = graph.read(data)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
+    foreign = sorted({operator.name for part in parts for operator in part.operators if operator.custom})
+    if foreign:
+        raise ModelError(
+            f"{where} needs operators outside TFLite ({', '.join(foreign)}): "
+            "convert with builtin operators only"
+        )
+    for part in parts:
+        _check_weights(part, where)
+
+
+def _check_weights(part: graph.Graph, where: str) -> None:
+    names = {operator.name for operator in part.operators}
+    if names & _VARIABLE_OPERATORS or any(tensor.variable for tensor in part.tensors):
+        raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
+    given = set(part.inputs)
+    made = given.union(*(operator.outputs for operator in part.operators))
+    for operator in part.operators:
+        missing = [n for n in operator.inputs if n >= 0 and n not in made and not part.tensors[n].constant]
+        weight = operator.inputs[_WEIGHTED[operator.name]] if operator.name in _WEIGHTED else None
+        if missing or (weight is not None and weight in given):
+            raise ModelError(
+                f"{where} does not hold its weights ({operator.name} has none): convert it again"
+            )
