@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row of a table, or a picture of a tree, that is not valid.
+
+    where: `row 10 (line 11)` or the picture's path. why: what is wrong with it.
+    """
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True)
+class BadRows:
+    """How many rows are not valid, and the first of them (at most BadRows.KEPT)."""
+
+    KEPT: ClassVar[int] = 1000
+    count: int = 0
+    first: tuple[BadRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -20,8 +42,9 @@ class Dataset:
     split: uint8 (N,), index into SPLITS.
     ids: int64 (N,), the row in the source, counted from 1 after a header, or the picture's place
     in the sorted folder tree, from 1.
-    path: what the user named. sha256: of the source's content. protocol: `official` where the three
-    splits of FER-2013 are there, else `holdout` (a tree with train/ and test/ alone).
+    path: what the user named. sha256: of the decoded content (see `content_sha256`). protocol:
+    `official` where the source names the splits of FER-2013, else `holdout` (a tree with train/ and
+    test/ alone, a table without `Usage`). bad: rows that were left out.
     """
 
     images: NDArray[np.uint8]
@@ -31,6 +54,7 @@ class Dataset:
     path: str
     sha256: str
     protocol: str = "official"
+    bad: BadRows = BadRows()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,3 +72,14 @@ class Dataset:
     def part(self, *names: str) -> Dataset:
         """The rows whose split is among `names` (of SPLITS), in the source's order."""
         return self.rows(np.isin(self.split, [SPLITS.index(name) for name in names]))
+
+
+def content_sha256(images: NDArray[np.uint8], labels: NDArray[np.int64], split: NDArray[np.uint8]) -> str:
+    """SHA-256 of pictures, labels and splits in their order.
+
+    The same rows give the same hash whatever file they came in (.csv, .xz, .zip, other column order).
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(images).data)
+    digest.update(labels.astype("<i8").tobytes())
+    digest.update(split.tobytes())
+    return digest.hexdigest()
