@@ -2,15 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import metrics
-from fer_edge.data.dataset import Dataset
-from fer_edge.errors import DataError, ModelError
+from fer_edge import data, metrics
+from fer_edge.data.dataset import SPLITS, Dataset
+from fer_edge.errors import DataError, ModelError, UsageError
+from fer_edge.predictors import Predictor
 from fer_edge.spec import LABELS
+
+CHUNK = 256
+"""Pictures between two steps of a progress bar."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that are evaluated, and what metrics.json says of them."""
+
+    dataset: Dataset
+    protocol: str
+    split: str
+    seen: NDArray[np.bool_] | None
+
+
+def select(
+    dataset: Dataset, protocol: str, split: str | None, *, limit: int | None = None, seed: int = 0
+) -> Selection:
+    """The rows of `split`, by default those that `protocol` reports on.
+
+    limit: so many of them at most, drawn by the seed, in the data's order. `seen` marks rows whose
+    picture is also in Training; it is None where the data set has no Training.
+    Raises UsageError for a split that does not exist, DataError for one without rows.
+    """
+    if split is None:
+        chosen = data.protocol_splits(dataset, protocol)
+        part, name = chosen.report, chosen.name
+        split = "+".join(SPLITS[index] for index in np.unique(part.split))
+    else:
+        if split not in SPLITS:
+            raise UsageError(f"there is no split {split!r}: choose from {', '.join(SPLITS)}")
+        part, name = dataset.part(split), protocol if dataset.protocol == "official" else dataset.protocol
+    if len(part) == 0:
+        raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
+    if limit is not None and limit < len(part):
+        part = part.rows(np.sort(np.random.default_rng(seed).permutation(len(part))[:limit]))
+    training = dataset.part("Training")
+    seen = data.seen_in_training(part, training) if len(training) else None
+    return Selection(part, name, split, seen)
+
+
+def evaluate(
+    model: Predictor,
+    selection: Selection,
+    *,
+    flip: bool = False,
+    step: Callable[[int], object] = lambda pictures: None,
+) -> dict[str, Any]:
+    """The metrics.json value of a model on a selection; the parameters as in `probabilities_of`."""
+    probabilities = probabilities_of(model, selection.dataset.images, flip=flip, step=step)
+    return report(
+        probabilities,
+        selection.dataset,
+        model=model.name,
+        protocol=selection.protocol,
+        split=selection.split,
+        seen=selection.seen,
+    )
+
+
+def probabilities_of(
+    model: Predictor,
+    images: NDArray[np.uint8],
+    *,
+    flip: bool = False,
+    step: Callable[[int], object] = lambda pictures: None,
+) -> NDArray[np.float32]:
+    """Probabilities, float32 (N, 7) in the order of spec.LABELS, of images uint8 (N, 48, 48).
+
+    flip: averages each picture with its mirror image. step: called with the number of pictures done.
+    Raises ModelError where the model names other expressions.
+    """
+    if sorted(model.labels) != sorted(LABELS):
+        raise ModelError(
+            f"{model.name} names {', '.join(model.labels)}, and the data {', '.join(LABELS)}: "
+            "its accuracy cannot be measured on them"
+        )
+    columns = [model.labels.index(label) for label in LABELS]
+    out = np.empty((len(images), len(LABELS)), np.float32)
+    for start in range(0, len(images), CHUNK):
+        faces = _resized(np.asarray(images[start : start + CHUNK]), model.input_size)
+        p = model.predict(faces)
+        if flip:
+            p += model.predict(np.ascontiguousarray(faces[:, :, ::-1]))
+            p /= 2
+        out[start : start + CHUNK] = p[:, columns]
+        step(len(faces))
+    return out
 
 
 def report(
@@ -58,3 +149,11 @@ def report(
         **scores,
         "confusion_matrix": cm.tolist(),
     }
+
+
+def _resized(faces: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if faces.shape[1:] == size:
+        return faces
+    from fer_edge.preprocess import resize_face
+
+    return np.stack([resize_face(face, size) for face in faces])

@@ -2,8 +2,97 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from fer_edge.commands import options
+
+EXAMPLE = (
+    "Example: fer-edge bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"
+)
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Shipped models' names or .tflite files; default: all that ship.", metavar="[MODEL]..."
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
+]
+Card = Annotated[
+    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) for models that carry none.")
+]
+Threads = Annotated[str, typer.Option("--threads", metavar="N,...", help="Thread counts, a row each: 1,2.")]
+Warmup = Annotated[int, typer.Option("--warmup", min=0, help="Inferences before the timing.")]
+Runs = Annotated[int, typer.Option("--runs", min=1, help="Timed inferences of each row.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
+]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as CSV.")]
+Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write a Markdown table.")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw accuracy against latency and size.")
+]
+Compare = Annotated[
+    Path | None,
+    typer.Option("--compare", metavar="FILE", help="An older --json: show what changed; exit 3 if worse."),
+]
+Tolerance = Annotated[
+    float, typer.Option("--tolerance", min=0, help="Growth of time, size, memory that passes, in percent.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
+
+    @app.command(epilog=EXAMPLE)
+    def bench(
+        models: Models = None,
+        data: options.OptionalData = None,
+        *,
+        split: Split = None,
+        protocol: options.Protocol = "official",
+        limit: Limit = None,
+        card: Card = None,
+        threads: Threads = "1",
+        warmup: Warmup = 50,
+        runs: Runs = 500,
+        csv: Csv = None,
+        markdown: Markdown = None,
+        plot: Plot = None,
+        compare: Compare = None,
+        tolerance: Tolerance = 10.0,
+        skip_bad_rows: options.SkipBadRows = False,
+        seed: options.Seed = 0,
+        json: options.Json = None,
+        force: options.Force = False,
+    ) -> None:
+        """Measure size, load time, latency, memory and accuracy of models side by side."""
+        from fer_edge import console, evaluation, files, report, shipped
+        from fer_edge.bench import compare as comparing
+        from fer_edge.bench import show
+        from fer_edge.bench.run import Config, parse_threads, run
+        from fer_edge.data import load
+
+        console.reserve_stdout(json)
+        outputs = [csv, markdown, plot, Path(json) if json and json != "-" else None]
+        for output in outputs:
+            if output is not None:
+                files.refuse_to_overwrite(output, force)
+        config = Config(parse_threads(threads), warmup, runs, card, seed)
+        paths = [shipped.find_model(name) for name in models] if models else shipped.models()
+        old = comparing.read(compare) if compare else None
+        selection = None
+        if data is not None:
+            whole = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
+            selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
+        result = run(paths, config, selection, report.progress)
+        show.result(result)
+        show.write(result, csv=csv, markdown=markdown, plot_to=plot)
+        console.write_json(json, result, force)
+        if old is not None:
+            show.compared(old, result, tolerance / 100)

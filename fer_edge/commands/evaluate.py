@@ -2,8 +2,70 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from fer_edge.commands import options
+
+EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
+
+Model = Annotated[
+    str, typer.Argument(help="A shipped model's name (tuned_int8), a .tflite or a .keras file.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
+]
+Tta = Annotated[
+    str | None,
+    typer.Option("--tta", help="flip: average each picture with its mirror image.", metavar="flip"),
+]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the interpreter.")]
+Card = Annotated[
+    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw the confusion matrix into this picture.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
+
+    @app.command(epilog=EXAMPLE)
+    def evaluate(
+        model: Model,
+        data: options.Data,
+        *,
+        split: Split = None,
+        protocol: options.Protocol = "official",
+        tta: Tta = None,
+        threads: Threads = 1,
+        card: Card = None,
+        plot: Plot = None,
+        skip_bad_rows: options.SkipBadRows = False,
+        seed: options.Seed = 0,
+        json: options.Json = None,
+        force: options.Force = False,
+    ) -> None:
+        """Measure accuracy, precision, recall and F1 of a model on a data set."""
+        from fer_edge import console, evaluation, files, predictors, report
+        from fer_edge.data import load
+        from fer_edge.errors import UsageError
+
+        console.reserve_stdout(json)
+        if tta not in (None, "flip"):
+            raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
+        for output in (plot, Path(json) if json and json != "-" else None):
+            if output is not None:
+                files.refuse_to_overwrite(output, force)
+        subject = predictors.open_model(model, threads, card)
+        chosen = evaluation.select(load(data, skip_bad_rows=skip_bad_rows, seed=seed), protocol, split)
+        with report.progress("evaluating", len(chosen.dataset)) as step:
+            result = evaluation.evaluate(subject, chosen, flip=tta == "flip", step=step)
+        report.show_evaluation(result)
+        if plot is not None:
+            report.draw_evaluation(result, plot)
+        console.write_json(json, result, force)

@@ -1,0 +1,86 @@
+"""Accuracy, macro-F1 and agreement with float32 of the models that are benchmarked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import console, metrics
+from fer_edge.classifier import Classifier
+from fer_edge.errors import ModelError
+from fer_edge.evaluation import Selection, probabilities_of
+from fer_edge.predictors import Predictor
+from fer_edge.spec import LABELS, Format
+
+Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], object]]]
+"""What is done and in how many steps, to a context whose value is called with the number of steps done."""
+
+
+class Scores(TypedDict):
+    """Fractions 0..1; None where not measured. agreement: of the named class with NAME_float32's."""
+
+    accuracy: float | None
+    macro_f1: float | None
+    agreement: float | None
+
+
+def measure(
+    classifiers: Mapping[Path, Classifier], selection: Selection | None, progress: Progress
+) -> dict[Path, Scores]:
+    """Scores of each file on the selection, through the classifiers that were timed.
+
+    The float32 file of a family is taken from among them, else from beside the file; where there is
+    none, agreement is None. A model of other expressions gets no scores, and a warning says why.
+    """
+    none = Scores(accuracy=None, macro_f1=None, agreement=None)
+    if selection is None:
+        return dict.fromkeys(classifiers, none)
+    images, labels = selection.dataset.images, selection.dataset.labels
+    references = {path: _reference(path, classifiers) for path in classifiers}
+    needed = {
+        **classifiers,
+        **{path: Classifier(path) for path in references.values() if path and path not in classifiers},
+    }
+    probabilities: dict[Path, NDArray[np.float32]] = {}
+    with progress("accuracy", len(needed) * len(images)) as step:
+        for path, classifier in needed.items():
+            model = Predictor(path.stem, classifier.labels, classifier.input_size, classifier.predict)
+            try:
+                probabilities[path] = probabilities_of(model, images, step=step)
+            except ModelError as error:
+                console.warn(str(error))
+    scores = {}
+    for path in classifiers:
+        if path not in probabilities:
+            scores[path] = none
+            continue
+        p, reference = probabilities[path], probabilities.get(references[path] or path.parent)
+        cm = metrics.confusion_matrix(labels, p.argmax(axis=1), len(LABELS))
+        agreement = None if reference is None else metrics.agreement(p, reference)
+        macro_f1 = float(metrics.f1(cm).mean())
+        scores[path] = Scores(accuracy=metrics.accuracy(cm), macro_f1=macro_f1, agreement=agreement)
+    return scores
+
+
+def split_name(stem: str) -> tuple[str, str | None]:
+    """`tuned_int8` as its family and format: ("tuned", "int8"); a name without one of ours has None."""
+    for known in Format:
+        if stem.endswith(f"_{known}"):
+            return stem.removesuffix(f"_{known}"), str(known)
+    return stem, None
+
+
+def _reference(path: Path, benched: Mapping[Path, Classifier]) -> Path | None:
+    family, known = split_name(path.stem)
+    if known is None:
+        return None
+    wanted = f"{family}_{Format.FLOAT32}.tflite"
+    beside = path.with_name(wanted)
+    if beside in benched or beside.is_file():
+        return beside
+    return next((other for other in benched if other.name == wanted), None)

@@ -1,0 +1,155 @@
+"""One benchmark from its models to the value of `bench --json`."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_edge import data, machine, modelfile, preprocess
+from fer_edge.bench import accuracy, child, timing
+from fer_edge.bench.accuracy import Progress
+from fer_edge.classifier import Classifier, check
+from fer_edge.errors import UsageError
+from fer_edge.evaluation import Selection
+
+SCHEMA = 1
+FACES = 16
+"""Drawn faces that the latency is measured on, in turn."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """threads: of the interpreter, a row each. warmup (from 0), runs (from 1): inferences of each row."""
+
+    threads: tuple[int, ...] = (1,)
+    warmup: int = 50
+    runs: int = 500
+    card: Path | None = None
+    seed: int = 0
+
+
+def parse_threads(text: str) -> tuple[int, ...]:
+    """`1,2` as (1, 2), each once. Raises UsageError for anything but positive whole numbers."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--threads {text!r}: whole numbers from 1 are needed, such as 1,2")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+@contextlib.contextmanager
+def silent(_what: str, _steps: int) -> Iterator[Callable[[int], object]]:
+    """Progress that nobody sees."""
+    yield lambda done: None
+
+
+def run(
+    models: Sequence[Path], config: Config, selection: Selection | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Benchmarks `.tflite` files; returns the value of `bench --json` (DESIGN), in plain Python types.
+
+    Latency is that of `Classifier.predict_one`: a face of gray levels in, probabilities out.
+    selection: faces to measure accuracy and agreement on; None leaves those null. Raises ModelError for
+    a file that does not load, UsageError if there are no models.
+    """
+    if not models:
+        raise UsageError("no model to measure: none ships with this installation, name a .tflite file")
+    described = machine.describe()  # before we load the machine ourselves
+    models = list(dict.fromkeys(models))
+    for path in models:
+        check(path)
+    # a card that was given is for those files that say nothing of themselves
+    cards = {path: None if modelfile.read_card(path) else config.card for path in models}
+    rows = list(itertools.product(models, config.threads))
+    loads = []
+    with progress("load time and memory", len(rows)) as step:
+        for path, threads in rows:
+            loads.append(child.measure(path, threads, cards[path]))
+            step(1)
+    classifiers = [Classifier(path, threads, cards[path], checked=True) for path, threads in rows]
+    with progress("latency", len(rows) * -(-config.runs // timing.BLOCK)) as step:
+        timings, others = timing.interleaved(
+            [_subject(classifier, config.seed) for classifier in classifiers],
+            config.warmup,
+            config.runs,
+            config.seed,
+            after_block=lambda: step(1),
+        )
+    scores = accuracy.measure(
+        dict(zip((path for path, _ in rows), classifiers, strict=True)), selection, progress
+    )
+    names = _names([path for path, _ in rows])
+    results = [
+        _row(
+            name,
+            path,
+            threads,
+            load=load,
+            latency=timing.summary(timed),
+            disturbed=timing.disturbed(timed, others),
+            scores=scores[path],
+        )
+        for name, (path, threads), load, timed in zip(names, rows, loads, timings, strict=True)
+    ]
+    return {
+        "schema": SCHEMA,
+        "machine": {**described, "others_share": others},
+        "config": {"warmup": config.warmup, "runs": config.runs, "data": _described(selection)},
+        "results": results,
+    }
+
+
+def _row(
+    name: str,
+    path: Path,
+    threads: int,
+    *,
+    load: dict[str, Any],
+    latency: dict[str, Any],
+    disturbed: bool,
+    scores: accuracy.Scores,
+) -> dict[str, Any]:
+    return {
+        "model": name,
+        "format": accuracy.split_name(path.stem)[1],
+        "bytes": path.stat().st_size,
+        "threads": threads,
+        "load_ms": load["load_ms"],
+        "first_ms": load["first_ms"],
+        "latency_ms": latency["latency_ms"],
+        "cpu_ms": latency["cpu_ms"],
+        "disturbed": disturbed,
+        "fps": latency["fps"],
+        "peak_rss_mib": load["peak_rss_mib"],
+        "accuracy": scores["accuracy"],
+        "macro_f1": scores["macro_f1"],
+        "agreement": scores["agreement"],
+    }
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A file's stem, or its whole path where two files share one."""
+    stems = collections.Counter(path.stem for path in set(paths))
+    return [path.stem if stems[path.stem] == 1 else str(path) for path in paths]
+
+
+def _subject(classifier: Classifier, seed: int) -> Callable[[], object]:
+    drawn, _ = data.drawn_faces(FACES, seed)
+    faces = itertools.cycle([preprocess.resize_face(face, classifier.input_size) for face in drawn])
+    return lambda: classifier.predict_one(next(faces))
+
+
+def _described(selection: Selection | None) -> dict[str, Any] | None:
+    if selection is None:
+        return None
+    return {
+        "path": selection.dataset.path,
+        "sha256": selection.dataset.sha256,
+        "protocol": selection.protocol,
+        "split": selection.split,
+        "n": len(selection.dataset),
+    }

@@ -1,0 +1,142 @@
+"""What the machine and the software are, for whoever compares figures. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from fer_edge import __version__
+
+_INTERPRETERS = ("ai-edge-litert", "tflite-runtime", "tensorflow")  # in the order in which they are tried
+_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
+
+
+def describe() -> dict[str, Any]:
+    """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB, clock in MHz.
+
+    `governor` and `mhz` are the first core's, at the moment of the call.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {
+        "time": now,
+        "cpu": cpu_name(),
+        "board": _read("/proc/device-tree/model"),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
+        "memory_mib": _memory_mib(),
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "mhz": _mhz(),
+        "load_average": _load_average(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": _version(("numpy",)),
+        "opencv": _version(_OPENCV),
+        "interpreter": _version(_INTERPRETERS),
+        "fer_edge": __version__,
+        "commit": _commit(),
+    }
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_name() -> str | None:
+    """The processor as the system calls it."""
+    for line in (_read("/proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Hardware", "Model") and value.strip():
+            return value.strip()
+    if platform.system() == "Darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return platform.processor() or None
+
+
+def busy_seconds() -> float | None:
+    """CPU time that the whole machine has spent since it started, time stolen by a hypervisor included.
+
+    None where the system does not tell (no /proc/stat).
+    """
+    first_line = (_read("/proc/stat") or "").split("\n", 1)[0].split()
+    if len(first_line) < 9 or first_line[0] != "cpu":
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first_line[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_rss_mib() -> float | None:
+    """Peak resident memory of this process alone, in MiB; None where the system does not tell.
+
+    Linux's VmHWM, since ru_maxrss starts at the parent's size after fork and exec.
+    """
+    for line in (_read("/proc/self/status") or "").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if platform.system() == "Darwin" else 1 << 10)
+
+
+def _memory_mib() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _mhz() -> int | None:
+    khz = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    if khz and khz.isdigit():
+        return int(khz) // 1000
+    for line in (_read("/proc/cpuinfo") or "").splitlines():
+        if line.startswith("cpu MHz"):
+            return round(float(line.split(":")[1]))
+    return None
+
+
+def _load_average() -> float | None:
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def _version(packages: tuple[str, ...]) -> str | None:
+    for package in packages:
+        try:
+            return f"{package} {importlib.metadata.version(package)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this package lies in; `-dirty` where its files were changed."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    return _output("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
