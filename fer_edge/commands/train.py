@@ -1,9 +1,53 @@
-"""`fer-edge train`."""
+"""`fer-edge train`: a training set to a float32 network with its card."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from fer_edge.commands import options
+
+EPILOG = "Example: fer-edge train --recipe tuned --data fer2013.csv --out runs/tuned; then again with --resume."
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
+    app.command("train", epilog=EPILOG)(train)
+
+
+def train(
+    data: options.Data,
+    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a TOML file.")] = "tuned",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2)] = None,
+    dropout: Annotated[float | None, typer.Option(min=0, max=0.99)] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    seed: options.Seed = 0,
+    skip_bad_rows: options.SkipBadRows = False,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Train a network by a recipe and report it; a checkpoint each epoch survives a kill."""
+    from fer_edge import console, shipped
+    from fer_edge.quiet import quiet_training
+
+    console.reserve_stdout(json)
+    quiet_training()
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    from fer_edge.training import recipes, session
+
+    chosen = recipes.read(shipped.recipe("train", recipe)).override(
+        epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
+    )
+    metrics = session.run(
+        chosen, data, out or Path("runs") / chosen.name, seed,
+        resume=resume, force=force, precision=precision, skip_bad_rows=skip_bad_rows,
+    )
+    console.write_json(json, metrics, force)

@@ -24,6 +24,11 @@ class Protocol:
     validation: Dataset
     report: Dataset
 
+    @property
+    def report_split(self) -> str:
+        """The name, of SPLITS, of the rows reported on."""
+        return "PublicTest" if self.name == "paper" else "PrivateTest"
+
 
 def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
     """The data set cut for training, choosing and reporting.

@@ -1,0 +1,74 @@
+"""Training data as batches; order and augmentation follow from (seed, epoch, batch) alone.
+
+Nothing else is random here, so a resumed training sees what an unbroken one would have seen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.data.dataset import Dataset
+from fer_edge.spec import LABELS
+from fer_edge.training.augmentation import augment
+from fer_edge.training.recipes import Recipe
+
+
+def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """float32 (7,): all / (classes x count), 0 for a class without pictures; averages 1 over `labels`."""
+    counts = np.bincount(labels, minlength=len(LABELS))
+    present = counts > 0
+    weights = np.zeros(len(LABELS), np.float32)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return weights
+
+
+class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of (float32 (B, 48, 48, 1) of gray levels, one-hot float32 (B, 7), weights float32 (B,)).
+
+    The last, shorter batch of an epoch is left out, so that batch normalisation sees whole batches;
+    the order changes each epoch, so no picture is left out for long.
+    """
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
+        self.dataset, self.recipe, self.seed = dataset, recipe, seed
+        self.size = min(recipe.batch_size, len(dataset))
+        even = np.ones(len(LABELS), np.float32)
+        self.weights = class_weights(dataset.labels) if recipe.balance_classes else even
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Lays the order of epoch `epoch`, counted from 0."""
+        self.epoch = epoch
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
+
+    def __len__(self) -> int:
+        return len(self.dataset) // self.size
+
+    def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
+        rows = self.order[index * self.size : (index + 1) * self.size]
+        rng = np.random.default_rng((self.seed, self.epoch, index + 1))
+        faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
+        labels = self.dataset.labels[rows]
+        one_hot = np.eye(len(LABELS), dtype=np.float32)[labels]
+        return faces[..., None].astype(np.float32), one_hot, self.weights[labels]
+
+
+def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
+    """The model's outputs, float32 (N, outputs), for faces uint8 (N, 48, 48)."""
+    parts = []
+    for k in range(math.ceil(len(images) / batch_size)):
+        faces = images[k * batch_size : (k + 1) * batch_size, ..., None].astype(np.float32)
+        parts.append(keras.ops.convert_to_numpy(model.predict_on_batch(faces)).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def loss_and_accuracy(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean cross-entropy in nats and accuracy 0..1 of probabilities float32 (N, 7)."""
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(true, 1e-12)).mean()), float((probabilities.argmax(1) == labels).mean())

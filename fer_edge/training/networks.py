@@ -1,0 +1,82 @@
+"""The networks that we train: gray levels 0..255, float32 (N, 48, 48, 1) -> probabilities float32 (N, 7).
+
+Equation (1) of the paper, ((p / 255) - 0.5) x 2, is each network's first layer, so that no caller can
+get the normalisation wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers
+
+from fer_edge.errors import UsageError
+from fer_edge.spec import INPUT_SHAPE, LABELS
+
+PAPER_STAGES = ((16, 7), (32, 5), (64, 3), (128, 3))
+"""Filters and kernel side of both convolutions of stages 1 to 4 (Table 2 of the paper)."""
+
+
+def normalisation() -> Any:
+    """Equation (1): maps 0..255 to -1..1."""
+    return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalisation")
+
+
+def batch_normalisation() -> Any:
+    """Keras' layer; on PyTorch the same layer computed by one fused kernel (see torch_layers)."""
+    if keras.backend.backend() == "torch":
+        from fer_edge.training.torch_layers import FusedBatchNormalization
+
+        return FusedBatchNormalization()
+    return layers.BatchNormalization()
+
+
+def paper(dropout: float = 0.6, batch_norm: Callable[[], Any] = layers.BatchNormalization) -> keras.Model:
+    """Table 2 of Ihsan et al.: 642,935 parameters, 641,463 trainable, 71.6 M multiply-accumulates.
+
+    'Padding = 1' with kernels of 7 and 5 cannot be one pixel and keep the size, which the table's sizes
+    need: it is read as 'same'. ReLU stands only where the table has it, once a stage.
+    dropout: fraction 0..1 of each of the four dropout layers.
+    """
+    x = inputs = keras.Input(INPUT_SHAPE, name="face")
+    x = normalisation()(x)
+    for filters, side in PAPER_STAGES:
+        for _ in range(2):
+            x = layers.Conv2D(filters, side, padding="same")(x)
+            x = batch_norm()(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2)(x)
+        x = layers.Dropout(dropout)(x)
+    x = layers.Conv2D(256, 3, padding="same")(x)
+    x = batch_norm()(x)
+    x = layers.Conv2D(len(LABELS), 3, padding="same")(x)
+    x = layers.GlobalMaxPooling2D(name="logits")(x)
+    x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    return keras.Model(inputs, x, name="paper")
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper}
+
+
+def build(network: str, dropout: float, batch_norm: Callable[[], Any] = layers.BatchNormalization) -> keras.Model:
+    """The network of that name, freshly initialised. Raises UsageError for an unknown name."""
+    if network not in NETWORKS:
+        raise UsageError(f"no network {network!r}: there are {', '.join(NETWORKS)}")
+    return NETWORKS[network](dropout=dropout, batch_norm=batch_norm)
+
+
+def multiply_accumulates(model: keras.Model) -> int:
+    """Multiply-accumulates of one picture's convolutions and dense layers (biases not counted)."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
+            pixels = 1
+            for side in layer.output.shape[1:-1]:
+                pixels *= side
+            kernel = 1
+            for side in layer.kernel.shape:
+                kernel *= side
+            total += pixels * kernel
+    return total

@@ -1,0 +1,129 @@
+"""Hyperparameters: a frozen dataclass, filled from a TOML recipe, where an unknown key is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_edge.errors import UsageError
+
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("plateau", "one_cycle")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random changes of a training picture; each picture is warped once.
+
+    rotation_deg: largest turn either way. shift_px: largest shift either way, each axis. zoom_min,
+    zoom_max: scale. brightness: largest addition either way, gray levels. contrast: largest relative
+    change either way. erase_probability, erase_px: chance and largest side of a square of noise.
+    """
+
+    rotation_deg: float = 0.0
+    shift_px: float = 0.0
+    zoom_min: float = 1.0
+    zoom_max: float = 1.0
+    flip: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erase_probability: float = 0.0
+    erase_px: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training, whole. Defaults are plain; recipes/*.toml hold what is used.
+
+    schedule `plateau`: learning_rate until the validation loss has not improved for
+    patience / 4 epochs, then a tenth, and so on; stops after `patience` epochs without improvement.
+    `one_cycle`: a rise over warmup_fraction of all steps, then half a cosine down to 0; no early stop.
+    weight_decay: decoupled, times the learning rate (Loshchilov & Hutter 2019).
+    balance_classes: weighs each class by all / (classes x its count).
+    reference_*: tolerances of the reference check between training device and float32 on the CPU.
+    """
+
+    name: str
+    network: str = "paper"
+    protocol: str = "official"
+    epochs: int = 100
+    batch_size: int = 32
+    dropout: float = 0.6
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "plateau"
+    warmup_fraction: float = 0.25
+    patience: int = 12
+    label_smoothing: float = 0.0
+    balance_classes: bool = False
+    monitor: str = "val_loss"
+    reference_agreement: float = 0.97
+    reference_loss_difference: float = 0.02
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"optimizer must be one of {OPTIMIZERS}": self.optimizer in OPTIMIZERS,
+            f"schedule must be one of {SCHEDULES}": self.schedule in SCHEDULES,
+            "monitor must be val_loss or val_accuracy": self.monitor in ("val_loss", "val_accuracy"),
+            "epochs must be at least 1": self.epochs >= 1,
+            "batch_size must be at least 2": self.batch_size >= 2,
+            "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
+            "learning_rate must be above 0": self.learning_rate > 0,
+            "patience must be at least 1": self.patience >= 1,
+            "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
+        }
+        for complaint, holds in checks.items():
+            if not holds:
+                raise UsageError(f"recipe {self.name}: {complaint}")
+
+    def override(self, **values: Any) -> Recipe:
+        """The recipe with the values that are not None."""
+        return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
+
+
+def _filled(kind: type[Any], table: dict[str, Any], where: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key, value in table.items():
+        if key not in fields:
+            raise UsageError(f"{where}: unknown key {key!r}: there are {', '.join(fields)}")
+        wanted = {"float": (int, float), "int": int, "str": str, "bool": bool}.get(str(fields[key].type))
+        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
+            raise UsageError(f"{where}: {key} must be of type {fields[key].type}, not {value!r}")
+    return kind(**table)
+
+
+def read(path: Path) -> Recipe:
+    """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
+
+    Raises UsageError naming the file and key for anything that is no recipe.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is not a recipe: {error}") from error
+    table.setdefault("name", path.stem)
+    augmentation = table.pop("augmentation", {})
+    if not isinstance(augmentation, dict):
+        raise UsageError(f"{path}: augmentation must be a table")
+    table["augmentation"] = _filled(Augmentation, augmentation, f"{path} [augmentation]")
+    recipe: Recipe = _filled(Recipe, table, str(path))
+    return recipe
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML that `read` gives back unchanged."""
+
+    def line(key: str, value: Any) -> str:
+        text = str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+        return f"{key} = {text}\n"
+
+    table = dataclasses.asdict(recipe)
+    augmentation = table.pop("augmentation")
+    head = "".join(line(*item) for item in table.items())
+    return head + "\n[augmentation]\n" + "".join(line(*item) for item in augmentation.items())

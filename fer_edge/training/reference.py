@@ -1,0 +1,74 @@
+"""The reference check: the trained weights in float32 on the CPU against the device that trained them.
+
+What ships and is converted is the float32 network that this rebuilds, so a difference that the training
+device's number format or a fault of its kernels hides is found before anything stands on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+
+from fer_edge.data.dataset import Dataset
+from fer_edge.training import networks
+from fer_edge.training.batches import loss_and_accuracy, predict
+from fer_edge.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class ReferenceCheck:
+    """agreement: share of pictures with the same class. Losses: mean cross-entropy in nats."""
+
+    pictures: int
+    agreement: float
+    max_abs_diff: float
+    loss_device: float
+    loss_float32: float
+    accuracy_device: float
+    accuracy_float32: float
+    passed: bool
+
+    def to_dict(self) -> dict[str, float | int | bool]:
+        return asdict(self)
+
+
+def rebuild(network: keras.Model, recipe: Recipe) -> keras.Model:
+    """The same weights in a fresh float32 network of Keras' own layers, on the CPU."""
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float32")
+    on_torch = keras.backend.backend() == "torch"
+    # Keras cannot create a dropout layer's integer state inside a device scope on PyTorch.
+    place = contextlib.nullcontext() if on_torch else keras.device("cpu:0")
+    try:
+        with place:
+            reference = networks.build(recipe.network, recipe.dropout)
+            reference.set_weights(network.get_weights())
+        if on_torch:
+            reference.to("cpu")
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+    return reference
+
+
+def check(network: keras.Model, reference: keras.Model, dataset: Dataset, recipe: Recipe) -> ReferenceCheck:
+    """Compares both on all of `dataset`; passes within the recipe's two tolerances."""
+    on_device = predict(network, dataset.images)
+    with keras.device("cpu:0"):
+        in_float32 = predict(reference, dataset.images)
+    agreement = float((on_device.argmax(1) == in_float32.argmax(1)).mean())
+    loss_device, accuracy_device = loss_and_accuracy(on_device, dataset.labels)
+    loss_float32, accuracy_float32 = loss_and_accuracy(in_float32, dataset.labels)
+    near = abs(loss_device - loss_float32) <= recipe.reference_loss_difference
+    return ReferenceCheck(
+        pictures=len(dataset),
+        agreement=agreement,
+        max_abs_diff=float(np.abs(on_device - in_float32).max()),
+        loss_device=loss_device,
+        loss_float32=loss_float32,
+        accuracy_device=accuracy_device,
+        accuracy_float32=accuracy_float32,
+        passed=agreement >= recipe.reference_agreement and near,
+    )

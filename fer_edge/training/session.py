@@ -1,0 +1,88 @@
+"""One whole training: data, device, fit, reference check, outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fer_edge import console, files
+from fer_edge.data import load, protocol_splits
+from fer_edge.errors import GateError, OutputError
+from fer_edge.training import device, fit, outputs, recipes, reference
+from fer_edge.training.progress import TrainingProgress
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds `folder` against a second training. Raises OutputError where one runs already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(f"another training is writing to {folder}: choose another --out") from error
+        yield
+
+
+def _make_ready(folder: Path, resume: bool, force: bool) -> None:
+    checkpoint = folder / "checkpoint"
+    if checkpoint.exists() and not resume:
+        if not force:
+            raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
+        shutil.rmtree(checkpoint)
+
+
+def run(
+    recipe: recipes.Recipe,
+    data: str,
+    folder: Path,
+    seed: int,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    precision: str = "auto",
+    skip_bad_rows: bool = False,
+) -> dict[str, Any]:
+    """Trains into `folder`; gives the metrics on the protocol's report split.
+
+    Raises OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError
+    past the recipe's reference tolerances (the model is written all the same, so that it can be looked at).
+    """
+    used = device.prepare(precision)
+    console.say(str(used))
+    try:
+        with _alone(folder):
+            _make_ready(folder, resume, force)
+            protocol = protocol_splits(load(data, skip_bad_rows=skip_bad_rows, seed=seed), recipe.protocol)
+            files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
+            with TrainingProgress(recipe.epochs) as progress:
+                network, state = fit.train(
+                    recipe, protocol.train, protocol.validation, folder, seed, progress,
+                    on_epoch=lambda state: outputs.write_history(folder, state.history),
+                )
+            built = reference.rebuild(network, recipe)
+            check = reference.check(network, built, protocol.validation, recipe)
+            metrics = outputs.write_all(folder, built, recipe, protocol, seed, used, check, state.history)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    _summarise(folder, metrics, check)
+    return metrics
+
+
+def _summarise(folder: Path, metrics: dict[str, Any], check: reference.ReferenceCheck) -> None:
+    data = metrics["data"]
+    console.say(
+        f"{folder / 'model.keras'}: accuracy {metrics['accuracy']:.4f}, macro-F1 {metrics['macro_f1']:.4f} "
+        f"on {data['split']} ({data['n']} pictures, protocol {data['protocol']})"
+    )
+    verdict = (
+        f"reference check on {check.pictures} pictures: agreement {check.agreement:.4f}, largest difference "
+        f"{check.max_abs_diff:.4f}, loss {check.loss_device:.4f} on the device, {check.loss_float32:.4f} in float32"
+    )
+    console.say(verdict)
+    if not check.passed:
+        raise GateError(f"{verdict}: past the recipe's tolerance")
