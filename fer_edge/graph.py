@@ -5,6 +5,7 @@ Slots are those of TFLite's schema.fbs (tensorflow/lite/schema/schema.fbs, versi
 
 from __future__ import annotations
 
+import enum
 import functools
 import importlib
 from dataclasses import dataclass
@@ -13,10 +14,25 @@ from fer_edge.errors import ModelError
 from fer_edge.flatbuffer import Buffer, Table
 
 FILE_IDENTIFIER = b"TFL3"
-CUSTOM = 32
-"""BuiltinOperator.CUSTOM: the operator's name is in `custom_code`."""
-_SOFTMAX = {"SOFTMAX", "BUILTIN_25"}
-_PASS_ON = {"RESHAPE", "DEQUANTIZE", "QUANTIZE", "BUILTIN_22", "BUILTIN_6", "BUILTIN_114"}
+
+
+class Builtin(enum.IntEnum):
+    """The operators that matter here by themselves, numbered as schema.fbs numbers BuiltinOperator."""
+
+    CONV_2D = 3
+    DEPTHWISE_CONV_2D = 4
+    DEQUANTIZE = 6
+    FULLY_CONNECTED = 9
+    RESHAPE = 22
+    SOFTMAX = 25
+    CUSTOM = 32
+    QUANTIZE = 114
+    VAR_HANDLE = 142
+    READ_VARIABLE = 143
+    ASSIGN_VARIABLE = 144
+
+
+_SAME_VALUES = {Builtin.RESHAPE, Builtin.DEQUANTIZE, Builtin.QUANTIZE}
 
 
 @dataclass(frozen=True)
@@ -31,12 +47,20 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One node. `custom`: it is not one of TFLite's builtin operators. Inputs index the tensors; -1: none."""
+    """One node. code: TFLite's number of the operator. custom_name: empty for builtin operators.
 
-    name: str
-    custom: bool
+    inputs, outputs: indices of tensors; -1 for an optional input that is absent.
+    """
+
+    code: int
+    custom_name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The custom name, else TFLite's own, such as `CONV_2D`."""
+        return self.custom_name or builtin_names().get(self.code, f"BUILTIN_{self.code}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,7 @@ def read(data: bytes) -> tuple[Graph, ...]:
         raise ModelError("not a .tflite file")
     model = Buffer(data).root()
     holds = [_holds_data(buffer, len(data)) for buffer in model.tables(4)]
-    codes = [_operator_name(code) for code in model.tables(1)]
+    codes = [_operator_code(code) for code in model.tables(1)]
     graphs = tuple(_graph(subgraph, codes, holds) for subgraph in model.tables(2))
     if not graphs or not graphs[0].operators:
         raise ModelError("the file holds no operators")
@@ -74,15 +98,13 @@ def _holds_data(buffer: Table, file_size: int) -> bool:
     return buffer.blob_size(0) > 0 or (offset > 1 and size > 0)
 
 
-def _operator_name(code: Table) -> tuple[str, bool]:
+def _operator_code(code: Table) -> tuple[int, str]:
     # Codes past 127 stand in the newer field; older files fill only the 8-bit one.
     builtin = max(code.scalar(0, "b"), code.scalar(3, "i"))
-    if builtin == CUSTOM:
-        return code.text(1) or "CUSTOM", True
-    return builtin_names().get(builtin, f"BUILTIN_{builtin}"), False
+    return builtin, (code.text(1) or "CUSTOM") if builtin == Builtin.CUSTOM else ""
 
 
-def _graph(subgraph: Table, codes: list[tuple[str, bool]], holds: list[bool]) -> Graph:
+def _graph(subgraph: Table, codes: list[tuple[int, str]], holds: list[bool]) -> Graph:
     tensors = []
     for tensor in subgraph.tables(0):
         buffer = tensor.scalar(2, "I")
@@ -92,10 +114,10 @@ def _graph(subgraph: Table, codes: list[tuple[str, bool]], holds: list[bool]) ->
         tensors.append(Tensor(tensor.text(3), shape, constant, bool(tensor.scalar(5, "B"))))
     operators = []
     for operator in subgraph.tables(3):
-        name, custom = codes[_within(operator.scalar(0, "I"), len(codes))]
+        code, custom_name = codes[_within(operator.scalar(0, "I"), len(codes))]
         inputs = tuple(_within(n, len(tensors), least=-1) for n in operator.integers(1))
         outputs = tuple(_within(n, len(tensors)) for n in operator.integers(2))
-        operators.append(Operator(name, custom, inputs, outputs))
+        operators.append(Operator(code, custom_name, inputs, outputs))
     ends = [tuple(_within(n, len(tensors)) for n in subgraph.integers(slot)) for slot in (1, 2)]
     return Graph(tuple(tensors), tuple(operators), ends[0], ends[1])
 
@@ -113,8 +135,8 @@ def ends_in_softmax(data: bytes) -> bool:
     wanted = main.outputs[0] if main.outputs else -1
     for _ in range(len(main.operators)):
         operator = makers.get(wanted)
-        if operator is None or operator.name not in _PASS_ON:
-            return operator is not None and operator.name in _SOFTMAX
+        if operator is None or operator.code not in _SAME_VALUES or not operator.inputs:
+            return operator is not None and operator.code == Builtin.SOFTMAX
         wanted = operator.inputs[0]
     return False
 

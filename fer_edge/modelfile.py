@@ -13,28 +13,16 @@ from pathlib import Path
 
 from fer_edge import graph, metadata
 from fer_edge.errors import ModelError
+from fer_edge.graph import Builtin
 from fer_edge.metadata import CARD_FILE, LABELS_FILE
 from fer_edge.spec import ModelCard
 
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
 _FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
-_VARIABLE_OPERATORS = {
-    "VAR_HANDLE",
-    "READ_VARIABLE",
-    "ASSIGN_VARIABLE",
-    "BUILTIN_142",
-    "BUILTIN_143",
-    "BUILTIN_144",
-}
-_WEIGHTED = {
-    "CONV_2D": 1,
-    "DEPTHWISE_CONV_2D": 1,
-    "FULLY_CONNECTED": 1,
-    "BUILTIN_3": 1,
-    "BUILTIN_4": 1,
-    "BUILTIN_9": 1,
-}
+_VARIABLES = {Builtin.VAR_HANDLE, Builtin.READ_VARIABLE, Builtin.ASSIGN_VARIABLE}
+_WEIGHTED = {Builtin.CONV_2D, Builtin.DEPTHWISE_CONV_2D, Builtin.FULLY_CONNECTED}
+"""Operators whose second input is their weights."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -122,7 +110,7 @@ def check_bytes(data: bytes, where: str) -> None:
         parts = graph.read(data)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    foreign = sorted({operator.name for part in parts for operator in part.operators if operator.custom})
+    foreign = sorted({node.custom_name for part in parts for node in part.operators if node.custom_name})
     if foreign:
         raise ModelError(
             f"{where} needs operators outside TFLite ({', '.join(foreign)}): "
@@ -133,15 +121,16 @@ def check_bytes(data: bytes, where: str) -> None:
 
 
 def _check_weights(part: graph.Graph, where: str) -> None:
-    names = {operator.name for operator in part.operators}
-    if names & _VARIABLE_OPERATORS or any(tensor.variable for tensor in part.tensors):
+    codes = {operator.code for operator in part.operators}
+    if codes & _VARIABLES or any(tensor.variable for tensor in part.tensors):
         raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
     given = set(part.inputs)
     made = given.union(*(operator.outputs for operator in part.operators))
     for operator in part.operators:
         missing = [n for n in operator.inputs if n >= 0 and n not in made and not part.tensors[n].constant]
-        weight = operator.inputs[_WEIGHTED[operator.name]] if operator.name in _WEIGHTED else None
-        if missing or (weight is not None and weight in given):
+        if operator.code in _WEIGHTED:
+            missing += [n for n in operator.inputs[1:2] if n in given]
+        if missing:
             raise ModelError(
                 f"{where} does not hold its weights ({operator.name} has none): convert it again"
             )
