@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import numpy as np
 
 from fer_edge.data.dataset import BadRow, BadRows, Dataset
 
-VERSION = 1
+VERSION = 2
 """Counted up whenever a reader or the layout changes, so that old entries are not used."""
 
 _ARRAYS = {"images": np.uint8, "labels": np.int64, "split": np.uint8, "ids": np.int64}
@@ -81,6 +82,33 @@ def keep(key: str, dataset: Dataset) -> None:
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def noted_key(source: Path, stat: list[object], newest_ns: int) -> str | None:
+    """The content's hash that was noted for this place, if `stat` is still the same."""
+    try:
+        noted = json.loads(_note(source).read_text())
+        return str(noted["key"]) if noted["stat"] == stat else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def note_key(source: Path, stat: list[object], newest_ns: int, key: str) -> None:
+    """Notes the content's hash, so that the next reading need not hash again. Raises OSError.
+
+    Not within two seconds of the last change: a second one within the clock's step keeps its time.
+    """
+    if time.time_ns() - newest_ns < 2_000_000_000 or noted_key(source, stat, newest_ns) == key:
+        return
+    note = _note(source)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    aside = note.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps({"stat": stat, "key": key}))
+    os.replace(aside, note)
+
+
+def _note(source: Path) -> Path:
+    return folder() / "index" / f"{hashlib.sha256(os.fsencode(source.resolve())).hexdigest()}.json"
 
 
 def _meta(dataset: Dataset) -> dict[str, Any]:

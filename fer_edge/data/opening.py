@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import cast
 
 from fer_edge.errors import DataError
 
@@ -23,7 +23,7 @@ _KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 
 
 @contextlib.contextmanager
-def open_table(path: Path) -> Iterator[tuple[IO[bytes], BinaryIO]]:
+def open_table(path: Path) -> Iterator[tuple[io.BufferedIOBase, io.BufferedReader]]:
     """Gives the unpacked stream, and the raw file whose `tell()` says how far the reading is.
 
     Plain text, .xz, .gz, .zip and .tar.gz are told apart by their first bytes, not by their name.
@@ -43,7 +43,7 @@ def open_table(path: Path) -> Iterator[tuple[IO[bytes], BinaryIO]]:
 
 
 @contextlib.contextmanager
-def _unpacked(raw: BinaryIO, start: bytes, path: Path) -> Iterator[IO[bytes]]:
+def _unpacked(raw: io.BufferedReader, start: bytes, path: Path) -> Iterator[io.BufferedIOBase]:
     if start.startswith(b"\xfd7zXZ\0"):
         with lzma.open(raw) as xz:
             yield xz
@@ -58,26 +58,26 @@ def _unpacked(raw: BinaryIO, start: bytes, path: Path) -> Iterator[IO[bytes]]:
             with gzip.open(raw) as packed:
                 yield packed
     elif start.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(raw) as archive, _zip_member(archive, path) as member:
+        with zipfile.ZipFile(raw) as folder, _zip_member(folder, path) as member:
             yield member
     else:
         yield raw
 
 
-def _looks_like_tar(stream: IO[bytes]) -> bool:
+def _looks_like_tar(stream: io.BufferedIOBase) -> bool:
     return stream.read(512)[257:262] == b"ustar"
 
 
-def _tar_member(archive: tarfile.TarFile, path: Path) -> IO[bytes]:
+def _tar_member(archive: tarfile.TarFile, path: Path) -> io.BufferedIOBase:
     for member in archive:
         if member.isfile() and member.name.lower().endswith(".csv"):
             stream = archive.extractfile(member)
             if stream is not None:
-                return stream
+                return cast(io.BufferedIOBase, stream)
     raise DataError(f"{path} holds no .csv file")
 
 
-def _zip_member(archive: zipfile.ZipFile, path: Path) -> IO[bytes]:
+def _zip_member(archive: zipfile.ZipFile, path: Path) -> io.BufferedIOBase:
     names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX/")]
     for known in _KNOWN_TABLES:
         if len(names) > 1:
@@ -87,20 +87,20 @@ def _zip_member(archive: zipfile.ZipFile, path: Path) -> IO[bytes]:
     if len(names) > 1:
         raise DataError(f"{path} holds several tables ({', '.join(sorted(names)[:5])}): unpack it, give one")
     try:
-        return archive.open(names[0])
+        # ZipExtFile has a slow readline of its own
+        return io.BufferedReader(cast(io.RawIOBase, archive.open(names[0])), 1 << 16)
     except (RuntimeError, NotImplementedError) as error:
         raise DataError(f"cannot unpack {names[0]} from {path}: {error}") from error
 
 
-def lines(stream: IO[bytes], where: str, longest: int = 1 << 20) -> Iterator[bytes]:
+def lines(stream: io.BufferedIOBase, where: str, longest: int = 1 << 20) -> Iterator[bytes]:
     """The stream's lines with their ends; bounded in length and in sum.
 
     Raises DataError past `longest` bytes in a line or MAX_BYTES in all.
     """
     total = 0
-    reader = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
     number = 0
-    while line := reader.readline(longest):
+    while line := stream.readline(longest):
         number += 1
         total += len(line)
         if len(line) == longest:

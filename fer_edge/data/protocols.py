@@ -27,7 +27,12 @@ class Protocol:
     @property
     def report_split(self) -> str:
         """The name, of SPLITS, of the rows reported on."""
-        return "PublicTest" if self.name == "paper" else "PrivateTest"
+        return report_split(self.name)
+
+
+def report_split(protocol: str) -> str:
+    """The split that a protocol of that name reports on."""
+    return "PublicTest" if protocol == "paper" else "PrivateTest"
 
 
 def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
@@ -47,15 +52,15 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
     if protocol == "holdout" and dataset.protocol == "official":
         raise DataError(f"{dataset.path} has splits of its own: use --protocol official")
     validation = ("PublicTest", "PrivateTest") if protocol == "paper" else ("PublicTest",)
-    report = "PublicTest" if protocol == "paper" else "PrivateTest"
     for name in SPLITS:
         if not (dataset.split == SPLITS.index(name)).any():
             raise DataError(f"{dataset.path} has no {name} rows, which --protocol {protocol} needs")
+    chosen = "paper" if protocol == "paper" else dataset.protocol
     return Protocol(
-        name="paper" if protocol == "paper" else dataset.protocol,
+        name=chosen,
         train=dataset.part("Training"),
         validation=dataset.part(*validation),
-        report=dataset.part(report),
+        report=dataset.part(report_split(chosen)),
     )
 
 
