@@ -1,0 +1,113 @@
+"""A training that is killed and resumed ends where an unbroken one does (case L1)."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="the train extra is not installed")
+
+from fer_edge.data import Dataset, drawn_faces  # noqa: E402
+from fer_edge.errors import DataError, GateError  # noqa: E402
+from fer_edge.training import fit, reference  # noqa: E402
+from fer_edge.training.batches import class_weights, loss_and_accuracy, predict  # noqa: E402
+from fer_edge.training.recipes import Augmentation, Recipe  # noqa: E402
+
+RECIPE = Recipe(
+    "small", epochs=3, batch_size=16, dropout=0.3, augmentation=Augmentation(rotation_deg=20, flip=True)
+)
+
+
+class Silent:
+    def step(self, epoch, step, steps, loss, accuracy):
+        pass
+
+    def epoch(self, row):
+        pass
+
+
+@pytest.fixture(scope="module")
+def data():
+    images, labels = drawn_faces(48, 0)
+    return Dataset(images, labels, np.zeros(48, np.uint8), np.arange(1, 49), "drawn", "hash")
+
+
+@pytest.fixture(scope="module")
+def unbroken(data, tmp_path_factory):
+    return fit.train(RECIPE, data, data, tmp_path_factory.mktemp("whole"), 0, Silent())
+
+
+class Killed(Exception):
+    pass
+
+
+def test_resumed_equals_unbroken(data, unbroken, tmp_path):
+    def kill_in_the_second(state):
+        if state.epochs == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit.train(RECIPE, data, data, tmp_path, 0, Silent(), on_epoch=kill_in_the_second)
+    (tmp_path / "checkpoint/epoch_0003.npz").write_bytes(b"half-written")
+    network, state = fit.train(RECIPE, data, data, tmp_path, 0, Silent())
+    whole_network, whole = unbroken
+
+    def without_seconds(rows):
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+    assert without_seconds(state.history) == without_seconds(whole.history)
+    assert [row["epoch"] for row in state.history] == [1, 2, 3]
+    for one, two in zip(network.get_weights(), whole_network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_another_recipe_does_not_take_over_a_checkpoint(data, tmp_path):
+    one = dataclasses.replace(RECIPE, epochs=1)
+    fit.train(one, data, data, tmp_path, 0, Silent())
+    with pytest.raises(DataError, match="another recipe"):
+        fit.train(RECIPE, data, data, tmp_path, 0, Silent())
+    with pytest.raises(DataError, match="another seed"):
+        fit.train(one, data, data, tmp_path, 1, Silent())
+
+
+def test_a_damaged_checkpoint_is_named(data, tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/state.json").write_text("{")
+    with pytest.raises(DataError, match=r"state\.json is damaged"):
+        fit.train(RECIPE, data, data, tmp_path, 0, Silent())
+
+
+def test_a_lost_loss_stops_the_training(data, tmp_path):
+    wild = dataclasses.replace(RECIPE, optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(GateError, match="lower --learning-rate"):
+        fit.train(wild, data, data, tmp_path, 0, Silent())
+
+
+def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, unbroken):
+    network, _ = unbroken
+    rebuilt = reference.rebuild(network, RECIPE)
+    same = reference.check(network, rebuilt, data, RECIPE)
+    assert same.passed
+    assert same.agreement == 1.0
+    assert same.max_abs_diff < 1e-5
+    weights = rebuilt.get_weights()
+    weights[-1] = weights[-1] + np.arange(7, dtype=np.float32) * 3
+    rebuilt.set_weights(weights)
+    other = reference.check(network, rebuilt, data, RECIPE)
+    assert not other.passed
+    p, q = predict(network, data.images), predict(rebuilt, data.images)
+    assert other.agreement == np.mean(p.argmax(1) == q.argmax(1))
+
+
+def test_class_weights_even_out_the_classes():
+    labels = np.array([0] * 6 + [1] * 3 + [3] * 1)
+    weights = class_weights(labels)
+    np.testing.assert_allclose(weights, [10 / 18, 10 / 9, 0, 10 / 3, 0, 0, 0], rtol=1e-6)
+    assert weights[labels].mean() == pytest.approx(1)
+
+
+def test_loss_and_accuracy_by_hand():
+    p = np.array([[0.5, 0.5, 0, 0, 0, 0, 0], [0.1, 0.2, 0.7, 0, 0, 0, 0]], np.float32)
+    loss, accuracy = loss_and_accuracy(p, np.array([0, 1]))
+    assert loss == pytest.approx((np.log(2) + np.log(5)) / 2, rel=1e-5)
+    assert accuracy == 0.5

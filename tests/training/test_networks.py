@@ -1,0 +1,49 @@
+"""Table 2 and equation (1) of the paper, in the network that is trained."""
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="the train extra is not installed")
+
+from fer_edge.training import networks  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return networks.paper()
+
+
+def test_parameters_are_those_of_table_2(paper):
+    # Worked out by hand: convolutions k*k*in*out + out, batch normalisations 4 a channel, 2 of them trained.
+    sides = [(7, 1, 16), (7, 16, 16), (5, 16, 32), (5, 32, 32), (3, 32, 64), (3, 64, 64)]
+    sides += [(3, 64, 128), (3, 128, 128), (3, 128, 256), (3, 256, 7)]
+    convolutions = sum(k * k * i * o + o for k, i, o in sides)
+    channels = sum(o for _, _, o in sides[:-1])
+    assert convolutions + 4 * channels == 642_935
+    assert paper.count_params() == 642_935
+    trained = sum(int(np.prod(w.shape)) for w in paper.trainable_weights)
+    assert trained == convolutions + 2 * channels == 641_463
+
+
+def test_multiply_accumulates(paper):
+    # output side squared x kernel x channels, by hand
+    by_hand = 48**2 * 49 * (16 + 256) + 24**2 * 25 * (512 + 1024) + 12**2 * 9 * (2048 + 4096)
+    by_hand += 6**2 * 9 * (8192 + 16384) + 3**2 * 9 * (32768 + 1792)
+    assert networks.multiply_accumulates(paper) == by_hand
+
+
+def test_equation_1_is_the_first_layer(paper):
+    # ((p / 255) - 0.5) * 2; Table 5 prints 0.45 for 70, whose value is -0.451.
+    layer = keras.Model(paper.input, paper.get_layer("normalisation").output)
+    face = np.zeros((1, 48, 48, 1), np.float32)
+    face[0, 0, :4, 0] = 70, 63, 0, 255
+    got = keras.ops.convert_to_numpy(layer(face))[0, 0, :4, 0]
+    np.testing.assert_allclose(got, [-0.45098, -0.50588, -1.0, 1.0], atol=1e-5)
+
+
+def test_activations_stand_only_where_the_table_has_them(paper):
+    kinds = [type(layer).__name__ for layer in paper.layers]
+    assert kinds.count("ReLU") == 4
+    assert kinds.count("BatchNormalization") == 9
+    assert kinds[-4:] == ["BatchNormalization", "Conv2D", "GlobalMaxPooling2D", "Softmax"]
+    assert all(layer.get_config()["activation"] == "linear" for layer in paper.layers if "conv2d" in layer.name)
