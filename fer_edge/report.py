@@ -44,7 +44,7 @@ def show(table: Table) -> None:
     if out.is_terminal:
         out.print(table)
         return
-    table.box, table.title = None, None
+    table.box, table.title, table.padding = None, None, (0, 2, 0, 0)
     out.width = PLAIN_WIDTH
     with out.capture() as captured:
         out.print(table)
@@ -83,7 +83,11 @@ def new_table(title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    look = box.SIMPLE_HEAD
+    # two columns between cells, none outside
+    return Table(
+        title=title, title_justify="left", box=look, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
+    )
 
 
 def class_table(report: dict[str, Any]) -> Table:

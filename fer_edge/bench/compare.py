@@ -37,8 +37,10 @@ def read(path: Path) -> dict[str, Any]:
     """A file that `bench --json` wrote. Raises DataError, in a line, for anything else."""
     try:
         old = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot compare with {path}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise DataError(f"cannot compare with {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"cannot compare with {path}: it is not JSON ({error})") from error
     if not isinstance(old, dict) or old.get("schema") != 1 or not isinstance(old.get("results"), list):
         raise DataError(f"{path} is no benchmark of schema 1: it must come from fer-edge bench --json")
     try:

@@ -71,8 +71,8 @@ def _scatter(axes: Axes, rows: list[Row], costs: list[float], title: str) -> Non
         marker = MARKERS[Format(known)] if known else OTHER_MARKER
         colour = f"C{families.index(family) % 10}"
         axes.scatter(cost, gain, marker=marker, color=colour, s=60, label=row["model"], zorder=2)
-    axes.set(xlabel=title, xscale="log")
-    axes.grid(alpha=0.3, which="both")
+    _log_axis(axes, costs)
+    axes.set_xlabel(title)
 
 
 def _spread(axes: Axes, rows: list[Row]) -> None:
@@ -88,6 +88,16 @@ def _spread(axes: Axes, rows: list[Row]) -> None:
         f"{row['model']}, {row['threads']} thr{' *' if row['disturbed'] else ''}" for row in reversed(rows)
     ]
     axes.set_yticks(range(len(rows)), names)
-    axes.set_xlim(left=0)
+    _log_axis(axes, [row["latency_ms"][key] for row in rows for key in ("min", "p99")])
     axes.set_xlabel("latency, ms: median (dot), to p90 (bar), to p99 (line); * the machine was busy")
-    axes.grid(alpha=0.3, axis="x")
+
+
+def _log_axis(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis with marks at 1, 2, 5, 10, ... round the values."""
+    low, high = min(values) / 1.25, max(values) * 1.25
+    marks = [digit * 10.0**power for power in range(-5, 7) for digit in (1, 2, 5)]
+    marks = [mark for mark in marks if low <= mark <= high]
+    axes.set(xscale="log", xlim=(low, high))
+    axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
+    axes.xaxis.minorticks_off()
+    axes.grid(alpha=0.3)

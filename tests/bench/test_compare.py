@@ -1,0 +1,123 @@
+"""What counts as a change, and as a regression."""
+
+import copy
+import json
+
+import pytest
+
+from fer_edge.bench import compare
+from fer_edge.errors import DataError, GateError
+
+TOLERANCE = 0.10
+
+
+def benchmark(p50=1.0, half=0.02, size=1000, rss=50.0, accuracy=0.66):
+    latency = {"min": p50 - half, "p50": p50, "p50_low": p50 - half, "p50_high": p50 + half}
+    row = {
+        "model": "tuned_int8",
+        "threads": 1,
+        "bytes": size,
+        "latency_ms": {**latency, "p90": p50, "p99": p50, "mean": p50},
+        "peak_rss_mib": rss,
+        "accuracy": accuracy,
+        "macro_f1": accuracy,
+        "agreement": 1.0,
+    }
+    data = {"sha256": "ab", "split": "PrivateTest", "n": 3589}
+    return {
+        "schema": 1,
+        "machine": {"cpu": "A", "usable_cores": 2},
+        "config": {"data": data},
+        "results": [row],
+    }
+
+
+def verdicts(old, new):
+    return {change.figure: change.verdict for change in compare.changes(old, new, TOLERANCE)}
+
+
+def test_nothing_changed():
+    found = compare.changes(benchmark(), benchmark(), TOLERANCE)
+    assert [change.verdict for change in found] == ["same"] * 6
+    compare.gate(found)
+
+
+@pytest.mark.parametrize(
+    ("p50", "half", "verdict"),
+    [
+        (1.03, 0.02, "same"),  # 1.01..1.05 overlaps 0.98..1.02
+        (1.09, 0.02, "worse"),  # beyond the noise, within the tolerance
+        (1.11, 0.02, "regression"),
+        (1.50, 0.60, "same"),  # half as slow again, and not known well enough to say so
+        (0.90, 0.02, "better"),
+    ],
+)
+def test_time(p50, half, verdict):
+    assert verdicts(benchmark(), benchmark(p50, half))["p50_ms"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("change", "figure", "verdict"),
+    [
+        ({"size": 1099}, "bytes", "worse"),
+        ({"size": 1101}, "bytes", "regression"),
+        ({"size": 900}, "bytes", "better"),
+        ({"rss": 50.9}, "peak_rss_mib", "same"),
+        ({"rss": 56.0}, "peak_rss_mib", "regression"),
+        ({"accuracy": 0.656}, "accuracy", "worse"),
+        ({"accuracy": 0.654}, "accuracy", "regression"),
+        ({"accuracy": 0.67}, "macro_f1", "better"),
+    ],
+)
+def test_size_memory_and_accuracy(change, figure, verdict):
+    assert verdicts(benchmark(), benchmark(**change))[figure] == verdict
+
+
+def test_gate_names_the_largest_regression_and_exits_3():
+    found = compare.changes(benchmark(), benchmark(p50=1.5, size=1200), TOLERANCE)
+    with pytest.raises(
+        GateError, match=r"2 regressions, .*tuned_int8 on 1 thread, p50_ms 1 -> 1.5 \(\+50.0 %\)"
+    ) as e:
+        compare.gate(found)
+    assert e.value.exit_code == 3
+
+
+def test_times_of_another_machine_are_not_compared():
+    old = benchmark()
+    old["machine"]["cpu"] = "B"
+    assert verdicts(old, benchmark(p50=9)).keys() == {"bytes", "accuracy", "macro_f1", "agreement"}
+
+
+def test_accuracy_on_other_pictures_is_not_compared():
+    for key, value in (("split", "PublicTest"), ("sha256", "cd"), ("n", 300)):
+        old = benchmark()
+        old["config"]["data"][key] = value
+        assert "accuracy" not in verdicts(old, benchmark(accuracy=0.1))
+    old["config"]["data"] = None
+    assert "accuracy" not in verdicts(old, benchmark())
+
+
+def test_only_rows_that_both_have():
+    new = benchmark()
+    new["results"].append(copy.deepcopy(new["results"][0]) | {"threads": 2})
+    assert {change.threads for change in compare.changes(benchmark(), new, TOLERANCE)} == {1}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1, 2]", "{}", '{"schema": 2, "results": []}', '{"schema": 1, "results": [{"model": "m"}]}']
+)
+def test_what_is_no_benchmark_is_refused_in_a_line(tmp_path, text):
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    with pytest.raises(DataError) as e:
+        compare.read(path)
+    assert str(path) in str(e.value)
+    assert "\n" not in str(e.value)
+    with pytest.raises(DataError, match="No such file"):
+        compare.read(tmp_path / "absent.json")
+
+
+def test_read_gives_what_was_written(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(benchmark()))
+    assert compare.read(path) == benchmark()

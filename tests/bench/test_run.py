@@ -1,0 +1,156 @@
+"""Whole benchmarks of tiny models, whose accuracy is known."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_edge import evaluation
+from fer_edge.bench import child
+from fer_edge.bench.run import Config, parse_threads, run
+from fer_edge.errors import ModelError, UsageError
+
+QUICK = Config(threads=(1, 2), warmup=1, runs=4)
+
+
+def test_result_has_the_designs_shape_and_the_right_accuracies(models, faces):
+    selection = evaluation.Selection(faces, "official", "PrivateTest", None)
+    got = run([models / "right_float32.tflite", models / "right_int8.tflite"], QUICK, selection)
+    assert list(got) == ["schema", "machine", "config", "results"]
+    assert got["schema"] == 1
+    assert got["config"]["warmup"] == 1
+    assert got["config"]["runs"] == 4
+    assert got["config"]["data"]["n"] == 8
+    assert json.loads(json.dumps(got)) == got
+    assert [(row["model"], row["format"], row["threads"]) for row in got["results"]] == [
+        ("right_float32", "float32", 1),
+        ("right_float32", "float32", 2),
+        ("right_int8", "int8", 1),
+        ("right_int8", "int8", 2),
+    ]
+    for row in got["results"]:
+        assert list(row) == [
+            "model",
+            "format",
+            "bytes",
+            "threads",
+            "load_ms",
+            "first_ms",
+            "latency_ms",
+            "cpu_ms",
+            "disturbed",
+            "fps",
+            "peak_rss_mib",
+            "accuracy",
+            "macro_f1",
+            "agreement",
+        ]
+        assert row["bytes"] == (models / f"{row['model']}.tflite").stat().st_size
+        latency = row["latency_ms"]
+        assert 0 < latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p99"]
+        assert latency["p50_low"] <= latency["p50"] <= latency["p50_high"]
+    right, wrong = got["results"][0], got["results"][2]
+    assert (right["accuracy"], right["macro_f1"], right["agreement"]) == (1, 1, 1)
+    # of eight pictures, two happy and one sad are taken for each other
+    assert wrong["accuracy"] == 5 / 8
+    assert wrong["macro_f1"] == pytest.approx(5 / 7)
+    assert wrong["agreement"] == 5 / 8
+
+
+def test_without_data_and_without_float32_beside_it_these_are_null(models, faces, tmp_path):
+    alone = tmp_path / "right_int8.tflite"
+    alone.write_bytes((models / "right_int8.tflite").read_bytes())
+    alone.with_suffix(".json").write_text((models / "right_int8.json").read_text())
+    (row,) = run([alone, alone], Config(warmup=0, runs=1))["results"]
+    assert (row["accuracy"], row["macro_f1"], row["agreement"]) == (None, None, None)
+    selection = evaluation.Selection(faces, "official", "PrivateTest", None)
+    (row,) = run([alone], Config(warmup=0, runs=1), selection)["results"]
+    assert (row["accuracy"], row["agreement"]) == (5 / 8, None)
+
+
+def test_files_of_one_name_are_told_apart(models, tmp_path):
+    other = tmp_path / "right_int8.tflite"
+    other.write_bytes((models / "right_int8.tflite").read_bytes())
+    other.with_suffix(".json").write_text((models / "right_int8.json").read_text())
+    paths = [models / "right_int8.tflite", other]
+    assert [row["model"] for row in run(paths, Config(warmup=0, runs=1))["results"]] == [
+        str(p) for p in paths
+    ]
+
+
+def test_damaged_and_missing_models_are_errors(tmp_path):
+    bad = tmp_path / "bad.tflite"
+    bad.write_bytes(b"not a model")
+    with pytest.raises(ModelError, match=r"bad\.tflite"):
+        run([bad], QUICK)
+    with pytest.raises(UsageError, match="no model"):
+        run([], QUICK)
+
+
+def test_childs_failure_comes_back_in_a_line(tmp_path):
+    with pytest.raises(ModelError) as e:
+        child.measure(tmp_path / "absent.tflite", 1)
+    assert "absent" in str(e.value)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system has no VmHWM")
+def test_peak_memory_is_the_childs_own(models):
+    """A parent of 300 MiB more must not show in the child's figure, as it would in ru_maxrss."""
+    small = child.measure(models / "right_float32.tflite", 1)["peak_rss_mib"]
+    ballast = bytearray(300 << 20)
+    ballast[::4096] = b"x" * len(ballast[::4096])
+    large = child.measure(models / "right_float32.tflite", 1)["peak_rss_mib"]
+    assert abs(large - small) < 20
+    assert 10 < small < 300
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", (1,)), ("1,2", (1, 2)), ("2, 1,2", (2, 1))])
+def test_threads(text, expected):
+    assert parse_threads(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,", "-1", "two", "1.5"])
+def test_threads_that_are_none(text):
+    with pytest.raises(UsageError, match="--threads"):
+        parse_threads(text)
+
+
+def command(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", "from fer_edge.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    for name in ("tensorflow", "keras", "tf_keras", "matplotlib", "pandas", "sklearn"):
+        (hidden / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')")
+    model = models / "right_float32.tflite"
+    common = ("bench", model, "--runs", "3", "--warmup", "0")
+    forms = ("--json", tmp_path / "b.json", "--csv", tmp_path / "b.csv", "--markdown", tmp_path / "b.md")
+    done = command(*common, *forms, PYTHONPATH=str(hidden))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "right_float32" in done.stdout
+    assert (tmp_path / "b.csv").read_text().count("\n") == 2
+    assert (tmp_path / "b.md").read_text().startswith("| model")
+    again = command(*common, *forms)
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+
+    old = json.loads((tmp_path / "b.json").read_text())
+    for key in old["results"][0]["latency_ms"]:
+        old["results"][0]["latency_ms"][key] = 1e-6  # a past that nothing can keep up with
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    worse = command(*common, "--compare", tmp_path / "old.json", "--json", "-")
+    assert worse.returncode == 3
+    assert "1 regression, the largest: right_float32" in worse.stderr
+    assert json.loads(worse.stdout)["schema"] == 1  # nothing else on standard output
