@@ -1,0 +1,43 @@
+# make demo: the whole job on drawn faces; make test: the checks; make help: the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORTRAIT = $$($(BIN)/python -c "import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / 'data/astronaut.png')")
+
+.PHONY: help demo test lint check-models clean
+
+help:
+	@echo "make demo          draw faces, train, convert, compare, name the expression in a photograph"
+	@echo "make test          the test suite"
+	@echo "make lint          ruff and mypy"
+	@echo "make check-models  the shipped models against SHA256SUMS"
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/fer-edge train --recipe demo --data drawn --out runs/demo --force
+	$(BIN)/fer-edge convert runs/demo/model.keras --data drawn --all --out runs/demo/converted --force
+	$(BIN)/fer-edge bench runs/demo/converted/*.tflite --data drawn
+	$(BIN)/fer-edge run "$(PORTRAIT)" --headless
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-models:
+	cd models && sha256sum --check --strict SHA256SUMS
+
+clean:
+	rm -rf build dist runs/demo

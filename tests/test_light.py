@@ -1,0 +1,46 @@
+"""The device side runs where TensorFlow and Keras cannot be imported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FER_EDGE = Path(sys.executable).with_name("fer-edge")
+HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "matplotlib", "sklearn", "pandas")
+
+
+def test_the_command_line_imports_nothing_heavy():
+    code = f"import sys, fer_edge.cli; print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path):
+    for name in ("tensorflow", "keras", "tf_keras"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    return dict(os.environ, PYTHONPATH=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("run", "--help"), ("bench", "--runs", "3", "--warmup", "1"), ("doctor",)],
+    ids=" ".join,
+)
+def test_device_commands_do_without_tensorflow(arguments, without_tensorflow):
+    done = subprocess.run([FER_EDGE, *arguments], capture_output=True, text=True, env=without_tensorflow)
+    assert done.returncode == 0, done.stderr
+    assert "was imported" not in done.stdout + done.stderr
+
+
+def test_a_picture_is_read_without_tensorflow(media, without_tensorflow):
+    done = subprocess.run(
+        [FER_EDGE, "run", media / "obama_480p.jpg", "--headless"],
+        capture_output=True,
+        text=True,
+        env=without_tensorflow,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "happy" in done.stdout
