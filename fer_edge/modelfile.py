@@ -7,7 +7,9 @@ flatbuffer in front is read only to embed a card and to check a file that is not
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from fer_edge.errors import ModelError
 from fer_edge.graph import Builtin
 from fer_edge.metadata import CARD_FILE, LABELS_FILE
 from fer_edge.spec import ModelCard
+
+_ZIP_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error)
+"""What zipfile raises, besides BadZipFile, on archives that are damaged."""
 
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
@@ -49,16 +54,25 @@ def card_in(data: bytes, where: str) -> ModelCard | None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if CARD_FILE not in archive.namelist():
                 return None
-            if archive.getinfo(CARD_FILE).file_size > _MEMBER_LIMIT:
+            member = archive.getinfo(CARD_FILE)
+            if max(member.file_size, member.compress_size) > _MEMBER_LIMIT:
                 raise ModelError(f"{where}: the card inside is over 1 MiB, so not one of ours")
-            with archive.open(CARD_FILE) as member:
-                text = member.read(_MEMBER_LIMIT + 1)
+            with archive.open(member) as opened:
+                text = opened.read(_MEMBER_LIMIT + 1)
     except zipfile.BadZipFile:
-        # No zip at the end, or a damaged one; a damaged model is found by its hash and by `check`.
+        if _should_hold_card(data):
+            raise ModelError(f"{where}: its end, where the card is, is cut or damaged") from None
         return None
-    except (OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except _ZIP_ERRORS as error:
         raise ModelError(f"{where}: the card inside is damaged: {error}") from error
     return ModelCard.from_json(text, f"{where}: {CARD_FILE} inside it")
+
+
+def _should_hold_card(data: bytes) -> bool:
+    try:
+        return metadata.names_card(data)
+    except ModelError:
+        return False  # not a whole .tflite file, which `check` says better
 
 
 def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
@@ -84,7 +98,7 @@ def without_zip(data: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             starts = [member.header_offset for member in archive.infolist()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, *_ZIP_ERRORS):
         return data
     return data[: min(starts)] if starts else data
 
