@@ -21,12 +21,16 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows that are evaluated, and what metrics.json says of them."""
+    """The rows that are evaluated, and what metrics.json says of them.
+
+    sample_seed: what drew them, where they are only some of the split's; else None.
+    """
 
     dataset: Dataset
     protocol: str
     split: str
     seen: NDArray[np.bool_] | None
+    sample_seed: int | None = None
 
 
 def select(
@@ -48,11 +52,13 @@ def select(
         part, name = dataset.part(split), protocol if dataset.protocol == "official" else dataset.protocol
     if len(part) == 0:
         raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
+    sample_seed = None
     if limit is not None and limit < len(part):
+        sample_seed = seed
         part = part.rows(np.sort(np.random.default_rng(seed).permutation(len(part))[:limit]))
     training = dataset.part("Training")
     seen = data.seen_in_training(part, training) if len(training) else None
-    return Selection(part, name, split, seen)
+    return Selection(part, name, split, seen, sample_seed)
 
 
 def evaluate(

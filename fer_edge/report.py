@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files, metrics
 from fer_edge.errors import MissingExtraError
+from fer_edge.tables import new_table, percent, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,36 +20,6 @@ if TYPE_CHECKING:
 PAPER_TABLE_10 = {"accuracy": 0.698, "macro_precision": 0.679, "macro_recall": 0.667}
 """What the paper's confusion matrix amounts to, worked out from its Table 10 and its class counts (its
 text states other figures): its test set, PublicTest, is part of its validation set."""
-
-PLAIN_WIDTH = 240  # columns of a table where there is no terminal: wide enough that nothing is cut
-
-
-@contextlib.contextmanager
-def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, nothing elsewhere; the value is called with the number of steps done."""
-    out = console.console()
-    if not out.is_terminal:
-        yield lambda done: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=out, transient=True) as bar:
-        task = bar.add_task(what, total=steps)
-        yield lambda done: bar.advance(task, done)
-
-
-def show(table: Table) -> None:
-    """Prints the table: framed on a terminal, plain aligned lines elsewhere."""
-    out = console.console()
-    if out.is_terminal:
-        out.print(table)
-        return
-    table.box, table.title, table.padding = None, None, (0, 2, 0, 0)
-    out.width = PLAIN_WIDTH
-    with out.capture() as captured:
-        out.print(table)
-    for line in captured.get().rstrip().splitlines():
-        console.say(line.rstrip())
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
@@ -76,18 +46,6 @@ def draw_evaluation(result: dict[str, Any], path: Path) -> None:
     """Draws the confusion matrix of a metrics.json value into `path`."""
     title = f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
     confusion_picture(np.array(result["confusion_matrix"]), list(result["per_class"]), path, title)
-
-
-def new_table(title: str) -> Table:
-    """An empty table in this program's look."""
-    from rich import box
-    from rich.table import Table
-
-    look = box.SIMPLE_HEAD
-    # two columns between cells, none outside
-    return Table(
-        title=title, title_justify="left", box=look, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
-    )
 
 
 def class_table(report: dict[str, Any]) -> Table:
@@ -180,8 +138,3 @@ def _draw_matrix(
         for j in ticks:
             colour = "white" if share[i, j] > 0.55 else "black"
             axes.text(j, i, texts[i][j], ha="center", va="center", color=colour)
-
-
-def percent(fraction: float | None, digits: int = 1) -> str:
-    """`0.6931` as `69.3`; a dash for None."""
-    return "-" if fraction is None else f"{100 * fraction:.{digits}f}"

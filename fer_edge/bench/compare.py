@@ -13,7 +13,7 @@ ACCURACY_DROP = 0.005
 """Accuracy, macro-F1 or agreement that may be lost on the same pictures: half a point, as in conversion."""
 MEMORY_NOISE_MIB = 1.0
 _MACHINE = ("cpu", "board", "architecture", "usable_cores")
-_SAME_PICTURES = ("sha256", "split", "n")
+_SAME_PICTURES = ("sha256", "split", "n", "sample_seed")
 
 
 @dataclass(frozen=True)

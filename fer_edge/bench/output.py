@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fer_edge import report
-from fer_edge.report import percent
+from fer_edge import metrics
+from fer_edge.tables import new_table, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,9 +90,7 @@ def chosen_columns(rows: Sequence[Row], width: int) -> list[Column]:
 def table(result: Row, width: int) -> Table:
     """A rich table of at most `width` columns; narrow model names are never cut."""
     rows = result["results"]
-    out = report.new_table(
-        f"{result['machine'].get('cpu') or 'benchmark'}, {result['config']['runs']} runs each"
-    )
+    out = new_table(f"{result['machine'].get('cpu') or 'benchmark'}, {result['config']['runs']} runs each")
     columns = chosen_columns(rows, width)
     for column in columns:
         out.add_column(column.header, justify="left" if column.header == "model" else "right", no_wrap=True)
@@ -130,10 +128,21 @@ def footnotes(result: Row) -> list[str]:
     ]
     on = config.get("data")
     if on:
-        lines.append(f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}).")
+        lines.append(accuracy_note(result))
     if any(row["disturbed"] for row in result["results"]):
         lines.append(BUSY + ".")
     return lines
+
+
+def accuracy_note(result: Row) -> str:
+    """What the accuracies were measured on, and how far chance alone moves one of them."""
+    on = result["config"]["data"]
+    best = max((row["accuracy"] for row in result["results"] if row["accuracy"] is not None), default=0.5)
+    low, high = metrics.wilson_interval(round(best * on["n"]), on["n"])
+    return (
+        f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval of "
+        f"{percent(best)} % is {percent(low)} to {percent(high)} %."
+    )
 
 
 def as_csv(result: Row) -> str:

@@ -152,4 +152,5 @@ def _described(selection: Selection | None) -> dict[str, Any] | None:
         "protocol": selection.protocol,
         "split": selection.split,
         "n": len(selection.dataset),
+        "sample_seed": selection.sample_seed,
     }

@@ -5,20 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fer_edge import console, files, report
-from fer_edge.bench import compare, output, plot
+from fer_edge import console, files, tables
+from fer_edge.bench import compare, html, output, plot
 from fer_edge.errors import UsageError
 
 
 def result(value: dict[str, Any]) -> None:
     """The table, as wide as the terminal, and a line on whatever disturbed it."""
     out = console.console()
-    report.show(output.table(value, out.width if out.is_terminal else report.PLAIN_WIDTH))
+    tables.show(output.table(value, out.width if out.is_terminal else tables.PLAIN_WIDTH))
+    if value["config"]["data"]:
+        console.say(output.accuracy_note(value))
     if any(row["disturbed"] for row in value["results"]):
         console.say(output.BUSY)
 
 
-def write(value: dict[str, Any], *, csv: Path | None, markdown: Path | None, plot_to: Path | None) -> None:
+def write(
+    value: dict[str, Any],
+    *,
+    csv: Path | None,
+    markdown: Path | None,
+    plot_to: Path | None,
+    html_to: Path | None,
+) -> None:
     """Writes the forms that were asked for; raises OutputError, MissingExtraError."""
     if csv is not None:
         files.write_text(csv, output.as_csv(value))
@@ -26,6 +35,8 @@ def write(value: dict[str, Any], *, csv: Path | None, markdown: Path | None, plo
         files.write_text(markdown, output.markdown(value))
     if plot_to is not None:
         plot.draw(value, plot_to)
+    if html_to is not None:
+        files.write_text(html_to, html.page(value))
 
 
 def compared(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> None:
@@ -36,13 +47,13 @@ def compared(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> None
     if not compare.same_machine(old, new):
         console.warn("the older benchmark is of another machine: times and memory are not compared")
     told = [change for change in found if change.verdict != "same"]
-    table = report.new_table("beyond the noise")
+    table = tables.new_table("beyond the noise")
     for name in ("model", "thr", "figure", "old", "new", "change", "verdict"):
         table.add_column(name, justify="right" if name in ("thr", "old", "new", "change") else "left")
     for change in told:
         figures = (f"{change.old:.4g}", f"{change.new:.4g}", f"{change.percent:+.1f} %")
         table.add_row(change.model, str(change.threads), change.figure, *figures, change.verdict)
     if told:
-        report.show(table)
+        tables.show(table)
     console.say(f"{len(found)} figures compared, {len(told)} changed beyond the noise")
     compare.gate(found)

@@ -34,6 +34,7 @@ Limit = Annotated[
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as CSV.")]
 Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write a Markdown table.")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw accuracy against latency and size.")
 ]
@@ -64,6 +65,7 @@ def register(app: typer.Typer) -> None:
         csv: Csv = None,
         markdown: Markdown = None,
         plot: Plot = None,
+        html: Html = None,
         compare: Compare = None,
         tolerance: Tolerance = 10.0,
         skip_bad_rows: options.SkipBadRows = False,
@@ -72,14 +74,14 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure size, load time, latency, memory and accuracy of models side by side."""
-        from fer_edge import console, evaluation, files, report, shipped
+        from fer_edge import console, evaluation, files, shipped, tables
         from fer_edge.bench import compare as comparing
         from fer_edge.bench import show
         from fer_edge.bench.run import Config, parse_threads, run
         from fer_edge.data import load
 
         console.reserve_stdout(json)
-        outputs = [csv, markdown, plot, Path(json) if json and json != "-" else None]
+        outputs = [csv, markdown, plot, html, Path(json) if json and json != "-" else None]
         for output in outputs:
             if output is not None:
                 files.refuse_to_overwrite(output, force)
@@ -90,9 +92,9 @@ def register(app: typer.Typer) -> None:
         if data is not None:
             whole = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
             selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
-        result = run(paths, config, selection, report.progress)
+        result = run(paths, config, selection, tables.progress)
         show.result(result)
-        show.write(result, csv=csv, markdown=markdown, plot_to=plot)
+        show.write(result, csv=csv, markdown=markdown, plot_to=plot, html_to=html)
         console.write_json(json, result, force)
         if old is not None:
             show.compared(old, result, tolerance / 100)

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure accuracy, precision, recall and F1 of a model on a data set."""
-        from fer_edge import console, evaluation, files, predictors, report
+        from fer_edge import console, evaluation, files, predictors, report, tables
         from fer_edge.data import load
         from fer_edge.errors import UsageError
 
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
                 files.refuse_to_overwrite(output, force)
         subject = predictors.open_model(model, threads, card)
         chosen = evaluation.select(load(data, skip_bad_rows=skip_bad_rows, seed=seed), protocol, split)
-        with report.progress("evaluating", len(chosen.dataset)) as step:
+        with tables.progress("evaluating", len(chosen.dataset)) as step:
             result = evaluation.evaluate(subject, chosen, flip=tta == "flip", step=step)
         report.show_evaluation(result)
         if plot is not None:

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from fer_edge.bench import output
+from fer_edge.bench.html import page
 from fer_edge.bench.plot import pareto_front
 
 
@@ -100,9 +102,22 @@ def test_markdown():
     assert cells["MiB"] == "57"
     text = "\n".join(lines[3:])
     assert "A processor, Linux, ai-edge-litert 2.3.0" in text
-    assert "3589 pictures (PrivateTest, protocol official)" in text
+    assert (
+        "3589 pictures (PrivateTest, protocol official): the 95 % interval of 69.3 % is 67.8 to 70.8 %"
+        in text
+    )
     assert "busy" in text
     assert "busy" not in output.markdown(result())
+
+
+def test_page_is_one_file_and_escapes_what_it_shows():
+    text = page(result(model="<b>&x"))
+    assert text.count("<svg") == text.count("</svg>") == 1
+    assert "<td>&lt;b&gt;&amp;x</td>" in text
+    assert "<td>69.31</td>" in text
+    assert not re.search(
+        r"""(src|href)=["'](?!#)""", text.replace("xlink:href", "href")
+    )  # nothing from elsewhere
 
 
 def test_pareto_front_by_hand():
