@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from fer_edge.commands import options
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.json"
 SHOWN = 20
@@ -54,7 +51,7 @@ def register(app: typer.Typer) -> None:
                 files.refuse_to_overwrite(output, force)
         dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed)
         summary = summarise(dataset)
-        console.console().print(_table(summary))
+        _show(summary)
         for line in _lines(summary):
             console.say(line)
         if plot is not None:
@@ -63,23 +60,43 @@ def register(app: typer.Typer) -> None:
         console.write_json(json, summary, force)
 
 
-def _table(summary: dict[str, Any]) -> Table:
-    from rich.table import Table
-
+def _cells(summary: dict[str, Any]) -> list[list[str]]:
+    """Header, a row for each expression, their sum, and how many pictures are different."""
     from fer_edge.spec import LABELS
 
-    table = Table(title=f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
-    table.add_column("split")
-    for label in (*LABELS, "all", "different"):
-        table.add_column(label, justify="right")
-    for split, counts in summary["counts"].items():
-        within = summary["duplicates"]["within"][split]
-        cells = [*counts.values(), within["rows"], within["different"]]
-        table.add_row(split, *(f"{cell:,}" for cell in cells))
-    totals = [sum(counts[label] for counts in summary["counts"].values()) for label in LABELS]
-    table.add_section()
-    table.add_row("all", *(f"{cell:,}" for cell in (*totals, summary["n"])), "")
-    return table
+    counts = summary["counts"]
+    within = summary["duplicates"]["within"]
+    rows = [["", *counts, "all"]]
+    for label in LABELS:
+        numbers = [counts[split][label] for split in counts]
+        rows.append([label, *(f"{number:,}" for number in (*numbers, sum(numbers)))])
+    rows.append(["all", *(f"{within[split]['rows']:,}" for split in counts), f"{summary['n']:,}"])
+    different = [*(within[split]["different"] for split in counts), summary["duplicates"]["different"]]
+    rows.append(["different", *(f"{number:,}" for number in different)])
+    return rows
+
+
+def _show(summary: dict[str, Any]) -> None:
+    """A table on a terminal, aligned plain lines elsewhere."""
+    from fer_edge import console
+
+    title = f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}"
+    header, *rows = _cells(summary)
+    terminal = console.console()
+    if not terminal.is_terminal:
+        console.say(title)
+        for first, *numbers in (header, *rows):
+            console.say(f"{first:<9}" + "".join(f"{number:>12}" for number in numbers))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title))
+    for name in header:
+        table.add_column(name, justify="right" if name else "left")
+    for index, row in enumerate(rows):
+        table.add_row(*row, end_section=index == len(rows) - 3)
+    terminal.print(table)
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
@@ -90,14 +107,17 @@ def _lines(summary: dict[str, Any]) -> list[str]:
                 f"{split}: {within['different']:,} different pictures among {within['rows']:,} rows, "
                 f"{within['several_labels']:,} of them under several labels"
             )
+    across_splits = [across for across in summary["duplicates"]["across"] if across["rows"]]
     lines += [
         f"{across['rows']:,} rows of {across['split']} are pixel for pixel in {across['of']}, "
         f"{across['other_label']:,} of them under another label"
-        for across in summary["duplicates"]["across"]
+        for across in across_splits
     ]
+    if not across_splits:
+        lines.append("no picture is in two splits")
     bad = summary["bad"]
     if bad["count"]:
-        lines.append(f"{bad['count']:,} rows skipped:")
+        lines.append(f"skipped as not valid: {bad['count']:,}")
         lines += [f"  {row['where']}: {row['why']}" for row in bad["rows"][:SHOWN]]
         if bad["count"] > SHOWN:
             lines.append(f"  and {bad['count'] - SHOWN:,} more (--json lists the first thousand)")

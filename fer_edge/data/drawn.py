@@ -17,8 +17,8 @@ DEFAULT_COUNT = 4200
 def drawn_faces(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draws n faces: images uint8 (n, 48, 48), labels int64 (n,), each class n/7 times (one more or less).
 
-    The same n and seed give the same pictures (with the same NumPy and OpenCV). Shapes, pose, light and noise vary; strengths of an
-    expression vary so that neighbours come close to each other.
+    The same n and seed give the same pictures (with the same NumPy and OpenCV). Shapes, pose, light and
+    noise vary; strengths of an expression vary so that neighbours come close to each other.
     """
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(n, dtype=np.int64) % len(LABELS))

@@ -47,8 +47,7 @@ def _cached(path: str, progress: bool) -> Dataset:
 
 def _bad(dataset: Dataset) -> str:
     first, count = dataset.bad.first[0], dataset.bad.count
-    in_all = "the only bad row" if count == 1 else f"{count} bad rows in all"
-    return (
-        f"{dataset.path}: {first.where} has {first.why}; {in_all}; "
-        "'fer-edge data --skip-bad-rows' lists them, --skip-bad-rows leaves them out"
-    )
+    in_all = "1 bad row in all; --skip-bad-rows leaves it out"
+    if count > 1:
+        in_all = f"{count} bad rows in all; --skip-bad-rows leaves them out"
+    return f"{dataset.path}: {first.where} has {first.why}; {in_all}"

@@ -34,7 +34,7 @@ def draw_sheet(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
 
 
 def write_sheet(dataset: Dataset, path: Path, seed: int) -> None:
-    """Draws the sheet into a picture file. Raises OutputError for an unknown kind, or if it cannot be written."""
+    """Draws the sheet into a picture file. Raises OutputError if its kind is unknown or writing fails."""
     try:
         done, encoded = cv2.imencode(path.suffix or ".png", draw_sheet(dataset, seed))
     except cv2.error:

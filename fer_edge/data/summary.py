@@ -18,8 +18,9 @@ _PAIRS = (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Plain values for JSON.
 
-    counts: {split: {label: rows}}. duplicates.within: {split: rows, different pictures, and pictures that
-    carry several labels}. duplicates.across: rows of `split` whose picture is also in `of`, and how many
+    counts: {split: {label: rows}}. duplicates.different: different pictures in all.
+    duplicates.within: {split: rows, different pictures, and pictures that carry several labels}.
+    duplicates.across: rows of `split` whose picture is also in `of`, and how many
     of them are there under other labels only. bad: count and the first rows, with the reason.
     """
     _, picture = np.unique(picture_hashes(dataset.images), return_inverse=True)
@@ -31,6 +32,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "n": len(dataset),
         "counts": {name: _counts(dataset.labels[rows]) for name, rows in parts.items()},
         "duplicates": {
+            "different": int(picture.max()) + 1,
             "within": {name: _within(picture[rows], dataset.labels[rows]) for name, rows in parts.items()},
             "across": [
                 _across(picture, dataset.labels, parts, split, of)

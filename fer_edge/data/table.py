@@ -93,7 +93,7 @@ def _parse(fields: list[bytes], columns: _Columns) -> tuple[int, int, _Pixels]:
     if not fields:
         raise _RowError("a quote that is not closed")
     if len(fields) != columns.count:
-        raise _RowError(f"{len(fields)} columns where the header has {columns.count}")
+        raise _RowError(f"{len(fields)} of the header's {columns.count} columns")
     label = _LABEL_OF.get(fields[columns.emotion].strip())
     if label is None:
         raise _RowError(f"emotion {_shown(fields[columns.emotion])}, not 0 to {len(LABELS) - 1}")

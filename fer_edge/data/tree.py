@@ -109,7 +109,7 @@ def _refuse_empty(classes: dict[Path, dict[str, list[Path]]], path: str) -> None
         return
     counts = []
     for folder, found in classes.items():
-        empty = f"{len(_folders(folder))} folders in it, no pictures" if _folders(folder) else "empty"
+        empty = "folders in it, no pictures" if _folders(folder) else "empty"
         pictures = sum(len(files) for files in found.values())
         counts.append(f"{folder.name}/ ({f'{pictures} pictures' if pictures else empty})")
     raise DataError(_expected(path, ", ".join(counts)))

@@ -1,0 +1,42 @@
+"""Real data and media beside the checkout; tests that need them are skipped where they are absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _beside(name: str) -> Path:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"needs ../shared/{name}, which is not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def fer2013() -> Path:
+    """FER-2013, 35,887 rows, as .csv.xz."""
+    return _beside("data/fer2013.csv.xz")
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Folder of photographs and videos."""
+    return _beside("media")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of inputs that show reported faults."""
+    return _beside("cases")
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, empty."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("FER_EDGE_CACHE", str(folder))
+    return folder

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+import numpy as np
+import pytest
+from known_rows import plain_rows
+
+from fer_edge import data, files
+from fer_edge.data import cache, source
+from fer_edge.errors import DataError
+
+
+@pytest.fixture
+def no_reading(monkeypatch):
+    """From the call on, reading a table fails the test."""
+
+    def forbid():
+        monkeypatch.setattr(source, "read_table", lambda *_: pytest.fail("read again"))
+
+    return forbid
+
+
+def _age(path):
+    an_hour_ago = time.time() - 3600
+    os.utime(path, (an_hour_ago, an_hour_ago))
+
+
+def test_second_time_is_mapped_from_the_cache(table, no_reading):
+    path = table(plain_rows())
+    first = data.load(str(path))
+    no_reading()
+    second = data.load(str(path))
+    assert isinstance(second.images, np.memmap)
+    assert second.sha256 == first.sha256
+    np.testing.assert_array_equal(second.images, first.images)
+
+
+def test_a_copy_elsewhere_is_the_same_content(table, tmp_path, no_reading):
+    path = table(plain_rows())
+    data.load(str(path))
+    no_reading()
+    copy = shutil.copy(path, tmp_path / "copy.csv")
+    assert data.load(str(copy)).path == str(copy)
+
+
+def test_an_unchanged_file_is_not_even_hashed(table, monkeypatch):
+    path = table(plain_rows())
+    _age(path)
+    data.load(str(path))
+    monkeypatch.setattr(files, "sha256", lambda _: pytest.fail("hashed again"))
+    assert len(data.load(str(path))) == 28
+
+
+def test_changed_content_of_the_same_size_is_read(table):
+    path = table(plain_rows())
+    _age(path)
+    assert data.load(str(path)).labels[0] == 0
+    path.write_text(path.read_text().replace("\n0,", "\n5,", 1))
+    assert data.load(str(path)).labels[0] == 5
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "meta.json"])
+@pytest.mark.parametrize("harm", ["cut", "gone"])
+def test_a_damaged_entry_is_never_used(table, own_cache, name, harm):
+    path = table(plain_rows())
+    first = data.load(str(path))
+    (kept,) = own_cache.glob(f"data/*/{name}")
+    if harm == "cut":
+        kept.write_bytes(kept.read_bytes()[:-100])
+    else:
+        kept.unlink()
+    again = data.load(str(path))
+    assert again.sha256 == first.sha256
+    assert len(again.images) == 28
+    assert isinstance(data.load(str(path)).images, np.memmap)
+
+
+def test_what_fails_while_it_is_written_leaves_nothing(table, own_cache, monkeypatch, capsys):
+    path = table(plain_rows())
+    whole = np.save
+
+    def full_disk(file, array):
+        if array.dtype == np.uint8 and array.ndim == 1:  # `split`, after images and labels
+            raise OSError(28, "No space left on device")
+        whole(file, array)
+
+    monkeypatch.setattr(np, "save", full_disk)
+    assert len(data.load(str(path))) == 28
+    assert "No space left" in capsys.readouterr().err
+    assert list(own_cache.glob("data/*")) == []
+    assert list(own_cache.glob("data/.*")) == []
+
+
+def test_reading_goes_on_without_a_cache(table, tmp_path, monkeypatch, capsys):
+    path = table(plain_rows())
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("FER_EDGE_CACHE", str(tmp_path / "file"))
+    assert len(data.load(str(path))) == 28
+    assert "cannot cache" in capsys.readouterr().err
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.delenv("FER_EDGE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / "fer-edge"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / ".cache/fer-edge"
+
+
+def test_skipped_rows_come_out_of_the_cache_too(table, no_reading):
+    rows = plain_rows(7)
+    rows[2] = "nonsense"
+    path = str(table(rows))
+    first = data.load(path, skip_bad_rows=True)
+    no_reading()
+    assert data.load(path, skip_bad_rows=True).bad == first.bad
+    with pytest.raises(DataError, match="row 3"):
+        data.load(path)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from known_rows import plain_rows
+
+from fer_edge import cli
+
+
+@pytest.fixture
+def fer_edge(monkeypatch, capsys):
+    """Runs the command line; gives exit code, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fer-edge", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        return ended.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+def test_plain_lines(table, fer_edge):
+    code, out, _ = fer_edge("data", table(plain_rows()))
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["happy", "2", "1", "1", "4"] in lines
+    assert ["all", "14", "7", "7", "28"] in lines
+    assert "no picture is in two splits" in out
+
+
+def test_json_alone_on_standard_output(table, fer_edge):
+    rows = plain_rows()
+    rows[9] = "nonsense"
+    code, out, err = fer_edge("data", table(rows), "--skip-bad-rows", "--json", "-")
+    assert code == 0
+    result = json.loads(out)
+    assert result["counts"]["Training"]["fear"] == 1
+    assert result["bad"]["rows"] == [{"where": "row 10 (line 11)", "why": "1 of the header's 3 columns"}]
+    assert "row 10 (line 11): 1 of" in err
+
+
+def test_a_bad_row_is_one_line_and_exit_1(table, fer_edge):
+    rows = plain_rows()
+    rows[9] = "nonsense"
+    code, _, err = fer_edge("data", table(rows))
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "row 10 (line 11)" in err
+
+
+def test_plot_has_seven_rows_of_faces(table, tmp_path, fer_edge):
+    path = table(plain_rows(14))
+    sheet = tmp_path / "été.png"
+    assert fer_edge("data", path, "--plot", sheet)[0] == 0
+    drawn = cv2.imdecode(np.fromfile(sheet, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert drawn.shape == (700, 1310)
+    for row in range(7):  # two faces a row, then white
+        cells = drawn[row * 100 + 2 : row * 100 + 98, 110:]
+        assert cells[:, :200].std() > 50
+        assert (cells[:, 200:] == 255).all()
+    code, _, err = fer_edge("data", path, "--plot", sheet)
+    assert (code, "exists already" in err) == (1, True)
+    assert fer_edge("data", path, "--plot", sheet, "--force")[0] == 0
+
+
+def test_plot_of_an_unknown_kind(table, tmp_path, fer_edge):
+    code, _, err = fer_edge("data", table(plain_rows()), "--plot", tmp_path / "x.docx")
+    assert (code, "ends in .png" in err) == (1, True)
+
+
+def test_default_from_the_environment(table, monkeypatch, fer_edge):
+    monkeypatch.setenv("FER_EDGE_DATA", str(table(plain_rows())))
+    assert "28 faces" in fer_edge("data")[1]

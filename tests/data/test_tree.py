@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from known_rows import CLASSES, face
+
+from fer_edge import data
+from fer_edge.errors import DataError
+
+OTHER_SPELLINGS = ("Anger", "disgusted", "3-Fear", "happiness", "Sadness", "surprised", "NEUTRAL")
+
+
+def test_official_tree(tree):
+    root = tree({"Training": CLASSES, "PublicTest": CLASSES, "PrivateTest": CLASSES})
+    read = data.load(str(root))
+    assert read.protocol == "official"
+    assert np.bincount(read.split).tolist() == [14, 14, 14]
+    assert np.bincount(read.labels).tolist() == [6] * 7
+    # sorted by name: PrivateTest/angry/im0 comes first; it was drawn as picture 29
+    np.testing.assert_array_equal(read.images[0], face(29))
+    assert data.SPLITS[read.split[0]] == "PrivateTest"
+    assert read.ids.tolist() == list(range(1, 43))
+
+
+def test_train_and_test_alone_hold_a_tenth_out(tree):
+    root = tree({"train": CLASSES, "test": CLASSES}, n=20)
+    read = data.load(str(root), seed=1)
+    assert read.protocol == "holdout"
+    for index, count in enumerate((18, 2, 20)):
+        assert np.bincount(read.labels[read.split == index]).tolist() == [count] * 7
+    again, other = data.load(str(root), seed=1), data.load(str(root), seed=2)
+    np.testing.assert_array_equal(read.split, again.split)
+    assert (read.split != other.split).any()
+    assert data.protocol_splits(read, "official").name == "holdout"
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (OTHER_SPELLINGS, range(7)),
+        (tuple("0123456"), range(7)),
+        (("0_angry", "1_disgust", "2_fear", "3_happy", "4_sad", "5_surprise", "6_neutral"), range(7)),
+    ],
+)
+def test_usual_spellings(tree, classes, labels):
+    """Each folder's first picture has its place in the list as label."""
+    read = data.load(str(tree({"Train": classes, "Test": classes}, n=1)))
+    for place, label in enumerate(labels):
+        (row,) = np.flatnonzero((read.images == face(place + 1)).all((1, 2)))
+        assert read.labels[row] == label
+
+
+def test_numbers_from_1_are_not_guessed(tree):
+    classes = tuple("1234567")
+    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\)"):
+        data.load(str(tree({"train": classes, "test": classes})))
+
+
+def test_tree_within_a_folder_and_jpeg(tree):
+    root = tree({"train": CLASSES, "validation": CLASSES}, suffix=".jpg", under="archive/images")
+    read = data.load(str(root))
+    assert np.bincount(read.split).tolist()[2] == 14
+    assert abs(read.images.mean() - 127) < 10
+
+
+@pytest.mark.parametrize(
+    "kind", ["nothing", "empty_train", "no_test", "no_pictures", "empty_classes", "other"]
+)
+def test_empty_trees_say_what_is_expected_and_found(tmp_path, own_cache, tree, kind):
+    """H1."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    if kind == "empty_train":
+        (root / "train").mkdir()
+        found = "found train/"
+    elif kind == "no_test":
+        tree({"train": CLASSES})
+        found = "found train/"
+    elif kind == "no_pictures":
+        tree({"test": CLASSES})
+        (root / "train/happy").mkdir(parents=True)
+        (root / "train/happy/notes.txt").write_text("x")
+        found = r"found train/ \(folders in it, no pictures\), test/ \(14 pictures\)"
+    elif kind == "empty_classes":
+        for name in ("train", "test"):
+            (root / name).mkdir()
+        found = r"found train/ \(empty\), test/ \(empty\)"
+    elif kind == "other":
+        (root / "cats").mkdir()
+        (root / "dogs").mkdir()
+        found = "found cats/, dogs/"
+    else:
+        found = "found no folder"
+    with pytest.raises(DataError, match=found) as raised:
+        data.load(str(root))
+    assert "train/CLASS/*.jpg and test/CLASS/*.jpg" in str(raised.value)
+    assert all(name in str(raised.value) for name in CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "differences"),
+    [
+        (CLASSES, (*CLASSES, "contempt"), ["test/ has contempt (2 pictures)"]),
+        ((*CLASSES, "contempt"), CLASSES, ["train/ has contempt (2 pictures)"]),
+        (CLASSES, CLASSES[:-1], ["test/ lacks neutral"]),
+        (CLASSES[1:], CLASSES, ["train/ lacks angry"]),
+        (CLASSES[1:], CLASSES[1:], ["train/ lacks angry", "test/ lacks angry"]),
+        (("hapy", *CLASSES[:3]), CLASSES, ["train/ has hapy", "train/ lacks happy", "train/ lacks neutral"]),
+    ],
+)
+def test_splits_with_other_classes_are_compared(tree, train, test, differences):
+    """H2."""
+    with pytest.raises(DataError) as raised:
+        data.load(str(tree({"train": train, "test": test})))
+    for difference in differences:
+        assert difference in str(raised.value)
+
+
+def test_two_folders_for_one_split(tree):
+    with pytest.raises(DataError, match="both mean Training"):
+        data.load(str(tree({"train": CLASSES, "Training": CLASSES, "test": CLASSES})))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no bytes"),
+        (b"hello", "no picture in it"),
+        (cv2.imencode(".png", np.zeros((40, 60), np.uint8))[1].tobytes(), "60x40 pixels, not a square"),
+    ],
+)
+def test_a_bad_picture_is_named_and_can_be_skipped(tree, content, why):
+    root = tree({"train": CLASSES, "test": CLASSES})
+    (root / "train/sad/im1.png").write_bytes(content)
+    with pytest.raises(DataError, match=rf"train/sad/im1.png has {why}.*1 bad row in all"):
+        data.load(str(root))
+    read = data.load(str(root), skip_bad_rows=True)
+    assert (len(read), read.bad.count) == (27, 1)
+
+
+def test_other_sizes_and_colours_become_faces(tree):
+    root = tree({"train": CLASSES, "test": CLASSES})
+    large = np.zeros((96, 96, 3), np.uint8)
+    large[:, 48:] = (255, 255, 255)
+    cv2.imwrite(str(root / "test/angry/im0.png"), large)
+    read = data.load(str(root))
+    np.testing.assert_array_equal(read.images[0], np.repeat([[0] * 24 + [255] * 24], 48, 0))
+
+
+def test_a_changed_picture_is_read_again(tree):
+    root = tree({"train": CLASSES, "test": CLASSES})
+    first = data.load(str(root))
+    cv2.imwrite(str(root / "test/angry/im0.png"), face(999))
+    second = data.load(str(root))
+    np.testing.assert_array_equal(second.images[0], face(999))
+    assert first.sha256 != second.sha256
