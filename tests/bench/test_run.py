@@ -1,9 +1,6 @@
 """Whole benchmarks of tiny models, whose accuracy is known."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -119,38 +116,14 @@ def test_threads_that_are_none(text):
         parse_threads(text)
 
 
-def command(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", "from fer_edge.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path):
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    for name in ("tensorflow", "keras", "tf_keras", "matplotlib", "pandas", "sklearn"):
-        (hidden / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')")
-    model = models / "right_float32.tflite"
-    common = ("bench", model, "--runs", "3", "--warmup", "0")
-    forms = ("--json", tmp_path / "b.json", "--csv", tmp_path / "b.csv", "--markdown", tmp_path / "b.md")
-    done = command(*common, *forms, PYTHONPATH=str(hidden))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "right_float32" in done.stdout
-    assert (tmp_path / "b.csv").read_text().count("\n") == 2
-    assert (tmp_path / "b.md").read_text().startswith("| model")
-    again = command(*common, *forms)
-    assert again.returncode == 1
-    assert "--force" in again.stderr
-
-    old = json.loads((tmp_path / "b.json").read_text())
-    for key in old["results"][0]["latency_ms"]:
-        old["results"][0]["latency_ms"][key] = 1e-6  # a past that nothing can keep up with
-    (tmp_path / "old.json").write_text(json.dumps(old))
-    worse = command(*common, "--compare", tmp_path / "old.json", "--json", "-")
-    assert worse.returncode == 3
-    assert "1 regression, the largest: right_float32" in worse.stderr
-    assert json.loads(worse.stdout)["schema"] == 1  # nothing else on standard output
+def test_a_model_of_other_expressions_gets_no_accuracy_and_a_warning(models, faces, tmp_path, capsys):
+    other = tmp_path / "other_int8.tflite"
+    other.write_bytes((models / "right_int8.tflite").read_bytes())
+    card = json.loads((models / "right_int8.json").read_text())
+    card["labels"][1] = "contempt"
+    other.with_suffix(".json").write_text(json.dumps(card))
+    selection = evaluation.Selection(faces, "official", "PrivateTest", None)
+    results = run([other, models / "right_int8.tflite"], Config(warmup=0, runs=1), selection)["results"]
+    assert [row["accuracy"] for row in results] == [None, 5 / 8]
+    assert results[0]["agreement"] is None
+    assert "contempt" in capsys.readouterr().err

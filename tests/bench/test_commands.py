@@ -1,0 +1,90 @@
+"""`fer-edge bench` and `fer-edge evaluate` as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def command(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", "from fer_edge.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    for name in ("tensorflow", "keras", "tf_keras", "matplotlib", "pandas", "sklearn"):
+        (hidden / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')")
+    model = models / "right_float32.tflite"
+    common = ("bench", model, "--runs", "3", "--warmup", "0")
+    forms = ("--json", tmp_path / "b.json", "--csv", tmp_path / "b.csv", "--markdown", tmp_path / "b.md")
+    done = command(*common, *forms, PYTHONPATH=str(hidden))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "right_float32" in done.stdout
+    assert (tmp_path / "b.csv").read_text().count("\n") == 2
+    assert (tmp_path / "b.md").read_text().startswith("| model")
+    again = command(*common, *forms)
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+
+    old = json.loads((tmp_path / "b.json").read_text())
+    for key in old["results"][0]["latency_ms"]:
+        old["results"][0]["latency_ms"][key] = 1e-6  # a past that nothing can keep up with
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    worse = command(*common, "--compare", tmp_path / "old.json", "--json", "-")
+    assert worse.returncode == 3
+    assert "1 regression, the largest: right_float32" in worse.stderr
+    assert json.loads(worse.stdout)["schema"] == 1  # nothing else on standard output
+
+
+@pytest.fixture
+def csv(faces, tmp_path):
+    """The eight faces as PublicTest and PrivateTest of a fer2013.csv, with three of them in Training."""
+    rows = ["emotion,pixels,Usage"]
+    for usage, count in (("Training", 3), ("PublicTest", 8), ("PrivateTest", 8)):
+        for image, label in zip(faces.images[:count], faces.labels[:count], strict=True):
+            rows.append(f"{label},{' '.join(map(str, image.reshape(-1)))},{usage}")
+    path = tmp_path / "fer.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_evaluate_prints_and_writes_what_is_right(models, csv, tmp_path):
+    common = ("evaluate", models / "right_int8.tflite", "--data", csv)
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = command(*common, "--json", "-", "--plot", tmp_path / "c.png", **cache)
+    assert done.returncode == 0, done.stderr
+    got = json.loads(done.stdout)
+    assert (got["model"], got["data"]["split"], got["data"]["n"]) == ("right_int8", "PrivateTest", 8)
+    assert got["accuracy"] == 5 / 8
+    assert got["accuracy_without_duplicates"] == 2 / 5  # faces 0 to 2 are in Training, and were right
+    assert got["per_class"]["sad"]["recall"] == 0
+    assert got["confusion_matrix"][3] == [0, 0, 0, 0, 2, 0, 0]
+    assert "5 of 8" in done.stderr
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--tta", "rotate"), (2, "flip")),
+        (("--split", "Test"), (2, "PrivateTest")),
+        (("--protocol", "kaggle"), (2, "official")),
+        (("--card", "absent.json"), (1, "absent.json")),
+    ],
+)
+def test_evaluate_refuses_in_a_line(models, csv, tmp_path, arguments, expected):
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = command("evaluate", models / "right_int8.tflite", "--data", csv, *arguments, **cache)
+    code, words = expected
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
