@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,9 @@ def _check(card: ModelCard, ends: tuple[TensorSpec, TensorSpec], where: str) -> 
         raise ModelError(f"{where} names a label twice: {', '.join(card.labels)}")
     if card.output.content not in CONTENTS:
         raise ModelError(f"{where}: output content {card.output.content!r} is not {' or '.join(CONTENTS)}")
+    for number in (card.input.real_min, card.input.real_max, card.crop.margin):
+        if not isinstance(number, int | float) or not math.isfinite(number):
+            raise ModelError(f"{where} is not a model card: {number!r} is no number")
     if not card.input.real_min < card.input.real_max:
         raise ModelError(f"{where}: input range {card.input.real_min} to {card.input.real_max} is empty")
     for what, stated, tensor in (("input", card.input, ends[0]), ("output", card.output, ends[1])):
