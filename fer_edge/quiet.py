@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's and Keras' chatter off standard error. Called before they are imported."""
+"""Keras and its backend, imported in one place: quiet, and with one line where they are absent."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import importlib.util
 import os
 
 from fer_edge.errors import MissingExtraError
+from fer_edge.interpreter import quiet_stderr
 
 
 def quiet_training() -> None:
-    """Sets the environment that silences the libraries. Raises MissingExtraError where Keras is absent."""
-    if importlib.util.find_spec("keras") is None:
-        raise MissingExtraError("keras", "train", "this command")
+    """Imports Keras on its backend, TensorFlow unless KERAS_BACKEND says otherwise, without chatter.
+
+    Raises MissingExtraError where Keras or the backend is absent.
+    """
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    for package in ("keras", backend):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "train", "this command")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        importlib.import_module("keras")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,9 @@ import typer
 
 from fer_edge.commands import options
 
-EPILOG = "Example: fer-edge train --recipe tuned --data fer2013.csv --out runs/tuned; then again with --resume."
+EPILOG = (
+    "Example: fer-edge train --recipe tuned --data fer2013.csv --out runs/tuned; then again with --resume."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def train(
     data: options.Data,
+    *,
     recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a TOML file.")] = "tuned",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -40,14 +42,19 @@ def train(
 
     console.reserve_stdout(json)
     quiet_training()
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     from fer_edge.training import recipes, session
 
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
     metrics = session.run(
-        chosen, data, out or Path("runs") / chosen.name, seed,
-        resume=resume, force=force, precision=precision, skip_bad_rows=skip_bad_rows,
+        chosen,
+        data,
+        out or Path("runs") / chosen.name,
+        seed,
+        resume=resume,
+        force=force,
+        precision=precision,
+        skip_bad_rows=skip_bad_rows,
     )
     console.write_json(json, metrics, force)

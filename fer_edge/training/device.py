@@ -24,7 +24,8 @@ class Device:
     precision: str
 
     def __str__(self) -> str:
-        return f"training on {self.kind.upper()} {self.name}, Keras {keras.__version__} on {self.backend}, {self.precision}"
+        where = f"{self.kind.upper()} {self.name}"
+        return f"training on {where}, Keras {keras.__version__} on {self.backend}, {self.precision}"
 
 
 def cpu_name() -> str:

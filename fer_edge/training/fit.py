@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,9 +71,7 @@ class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
         if not np.isfinite(loss):
-            raise GateError(
-                f"the loss is {loss} in epoch {self.number + 1}: try a lower --learning-rate"
-            )
+            raise GateError(f"the loss is {loss} in epoch {self.number + 1}: try a lower --learning-rate")
         self.watcher.step(self.number, batch + 1, self.params["steps"], loss, accuracy)
 
 
@@ -80,6 +79,7 @@ def train(
     recipe: Recipe,
     training: Dataset,
     validation: Dataset,
+    *,
     folder: Path,
     seed: int,
     watcher: Watcher,
@@ -129,8 +129,6 @@ def train(
 
 def resumed_state(place: Path, recipe: Recipe, seed: int, training: Dataset) -> checkpoint.State:
     """The state to go on from, or a new one. Raises DataError where the checkpoint is of another run."""
-    from dataclasses import asdict
-
     fresh = checkpoint.State(asdict(recipe), seed, training.sha256)
     state = checkpoint.load_state(place)
     if state is None:

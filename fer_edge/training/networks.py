@@ -60,7 +60,9 @@ def paper(dropout: float = 0.6, batch_norm: Callable[[], Any] = layers.BatchNorm
 NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper}
 
 
-def build(network: str, dropout: float, batch_norm: Callable[[], Any] = layers.BatchNormalization) -> keras.Model:
+def build(
+    network: str, dropout: float, batch_norm: Callable[[], Any] = layers.BatchNormalization
+) -> keras.Model:
     """The network of that name, freshly initialised. Raises UsageError for an unknown name."""
     if network not in NETWORKS:
         raise UsageError(f"no network {network!r}: there are {', '.join(NETWORKS)}")

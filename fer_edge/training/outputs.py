@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib
 import io
 import json
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,29 @@ import numpy as np
 from fer_edge import __version__, evaluation, files, report
 from fer_edge.data import Protocol, seen_in_training
 from fer_edge.errors import MissingExtraError
+from fer_edge.opencv import cv2
 from fer_edge.spec import INPUT_SHAPE, LABELS, ModelCard, TensorSpec
 from fer_edge.training import networks
 from fer_edge.training.batches import predict
 from fer_edge.training.device import Device
 from fer_edge.training.recipes import Recipe
 from fer_edge.training.reference import ReferenceCheck
+from fer_edge.training.schedule import best_epoch
 
 History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: where it lies, what it was told, what it went through."""
+
+    folder: Path
+    recipe: Recipe
+    protocol: Protocol
+    seed: int
+    device: Device
+    check: ReferenceCheck
+    history: History
 
 
 def write_history(folder: Path, history: History) -> None:
@@ -56,31 +73,24 @@ def draw_curves(path: Path, history: History, title: str) -> None:
         figure.savefig(aside, dpi=110)
 
 
-def _versions() -> dict[str, str]:
-    import cv2
-
-    backend = __import__(keras.backend.backend())
+def versions() -> dict[str, str]:
+    """Versions of everything that a training's result may depend on."""
+    backend = keras.backend.backend()
     return {
         "fer-edge": __version__,
         "python": platform.python_version(),
         "keras": keras.__version__,
-        keras.backend.backend(): str(backend.__version__),
+        backend: str(importlib.import_module(backend).__version__),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }
 
 
-def describe(
-    reference: keras.Model,
-    recipe: Recipe,
-    protocol: Protocol,
-    seed: int,
-    device: Device,
-    check: ReferenceCheck,
-    measured: dict[str, Any],
-) -> ModelCard:
-    """The card of a trained float32 network."""
-    training = protocol.train
+def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> ModelCard:
+    """The card of a trained float32 network; `metrics`: its metrics.json value."""
+    training, recipe = run.protocol.train, run.recipe
+    best = run.history[best_epoch([row[recipe.monitor] for row in run.history], recipe.monitor)]
+    reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
     return ModelCard(
         name=recipe.name,
         format="keras",
@@ -91,53 +101,46 @@ def describe(
         parameters=reference.count_params(),
         macs=networks.multiply_accumulates(reference),
         recipe=dataclasses.asdict(recipe),
-        data={"path": Path(training.path).name, "sha256": training.sha256, "protocol": protocol.name,
-              "training_pictures": len(training)},
-        seed=seed,
-        versions=_versions(),
-        measured={"trained_on": str(device), "reference_check": check.to_dict(), **measured},
+        data={
+            "path": Path(training.path).name,
+            "sha256": training.sha256,
+            "protocol": run.protocol.name,
+            "training_pictures": len(training),
+        },
+        seed=run.seed,
+        versions=versions(),
+        measured={
+            "trained_on": str(run.device),
+            "epochs": len(run.history),
+            "best_epoch": best["epoch"],
+            "val_loss": best["val_loss"],
+            "val_accuracy": best["val_accuracy"],
+            "reference_check": run.check.to_dict(),
+            "report": {key: metrics[key] for key in reported}
+            | {"recall": {label: scores["recall"] for label, scores in metrics["per_class"].items()}},
+        },
     )
 
 
-def write_all(
-    folder: Path,
-    reference: keras.Model,
-    recipe: Recipe,
-    protocol: Protocol,
-    seed: int,
-    device: Device,
-    check: ReferenceCheck,
-    history: History,
-) -> dict[str, Any]:
+def write_all(run: Run, reference: keras.Model) -> dict[str, Any]:
     """Writes model.keras, card.json, metrics.json, curves.png, confusion_matrix.png; gives the metrics."""
+    folder, protocol = run.folder, run.protocol
     with files.written_aside(folder / "model.keras") as aside:
         reference.save(aside)
     with keras.device("cpu:0"):
         probabilities = predict(reference, protocol.report.images)
-    seen = seen_in_training(protocol.report, protocol.train)
     metrics = evaluation.report(
-        probabilities, protocol.report, model=str(folder / "model.keras"), protocol=protocol.name,
-        split=protocol.report_split, seen=seen,
+        probabilities,
+        protocol.report,
+        model=run.recipe.name,
+        protocol=protocol.name,
+        split=protocol.report_split,
+        seen=seen_in_training(protocol.report, protocol.train),
     )
-    best = schedule_best(history, recipe)
-    measured = {
-        "report": {k: metrics[k] for k in ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")}
-        | {"recall": {label: scores["recall"] for label, scores in metrics["per_class"].items()}},
-        "epochs": len(history),
-        "best_epoch": best["epoch"],
-        "val_accuracy": best["val_accuracy"],
-        "val_loss": best["val_loss"],
-    }
-    card = describe(reference, recipe, protocol, seed, device, check, measured)
-    files.write_text(folder / "card.json", card.to_json())
+    files.write_text(folder / "card.json", describe(run, reference, metrics).to_json())
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    draw_curves(folder / "curves.png", history, f"{recipe.name}: {len(history)} epochs, {protocol.name}")
-    report.confusion_picture(np.array(metrics["confusion_matrix"]), LABELS, folder / "confusion_matrix.png")
+    draw_curves(
+        folder / "curves.png", run.history, f"{run.recipe.name}: {len(run.history)} epochs, {protocol.name}"
+    )
+    report.draw_evaluation(metrics, folder / "confusion_matrix.png")
     return metrics
-
-
-def schedule_best(history: History, recipe: Recipe) -> dict[str, float]:
-    """The history's row of the epoch whose weights were kept."""
-    from fer_edge.training.schedule import best_epoch
-
-    return history[best_epoch([row[recipe.monitor] for row in history], recipe.monitor)]

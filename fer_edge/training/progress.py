@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -34,7 +35,9 @@ class TrainingProgress:
             self.bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"),
                 BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%  loss {task.fields[loss]:.3f}  acc {task.fields[acc]:.3f}"),
+                TextColumn(
+                    "{task.percentage:>3.0f}%  loss {task.fields[loss]:.3f}  acc {task.fields[acc]:.3f}"
+                ),
                 TimeRemainingColumn(),
                 console=self.console,
             )
@@ -52,7 +55,7 @@ class TrainingProgress:
             return
         self.shown = now
         done, total = epoch * steps + step, self.epochs * steps
-        fields = {"epoch": f"{epoch + 1}/{self.epochs}", "loss": loss, "acc": accuracy}
+        fields: dict[str, Any] = {"epoch": f"{epoch + 1}/{self.epochs}", "loss": loss, "acc": accuracy}
         if self.task is None:
             self.task = self.bar.add_task("", total=total, completed=done, **fields)
         self.bar.update(self.task, completed=done, **fields)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_edge import recipe_files
 from fer_edge.errors import UsageError
 
 OPTIMIZERS = ("adam", "sgd")
@@ -58,7 +58,7 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: str = "plateau"
     warmup_fraction: float = 0.25
-    patience: int = 12
+    patience: int = 20
     label_smoothing: float = 0.0
     balance_classes: bool = False
     monitor: str = "val_loss"
@@ -87,40 +87,28 @@ class Recipe:
         return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
 
 
-def _filled(kind: type[Any], table: dict[str, Any], where: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key, value in table.items():
-        if key not in fields:
-            raise UsageError(f"{where}: unknown key {key!r}: there are {', '.join(fields)}")
-        wanted = {"float": (int, float), "int": int, "str": str, "bool": bool}.get(str(fields[key].type))
-        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
-            raise UsageError(f"{where}: {key} must be of type {fields[key].type}, not {value!r}")
-    return kind(**table)
-
-
 def read(path: Path) -> Recipe:
     """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
 
     Raises UsageError naming the file and key for anything that is no recipe.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is not a recipe: {error}") from error
-    table.setdefault("name", path.stem)
-    augmentation = table.pop("augmentation", {})
-    if not isinstance(augmentation, dict):
-        raise UsageError(f"{path}: augmentation must be a table")
-    table["augmentation"] = _filled(Augmentation, augmentation, f"{path} [augmentation]")
-    recipe: Recipe = _filled(Recipe, table, str(path))
-    return recipe
+    table = recipe_files.read_table(path)
+    changes = recipe_files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
+    values = {"name": path.stem, **recipe_files.checked(Recipe, table, str(path))}
+    return Recipe(**values, augmentation=Augmentation(**changes))
 
 
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML that `read` gives back unchanged."""
 
     def line(key: str, value: Any) -> str:
-        text = str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+        text = (
+            str(value).lower()
+            if isinstance(value, bool)
+            else f'"{value}"'
+            if isinstance(value, str)
+            else repr(value)
+        )
         return f"{key} = {text}\n"
 
     table = dataclasses.asdict(recipe)

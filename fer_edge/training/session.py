@@ -61,12 +61,18 @@ def run(
             files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
             with TrainingProgress(recipe.epochs) as progress:
                 network, state = fit.train(
-                    recipe, protocol.train, protocol.validation, folder, seed, progress,
+                    recipe,
+                    protocol.train,
+                    protocol.validation,
+                    folder=folder,
+                    seed=seed,
+                    watcher=progress,
                     on_epoch=lambda state: outputs.write_history(folder, state.history),
                 )
             built = reference.rebuild(network, recipe)
             check = reference.check(network, built, protocol.validation, recipe)
-            metrics = outputs.write_all(folder, built, recipe, protocol, seed, used, check, state.history)
+            done = outputs.Run(folder, recipe, protocol, seed, used, check, state.history)
+            metrics = outputs.write_all(done, built)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
     _summarise(folder, metrics, check)
@@ -80,8 +86,9 @@ def _summarise(folder: Path, metrics: dict[str, Any], check: reference.Reference
         f"on {data['split']} ({data['n']} pictures, protocol {data['protocol']})"
     )
     verdict = (
-        f"reference check on {check.pictures} pictures: agreement {check.agreement:.4f}, largest difference "
-        f"{check.max_abs_diff:.4f}, loss {check.loss_device:.4f} on the device, {check.loss_float32:.4f} in float32"
+        f"reference check on {check.pictures} pictures: agreement {check.agreement:.4f}, largest "
+        f"difference {check.max_abs_diff:.4f}, loss {check.loss_device:.4f} on the device and "
+        f"{check.loss_float32:.4f} in float32"
     )
     console.say(verdict)
     if not check.passed:

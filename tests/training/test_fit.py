@@ -34,22 +34,22 @@ def data():
 
 @pytest.fixture(scope="module")
 def unbroken(data, tmp_path_factory):
-    return fit.train(RECIPE, data, data, tmp_path_factory.mktemp("whole"), 0, Silent())
+    return fit.train(RECIPE, data, data, folder=tmp_path_factory.mktemp("whole"), seed=0, watcher=Silent())
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 def test_resumed_equals_unbroken(data, unbroken, tmp_path):
     def kill_in_the_second(state):
         if state.epochs == 2:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
-        fit.train(RECIPE, data, data, tmp_path, 0, Silent(), on_epoch=kill_in_the_second)
+    with pytest.raises(KilledError):
+        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent(), on_epoch=kill_in_the_second)
     (tmp_path / "checkpoint/epoch_0003.npz").write_bytes(b"half-written")
-    network, state = fit.train(RECIPE, data, data, tmp_path, 0, Silent())
+    network, state = fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent())
     whole_network, whole = unbroken
 
     def without_seconds(rows):
@@ -63,24 +63,24 @@ def test_resumed_equals_unbroken(data, unbroken, tmp_path):
 
 def test_another_recipe_does_not_take_over_a_checkpoint(data, tmp_path):
     one = dataclasses.replace(RECIPE, epochs=1)
-    fit.train(one, data, data, tmp_path, 0, Silent())
+    fit.train(one, data, data, folder=tmp_path, seed=0, watcher=Silent())
     with pytest.raises(DataError, match="another recipe"):
-        fit.train(RECIPE, data, data, tmp_path, 0, Silent())
+        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent())
     with pytest.raises(DataError, match="another seed"):
-        fit.train(one, data, data, tmp_path, 1, Silent())
+        fit.train(one, data, data, folder=tmp_path, seed=1, watcher=Silent())
 
 
 def test_a_damaged_checkpoint_is_named(data, tmp_path):
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint/state.json").write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):
-        fit.train(RECIPE, data, data, tmp_path, 0, Silent())
+        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent())
 
 
 def test_a_lost_loss_stops_the_training(data, tmp_path):
     wild = dataclasses.replace(RECIPE, optimizer="sgd", learning_rate=1e30)
     with pytest.raises(GateError, match="lower --learning-rate"):
-        fit.train(wild, data, data, tmp_path, 0, Silent())
+        fit.train(wild, data, data, folder=tmp_path, seed=0, watcher=Silent())
 
 
 def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, unbroken):

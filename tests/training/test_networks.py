@@ -46,4 +46,6 @@ def test_activations_stand_only_where_the_table_has_them(paper):
     assert kinds.count("ReLU") == 4
     assert kinds.count("BatchNormalization") == 9
     assert kinds[-4:] == ["BatchNormalization", "Conv2D", "GlobalMaxPooling2D", "Softmax"]
-    assert all(layer.get_config()["activation"] == "linear" for layer in paper.layers if "conv2d" in layer.name)
+    assert all(
+        layer.get_config()["activation"] == "linear" for layer in paper.layers if "conv2d" in layer.name
+    )

@@ -1,0 +1,37 @@
+"""TOML recipes of any kind: read, and checked against the dataclass that they fill."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from fer_edge.errors import UsageError
+
+_KINDS: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The file as nested tables. Raises UsageError, naming it, if it is missing or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is not a recipe: {error}") from error
+
+
+def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
+    """`table`, if each key is a plain field of the dataclass `kind` and each value of the field's type.
+
+    Fields of other types than float, int, str, bool are not for the table. Raises UsageError with `where`.
+    """
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} must be a table")
+    fields = {field.name: str(field.type) for field in dataclasses.fields(kind) if str(field.type) in _KINDS}
+    for key, value in table.items():
+        if key not in fields:
+            raise UsageError(f"{where}: unknown key {key!r}: there are {', '.join(fields)}")
+        wanted = _KINDS[fields[key]]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            raise UsageError(f"{where}: {key} must be of type {fields[key]}, not {value!r}")
+    return table
