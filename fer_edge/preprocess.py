@@ -10,12 +10,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.boxes import Box, square_box
 from fer_edge.errors import SourceError
 from fer_edge.opencv import cv2
 from fer_edge.spec import CropPolicy
-
-Box = tuple[int, int, int, int]
-"""x, y, width, height in pixels of the frame."""
 
 
 def to_8_bit(frame: NDArray[Any]) -> NDArray[np.uint8]:
@@ -42,8 +40,10 @@ def to_bgr(frame: NDArray[Any]) -> NDArray[np.uint8]:
     raise SourceError(f"a picture of {frame.shape[2]} channels: only 1, 3 and 4 can be read")
 
 
-def to_gray(frame: NDArray[Any]) -> NDArray[np.uint8]:
+def to_gray(frame: NDArray[Any], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """uint8 (H, W) gray levels from (H, W) or (H, W, 1, 3 or 4) in OpenCV's BGR order, 8 or 16 bits.
+
+    out: used for the result where colours are converted and its size fits.
 
     Raises SourceError for other shapes and dtypes.
     """
@@ -54,7 +54,7 @@ def to_gray(frame: NDArray[Any]) -> NDArray[np.uint8]:
         return frame[:, :, 0]
     if frame.ndim == 3 and frame.shape[2] in (3, 4):
         code = cv2.COLOR_BGR2GRAY if frame.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
-        return cast(NDArray[np.uint8], cv2.cvtColor(frame, code))
+        return cast(NDArray[np.uint8], cv2.cvtColor(frame, code, out))
     raise SourceError(f"a picture of shape {frame.shape}: only 1, 3 and 4 channels can be read")
 
 
@@ -65,13 +65,6 @@ def resize_face(face: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np
     shrinks = face.shape[0] >= size_hw[0] and face.shape[1] >= size_hw[1]
     filter_ = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cast(NDArray[np.uint8], cv2.resize(face, size_hw[::-1], interpolation=filter_))
-
-
-def square_box(box_xywh: Box, margin: float) -> Box:
-    """The square round the box's centre, as wide as its longer side and `margin` of that on each side."""
-    x, y, w, h = box_xywh
-    side = max(w, h) * (1 + 2 * margin)
-    return round(x + (w - side) / 2), round(y + (h - side) / 2), round(side), round(side)
 
 
 def crop_face(
@@ -95,10 +88,3 @@ def crop_face(
         edges = (top - y, y + side - bottom, left - x, x + side - right)
         face = cast(NDArray[np.uint8], cv2.copyMakeBorder(face, *edges, cv2.BORDER_REPLICATE))
     return resize_face(face, size_hw)
-
-
-def clip_box(box_xywh: Box, width: int, height: int) -> Box:
-    """The part of the box that lies in a picture of that size; width or height 0 where none does."""
-    x, y, w, h = box_xywh
-    left, top = min(max(x, 0), width), min(max(y, 0), height)
-    return left, top, max(min(x + w, width) - left, 0), max(min(y + h, height) - top, 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import SourceError
-from fer_edge.preprocess import clip_box, crop_face, resize_face, square_box, to_bgr, to_gray
+from fer_edge.preprocess import crop_face, resize_face, to_bgr, to_gray
 from fer_edge.spec import CropPolicy
 
 
@@ -56,20 +56,7 @@ def test_a_box_outside_is_an_error_and_not_an_empty_face():
         crop_face(np.zeros((10, 10), np.uint8), (20, 20, 4, 4), (4, 4))
 
 
-def test_oblong_boxes_become_squares_round_the_same_centre():
-    assert square_box((10, 20, 10, 20), 0.0) == (5, 20, 20, 20)
-    assert square_box((10, 20, 10, 10), 0.1) == (9, 19, 12, 12)
-
-
 def test_resize_averages_areas_and_leaves_the_right_size_alone():
     face = np.array([[0, 100], [100, 200]], np.uint8)
     assert resize_face(face, (1, 1)).tolist() == [[100]]
     assert resize_face(face, (2, 2)) is face
-
-
-@pytest.mark.parametrize(
-    ("box", "clipped"),
-    [((-5, -5, 10, 10), (0, 0, 5, 5)), ((95, 45, 10, 10), (95, 45, 5, 5)), ((200, 0, 5, 5), (100, 0, 0, 5))],
-)
-def test_clip(box, clipped):
-    assert clip_box(box, 100, 50) == clipped

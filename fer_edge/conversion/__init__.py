@@ -1,1 +1,1 @@
-"""TensorFlow: formats, calibration, verification."""
+"""From a float32 Keras model to .tflite files that are proven to agree with it. Needs TensorFlow."""

@@ -38,13 +38,13 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
     What a warp uncovers takes the value of the nearest border pixel.
     """
     count, side = faces.shape[:2]
-    turn: NDArray[np.float64] = rng.uniform(-how.rotation_deg, how.rotation_deg, count)
+    turn = rng.uniform(-how.rotation_deg, how.rotation_deg, (count,))
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))
-    zoom: NDArray[np.float64] = rng.uniform(how.zoom_min, how.zoom_max, count)
-    flip: NDArray[np.bool_] = how.flip & (rng.random(count) < 0.5)
-    gain: NDArray[np.float64] = rng.uniform(1 - how.contrast, 1 + how.contrast, count)
-    offset: NDArray[np.float64] = rng.uniform(-how.brightness, how.brightness, count)
-    erase: NDArray[np.bool_] = rng.random(count) < how.erase_probability
+    zoom = rng.uniform(how.zoom_min, how.zoom_max, (count,))
+    flip = how.flip & (rng.random((count,)) < 0.5)
+    gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count,))
+    offset = rng.uniform(-how.brightness, how.brightness, (count,))
+    erase = rng.random((count,)) < how.erase_probability
     out = np.empty_like(faces)
     levels = np.arange(256, dtype=np.float64)
     for i, face in enumerate(faces):
