@@ -31,12 +31,12 @@ def register(app: typer.Typer) -> None:
     )(run)
 
 
-def run(
+def run(  # noqa: PLR0917 (the command line itself)
     source: Annotated[
         str | None,
         typer.Argument(
             metavar="[SOURCE]",
-            help="Camera number, video, URL, picture, folder of pictures, or - for motion JPEG. Default: camera 0.",
+            help="Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0.",
         ),
     ] = None,
     camera: Annotated[

@@ -1,0 +1,36 @@
+"""Boxes in a frame: x, y of the upper left corner, width and height, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height."""
+
+
+def clip_box(box_xywh: Box, width: int, height: int) -> Box:
+    """The part of the box that lies in a picture of that size; width or height 0 where none does."""
+    x, y, w, h = box_xywh
+    left, top = min(max(x, 0), width), min(max(y, 0), height)
+    return left, top, max(min(x + w, width) - left, 0), max(min(y + h, height) - top, 0)
+
+
+def square_box(box_xywh: Box, margin: float) -> Box:
+    """The square round the box's centre, as wide as its longer side and `margin` of that on each side."""
+    x, y, w, h = box_xywh
+    side = max(w, h) * (1 + 2 * margin)
+    return round(x + (w - side) / 2), round(y + (h - side) / 2), round(side), round(side)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union, 0..1."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+
+
+def is_new(box: Box, others: Sequence[Box], most: float = 0.2) -> bool:
+    """Whether the box overlaps none of the others by more than `most`."""
+    return all(overlap(box, other) <= most for other in others)

@@ -1,0 +1,1 @@
+"""Where results go: logs, video, pictures, a window."""

@@ -1,0 +1,126 @@
+"""The annotated video: true rate, size of the first real frame, playable whenever it ends."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import console, files
+from fer_edge.analysis import FrameResult
+from fer_edge.errors import OutputError
+from fer_edge.opencv import cv2
+
+CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+MEASURED_FRAMES = 15  # of a live source, kept until their times tell the rate
+DEFAULT_FPS = 25.0
+RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
+
+
+class SavedVideo:
+    """path: ends in one of CODECS. fps: the source's; None for a live one, whose rate is measured on
+    its first frames and then kept by leaving frames out or writing them again.
+
+    Written aside and moved into place by `close`. Stops before the disk is full, while the file can
+    still be closed.
+    """
+
+    wants_picture = True
+
+    def __init__(self, path: Path, fps: float | None) -> None:
+        self._path = path
+        self._fps = fps
+        self._keeps_time = fps is None
+        self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._start_s = 0.0
+        self._written = 0
+        self._stopped: str | None = None
+        self._stack = ExitStack()
+        self._aside = self._stack.enter_context(files.written_aside(path))
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """Raises OutputError if the video cannot be begun; warns, once, when the disk is nearly full."""
+        assert annotated is not None, "wants_picture is set"
+        if self._stopped:
+            return
+        if self._fps is None:
+            self._waiting.append((result.frame.time_s, annotated.copy()))
+            if len(self._waiting) >= MEASURED_FRAMES:
+                self._write_waiting()
+        else:
+            self._put(result.frame.time_s, annotated)
+
+    def close(self) -> None:
+        """Raises OutputError if nothing playable came out or the disk stopped it."""
+        if self._waiting:
+            self._write_waiting()
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+            whole = _is_playable(self._aside)
+            if whole:
+                self._stack.close()
+            else:
+                self._give_up()
+                raise OutputError(f"{self._path} could not be closed as a playable video: is the disk full?")
+        else:
+            self._give_up()
+        if self._stopped:
+            raise OutputError(self._stopped)
+
+    def _give_up(self) -> None:
+        """Leaves the stack as if by an error, so that the file is not moved into place."""
+        self._aside.unlink(missing_ok=True)
+        self._stack.pop_all()
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        seconds = waiting[-1][0] - waiting[0][0]
+        self._fps = min(max((len(waiting) - 1) / seconds, 1.0), 120.0) if seconds > 0 else DEFAULT_FPS
+        for time_s, picture in waiting:
+            self._put(time_s, picture)
+
+    def _put(self, time_s: float, picture: NDArray[np.uint8]) -> None:
+        if self._writer is None:
+            self._begin(time_s, picture)
+        assert self._writer is not None, "begun above"
+        assert self._fps is not None, "known before the first frame is put"
+        if (picture.shape[1], picture.shape[0]) != self._size:
+            picture = cv2.resize(picture, self._size)  # type: ignore[assignment]
+        # A file's frames are all written; a live source's fill the time that has passed.
+        due = round((time_s - self._start_s) * self._fps) + 1 if self._keeps_time else self._written + 1
+        while self._written < due and not self._disk_is_full():
+            self._writer.write(picture)
+            self._written += 1
+
+    def _begin(self, time_s: float, picture: NDArray[np.uint8]) -> None:
+        self._size = (picture.shape[1], picture.shape[0])
+        self._start_s = time_s
+        codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
+        self._writer = cv2.VideoWriter(str(self._aside), codec, self._fps or DEFAULT_FPS, self._size)
+        if not self._writer.isOpened():
+            self._writer = None
+            self._stopped = (
+                f"cannot write {self._path}: this OpenCV has no encoder for it; try another ending"
+            )
+            raise OutputError(self._stopped)
+
+    def _disk_is_full(self) -> bool:
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize > RESERVE_BYTES + 100 * self._written:
+            return False
+        self._stopped = f"the disk is full: {self._path} ends after {self._written} frames"
+        console.warn(f"{self._stopped}; the run goes on without it")
+        return True
+
+
+def _is_playable(path: Path) -> bool:
+    video = cv2.VideoCapture(str(path))
+    ok = video.isOpened() and video.read()[0]
+    video.release()
+    return bool(ok)

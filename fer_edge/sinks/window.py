@@ -1,0 +1,68 @@
+"""The window, where there is a display."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.opencv import cv2
+from fer_edge.sinks.screen import QUIT
+
+TITLE = "fer-edge (q: quit)"
+PROBE = "from fer_edge.opencv import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
+
+
+def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str | None:
+    """None if a window can be opened, else the reason.
+
+    Qt ends the whole process where it cannot connect, and nothing catches that; so another process
+    tries it first.
+    """
+    if platform.startswith("linux") and not (
+        environment.get("DISPLAY")
+        or environment.get("WAYLAND_DISPLAY")
+        or environment.get("QT_QPA_PLATFORM") in ("offscreen", "minimal", "vnc", "linuxfb", "eglfs")
+    ):
+        return "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)"
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", PROBE], capture_output=True, timeout=20, env=dict(environment), check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "the display does not answer"
+    if probe.returncode == 0:
+        return None
+    if b"not implemented" in probe.stderr:
+        return "this OpenCV is built without windows (opencv-python-headless)"
+    return "the display cannot be used"
+
+
+class Window:
+    """Shows pictures and hears keys; for the main thread only."""
+
+    def __init__(self) -> None:
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        self._sized = False
+
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """Shows the picture; the first one gives the window its size."""
+        if not self._sized:
+            cv2.resizeWindow(TITLE, picture.shape[1], picture.shape[0])
+            self._sized = True
+        cv2.imshow(TITLE, picture)
+
+    def key(self, wait_ms: int) -> int | None:
+        """Lets the window live for `wait_ms`; the key pressed, None for none, QUIT if it was closed."""
+        pressed = cv2.waitKey(max(1, wait_ms))
+        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            return QUIT
+        return None if pressed == -1 else pressed & 0xFF
+
+    def close(self) -> None:
+        """Closes the window."""
+        cv2.destroyAllWindows()

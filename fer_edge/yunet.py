@@ -1,0 +1,66 @@
+"""Finding faces with YuNet, a small neural detector: also tilted ones and ones at the border.
+
+OpenCV has the code (FaceDetectorYN) and not the weights: the user supplies
+`face_detection_yunet_2023mar.onnx` from https://github.com/opencv/opencv_zoo.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.boxes import Box
+from fer_edge.errors import FerEdgeError, ModelError, UsageError
+from fer_edge.opencv import cv2
+
+STREAM_MAX_PX, STILL_MAX_PX = 320, 640  # longer side of the picture that the network sees
+SCORE = 0.7
+
+
+class YuNetDetector:
+    """Raises UsageError without a model file, ModelError for one that OpenCV cannot load."""
+
+    margin = 0.0
+
+    def __init__(self, model: Path | None, min_size_px: int | None = None) -> None:
+        if model is None:
+            raise UsageError(
+                "--detector yunet needs --detector-model FILE: face_detection_yunet_2023mar.onnx from "
+                "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+            )
+        if not hasattr(cv2, "FaceDetectorYN"):
+            raise FerEdgeError(f"OpenCV {cv2.__version__} has no FaceDetectorYN: use --detector haar")
+        if not model.is_file():
+            raise ModelError(f"no file {model}")
+        try:
+            self._network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), SCORE)
+        except cv2.error as error:
+            raise ModelError(f"{model} is not a YuNet model that OpenCV {cv2.__version__} reads") from error
+        self._model = model
+        self._min_size_px = min_size_px or 0
+        self._size: tuple[int, int] | None = None
+
+    def detect(self, frame_bgr: NDArray[np.uint8], gray: NDArray[np.uint8]) -> list[Box]:
+        """Looks at the whole frame, its longer side reduced to 320 px."""
+        return self._detect(frame_bgr, STREAM_MAX_PX)
+
+    def detect_still(self, frame_bgr: NDArray[np.uint8], gray: NDArray[np.uint8]) -> list[Box]:
+        """Looks at the whole picture, its longer side reduced to 640 px."""
+        return self._detect(frame_bgr, STILL_MAX_PX)
+
+    def _detect(self, frame_bgr: NDArray[np.uint8], max_px: int) -> list[Box]:
+        scale = min(1.0, max_px / max(frame_bgr.shape[:2]))
+        reduced = cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        size = (reduced.shape[1], reduced.shape[0])
+        try:
+            if size != self._size:
+                self._network.setInputSize(size)
+                self._size = size
+            faces = self._network.detect(reduced)[1]
+        except cv2.error as error:
+            raise ModelError(f"{self._model} is not a YuNet model: {error.err}") from error
+        rows = [] if faces is None else faces[:, :4] / scale
+        boxes = [(round(float(x)), round(float(y)), round(float(w)), round(float(h))) for x, y, w, h in rows]
+        return [box for box in boxes if min(box[2:]) >= max(self._min_size_px, 1)]

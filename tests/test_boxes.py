@@ -1,0 +1,29 @@
+"""Geometry of boxes."""
+
+import pytest
+
+from fer_edge.boxes import clip_box, is_new, overlap, square_box
+
+
+def test_oblong_boxes_become_squares_round_the_same_centre():
+    assert square_box((10, 20, 10, 20), 0.0) == (5, 20, 20, 20)
+    assert square_box((10, 20, 10, 10), 0.1) == (9, 19, 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [((-5, -5, 10, 10), (0, 0, 5, 5)), ((95, 45, 10, 10), (95, 45, 5, 5)), ((200, 0, 5, 5), (100, 0, 0, 5))],
+)
+def test_clip(box, clipped):
+    assert clip_box(box, 100, 50) == clipped
+
+
+def test_overlap_is_intersection_over_union():
+    assert overlap((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(50 / 150)
+    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
+    assert overlap((0, 0, 10, 10), (10, 10, 5, 5)) == 0
+
+
+def test_new_means_overlapping_none_of_the_others():
+    assert is_new((0, 0, 10, 10), [(20, 0, 10, 10)])
+    assert not is_new((0, 0, 10, 10), [(50, 50, 5, 5), (2, 2, 10, 10)])
