@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import operator
 import os
 import sys
 import threading
@@ -12,28 +13,33 @@ from typing import Any
 
 from fer_edge.errors import FerEdgeError, ModelError
 
-RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
-"""Modules that hold an `Interpreter`, in the order in which they are tried."""
+RUNTIMES = (
+    ("ai_edge_litert.interpreter", "Interpreter"),
+    ("tflite_runtime.interpreter", "Interpreter"),
+    ("tensorflow", "lite.Interpreter"),
+)
+"""Where an interpreter's class is, module and attribute, in the order in which they are tried."""
 
 _stderr_lock = threading.Lock()
 
 
 def find() -> tuple[str, Any]:
-    """The name of the first runtime that can be imported and its Interpreter class.
+    """The package name of the first runtime that can be imported, and its Interpreter class.
 
     Raises FerEdgeError with what to install if there is none, or if one is installed and broken.
     """
     failures = []
-    for module in RUNTIMES:
+    for module, attribute in RUNTIMES:
+        name = module.split(".")[0]
         try:
             with quiet_stderr():
-                found = importlib.import_module(module).Interpreter
+                found = operator.attrgetter(attribute)(importlib.import_module(module))
         except ModuleNotFoundError:
             continue
         except Exception as error:  # a wheel built for another numpy or C library fails in its own ways
-            failures.append(f"{module.split('.')[0]} is installed but fails: {_first_line(error)}")
+            failures.append(f"{name} is installed but fails: {_first_line(error)}")
             continue
-        return module.removesuffix(".interpreter"), found
+        return name, found
     reason = "; ".join(failures) or "no TFLite interpreter is installed"
     raise FerEdgeError(
         f"{reason}: pip install ai-edge-litert (on 32-bit Arm: pip install tflite-runtime 'numpy<2')"

@@ -1,3 +1,5 @@
+import importlib.util
+import subprocess
 import sys
 import types
 
@@ -15,21 +17,21 @@ def hide(monkeypatch, *packages):
         monkeypatch.setitem(sys.modules, package, None)  # import raises ModuleNotFoundError
 
 
-def stand_in(monkeypatch, module):
-    """A package `module` whose Interpreter is a class of its own."""
-    found = types.ModuleType(module)
-    found.Interpreter = type("Interpreter", (), {})
-    parts = module.split(".")
-    if len(parts) == 2:
-        parent = types.ModuleType(parts[0])
-        parent.__path__ = []
-        monkeypatch.setitem(sys.modules, parts[0], parent)
-    monkeypatch.setitem(sys.modules, module, found)
+def stand_in(monkeypatch, package):
+    """A package whose Interpreter, where this package has it, is a class of its own."""
+    found = types.SimpleNamespace(Interpreter=type("Interpreter", (), {}))
+    parent = types.ModuleType(package)
+    parent.__path__ = []
+    monkeypatch.setitem(sys.modules, package, parent)
+    if package == "tensorflow":
+        parent.lite = found
+    else:
+        monkeypatch.setitem(sys.modules, f"{package}.interpreter", found)
     return found.Interpreter
 
 
 def test_litert_comes_first(monkeypatch):
-    stand_in(monkeypatch, "tflite_runtime.interpreter")
+    stand_in(monkeypatch, "tflite_runtime")
     name, found = interpreter.find()
     assert name == "ai_edge_litert"
     assert found.__module__ == "ai_edge_litert.interpreter"
@@ -37,15 +39,31 @@ def test_litert_comes_first(monkeypatch):
 
 def test_tflite_runtime_where_litert_is_absent(monkeypatch):
     hide(monkeypatch, "ai_edge_litert")
-    expected = stand_in(monkeypatch, "tflite_runtime.interpreter")
-    stand_in(monkeypatch, "tensorflow.lite")
+    expected = stand_in(monkeypatch, "tflite_runtime")
+    stand_in(monkeypatch, "tensorflow")
     assert interpreter.find() == ("tflite_runtime", expected)
 
 
 def test_tensorflow_where_both_are_absent(monkeypatch):
     hide(monkeypatch, "ai_edge_litert", "tflite_runtime", "tensorflow")
-    expected = stand_in(monkeypatch, "tensorflow.lite")
-    assert interpreter.find() == ("tensorflow.lite", expected)
+    expected = stand_in(monkeypatch, "tensorflow")
+    assert interpreter.find() == ("tensorflow", expected)
+
+
+def test_tensorflow_itself_runs_a_model():
+    """In a process of its own: TensorFlow cannot be imported anew once its modules are gone."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("needs the extra 'train'")
+    code = (
+        "import sys; sys.modules['ai_edge_litert'] = sys.modules['tflite_runtime'] = None\n"
+        "from fer_edge import interpreter\n"
+        "model = interpreter.load(sys.stdin.buffer.read(), 1, 'tiny')\n"
+        "print(interpreter.find()[0], model.get_input_details()[0]['shape'].tolist())"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code], input=shipped_style(), capture_output=True, check=False
+    )
+    assert child.stdout.decode().strip() == "tensorflow [1, 48, 48, 1]", child.stderr.decode()
 
 
 def test_none_at_all_says_what_to_install(monkeypatch):
