@@ -19,8 +19,11 @@ from fer_edge.tracker import Tracker
 class FaceClassifier(Protocol):
     """What the loop needs of a classifier; `classifier.Classifier` is one, tests have others."""
 
-    labels: tuple[str, ...]
-    input_size: tuple[int, int]
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def input_size(self) -> tuple[int, int]: ...
 
     def predict(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (N, labels) probabilities of uint8 (N, height, width) gray faces."""

@@ -25,6 +25,12 @@ Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw a sheet of samples into this picture.")
 ]
 
+Augmented = Annotated[
+    Path | None,
+    typer.Option("--augmented", metavar="FILE", help="Draw a recipe's augmentations into this picture."),
+]
+Recipe = Annotated[str, typer.Option("--recipe", help="Whose augmentations: a name or a TOML file.")]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
@@ -34,19 +40,22 @@ def register(app: typer.Typer) -> None:
         path: Source,
         *,
         plot: Plot = None,
+        augmented: Augmented = None,
+        recipe: Recipe = "paper",
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
         force: options.Force = False,
     ) -> None:
         """Show what is in a data set: counts per class and split, duplicates, rows that are not valid."""
-        from fer_edge import console, files
+        from fer_edge import console, figures, files, shipped
         from fer_edge.data import load
-        from fer_edge.data.sheet import write_sheet
+        from fer_edge.data.sheet import draw_sheet, write_sheet
         from fer_edge.data.summary import summarise
+        from fer_edge.training import recipes
 
         console.reserve_stdout(json)
-        for output in (plot, Path(json) if json and json != "-" else None):
+        for output in (plot, augmented, Path(json) if json and json != "-" else None):
             if output is not None:
                 files.refuse_to_overwrite(output, force)
         dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed)
@@ -55,8 +64,12 @@ def register(app: typer.Typer) -> None:
         for line in _lines(summary):
             console.say(line)
         if plot is not None:
-            write_sheet(dataset, plot, seed)
+            write_sheet(draw_sheet(dataset, seed), plot)
             console.say(f"samples drawn into {plot}")
+        if augmented is not None:
+            how = recipes.read(shipped.recipe("train", recipe)).augmentation
+            write_sheet(figures.augmentation_sheet(dataset, how, seed), augmented)
+            console.say(f"augmentations of recipe {recipe} drawn into {augmented}")
         console.write_json(json, summary, force)
 
 

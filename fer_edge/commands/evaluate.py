@@ -30,6 +30,11 @@ Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw the confusion matrix into this picture.")
 ]
 
+Detections = Annotated[
+    Path | None,
+    typer.Option("--detections", metavar="FILE", help="Draw faces as 'run' finds and names them."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
@@ -45,6 +50,7 @@ def register(app: typer.Typer) -> None:
         threads: Threads = 1,
         card: Card = None,
         plot: Plot = None,
+        detections: Detections = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
@@ -58,7 +64,7 @@ def register(app: typer.Typer) -> None:
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
             raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
-        for output in (plot, Path(json) if json and json != "-" else None):
+        for output in (plot, detections, Path(json) if json and json != "-" else None):
             if output is not None:
                 files.refuse_to_overwrite(output, force)
         subject = predictors.open_model(model, threads, card)
@@ -68,4 +74,10 @@ def register(app: typer.Typer) -> None:
         report.show_evaluation(result)
         if plot is not None:
             report.draw_evaluation(result, plot)
+        if detections is not None:
+            from fer_edge import detector, figures
+            from fer_edge.data.sheet import write_sheet
+
+            sheet = figures.detection_sheet(chosen.dataset, detector.make_detector("haar"), subject, seed)
+            write_sheet(sheet, detections)
         console.write_json(json, result, force)

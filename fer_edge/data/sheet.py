@@ -33,10 +33,10 @@ def draw_sheet(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
     return sheet
 
 
-def write_sheet(dataset: Dataset, path: Path, seed: int) -> None:
-    """Draws the sheet into a picture file. Raises OutputError if its kind is unknown or writing fails."""
+def write_sheet(sheet: NDArray[np.uint8], path: Path) -> None:
+    """Writes a sheet as a picture file. Raises OutputError if its kind is unknown or writing fails."""
     try:
-        done, encoded = cv2.imencode(path.suffix or ".png", draw_sheet(dataset, seed))
+        done, encoded = cv2.imencode(path.suffix or ".png", sheet)
     except cv2.error:
         done = False
     if not done:
