@@ -20,7 +20,7 @@ RUNTIMES = (
 )
 """Where an interpreter's class is, module and attribute, in the order in which they are tried."""
 
-_stderr_lock = threading.Lock()
+_stderr_lock = threading.RLock()  # blocks nest
 
 
 def find() -> tuple[str, Any]:
