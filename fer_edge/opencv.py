@@ -12,6 +12,8 @@ from fer_edge.errors import FerEdgeError
 # Read when the library loads. Its complaints reach the user through our own one-line errors.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Nothing here runs on OpenCL; looking for it costs memory and, with some drivers, seconds.
+os.environ.setdefault("OPENCV_OPENCL_RUNTIME", "disabled")
 
 
 def explain_import_error(error: ImportError) -> str:

@@ -8,35 +8,18 @@ the saved video, which take every frame and draw the latest result on it.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fer_edge.analysis import Analyser, Face, Frame, FrameResult
+from fer_edge.analysis import Analyser, FrameResult
 from fer_edge.errors import FerEdgeError
-from fer_edge.overlay import Overlay
 from fer_edge.sinks.screen import Screen
 from fer_edge.sinks.sink import Sink
 from fer_edge.sources.capture import Capture
 from fer_edge.sources.newest import NewestFrame
 from fer_edge.sources.reconnect import Patience
-from fer_edge.stages import StageTimes
-from fer_edge.summary import Summary
+from fer_edge.steps import Pace, Steps
 
 POLL_S = 0.1  # how often a thread that waits looks whether it should stop
-LEAST_STEP_S = 0.001  # between two frames whose source gives them the same time
-
-
-@dataclass(frozen=True)
-class Pace:
-    """every: analyse one frame of so many. max_fps: take no more frames a second. max_frames: then end."""
-
-    every: int = 1
-    max_fps: float | None = None
-    max_frames: int | None = None
 
 
 class Loop:
@@ -56,20 +39,12 @@ class Loop:
         patience: Patience = Patience(),  # noqa: B008 (frozen)
         stop: threading.Event | None = None,
     ) -> None:
-        self._analyser = analyser
         self._sinks = list(sinks)
         self._screen = screen
-        self._pace = pace
         self._patience = patience
         self._stop = stop or threading.Event()
-        self._stages = StageTimes(("read", "draw", "write"))
-        self.summary = Summary(analyser.labels, [self._stages, analyser.stages])
-        self._overlay = Overlay(analyser.labels)
-        self._faces: tuple[Face, ...] = ()
-        self._source: str | None = None
-        self._index = -1
-        self._time_s = 0.0
-        self._next_s = 0.0
+        self._steps = Steps(analyser, pace, self._stop)
+        self.summary = self._steps.summary
         self._failure: Exception | None = None
 
     def run(self, capture: Capture, make: Callable[[], Capture] | None = None) -> None:
@@ -94,8 +69,8 @@ class Loop:
             raise self._failure
 
     def _close(self, capture: Capture) -> None:
-        if not capture.is_live:
-            self.summary.unreadable = capture.unreadable
+        self.summary.unreadable = capture.unreadable
+        if not capture.is_live:  # a live one is its reader's to close
             capture.close()
         closing = [sink.close for sink in self._sinks] + ([self._screen.close] if self._screen else [])
         for close in closing:
@@ -108,14 +83,14 @@ class Loop:
 
     def _run_recorded(self, capture: Capture) -> None:
         pictures = self._screen is not None or any(sink.wants_picture for sink in self._sinks)
-        while self._wants_more():
-            with self._stages.measure("read"):
+        while self._steps.wants_more():
+            with self._steps.stages.measure("read"):
                 frame = capture.read()
             if frame is None:
                 return
-            result = self._analysed(frame)
-            annotated = self._draw(frame) if pictures else None
-            with self._stages.measure("write"):
+            result = self._steps.analysed(frame)
+            annotated = self._steps.draw(frame) if pictures else None
+            with self._steps.stages.measure("write"):
                 for sink in self._sinks:
                     sink.write(result, annotated)
             self.summary.add(result)
@@ -155,7 +130,7 @@ class Loop:
     def _analyse_newest(self, newest: NewestFrame) -> None:
         logs = [sink for sink in self._sinks if not sink.wants_picture]
         last = -1
-        while self._wants_more():
+        while self._steps.wants_more():
             taken = newest.take(last, POLL_S)
             if taken is None:
                 if newest.ended:
@@ -164,8 +139,8 @@ class Loop:
             number, frame = taken
             self.summary.dropped += number - last - 1
             last = number
-            result = self._analysed(frame)
-            with self._stages.measure("write"):
+            result = self._steps.analysed(frame)
+            with self._steps.stages.measure("write"):
                 for sink in logs:
                     sink.write(result, None)
             self.summary.add(result)
@@ -176,9 +151,9 @@ class Loop:
             taken = newest.take(last, 0.02)
             if taken is not None:
                 last, frame = taken
-                annotated = self._draw(frame)
+                annotated = self._steps.draw(frame)
                 for sink in shown:
-                    sink.write(FrameResult(frame, last, self._faces), annotated)
+                    sink.write(FrameResult(frame, last, self._steps.faces), annotated)
                 if self._screen is not None:
                     self._screen.put(annotated)
             if self._screen is not None and self._screen.refresh():
@@ -196,32 +171,3 @@ class Loop:
         thread = threading.Thread(target=guarded, daemon=True)
         thread.start()
         return thread
-
-    def _wants_more(self) -> bool:
-        """Waits where the pace asks for it; False when the run should end."""
-        enough = self._pace.max_frames is not None and self.summary.frames >= self._pace.max_frames
-        if enough or self._stop.is_set():
-            return False
-        if self._pace.max_fps is not None:
-            now_s = time.monotonic()
-            if self._stop.wait(max(0.0, self._next_s - now_s)):
-                return False
-            self._next_s = max(self._next_s, now_s) + 1 / self._pace.max_fps
-        return True
-
-    def _analysed(self, frame: Frame) -> FrameResult:
-        """The frame with its number, a time above the last one's, and its faces."""
-        if frame.source != self._source:
-            self._source, self._index = frame.source, -1
-        self._index += 1
-        if self._index:
-            frame = frame._replace(time_s=max(frame.time_s, self._time_s + LEAST_STEP_S))
-        self._time_s = frame.time_s
-        if self._index % self._pace.every:
-            return FrameResult(frame, self._index, (), analysed=False)
-        self._faces = self._analyser.analyse(frame)
-        return FrameResult(frame, self._index, self._faces)
-
-    def _draw(self, frame: Frame) -> NDArray[np.uint8]:
-        with self._stages.measure("draw"):
-            return self._overlay.draw(frame.bgr, self._faces)

@@ -18,12 +18,13 @@ INPUT_SHAPE = (48, 48, 1)
 
 
 class Format(enum.StrEnum):
-    """Number formats of a converted model."""
+    """Number formats of a converted model; full_integer takes and gives int8, the others uint8 and float32."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     DYNAMIC_RANGE = "dynamic_range"
     INT8 = "int8"
+    FULL_INTEGER = "full_integer"
 
 
 @dataclass(frozen=True)

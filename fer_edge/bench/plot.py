@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-MARKERS = {Format.FLOAT32: "o", Format.FLOAT16: "s", Format.DYNAMIC_RANGE: "^", Format.INT8: "D"}
+MARKERS = {
+    Format.FLOAT32: "o",
+    Format.FLOAT16: "s",
+    Format.DYNAMIC_RANGE: "^",
+    Format.INT8: "D",
+    Format.FULL_INTEGER: "v",
+}
 OTHER_MARKER = "X"
 Row = dict[str, Any]
 

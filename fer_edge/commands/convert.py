@@ -1,9 +1,116 @@
-"""`fer-edge convert`."""
+"""`fer-edge convert` and `fer-edge verify`."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from fer_edge.commands import options
+from fer_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from fer_edge.spec import Format
+
+CONVERT_EXAMPLE = "Example: fer-edge convert runs/tuned/model.keras --data fer2013.csv --all --out models"
+VERIFY_EXAMPLE = "Example: fer-edge verify other_int8.tflite runs/tuned/model.keras --data fer2013.csv"
+HOW_TO_GIVE_DATA = (
+    "converting needs pictures to calibrate and verify on: give --data PATH (fer2013.csv, a folder tree, "
+    "or 'drawn'), or set FER_EDGE_DATA"
+)
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODEL.keras]",
+        help="A .keras file or a training run's folder; default: the newest of runs/, else the shipped one.",
+    ),
+]
+Recipe = Annotated[str, typer.Option("--recipe", help="Name of a shipped recipe, or a TOML file.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
+    """Adds the commands to the command line."""
+    app.command("convert", epilog=CONVERT_EXAMPLE)(convert)
+    app.command("verify", epilog=VERIFY_EXAMPLE)(verify)
+
+
+def convert(
+    model: Source = None,
+    *,
+    data: options.OptionalData = None,
+    float32: Annotated[bool, typer.Option("--float32", help="32-bit weights and sums.")] = False,
+    float16: Annotated[bool, typer.Option("--float16", help="16-bit weights: half the size.")] = False,
+    dynamic_range: Annotated[
+        bool, typer.Option("--dynamic-range", help="8-bit weights, ranges found while running.")
+    ] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights and sums, float at the end.")] = False,
+    full_integer: Annotated[
+        bool, typer.Option("--full-integer", help="int8 in and out, no float at all.")
+    ] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="float32, float16, dynamic range and int8; the default.")
+    ] = False,
+    calibration_samples: Annotated[
+        int | None, typer.Option(min=1, help="Pictures of Training that set the integer ranges.")
+    ] = None,
+    recipe: Recipe = "default",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the model's folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Convert a Keras model to .tflite files, each verified against it on real pictures before it is written.
+
+    Exit 3 if a format does not agree well enough; its file is then not written.
+    """
+    from fer_edge import console
+    from fer_edge.conversion.command import Request, run
+    from fer_edge.spec import Format
+
+    console.reserve_stdout(json)
+    if data is None:
+        raise UsageError(HOW_TO_GIVE_DATA)
+    asked = dict(zip(Format, (float32, float16, dynamic_range, int8, full_integer), strict=True))
+    request = Request(
+        model, data, _formats(asked, all_), recipe, calibration_samples, out, name, seed, skip_bad_rows, force
+    )
+    run(request, json)
+
+
+def _formats(asked: dict[Format, bool], all_: bool) -> tuple[Format, ...]:
+    """Those asked for; the four that ship with --all or where none is asked for."""
+    from fer_edge.spec import Format
+
+    plain = all_ or not any(asked.values())
+    return tuple(f for f, named in asked.items() if named or (plain and f is not Format.FULL_INTEGER))
+
+
+def verify(
+    converted: Annotated[str, typer.Argument(metavar="FILE.tflite", help="The file to prove.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL.keras", help="The model that it was made from.")],
+    *,
+    data: options.OptionalData = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Whose limits hold; default: the card's format.")
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Card (JSON) of a file that carries none.")
+    ] = None,
+    recipe: Recipe = "default",
+    skip_bad_rows: options.SkipBadRows = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Prove a .tflite file, made by whatever program, against its Keras model; exit 3 if it fails."""
+    from fer_edge import console
+    from fer_edge.conversion.command import Check, check
+
+    console.reserve_stdout(json)
+    if data is None:
+        raise UsageError(HOW_TO_GIVE_DATA)
+    check(Check(converted, model, data, format_, card, recipe, seed, skip_bad_rows, force), json)

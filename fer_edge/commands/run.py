@@ -11,7 +11,7 @@ import typer
 
 from fer_edge import console, files
 from fer_edge.commands.options import Force, Json, Seed
-from fer_edge.errors import UsageError
+from fer_edge.errors import FerEdgeError, UsageError
 
 if TYPE_CHECKING:
     from fer_edge.realtime import Loop
@@ -95,8 +95,9 @@ def run(  # noqa: PLR0917 (the command line itself)
     from fer_edge.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.realtime import Loop, Pace
+    from fer_edge.realtime import Loop
     from fer_edge.sources.opening import make_capture
+    from fer_edge.steps import Pace
 
     def make() -> Capture:
         return make_capture(source, camera, threads)
@@ -127,16 +128,14 @@ def run(  # noqa: PLR0917 (the command line itself)
         pace=Pace(every, max_fps, max_frames),
         stop=stop,
     )
+    about = {"source": capture.name, "model": str(classifier.path), "threads": threads}
     try:
         loop.run(capture, make)
-    finally:
-        _report(
-            loop,
-            capture,
-            {"source": capture.name, "model": str(classifier.path), "threads": threads},
-            json,
-            force,
-        )
+    except FerEdgeError:
+        if loop.summary.frames:
+            _report(loop, capture, about, json, force)
+        raise
+    _report(loop, capture, about, json, force)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -15,6 +15,8 @@ from fer_edge.errors import SourceError
 from fer_edge.sources.capture import Capture
 from fer_edge.sources.reconnect import Patience, no_first_frame, opened_again
 
+CLOSE_WAIT_S = 0.5
+
 
 class NewestFrame:
     """make: gives a new capture for each connection. Frames are numbered from 0 as they come."""
@@ -30,6 +32,7 @@ class NewestFrame:
         self._ended = False
         self._heard_s = 0.0
         self._start_s: float | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self, capture: Capture) -> None:
         """Reads the capture, which is open already, in a thread."""
@@ -57,11 +60,13 @@ class NewestFrame:
         return self._ended
 
     def stop(self) -> None:
-        """Lets the thread close the source; does not wait for a driver that hangs."""
+        """Lets the thread close the source; does not wait long for a driver that hangs."""
         with self._changed:
             self._session += 1
             self._ended = True
             self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(CLOSE_WAIT_S)
 
     def _watch(self) -> None:
         """Finds out a read that hangs: its thread is left behind and another one reconnects."""
@@ -79,7 +84,8 @@ class NewestFrame:
             self._session += 1
             session = self._session
             self._heard_s = time.monotonic()
-        threading.Thread(target=self._sessions, args=(session, capture), daemon=True).start()
+        self._thread = threading.Thread(target=self._sessions, args=(session, capture), daemon=True)
+        self._thread.start()
 
     def _sessions(self, session: int, capture: Capture | None) -> None:
         """Connection after connection, until one ends well or the last attempt has failed."""
@@ -90,9 +96,9 @@ class NewestFrame:
                     return
                 self._read(session, capture)
                 capture = None
-        except SourceError as error:
+        except Exception as error:  # nobody else would hear of it
             if session == self._session:
-                self._fail(error)
+                self._fail(error if isinstance(error, SourceError) else str(error))
 
     def _opened_again(self, session: int) -> Capture | None:
         def wanted() -> bool:

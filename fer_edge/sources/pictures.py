@@ -23,6 +23,8 @@ SUFFIXES = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm", ".avif"}
 )
 
+JPEG_START, JPEG_END = b"\xff\xd8", np.array([0xFF, 0xD9], np.uint8)
+
 
 @contextlib.contextmanager
 def captured_stderr() -> Iterator[list[str]]:
@@ -63,6 +65,8 @@ def read_picture(path: Path) -> tuple[NDArray[np.uint8], str | None]:
     try:
         with captured_stderr() as complaints:
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            if picture is None and data[:2].tobytes() == JPEG_START:
+                picture = cv2.imdecode(np.append(data, JPEG_END), cv2.IMREAD_COLOR)  # cut short
     except cv2.error as error:
         raise SourceError(f"{path} cannot be decoded: {error.err}") from error
     if picture is None:
@@ -70,7 +74,8 @@ def read_picture(path: Path) -> tuple[NDArray[np.uint8], str | None]:
         raise SourceError(f"{path} is not a picture that can be read: expected {kinds}")
     if not complaints:
         return cast(NDArray[np.uint8], picture), None
-    what = "truncated, its missing part is gray" if "Premature end" in complaints[0] else complaints[0]
+    cut = any("premature end" in line.lower() for line in complaints)
+    what = "cut short, its missing part is gray" if cut else complaints[0]
     return cast(NDArray[np.uint8], picture), f"{path} is damaged ({what}); using what could be read"
 
 

@@ -1,0 +1,126 @@
+"""What `fer-edge convert` and `fer-edge verify` do, step by step, with what they print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_edge import console, files, modelfile, predictors, shipped
+from fer_edge.classifier import Classifier
+from fer_edge.conversion import calibration, recipes, session, source
+from fer_edge.data import load
+from fer_edge.errors import GateError, UsageError
+from fer_edge.spec import Format
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `convert`."""
+
+    model: str | None
+    data: str
+    formats: tuple[Format, ...]
+    recipe: str
+    calibration_samples: int | None
+    out: Path | None
+    name: str | None
+    seed: int
+    skip_bad_rows: bool
+    force: bool
+
+
+@dataclass(frozen=True)
+class Check:
+    """The options of `verify`."""
+
+    converted: str
+    model: str
+    data: str
+    format: str | None
+    card: Path | None
+    recipe: str
+    seed: int
+    skip_bad_rows: bool
+    force: bool
+
+
+def run(request: Request, json: str | None) -> dict[str, Any]:
+    """Converts, prints the table, writes the JSON, which is also what comes back.
+
+    Raises GateError if a format failed (its file is not written), and whatever stops it before.
+    """
+    path, why = source.find(request.model)
+    console.say(f"converting {path} ({why})")
+    name = session.names(path, predictors.keras_card(path), request.name)
+    folder = request.out or _default_folder(path)
+    _refuse_to_overwrite(folder, name, request, json)
+    recipe = recipes.read(shipped.recipe("convert", request.recipe))
+    recipe = recipe.override(calibration_samples=request.calibration_samples)
+    for format_ in request.formats:
+        recipe.limits(format_)
+    source.import_keras()
+    dataset = load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed)
+    against = session.reference(path, dataset, recipe, request.seed)
+    chosen = None
+    if set(request.formats) & set(session.INTEGER):
+        size = (against.model.inputs[0].shape[1], against.model.inputs[0].shape[2])
+        chosen = calibration.choose(dataset, recipe.calibration_samples, request.seed, size)
+        console.say(f"calibration: {len(chosen.ids)} Training pictures, {chosen.origin}")
+    outputs = session.convert(against, name, request.formats, chosen, recipe, folder)
+    session.report(outputs)
+    result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
+    console.write_json(json, result, request.force)
+    failed = [f"{o.format.value} {'; '.join(o.parity.failures)}" for o in outputs if not o.parity.passed]
+    if failed:
+        raise GateError(f"{' | '.join(failed)}: not written{_hint(against)}")
+    return result
+
+
+def _hint(against: session.Reference) -> str:
+    """Why a gate fails most often: too short a training."""
+    chance = float((against.probabilities.argmax(1) == against.pictures.dataset.labels).mean())
+    return f" (the Keras model itself is right on {chance:.1%}; train it longer)" if chance < 0.4 else ""
+
+
+def _default_folder(path: Path) -> Path:
+    return Path() if path.parent == shipped.models_folder() else path.parent
+
+
+def _refuse_to_overwrite(folder: Path, name: str, request: Request, json: str | None) -> None:
+    for format_ in request.formats:
+        for suffix in (".tflite", ".json"):
+            files.refuse_to_overwrite(folder / f"{name}_{format_.value}{suffix}", request.force)
+    if json is not None and json != "-":
+        files.refuse_to_overwrite(Path(json), request.force)
+
+
+def check(request: Check, json: str | None) -> dict[str, Any]:
+    """Verifies a file made elsewhere; gives and writes what was measured. Raises GateError if it fails."""
+    path = shipped.find_model(request.converted)
+    classifier = Classifier(path, card=request.card)
+    format_ = _format_of(request.format or classifier.card.format, path)
+    recipe = recipes.read(shipped.recipe("convert", request.recipe))
+    recipe.limits(format_)
+    model, _ = source.find(request.model)
+    dataset = load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed)
+    against = session.reference(model, dataset, recipe, request.seed)
+    found = session.verify(classifier, against, recipe, format_)
+    data = modelfile.read_bytes(path)
+    output = session.Output(path, format_, data, classifier.card, modelfile.operators(data), found)
+    session.report([output], written=False)
+    result = {"source": str(model), "outputs": [output.to_dict()]}
+    console.write_json(json, result, request.force)
+    if not found.passed:
+        raise GateError(f"{path} {'; '.join(found.failures)}")
+    return result
+
+
+def _format_of(name: str, path: Path) -> Format:
+    try:
+        return Format(name)
+    except ValueError as error:
+        known = ", ".join(Format)
+        raise UsageError(
+            f"{path} is of format {name!r}: choose its limits with --format, from {known}"
+        ) from error

@@ -1,0 +1,128 @@
+"""The gate: a converted file against the float32 Keras model, on real pictures, through `Classifier`.
+
+A limit is a share of the pictures; where that is less than one picture, one may still differ, so
+that a small data set does not fail a file for a single tie.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import metrics
+from fer_edge.conversion.recipes import Thresholds
+from fer_edge.errors import DataError, ModelError
+from fer_edge.spec import LABELS
+
+LEAST_PICTURES = 50
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What was measured on `pictures` pictures; recall by label. failures: one phrase a broken limit."""
+
+    pictures: int
+    agreement: float
+    max_abs_diff: float
+    mean_abs_diff: float
+    accuracy: float
+    accuracy_fp32: float
+    macro_f1: float
+    recall: dict[str, float]
+    failures: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    def measured(self) -> dict[str, Any]:
+        """Plain values for the card."""
+        values = asdict(self)
+        del values["failures"]
+        return values
+
+
+def compare(
+    converted: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    limits: Thresholds,
+) -> Parity:
+    """Judges probabilities, float32 (N, 7), of the same N pictures by the converted file and by Keras.
+
+    Raises DataError for too few pictures to judge by.
+    """
+    n = len(labels)
+    if n < LEAST_PICTURES:
+        raise DataError(f"{n} pictures to verify on: at least {LEAST_PICTURES} are needed")
+    matrix, matrix_fp32 = (
+        metrics.confusion_matrix(labels, p.argmax(axis=1), len(LABELS)) for p in (converted, reference)
+    )
+    scores = metrics.scores(matrix, LABELS)
+    differences = np.abs(converted.astype(np.float64) - reference)
+    finite = bool(np.isfinite(converted).all())
+    return Parity(
+        pictures=n,
+        agreement=metrics.agreement(converted, reference),
+        max_abs_diff=float(differences.max()) if finite else math.inf,
+        mean_abs_diff=float(differences.mean()) if finite else math.inf,
+        accuracy=metrics.accuracy(matrix),
+        accuracy_fp32=metrics.accuracy(matrix_fp32),
+        macro_f1=scores["macro_f1"],
+        recall={label: row["recall"] for label, row in scores["per_class"].items()},
+        failures=tuple(_failures(matrix, matrix_fp32, converted, reference, differences, limits)),
+    )
+
+
+def _failures(
+    matrix: metrics.Matrix,
+    matrix_fp32: metrics.Matrix,
+    converted: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    differences: NDArray[np.float64],
+    limits: Thresholds,
+) -> list[str]:
+    if not np.isfinite(converted).all():
+        return ["gives values that are not numbers (NaN or infinite)"]
+    found = []
+    n = len(converted)
+    other = int((converted.argmax(axis=1) != reference.argmax(axis=1)).sum())
+    if other > _allowed(1 - limits.agreement, n):
+        found.append(f"agrees on {1 - other / n:.2%} of {n} pictures, at least {limits.agreement:.2%} wanted")
+    for name, value, limit in (
+        ("largest", differences.max(), limits.max_abs_diff),
+        ("mean", differences.mean(), limits.mean_abs_diff),
+    ):
+        if value > limit:
+            found.append(f"{name} probability difference {value:.4f}, at most {limit:g} wanted")
+    lost = int(np.trace(matrix_fp32) - np.trace(matrix))
+    if lost > _allowed(limits.accuracy_loss, n):
+        found.append(f"loses {lost / n:.2%} of accuracy, at most {limits.accuracy_loss:.2%} wanted")
+    for label, now, before, support in zip(
+        LABELS, matrix.diagonal(), matrix_fp32.diagonal(), matrix.sum(axis=1), strict=True
+    ):
+        if before - now > max(2, _allowed(limits.recall_loss, int(support))):
+            found.append(f"{label} falls from {before} to {now} right of {support}")
+    return found
+
+
+def _allowed(share: float, n: int) -> int:
+    return max(1, math.floor(share * n + 1e-9))
+
+
+def check_probabilities(reference: NDArray[np.float32], name: str) -> None:
+    """Raises ModelError unless the Keras model gives probabilities on real pictures."""
+    sums = reference.sum(axis=1)
+    if not np.isfinite(reference).all():
+        raise ModelError(
+            f"{name} gives values that are not numbers (NaN or infinite): its weights are broken"
+        )
+    if np.abs(sums - 1).max() > 1e-3 or reference.min() < 0:
+        raise ModelError(
+            f"{name} gives values from {reference.min():.3g} to {reference.max():.3g} that sum up to "
+            f"{sums.min():.3g} .. {sums.max():.3g}, no probabilities: end the model with a softmax layer"
+        )
