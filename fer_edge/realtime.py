@@ -35,7 +35,7 @@ class Loop:
         sinks: Sequence[Sink],
         *,
         screen: Screen | None = None,
-        pace: Pace = Pace(),
+        pace: Pace = Pace(),  # noqa: B008 (frozen)
         patience: Patience = Patience(),  # noqa: B008 (frozen)
         stop: threading.Event | None = None,
     ) -> None:

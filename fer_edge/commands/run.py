@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fer_edge import console, files
+from fer_edge import console
 from fer_edge.commands.options import Force, Json, Seed
-from fer_edge.errors import FerEdgeError, UsageError
+from fer_edge.errors import FerEdgeError
+from fer_edge.sinks.outputs import Outputs
 
 if TYPE_CHECKING:
     from fer_edge.realtime import Loop
     from fer_edge.sinks.screen import Screen
-    from fer_edge.sinks.sink import Sink
     from fer_edge.sources.capture import Capture
 
 Option = typer.Option
@@ -84,18 +84,14 @@ def run(  # noqa: PLR0917 (the command line itself)
 ) -> None:
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     stop = _stop_on_signals()
-    outputs = [path for path in (save, jsonl, csv, snapshot) if path]
-    to_stdout = [name for name in (*map(str, outputs), json or "") if name == "-"]
-    console.reserve_stdout("-" if to_stdout else None)
-    if len(to_stdout) > 1:
-        raise UsageError("only one of the outputs can go to standard output")
-    for path in outputs:
-        if str(path) != "-" and not (save == path and path.is_dir()):
-            files.refuse_to_overwrite(path, force)
+    outputs = Outputs(save, jsonl, csv, snapshot)
+    console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
+    outputs.check(json, force)
     from fer_edge.opencv import cv2
 
     cv2.setNumThreads(threads)
     from fer_edge.realtime import Loop
+    from fer_edge.sinks.opening import open_sinks
     from fer_edge.sources.opening import make_capture
     from fer_edge.steps import Pace
 
@@ -123,7 +119,7 @@ def run(  # noqa: PLR0917 (the command line itself)
         max_fps = max_fps or capture.fps  # a film is shown at its own speed
     loop = Loop(
         analyser,
-        _sinks(capture, analyser.labels, save=save, jsonl=jsonl, csv=csv, snapshot=snapshot, force=force),
+        open_sinks(capture, analyser.labels, outputs, force),
         screen=screen,
         pace=Pace(every, max_fps, max_frames),
         stop=stop,
@@ -160,34 +156,6 @@ def _screen() -> Screen | None:
         return Screen(Window())
     console.say(f"no window: {reason}; going on without (--headless says so from the start)")
     return None
-
-
-def _sinks(
-    capture: Capture,
-    labels: tuple[str, ...],
-    *,
-    save: Path | None,
-    jsonl: Path | None,
-    csv: Path | None,
-    snapshot: Path | None,
-    force: bool,
-) -> list[Sink]:
-    from fer_edge.sinks import lines, logs
-
-    sinks: list[Sink] = [lines.PrintedLines()] if capture.is_still else []
-    if snapshot:
-        from fer_edge.sinks.pictures import Snapshot
-
-        sinks.append(Snapshot(snapshot))
-    if save:
-        from fer_edge.sinks.saving import saved
-
-        sinks.append(saved(capture, save, force))
-    if jsonl:
-        sinks.append(logs.JsonlLog(jsonl, labels))
-    if csv:
-        sinks.append(logs.CsvLog(csv, labels))
-    return sinks
 
 
 def _report(loop: Loop, capture: Capture, about: dict[str, Any], json: str | None, force: bool) -> None:

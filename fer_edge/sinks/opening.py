@@ -1,13 +1,28 @@
-"""What `--save` means for each kind of source."""
+"""From what the user asked for to the sinks that write it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fer_edge.errors import UsageError
-from fer_edge.sinks import pictures, video
+from fer_edge.sinks import lines, logs, pictures, video
+from fer_edge.sinks.outputs import Outputs
 from fer_edge.sinks.sink import Sink
 from fer_edge.sources.capture import Capture
+
+
+def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
+    """The sinks, their files begun. capture: open. Raises OutputError, UsageError."""
+    sinks: list[Sink] = [lines.PrintedLines()] if capture.is_still else []
+    if outputs.snapshot:
+        sinks.append(pictures.Snapshot(outputs.snapshot))
+    if outputs.save:
+        sinks.append(saved(capture, outputs.save, force))
+    if outputs.jsonl:
+        sinks.append(logs.JsonlLog(outputs.jsonl, labels))
+    if outputs.csv:
+        sinks.append(logs.CsvLog(outputs.csv, labels))
+    return sinks
 
 
 def saved(capture: Capture, path: Path, force: bool) -> Sink:
