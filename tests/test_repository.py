@@ -21,7 +21,7 @@ def test_no_data_is_tracked():
 def test_the_guard_finds_what_it_is_for(tmp_path):
     (tmp_path / "face.png").write_bytes(b"x")
     (tmp_path / "fer.csv").write_text("emotion,pixels\n0," + "70 " * 2304)
-    (tmp_path / "big.bin").write_bytes(bytes(6_000_001))
+    (tmp_path / "big.bin").write_bytes(bytes(10_000_001))
     (tmp_path / "fine.csv").write_text("epoch,loss\n1,2\n")
     done = guard("face.png", "fer.csv", "big.bin", "fine.csv", cwd=tmp_path)
     assert done.returncode == 1
