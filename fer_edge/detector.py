@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,18 +41,18 @@ class Detector(Protocol):
         """Boxes of a picture that stands alone: slower and more careful."""
 
 
-def load_cascade() -> cv2.CascadeClassifier:
+def load_cascade(opencv: Any = cv2) -> cv2.CascadeClassifier:
     """Raises FerEdgeError where this OpenCV has no Haar cascades (5.0 has none)."""
     advice = "pip install 'opencv-python>=4.10,<5'"
-    if not hasattr(cv2, "CascadeClassifier"):
-        raise FerEdgeError(f"OpenCV {cv2.__version__} has no CascadeClassifier: {advice}")
-    path = Path(getattr(getattr(cv2, "data", None), "haarcascades", "")) / CASCADE
+    if not hasattr(opencv, "CascadeClassifier"):
+        raise FerEdgeError(f"OpenCV {opencv.__version__} has no CascadeClassifier: {advice}")
+    path = Path(getattr(getattr(opencv, "data", None), "haarcascades", "")) / CASCADE
     if not path.is_file():
-        raise FerEdgeError(f"OpenCV {cv2.__version__} came without {CASCADE}: {advice}")
-    cascade = cv2.CascadeClassifier(str(path))
+        raise FerEdgeError(f"OpenCV {opencv.__version__} came without {CASCADE}: {advice}")
+    cascade = opencv.CascadeClassifier(str(path))
     if cascade.empty():
         raise FerEdgeError(f"OpenCV cannot read {path}: {advice}")
-    return cascade
+    return cast(cv2.CascadeClassifier, cascade)
 
 
 def make_detector(name: str, model: Path | None = None, min_size_px: int | None = None) -> Detector:

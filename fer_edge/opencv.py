@@ -9,6 +9,7 @@ import os
 
 from fer_edge.errors import FerEdgeError
 
+_level_is_the_user_s = "OPENCV_LOG_LEVEL" in os.environ
 # Read when the library loads. Its complaints reach the user through our own one-line errors.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -32,5 +33,8 @@ try:
     import cv2
 except ImportError as error:
     raise FerEdgeError(explain_import_error(error)) from error
+
+if not _level_is_the_user_s and hasattr(cv2.utils, "logging"):
+    cv2.utils.logging.setLogLevel(0)  # somebody may have loaded OpenCV before us
 
 __all__ = ["cv2", "explain_import_error"]

@@ -107,6 +107,7 @@ class Loop:
             if self._screen.refresh():
                 self._stop.set()
         worker.join()
+        self._screen.refresh()  # the last frame too
 
     # --- a live source ---
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_edge.analysis import Analyser, Face, Frame, FrameResult
 from fer_edge.overlay import Overlay
+from fer_edge.preprocess import to_bgr
 from fer_edge.stages import StageTimes
 from fer_edge.summary import Summary
 
@@ -73,4 +74,4 @@ class Steps:
     def draw(self, frame: Frame) -> NDArray[np.uint8]:
         """uint8 (H, W, 3): the frame with the latest faces drawn on it; valid until the next call."""
         with self.stages.measure("draw"):
-            return self._overlay.draw(frame.bgr, self.faces)
+            return self._overlay.draw(to_bgr(frame.bgr), self.faces)

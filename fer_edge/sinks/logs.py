@@ -34,9 +34,9 @@ def json_line(result: FrameResult, labels: tuple[str, ...]) -> str:
 def _face(face: Face, labels: tuple[str, ...]) -> dict[str, object]:
     return {
         "box_xywh": [int(side) for side in face.box_xywh],
-        "track": face.track,
+        "track": int(face.track),
         "label": face.label,
-        "confidence": round(face.confidence, 6),
+        "confidence": round(float(face.confidence), 6),
         "probabilities": {
             label: round(float(p), 6) for label, p in zip(labels, face.probabilities, strict=True)
         },
@@ -117,7 +117,7 @@ class CsvLog:
             own = [round(float(p), 6) for p in face.probabilities]
             label = face.label or ""
             self._file.write(
-                _row([*start, face.track, *face.box_xywh, label, round(face.confidence, 6), *own])
+                _row([*start, face.track, *face.box_xywh, label, round(float(face.confidence), 6), *own])
             )
 
     def close(self) -> None:

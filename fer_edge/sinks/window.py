@@ -24,9 +24,7 @@ def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = s
     tries it first.
     """
     if platform.startswith("linux") and not (
-        environment.get("DISPLAY")
-        or environment.get("WAYLAND_DISPLAY")
-        or environment.get("QT_QPA_PLATFORM") in ("offscreen", "minimal", "vnc", "linuxfb", "eglfs")
+        environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
     ):
         return "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)"
     try:

@@ -1,0 +1,138 @@
+"""Stand-ins for camera, detector, classifier, window and sink, behind the loop's own interfaces."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+
+from fer_edge.analysis import Analyser, Frame
+from fer_edge.errors import SourceError
+
+LABELS = ("happy", "sad", "neutral")
+
+
+def picture(value=0, size=(60, 80)):
+    """uint8 (H, W, 3), all of one gray level; the level is how tests know a frame again."""
+    return np.full((*size, 3), value, np.uint8)
+
+
+class FakeCapture:
+    """frames: pictures, or None for a failed read. A live one that has no more reads None for ever,
+    unless `ends`."""
+
+    is_still = False
+    unreadable = 0
+
+    def __init__(self, frames, *, live=False, fps=10.0, interval_s=0.0, ends=False, opens=True, name="fake"):
+        self.name, self.is_live, self.fps = name, live, fps
+        self.ended = False
+        self.opened = self.closed = 0
+        self._frames = list(frames)
+        self._interval_s = interval_s
+        self._ends = ends
+        self._opens = opens
+        self._next = 0
+
+    def open(self):
+        if not self._opens:
+            raise SourceError(f"{self.name} is not there")
+        self.opened += 1
+
+    def read(self):
+        time.sleep(self._interval_s)
+        if self._next >= len(self._frames):
+            self.ended = not self.is_live or self._ends
+            return None
+        frame = self._frames[self._next]
+        self._next += 1
+        return None if frame is None else Frame(frame, (self._next - 1) / (self.fps or 1), self.name)
+
+    def close(self):
+        self.closed += 1
+
+
+class HangingCapture(FakeCapture):
+    """A camera whose driver never comes back from a read after its frames."""
+
+    def read(self):
+        if self._next >= len(self._frames):
+            threading.Event().wait(30)
+        return super().read()
+
+
+class FakeDetector:
+    """Always the same boxes."""
+
+    margin = 0.0
+
+    def __init__(self, *boxes):
+        self.boxes = list(boxes)
+
+    def detect(self, frame_bgr, gray):
+        return list(self.boxes)
+
+    detect_still = detect
+
+
+class FakeClassifier:
+    """Gives `answers` one after the other, the last one again and again; keeps the faces it saw."""
+
+    labels = LABELS
+    input_size = (4, 4)
+
+    def __init__(self, *answers, seconds=0.0):
+        self.answers = list(answers) or [(0.8, 0.1, 0.1)]
+        self.seconds = seconds
+        self.seen = []
+
+    def predict(self, faces):
+        time.sleep(self.seconds)
+        answer = self.answers[min(len(self.seen), len(self.answers) - 1)]
+        self.seen.append(faces.copy())
+        return np.array([answer] * len(faces), np.float32)
+
+
+class ListSink:
+    """Keeps every result; and the annotated pictures' first pixel if it wants pictures."""
+
+    def __init__(self, wants_picture=False, fails_with=None):
+        self.wants_picture = wants_picture
+        self.results, self.pictures, self.closed = [], [], 0
+        self._fails_with = fails_with
+
+    def write(self, result, annotated):
+        if self._fails_with:
+            raise self._fails_with
+        self.results.append(result)
+        if annotated is not None:
+            self.pictures.append(annotated.copy())
+
+    def close(self):
+        self.closed += 1
+
+
+class FakeWindow:
+    """Remembers what was shown; presses `key` after so many looks."""
+
+    def __init__(self, key=None, after=10**9):
+        self.shown = []
+        self.closed = False
+        self._key, self._left = key, after
+
+    def show(self, picture):
+        self.shown.append(int(picture[-1, -1, 0]))
+
+    def key(self, wait_ms):
+        time.sleep(wait_ms / 1000)
+        self._left -= 1
+        return self._key if self._left < 0 else None
+
+    def close(self):
+        self.closed = True
+
+
+def analyser(*boxes, classifier=None, **options):
+    """An Analyser over a FakeDetector."""
+    return Analyser(FakeDetector(*boxes), classifier or FakeClassifier(), **options)

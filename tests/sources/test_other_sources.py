@@ -1,0 +1,132 @@
+"""Cameras that are not there, motion JPEG on a pipe, and what a name stands for."""
+
+import io
+import sys
+import types
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_edge.errors import SourceError, UsageError
+from fer_edge.sources.camera import Camera, PiCamera
+from fer_edge.sources.mjpeg import MjpegPipe
+from fer_edge.sources.opening import make_capture
+from fer_edge.sources.pictures import Pictures
+from fer_edge.sources.video import Stream, VideoFile
+
+
+def jpeg(level):
+    return cv2.imencode(".jpg", np.full((16, 16, 3), level, np.uint8))[1].tobytes()
+
+
+def test_an_absent_camera_is_named_by_its_index():
+    with pytest.raises(SourceError, match=r"camera 93 is not there|camera 93 cannot be opened"):
+        Camera(93).open()
+
+
+def test_the_pi_camera_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    with pytest.raises(SourceError, match="apt install python3-picamera2"):
+        PiCamera().open()
+
+
+def test_the_pi_camera_gives_picamera2_s_arrays(monkeypatch):
+    calls = []
+
+    class Picamera2:
+        def create_video_configuration(self, main):
+            return main
+
+        def configure(self, main):
+            calls.append(main["format"])
+
+        def start(self):
+            calls.append("start")
+
+        def capture_array(self, name):
+            return np.full((4, 4, 3), 9, np.uint8)
+
+        def close(self):
+            calls.append("close")
+
+    monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=Picamera2))
+    camera = PiCamera()
+    camera.open()
+    assert camera.read().bgr.tolist() == np.full((4, 4, 3), 9).tolist()
+    camera.close()
+    assert calls == ["RGB888", "start", "close"]
+
+
+class Chunked(io.BytesIO):
+    """Gives a few bytes at a time, as a pipe does."""
+
+    def read1(self, size=-1):
+        return self.read(7)
+
+    def isatty(self):
+        return False
+
+
+def test_motion_jpeg_is_cut_at_its_pictures():
+    pipe = MjpegPipe(Chunked(b"junk" + jpeg(10) + jpeg(200)))
+    pipe.open()
+    assert [int(pipe.read().bgr.mean()) for _ in range(2)] == [10, 200]
+    assert not pipe.ended
+    assert pipe.read() is None
+    assert pipe.ended
+
+
+def test_a_broken_jpeg_in_the_pipe_is_passed_over():
+    pipe = MjpegPipe(Chunked(b"\xff\xd8 nothing \xff\xd9" + jpeg(10)))
+    assert int(pipe.read().bgr.mean()) == 10
+    assert pipe.unreadable == 1
+
+
+def test_a_terminal_is_no_pipe():
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+    with pytest.raises(SourceError, match="rpicam-vid"):
+        MjpegPipe(Terminal()).open()
+
+
+@pytest.mark.parametrize(
+    ("source", "camera", "kind", "name"),
+    [
+        (None, None, Camera, "camera 0"),
+        (None, "2", Camera, "camera 2"),
+        ("1", None, Camera, "camera 1"),
+        ("/dev/video3", None, Camera, "camera /dev/video3"),
+        (None, "pi", PiCamera, "camera pi"),
+        ("rtsp://host/stream", None, Stream, "rtsp://host/stream"),
+        ("-", None, MjpegPipe, "standard input"),
+    ],
+)
+def test_what_a_name_stands_for(source, camera, kind, name):
+    capture = make_capture(source, camera)
+    assert (type(capture), capture.name) == (kind, name)
+
+
+def test_paths_are_told_apart_by_what_they_are(tmp_path):
+    (tmp_path / "a.JPG").write_bytes(b"x")
+    (tmp_path / "b.mkv").write_bytes(b"x")
+    assert isinstance(make_capture(str(tmp_path / "a.JPG")), Pictures)
+    assert isinstance(make_capture(str(tmp_path)), Pictures)
+    assert isinstance(make_capture(str(tmp_path / "b.mkv")), VideoFile)
+    assert isinstance(make_capture(f"file://{tmp_path}/b.mkv"), VideoFile)
+
+
+def test_a_path_that_does_not_exist_and_two_sources_at_once(tmp_path):
+    with pytest.raises(SourceError, match="there is no"):
+        make_capture(str(tmp_path / "gone.mp4"))
+    with pytest.raises(UsageError, match="not both"):
+        make_capture("a.mp4", "0")
+    with pytest.raises(UsageError, match="no camera 'front'"):
+        make_capture(None, "front")
+
+
+def test_a_stream_that_nobody_serves_is_given_up():
+    with pytest.raises(SourceError, match="no stream at"):
+        Stream("http://127.0.0.1:9/none").open()
