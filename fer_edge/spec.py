@@ -18,7 +18,7 @@ INPUT_SHAPE = (48, 48, 1)
 
 
 class Format(enum.StrEnum):
-    """Number formats of a converted model; full_integer takes and gives int8, the others uint8 and float32."""
+    """Number formats of a converted model; full_integer takes and gives int8, others uint8 and float32."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"

@@ -30,7 +30,9 @@ def without_tensorflow(tmp_path):
     ids=" ".join,
 )
 def test_device_commands_do_without_tensorflow(arguments, without_tensorflow):
-    done = subprocess.run([FER_EDGE, *arguments], check=False, capture_output=True, text=True, env=without_tensorflow)
+    done = subprocess.run(
+        [FER_EDGE, *arguments], check=False, capture_output=True, text=True, env=without_tensorflow
+    )
     assert done.returncode == 0, done.stderr
     assert "was imported" not in done.stdout + done.stderr
 

@@ -31,9 +31,7 @@ OptionalData = Annotated[
         help="Data set to measure accuracy on (see 'fer-edge data --help').",
     ),
 ]
-SkipBadRows = Annotated[
-    bool, typer.Option("--skip-bad-rows", help="Count and skip rows that are not valid.")
-]
+SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Count and skip rows that are not valid.")]
 Protocol = Annotated[
     str,
     typer.Option(
