@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     )(run)
 
 
-def run(  # noqa: PLR0917 (the command line itself)
+def run(
     source: Annotated[
         str | None,
         typer.Argument(

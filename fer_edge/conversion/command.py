@@ -8,7 +8,7 @@ from typing import Any
 
 from fer_edge import console, files, modelfile, predictors, shipped
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import calibration, recipes, session, source
+from fer_edge.conversion import calibration, recipes, reference, session, source
 from fer_edge.data import load
 from fer_edge.errors import GateError, UsageError
 from fer_edge.spec import Format
@@ -52,7 +52,7 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     """
     path, why = source.find(request.model)
     console.say(f"converting {path} ({why})")
-    name = session.names(path, predictors.keras_card(path), request.name)
+    name = request.name or _name(path)
     folder = request.out or _default_folder(path)
     _refuse_to_overwrite(folder, name, request, json)
     recipe = recipes.read(shipped.recipe("convert", request.recipe))
@@ -61,13 +61,12 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
         recipe.limits(format_)
     source.import_keras()
     dataset = load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed)
-    against = session.reference(path, dataset, recipe, request.seed)
+    against = reference.measure(path, dataset, recipe, request.seed)
     chosen = None
     if set(request.formats) & set(session.INTEGER):
-        size = (against.model.inputs[0].shape[1], against.model.inputs[0].shape[2])
-        chosen = calibration.choose(dataset, recipe.calibration_samples, request.seed, size)
+        chosen = calibration.choose(dataset, recipe.calibration_samples, request.seed, against.size_hw)
         console.say(f"calibration: {len(chosen.ids)} Training pictures, {chosen.origin}")
-    outputs = session.convert(against, name, request.formats, chosen, recipe, folder)
+    outputs = session.convert(against, request.formats, session.Plan(name, folder, recipe, chosen))
     session.report(outputs)
     result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
     console.write_json(json, result, request.force)
@@ -77,10 +76,19 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     return result
 
 
-def _hint(against: session.Reference) -> str:
+def _hint(against: reference.Reference) -> str:
     """Why a gate fails most often: too short a training."""
-    chance = float((against.probabilities.argmax(1) == against.pictures.dataset.labels).mean())
-    return f" (the Keras model itself is right on {chance:.1%}; train it longer)" if chance < 0.4 else ""
+    if against.accuracy >= 0.4:
+        return ""
+    return f" (the Keras model itself is right on {against.accuracy:.1%} only: train it longer)"
+
+
+def _name(path: Path) -> str:
+    """NAME of NAME_FORMAT.tflite: the card's, else the file's, else that of its run's folder."""
+    card = predictors.keras_card(path)
+    if card is not None:
+        return card.name
+    return path.stem if path.stem != "model" else path.resolve().parent.name
 
 
 def _default_folder(path: Path) -> Path:
@@ -104,8 +112,8 @@ def check(request: Check, json: str | None) -> dict[str, Any]:
     recipe.limits(format_)
     model, _ = source.find(request.model)
     dataset = load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed)
-    against = session.reference(model, dataset, recipe, request.seed)
-    found = session.verify(classifier, against, recipe, format_)
+    against = reference.measure(model, dataset, recipe, request.seed)
+    found = reference.verify(classifier, against, recipe, format_)
     data = modelfile.read_bytes(path)
     output = session.Output(path, format_, data, classifier.card, modelfile.operators(data), found)
     session.report([output], written=False)

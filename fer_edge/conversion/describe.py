@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fer_edge import __version__, files, interpreter
+from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
+from fer_edge.conversion.reference import Reference
 from fer_edge.errors import ModelError
 from fer_edge.spec import LABELS, Format, ModelCard, TensorSpec
 
@@ -44,33 +45,37 @@ def _spec(detail: Any, content: str, real_max: float) -> TensorSpec:
 def card(
     name: str,
     format_: Format,
-    ends: tuple[TensorSpec, TensorSpec],
-    source: Path,
-    source_card: ModelCard | None,
-    model: Any,
+    flatbuffer: bytes,
+    *,
+    against: Reference,
     recipe: Recipe,
-    calibration: dict[str, Any] | None,
+    calibration: Calibration | None,
 ) -> ModelCard:
-    """The card without `measured`. calibration: how ranges were found, for integer files."""
+    """The card without `measured`. Raises ModelError as `tensors` does."""
     # Not at the top: it imports Keras, whose backend must be settled first.
     from fer_edge.training.networks import multiply_accumulates
 
-    known = source_card or ModelCard(name, "keras", LABELS, *ends)
-    limits = dataclasses.asdict(recipe.limits(format_))
-    conversion = {"name": recipe.name, "thresholds": limits, "calibration": calibration}
+    taken, given = tensors(flatbuffer, format_)
+    known = against.card or ModelCard(name, "keras", LABELS, taken, given)
+    conversion: dict[str, Any] = {
+        "name": recipe.name,
+        "thresholds": dataclasses.asdict(recipe.limits(format_)),
+    }
+    if calibration is not None:
+        conversion["calibration"] = {"pictures": len(calibration.ids), "rows": calibration.origin}
     return dataclasses.replace(
         known,
         name=name,
         format=format_.value,
         labels=LABELS,
-        input=ends[0],
-        output=ends[1],
-        architecture=known.architecture or model.name,
-        parameters=model.count_params(),
-        macs=multiply_accumulates(model),
+        input=taken,
+        output=given,
+        architecture=known.architecture or against.model.name,
+        parameters=against.model.count_params(),
+        macs=multiply_accumulates(against.model),
         recipe={"training": known.recipe, "conversion": conversion},
         versions={**{f"training {k}": v for k, v in known.versions.items()}, **versions()},
-        source_sha256=files.sha256(source),
+        source_sha256=files.sha256(against.path),
         measured={},
     )
 

@@ -19,7 +19,6 @@ def frozen(function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str) -
 
     function: float32 `shape` -> probabilities float32 (1, labels). dtype: `uint8` casts inside.
     """
-    import_keras()
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 

@@ -7,6 +7,7 @@ that a small data set does not fail a file for a single tie.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,9 +57,7 @@ def compare(
 
     Raises DataError for too few pictures to judge by.
     """
-    n = len(labels)
-    if n < LEAST_PICTURES:
-        raise DataError(f"{n} pictures to verify on: at least {LEAST_PICTURES} are needed")
+    check_count(len(labels))
     matrix, matrix_fp32 = (
         metrics.confusion_matrix(labels, p.argmax(axis=1), len(LABELS)) for p in (converted, reference)
     )
@@ -66,7 +65,7 @@ def compare(
     differences = np.abs(converted.astype(np.float64) - reference)
     finite = bool(np.isfinite(converted).all())
     return Parity(
-        pictures=n,
+        pictures=len(labels),
         agreement=metrics.agreement(converted, reference),
         max_abs_diff=float(differences.max()) if finite else math.inf,
         mean_abs_diff=float(differences.mean()) if finite else math.inf,
@@ -74,44 +73,45 @@ def compare(
         accuracy_fp32=metrics.accuracy(matrix_fp32),
         macro_f1=scores["macro_f1"],
         recall={label: row["recall"] for label, row in scores["per_class"].items()},
-        failures=tuple(_failures(matrix, matrix_fp32, converted, reference, differences, limits)),
+        failures=(*_far(converted, reference, limits), *_lost(matrix, matrix_fp32, limits))
+        if finite
+        else ("gives values that are not numbers (NaN or infinite)",),
     )
 
 
-def _failures(
-    matrix: metrics.Matrix,
-    matrix_fp32: metrics.Matrix,
-    converted: NDArray[np.float32],
-    reference: NDArray[np.float32],
-    differences: NDArray[np.float64],
-    limits: Thresholds,
-) -> list[str]:
-    if not np.isfinite(converted).all():
-        return ["gives values that are not numbers (NaN or infinite)"]
-    found = []
+def _far(converted: NDArray[np.float32], reference: NDArray[np.float32], limits: Thresholds) -> Iterator[str]:
+    """What is wrong with the probabilities."""
     n = len(converted)
     other = int((converted.argmax(axis=1) != reference.argmax(axis=1)).sum())
     if other > _allowed(1 - limits.agreement, n):
-        found.append(f"agrees on {1 - other / n:.2%} of {n} pictures, at least {limits.agreement:.2%} wanted")
-    for name, value, limit in (
-        ("largest", differences.max(), limits.max_abs_diff),
-        ("mean", differences.mean(), limits.mean_abs_diff),
-    ):
-        if value > limit:
-            found.append(f"{name} probability difference {value:.4f}, at most {limit:g} wanted")
+        yield f"agrees on {1 - other / n:.2%} of {n} pictures, at least {limits.agreement:.2%} wanted"
+    differences = np.abs(converted.astype(np.float64) - reference)
+    if differences.max() > limits.max_abs_diff:
+        yield f"differs by up to {differences.max():.4f} in a probability, {limits.max_abs_diff:g} allowed"
+    if differences.mean() > limits.mean_abs_diff:
+        yield f"differs by {differences.mean():.5f} on average, {limits.mean_abs_diff:g} allowed"
+
+
+def _lost(matrix: metrics.Matrix, matrix_fp32: metrics.Matrix, limits: Thresholds) -> Iterator[str]:
+    """What is wrong with the labels: accuracy, or one class that collapses though the mean holds."""
+    n = int(matrix.sum())
     lost = int(np.trace(matrix_fp32) - np.trace(matrix))
     if lost > _allowed(limits.accuracy_loss, n):
-        found.append(f"loses {lost / n:.2%} of accuracy, at most {limits.accuracy_loss:.2%} wanted")
-    for label, now, before, support in zip(
-        LABELS, matrix.diagonal(), matrix_fp32.diagonal(), matrix.sum(axis=1), strict=True
-    ):
+        yield f"loses {lost / n:.2%} of accuracy, {limits.accuracy_loss:.2%} allowed"
+    rows = zip(LABELS, matrix.diagonal(), matrix_fp32.diagonal(), matrix.sum(axis=1), strict=True)
+    for label, now, before, support in rows:
         if before - now > max(2, _allowed(limits.recall_loss, int(support))):
-            found.append(f"{label} falls from {before} to {now} right of {support}")
-    return found
+            yield f"names only {now} of {support} {label} pictures rightly, the Keras model {before}"
 
 
 def _allowed(share: float, n: int) -> int:
     return max(1, math.floor(share * n + 1e-9))
+
+
+def check_count(pictures: int) -> None:
+    """Raises DataError for too few pictures to judge by."""
+    if pictures < LEAST_PICTURES:
+        raise DataError(f"{pictures} pictures to verify on: at least {LEAST_PICTURES} are needed")
 
 
 def check_probabilities(reference: NDArray[np.float32], name: str) -> None:

@@ -38,7 +38,7 @@ class Recipe:
     """
 
     name: str = "default"
-    calibration_samples: int = 210
+    calibration_samples: int = 490
     parity_pictures: int = 4000
     float_layers: int = 1
     fold_tail: bool = True
@@ -77,7 +77,7 @@ def read(path: Path) -> Recipe:
     """
     table = recipe_files.read_table(path)
     thresholds = {
-        format_.value: Thresholds(
+        str(format_.value): Thresholds(
             **recipe_files.checked(Thresholds, table.pop(format_.value), f"{path} [{format_.value}]")
         )
         for format_ in Format

@@ -1,4 +1,4 @@
-"""One whole conversion: source, data, calibration, each format made, verified, and only then written."""
+"""Each format made, verified, and only then written."""
 
 from __future__ import annotations
 
@@ -9,31 +9,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fer_edge import console, evaluation, files, modelfile, predictors, tables
+from fer_edge import console, files, modelfile, tables
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import calibration, describe, export, integer, parity, source
+from fer_edge.conversion import describe, export, integer, parity
+from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
-from fer_edge.data.dataset import Dataset
-from fer_edge.errors import DataError
-from fer_edge.spec import LABELS, Format, ModelCard
+from fer_edge.conversion.reference import SPLIT, Reference, verify
+from fer_edge.spec import Format, ModelCard
 
 INTEGER = (Format.INT8, Format.FULL_INTEGER)
-SPLIT = "PublicTest"
-"""What files are verified on: the split that one may choose on (DESIGN, "Data")."""
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The float32 Keras model and what it says of the pictures that prove its files."""
+class Plan:
+    """What is made, and where: `folder`/`name`_FORMAT.tflite. calibration: None without integer formats."""
 
-    path: Path
-    card: ModelCard | None
-    model: Any
-    pictures: evaluation.Selection
-    probabilities: NDArray[np.float32]
+    name: str
+    folder: Path
+    recipe: Recipe
+    calibration: Calibration | None
+
+    def path(self, format_: Format) -> Path:
+        """The file of one format."""
+        return self.folder / f"{self.name}_{format_.value}.tflite"
 
 
 @dataclass(frozen=True)
@@ -68,50 +66,14 @@ class Output:
         }
 
 
-def reference(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Reference:
-    """Loads the Keras model and runs it on the pictures that prove its files.
+def convert(against: Reference, formats: Sequence[Format], plan: Plan) -> list[Output]:
+    """Makes and verifies each format; writes those that pass, with their cards.
 
-    Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
-    """
-    model = source.load(path)
-    pictures = evaluation.select(dataset, "official", SPLIT, limit=recipe.parity_pictures, seed=seed)
-    count = len(pictures.dataset)
-    if count < parity.LEAST_PICTURES:
-        raise DataError(f"{dataset.path} has {count} {SPLIT} rows: {parity.LEAST_PICTURES} are needed")
-
-    def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(model(faces[..., None].astype(np.float32), training=False), np.float32)
-
-    size = (model.inputs[0].shape[1], model.inputs[0].shape[2])
-    keras_model = predictors.Predictor(path.name, LABELS, size, predict)
-    with tables.progress("float32 in Keras", count) as step:
-        probabilities = evaluation.probabilities_of(keras_model, pictures.dataset.images, step=step)
-    parity.check_probabilities(probabilities, str(path))
-    return Reference(path, predictors.keras_card(path), model, pictures, probabilities)
-
-
-def names(path: Path, card: ModelCard | None, given: str | None) -> str:
-    """NAME of NAME_FORMAT.tflite: as given, else the card's, else the file's, else its run's folder."""
-    if given or card is not None:
-        return given or str(card and card.name)
-    return path.stem if path.stem != "model" else path.resolve().parent.name
-
-
-def convert(
-    against: Reference,
-    name: str,
-    formats: Sequence[Format],
-    chosen: calibration.Calibration | None,
-    recipe: Recipe,
-    folder: Path,
-) -> list[Output]:
-    """Makes and verifies each format; writes those that pass, with their cards, into `folder`.
-
-    chosen: calibration, needed for integer formats. Raises ModelError for a file that is not fit to ship.
+    Raises ModelError for a file that is not what a model file of ours must be.
     """
     made = []
     for format_ in formats:
-        output = _made(against, name, format_, chosen, recipe, folder)
+        output = make(against, format_, plan)
         if output.parity.passed:
             files.write_bytes(output.path, output.data)
             files.write_text(output.path.with_suffix(".json"), output.card.to_json())
@@ -119,65 +81,37 @@ def convert(
     return made
 
 
-def _made(
-    against: Reference,
-    name: str,
-    format_: Format,
-    chosen: calibration.Calibration | None,
-    recipe: Recipe,
-    folder: Path,
-) -> Output:
-    if format_ in INTEGER:
-        assert chosen is not None
-        flatbuffer = integer.to_integer(against.model, format_, chosen.faces, recipe)
+def make(against: Reference, format_: Format, plan: Plan) -> Output:
+    """One format, verified and not written. The same weights, pictures and recipe give the same bytes."""
+    calibration = plan.calibration if format_ in INTEGER else None
+    if calibration is not None:
+        flatbuffer = integer.to_integer(against.model, format_, calibration.faces, plan.recipe)
     else:
-        chosen, flatbuffer = None, export.to_float(against.model, format_)
-    path = folder / f"{name}_{format_.value}.tflite"
+        flatbuffer = export.to_float(against.model, format_)
+    path = plan.path(format_)
     modelfile.check_bytes(flatbuffer, path.name)
-    ends = describe.tensors(flatbuffer, format_)
-    used = None if chosen is None else {"pictures": len(chosen.ids), "rows": chosen.origin}
-    card = describe.card(name, format_, ends, against.path, against.card, against.model, recipe, used)
+    card = describe.card(
+        plan.name, format_, flatbuffer, against=against, recipe=plan.recipe, calibration=calibration
+    )
     with tempfile.TemporaryDirectory() as apart:
         candidate = Path(apart) / path.name
         candidate.write_bytes(modelfile.embed_card(flatbuffer, card))
-        found = verify(Classifier(candidate, checked=True), against, recipe, format_)
-    card = dataclasses.replace(card, measured={"split": SPLIT, **_data(against), **found.measured()})
-    return Output(
-        path, format_, modelfile.embed_card(flatbuffer, card), card, modelfile.operators(flatbuffer), found
-    )
-
-
-def _data(against: Reference) -> dict[str, Any]:
-    return {"data_sha256": against.pictures.dataset.sha256}
-
-
-def verify(model: Classifier, against: Reference, recipe: Recipe, format_: Format) -> parity.Parity:
-    """Runs the file on the reference's pictures, as `run` does, and judges it by the format's limits."""
-    images = against.pictures.dataset.images
-    opened = predictors.Predictor(model.path.stem, tuple(model.labels), model.input_size, model.predict)
-    with tables.progress(f"verifying {format_.value}", len(images)) as step:
-        probabilities = evaluation.probabilities_of(opened, images, step=step)
-    return parity.compare(
-        probabilities, against.probabilities, against.pictures.dataset.labels, recipe.limits(format_)
-    )
+        found = verify(Classifier(candidate, checked=True), against, plan.recipe, format_)
+    data_sha256 = against.pictures.dataset.sha256
+    measured = {"split": SPLIT, "data_sha256": data_sha256, **found.measured()}
+    card = dataclasses.replace(card, measured=measured)
+    finished = modelfile.embed_card(flatbuffer, card)
+    return Output(path, format_, finished, card, modelfile.operators(flatbuffer), found)
 
 
 def report(outputs: Sequence[Output], written: bool = True) -> None:
     """The table, and what failed. written: whether files that passed were written just now."""
-    first = outputs[0].parity
-    table = tables.new_table(f"against float32 in Keras on {first.pictures} pictures of {SPLIT}")
-    for heading in (
-        "format",
-        "kB",
-        "ops",
-        "agreement %",
-        "max diff",
-        "mean diff",
-        "accuracy %",
-        "fp32 %",
-        "",
-    ):
-        table.add_column(heading, justify="left" if heading in ("format", "") else "right")
+    pictures = outputs[0].parity.pictures
+    table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {SPLIT}")
+    table.add_column("format")
+    for heading in ("kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
+        table.add_column(heading, justify="right")
+    table.add_column("passed")
     for output in outputs:
         found = output.parity
         table.add_row(
@@ -189,7 +123,7 @@ def report(outputs: Sequence[Output], written: bool = True) -> None:
             f"{found.mean_abs_diff:.5f}",
             tables.percent(found.accuracy, 2),
             tables.percent(found.accuracy_fp32, 2),
-            str(output.path) if found.passed else "FAILED, not written" if written else "FAILED",
+            str(output.path) if found.passed else "NO, not written" if written else "NO",
         )
     tables.show(table)
     for output in outputs:
