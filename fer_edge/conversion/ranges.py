@@ -12,8 +12,6 @@ and gave no more.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,13 +75,13 @@ def best_range(counts: NDArray[np.int64], whole: tuple[float, float]) -> tuple[f
 def _histograms(
     flatbuffer: bytes, faces: NDArray[np.uint8], noted: dict[int, tuple[float, float]]
 ) -> dict[int, NDArray[np.int64]]:
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # Plain kernels: a delegate fuses operators, and the tensors between them hold nothing.
-    interpreter: Any = tf.lite.Interpreter(
+    interpreter = Interpreter(
         model_content=flatbuffer,
         experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
     (taken,) = interpreter.get_input_details()

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fer_edge.conversion.parity import Parity, check_probabilities, compare
+from fer_edge.conversion.recipes import Thresholds
+from fer_edge.errors import DataError, ModelError
+
+LOOSE = Thresholds(agreement=0, max_abs_diff=1, mean_abs_diff=1, accuracy_loss=1, recall_loss=1)
+
+
+def _saying(labels: np.ndarray) -> np.ndarray:
+    """Probabilities 0.4 for the label and 0.1 for the six others."""
+    p = np.full((len(labels), 7), 0.1, np.float32)
+    p[np.arange(len(labels)), labels] = 0.4
+    return p
+
+
+def _compare(now: np.ndarray, before: np.ndarray, true: np.ndarray, limits: Thresholds) -> Parity:
+    return compare(_saying(now), _saying(before), true, limits)
+
+
+def test_figures_are_those_of_the_definition() -> None:
+    true = np.arange(700) % 7
+    now = true.copy()
+    now[:14] = (now[:14] + 1) % 7
+    found = _compare(now, true, true, LOOSE)
+    assert found.passed
+    assert found.agreement == pytest.approx(686 / 700)
+    assert found.max_abs_diff == pytest.approx(0.3)
+    assert found.mean_abs_diff == pytest.approx(14 * 2 * 0.3 / (700 * 7))
+    assert (found.accuracy, found.accuracy_fp32) == (pytest.approx(0.98), 1.0)
+    assert found.recall["angry"] == pytest.approx(0.98)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"agreement": 0.981}, r"agrees on 98.00% of 700 pictures, at least 98.10%"),
+        ({"max_abs_diff": 0.29}, "differs by up to 0.3000"),
+        ({"mean_abs_diff": 0.0017}, "differs by 0.00171 on average"),
+        ({"accuracy_loss": 0.019}, "loses 2.00% of accuracy"),
+    ],
+)
+def test_each_limit_holds_by_itself(limits: dict[str, float], said: str) -> None:
+    true = np.arange(700) % 7
+    now = true.copy()
+    now[:14] = (now[:14] + 1) % 7
+    found = _compare(now, true, true, Thresholds(**{**vars(LOOSE), **limits}))
+    assert len(found.failures) == 1
+    assert found.failures[0].startswith(said)
+
+
+def test_a_class_that_collapses_fails_though_the_mean_holds() -> None:
+    true = np.repeat([1, 3], [20, 980])
+    before = true.copy()
+    before[20:40] = 1  # the float32 model is wrong on as many others
+    now = true.copy()
+    now[:20] = 3
+    found = _compare(now, before, true, Thresholds(**{**vars(LOOSE), "recall_loss": 0.05}))
+    assert found.accuracy == found.accuracy_fp32
+    assert found.failures == ("names only 0 of 20 disgust pictures rightly, the Keras model 20",)
+
+
+def test_one_tie_in_a_small_set_is_no_failure_two_are() -> None:
+    true = np.arange(70) % 7
+    strict = Thresholds(**{**vars(LOOSE), "agreement": 0.999})
+    for changed, passes in ((1, True), (2, False)):
+        now = true.copy()
+        now[:changed] = (now[:changed] + 1) % 7
+        assert _compare(now, true, true, strict).passed is passes
+
+
+def test_values_that_are_no_numbers_fail() -> None:
+    true = np.arange(70) % 7
+    broken = _saying(true)
+    broken[3, 3] = np.nan
+    assert compare(broken, _saying(true), true, LOOSE).failures == (
+        "gives values that are not numbers (NaN or infinite)",
+    )
+
+
+def test_too_few_pictures_prove_nothing() -> None:
+    with pytest.raises(DataError, match="49 pictures to verify on"):
+        _compare(np.zeros(49, int), np.zeros(49, int), np.zeros(49, int), LOOSE)
+
+
+def test_a_model_without_softmax_is_refused() -> None:
+    check_probabilities(_saying(np.arange(7)), "m.keras")
+    with pytest.raises(ModelError, match=r"sum up to .* end the model with a softmax"):
+        check_probabilities(np.full((3, 7), 2.0, np.float32), "m.keras")
