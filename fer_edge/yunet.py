@@ -22,6 +22,8 @@ SCORE = 0.7
 class YuNetDetector:
     """Raises UsageError without a model file, ModelError for one that OpenCV cannot load."""
 
+    # The longer side of its box is 1.02 of a FER-2013 picture's width (quartiles 0.89 and 1.15), centred:
+    # 1,137 of 1,200 Training pictures found, enlarged to 192 px and padded. So the square needs no margin.
     margin = 0.0
 
     def __init__(self, model: Path | None, min_size_px: int | None = None) -> None:

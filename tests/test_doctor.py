@@ -1,0 +1,62 @@
+"""What doctor finds, from made-up machines and on this one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_edge.doctor import Status, examine, opencv_flavours, temperature_c
+from fer_edge.opencv import explain_import_error
+
+FER_EDGE = Path(sys.executable).with_name("fer-edge")
+
+
+def test_two_opencv_packages_are_noticed():
+    both = {"opencv-python": "4.12", "opencv-python-headless": "4.11"}
+    finding = opencv_flavours(both.get)
+    assert finding.status == Status.NOTE
+    assert "opencv-python 4.12, opencv-python-headless 4.11" in finding.found
+    assert "pip uninstall opencv-python opencv-python-headless" in finding.advice
+
+
+@pytest.mark.parametrize("installed", [{"opencv-python-headless": "4.11"}, {}])
+def test_one_opencv_package_or_the_system_s_own_is_fine(installed):
+    assert opencv_flavours(installed.get).status == Status.OK
+
+
+def test_the_hottest_sensor_counts(tmp_path):
+    for i, text in enumerate(["41000\n", "62500\n", "no number"]):
+        (tmp_path / f"thermal_zone{i}").mkdir()
+        (tmp_path / f"thermal_zone{i}" / "temp").write_text(text)
+    assert temperature_c(tmp_path) == 62.5
+    assert temperature_c(tmp_path / "none") is None
+
+
+def test_a_missing_libgl_is_one_line_with_the_way_out():
+    line = explain_import_error(
+        ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+    )
+    assert line.startswith("OpenCV needs libGL.so.1")
+    assert "opencv-python-headless" in line
+    assert "\n" not in line
+
+
+def test_a_missing_opencv_says_what_to_install():
+    assert "pip install 'opencv-python>=4.10,<5'" in explain_import_error(
+        ImportError("No module named 'cv2'")
+    )
+
+
+def test_this_machine_can_run_the_loop():
+    by_name = {finding.what: finding for finding in examine()}
+    assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window"} <= set(by_name)
+    assert [f.what for f in by_name.values() if f.status == Status.MISSING] == []
+
+
+def test_the_command_prints_plain_lines_and_json():
+    done = subprocess.run([FER_EDGE, "doctor", "--json", "-"], capture_output=True, text=True, check=True)
+    findings = json.loads(done.stdout)["findings"]
+    assert {"what", "status", "found", "advice"} == set(findings[0])
+    assert "opencv: ok: 4." in done.stderr

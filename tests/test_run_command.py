@@ -1,0 +1,144 @@
+"""`fer-edge run` from outside: exit codes, one line for an error, files whole after a signal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+FER_EDGE = Path(sys.executable).with_name("fer-edge")
+NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+
+
+def run(*arguments, **options):
+    command = [str(a) for a in (FER_EDGE, "run", *arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=NO_DISPLAY, check=False, **options
+    )
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def empty_clip(tmp_path_factory):
+    """300 frames of noise: no face, and enough to be busy with."""
+    path = tmp_path_factory.mktemp("clip") / "noise.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (320, 240))
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    for _ in range(300):
+        writer.write(noise)
+    writer.release()
+    return path
+
+
+def test_an_absent_camera_is_one_line_and_exit_1():
+    done = run("--camera", "93", "--headless")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "camera 93" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["empty.jpg", "text_not_image.jpg", "empty.mp4", "truncated_half.mp4"])
+def test_what_cannot_be_read_is_one_line_and_exit_1(media, name):
+    done = run(media / "derived" / name, "--headless")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert name in done.stderr
+    assert done.stdout == ""
+
+
+def test_no_face_is_no_failure(media, tmp_path):
+    done = run(media / "coffee_noface.png", "--headless", "--jsonl", tmp_path / "o.jsonl")
+    assert done.returncode == 0
+    assert done.stdout.strip().endswith("coffee_noface.png: no face")
+    assert rows(tmp_path / "o.jsonl")[0]["faces"] == []
+
+
+def test_a_smile_is_called_happy(media):
+    done = run(media / "astronaut.png", "--headless")
+    assert "happy" in done.stdout
+
+
+def test_from_neutral_to_a_smile(media, tmp_path):
+    log = tmp_path / "o.jsonl"
+    done = run(media / "neutral_to_smile.mp4", "--headless", "--jsonl", log, "--json", tmp_path / "s.json")
+    assert done.returncode == 0
+    lines = rows(log)
+    labels = [line["faces"][0]["label"] for line in lines]
+    assert [line["frame"] for line in lines] == list(range(72))
+    assert set(labels[:15]) == {"neutral"}
+    assert set(labels[45:]) == {"happy"}
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (summary["frames"], summary["frames_with_face"], summary["tracks"]) == (72, 72, 1)
+
+
+def test_without_a_display_it_says_so_once_and_goes_on(empty_clip):
+    done = run(empty_clip, "--max-frames", "3")
+    assert done.returncode == 0
+    assert (done.stdout + done.stderr).count("no window") == 1
+
+
+def test_the_odd_sized_gif_is_saved_as_a_playable_video(media, tmp_path):
+    assert run(media / "derived/odd_319x241.gif", "--headless", "--save", tmp_path / "o.mp4").returncode == 0
+    video = cv2.VideoCapture(str(tmp_path / "o.mp4"))
+    frames = 0
+    while video.read()[0]:
+        frames += 1
+    assert frames == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_whole_files_and_exit_0(empty_clip, tmp_path, number):
+    log, saved = tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    # At 20 frames a second the clip lasts 15 seconds; the signal comes once some lines are there.
+    command = [FER_EDGE, "run", empty_clip, "--headless", "--max-fps", "20", "--jsonl", log, "--save", saved]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not (log.exists() and log.read_text().count("\n") >= 5):
+        time.sleep(0.02)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    lines = rows(log)
+    assert 5 <= len(lines) < 300
+    assert f"{len(lines)} frames" in said
+    video = cv2.VideoCapture(str(saved))
+    frames = 0
+    while video.read()[0]:
+        frames += 1
+    assert frames == len(lines)
+
+
+def test_wrong_usage_is_exit_2(empty_clip, tmp_path):
+    assert run(empty_clip, "--save", tmp_path / "o.png", "--headless").returncode == 2
+    assert run(empty_clip, "--camera", "0").returncode == 2
+    assert run(empty_clip, "--every", "0").returncode == 2
+
+
+def test_an_output_that_exists_is_kept(empty_clip, tmp_path):
+    log = tmp_path / "o.jsonl"
+    log.write_text("mine\n")
+    done = run(empty_clip, "--headless", "--jsonl", log)
+    assert (done.returncode, log.read_text()) == (1, "mine\n")
+    assert "--force" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+def test_a_full_disk_is_said(empty_clip):
+    done = run(empty_clip, "--headless", "--jsonl", "/dev/full", "--force")
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+
+
+def test_jsonl_on_standard_output_is_alone_there(empty_clip):
+    done = run(empty_clip, "--headless", "--max-frames", "4", "--jsonl", "-")
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2, 3]
+    assert "4 frames" in done.stderr
