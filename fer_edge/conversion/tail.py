@@ -101,7 +101,8 @@ def find(model: Any) -> AffineTail | None:
     with keras.device("cpu:0"):
         bias = through(np.zeros((1, *shape), np.float32))[0]
         weights = through(np.eye(values, dtype=np.float32).reshape(values, *shape)) - bias
-    trunk = keras.Model(model.inputs, layers[start - 1].output)
+    # A name of its own, since Keras would count up, and tensors in the file are named after it.
+    trunk = keras.Model(model.inputs, layers[start - 1].output, name=model.name)
     return AffineTail(trunk, weights.astype(np.float32), bias.astype(np.float32), places)
 
 

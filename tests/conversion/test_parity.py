@@ -72,6 +72,16 @@ def test_one_tie_in_a_small_set_is_no_failure_two_are() -> None:
         assert _compare(now, true, true, strict).passed is passes
 
 
+def test_a_loss_that_chance_explains_is_none() -> None:
+    true = np.zeros(100, int)
+    limits = Thresholds(**{**vars(LOOSE), "accuracy_loss": 0.02})
+    before, now = true.copy(), true.copy()
+    before[:12], now[12:28] = 1, 1  # 28 changed sides, 4 more lost than won: sigma is 5.3
+    assert _compare(now, before, true, limits).passed
+    now[12:39] = 1  # 39 changed sides, 15 more lost: over two sigma, 12.5
+    assert _compare(now, before, true, limits).failures == ("loses 15.00% of accuracy, 2.00% allowed",)
+
+
 def test_values_that_are_no_numbers_fail() -> None:
     true = np.arange(70) % 7
     broken = _saying(true)
