@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ def load(path: Path) -> Any:
     keras = import_keras()
     if path.suffix != ".keras":
         raise ModelError(f"{path} is not a .keras file: save the model with model.save('NAME.keras')")
+    if not zipfile.is_zipfile(path):
+        raise ModelError(
+            f"{path} is not a Keras model that can be read: it is cut, or no .keras archive at all"
+        )
     try:
         with quiet_stderr(), keras.device("cpu:0"):
             model = keras.models.load_model(path, compile=False, safe_mode=True)
