@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import cards, interpreter, modelfile, shipped, trial
+from fer_edge import cards, files, interpreter, modelfile, shipped, trial
 from fer_edge.errors import ModelError
 from fer_edge.quant import Quantization
 from fer_edge.spec import TensorSpec
@@ -108,7 +107,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check(data: bytes, path: Path) -> None:
-    if hashlib.sha256(data).hexdigest() in shipped.trusted_sha256():
+    if files.sha256_of(data) in shipped.trusted_sha256():
         return
     modelfile.check_bytes(data, str(path))
     trial.run_apart(data, str(path))

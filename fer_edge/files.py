@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,5 +48,17 @@ def write_text(path: Path, text: str) -> None:
 
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of the file's bytes."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(data: bytes) -> str:
+    """Hexadecimal SHA-256 of the bytes, by Python's own code: `hashlib` would load OpenSSL, 3.5 MiB."""
+    for module in ("_sha2", "_sha256"):  # from Python 3.12 on, and 3.11
+        with contextlib.suppress(ImportError):
+            return str(importlib.import_module(module).sha256(data).hexdigest())
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()

@@ -163,4 +163,5 @@ def _report(loop: Loop, capture: Capture, about: dict[str, Any], json: str | Non
     if not capture.is_still or summary.frames != 1:
         for line in summary.lines(capture.is_still):
             console.say(line)
-    console.write_json(json, {**about, **summary.as_dict(capture.is_still)}, force)
+    if json:
+        console.write_json(json, {**about, **summary.as_dict(capture.is_still)}, force)
