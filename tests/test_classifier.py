@@ -1,5 +1,6 @@
 """Every expected figure is worked out with numpy from the weights of tests/tiny_models.py."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_only_unknown_files_are_tried_apart(tmp_path, monkeypatch, trusted):
     tried = []
     data = shipped_style()
     monkeypatch.setattr(module.trial, "run_apart", lambda data, where: tried.append(where))
-    digest = module.hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     monkeypatch.setattr(module.shipped, "trusted_sha256", lambda: {digest} if trusted else set())
     classifier = loaded(tmp_path, data)
     assert tried == ([] if trusted else [str(classifier.path)])
