@@ -1,8 +1,7 @@
 """Batch normalisation by PyTorch's own fused kernel, for training on the `torch` backend of Keras.
 
-Keras composes it of a dozen elementwise operations there, which on a CPU take half of an epoch of the
-paper's network (2 cores, bfloat16: 81 s an epoch composed, 67 s fused). The weights are those of
-keras.layers.BatchNormalization; a model that is saved is rebuilt with that layer.
+Keras composes it of a dozen elementwise operations there, which a CPU spends much of an epoch on. The
+weights are those of keras.layers.BatchNormalization; a model that is saved is rebuilt with that layer.
 """
 
 from __future__ import annotations
