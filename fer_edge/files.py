@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fer_edge.errors import OutputError
@@ -15,6 +15,13 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     """Raises OutputError if `path` exists and `force` is not given."""
     if path.exists() and not force:
         raise OutputError(f"{path} exists already: choose another name or give --force")
+
+
+def refuse_to_overwrite_any(outputs: Iterable[Path | str | None], force: bool) -> None:
+    """The same for all outputs of a command, before it begins; None and `-` are no files."""
+    for output in outputs:
+        if output is not None and str(output) != "-":
+            refuse_to_overwrite(Path(output), force)
 
 
 @contextlib.contextmanager

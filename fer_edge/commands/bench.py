@@ -81,10 +81,7 @@ def register(app: typer.Typer) -> None:
         from fer_edge.data import load
 
         console.reserve_stdout(json)
-        outputs = [csv, markdown, plot, html, Path(json) if json and json != "-" else None]
-        for output in outputs:
-            if output is not None:
-                files.refuse_to_overwrite(output, force)
+        files.refuse_to_overwrite_any((csv, markdown, plot, html, json), force)
         config = Config(parse_threads(threads), warmup, runs, card, seed)
         paths = [shipped.find_model(name) for name in models] if models else shipped.models()
         old = comparing.read(compare) if compare else None

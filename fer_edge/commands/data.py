@@ -55,9 +55,7 @@ def register(app: typer.Typer) -> None:
         from fer_edge.training import recipes
 
         console.reserve_stdout(json)
-        for output in (plot, augmented, Path(json) if json and json != "-" else None):
-            if output is not None:
-                files.refuse_to_overwrite(output, force)
+        files.refuse_to_overwrite_any((plot, augmented, json), force)
         dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed)
         summary = summarise(dataset)
         _show(summary)

@@ -64,9 +64,7 @@ def register(app: typer.Typer) -> None:
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
             raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
-        for output in (plot, detections, Path(json) if json and json != "-" else None):
-            if output is not None:
-                files.refuse_to_overwrite(output, force)
+        files.refuse_to_overwrite_any((plot, detections, json), force)
         subject = predictors.open_model(model, threads, card)
         chosen = evaluation.select(load(data, skip_bad_rows=skip_bad_rows, seed=seed), protocol, split)
         with tables.progress("evaluating", len(chosen.dataset)) as step:

@@ -37,10 +37,11 @@ def train(
     force: options.Force = False,
 ) -> None:
     """Train a network by a recipe and report it; a checkpoint each epoch survives a kill."""
-    from fer_edge import console, shipped
+    from fer_edge import console, files, shipped
     from fer_edge.quiet import quiet_training
 
     console.reserve_stdout(json)
+    files.refuse_to_overwrite_any((json,), force)  # not only when the training has ended
     quiet_training()
     from fer_edge.training import recipes, session
 
