@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_edge.commands import options
+
+if TYPE_CHECKING:
+    from fer_edge.evaluation import Selection
+    from fer_edge.predictors import Predictor
 
 EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
 
@@ -34,6 +38,14 @@ Detections = Annotated[
     Path | None,
     typer.Option("--detections", metavar="FILE", help="Draw faces as 'run' finds and names them."),
 ]
+Robustness = Annotated[
+    bool,
+    typer.Option("--robustness", help="Also on pictures cut, dark, turned, blurred, noisy (see --pictures)."),
+]
+Pictures = Annotated[
+    int,
+    typer.Option("--pictures", min=1, help="How many pictures of the split --robustness draws by --seed."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +63,8 @@ def register(app: typer.Typer) -> None:
         card: Card = None,
         plot: Plot = None,
         detections: Detections = None,
+        robustness: Robustness = False,
+        pictures: Pictures = 1500,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
@@ -70,6 +84,8 @@ def register(app: typer.Typer) -> None:
         with tables.progress("evaluating", len(chosen.dataset)) as step:
             result = evaluation.evaluate(subject, chosen, flip=tta == "flip", step=step)
         report.show_evaluation(result)
+        if robustness:
+            result["robustness"] = _robustness(subject, chosen, pictures, seed, tta == "flip")
         if plot is not None:
             report.draw_evaluation(result, plot)
         if detections is not None:
@@ -79,3 +95,18 @@ def register(app: typer.Typer) -> None:
             sheet = figures.detection_sheet(chosen.dataset, detector.make_detector("haar"), subject, seed)
             write_sheet(sheet, detections)
         console.write_json(json, result, force)
+
+
+def _robustness(
+    subject: Predictor, chosen: Selection, pictures: int, seed: int, flip: bool
+) -> dict[str, object]:
+    from fer_edge import console, corruptions, robustness, tables
+
+    count = min(pictures, len(chosen.dataset)) * len(corruptions.CONDITIONS)
+    with tables.progress("robustness", count) as step:
+        spoilt = robustness.measure(
+            subject, chosen.dataset, pictures=pictures, seed=seed, flip=flip, step=step
+        )
+    console.say("")
+    tables.show(robustness.table(spoilt, subject.name, chosen.split))
+    return spoilt
