@@ -86,11 +86,20 @@ class Table:
 
     def integers(self, slot: int) -> list[int]:
         """A vector of int32; empty if it is absent."""
+        return [int(n) for n in self.numbers(slot, "i")]
+
+    def numbers(self, slot: int, kind: str) -> list[float]:
+        """A vector of numbers of the struct format `kind`; empty if it is absent."""
         target = self.target(slot)
         if target is None:
             return []
-        start, count = self.buffer.vector(target, 4)
-        return list(struct.unpack_from(f"<{count}i", self.buffer.data, start))
+        start, count = self.buffer.vector(target, struct.calcsize(kind))
+        return list(struct.unpack_from(f"<{count}{kind}", self.buffer.data, start))
+
+    def table(self, slot: int) -> Table | None:
+        """A table field; None if it is absent."""
+        target = self.target(slot)
+        return None if target is None else Table(self.buffer, target)
 
     def tables(self, slot: int) -> list[Table]:
         """A vector of tables; empty if it is absent."""

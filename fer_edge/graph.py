@@ -35,14 +35,29 @@ class Builtin(enum.IntEnum):
 _SAME_VALUES = {Builtin.RESHAPE, Builtin.DEQUANTIZE, Builtin.QUANTIZE}
 
 
+TYPES = (
+    *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8"),
+    *("float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
+)
+"""Names of schema.fbs's TensorType, by its number, as numpy spells them where it has them."""
+
+
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `constant`: the file holds its values. `variable`: it keeps state between runs."""
+    """One tensor. `constant`: the file holds its values. `variable`: it keeps state between runs.
+
+    dtype: of `TYPES`, else `type N`. scales, zero_points: one for all values or one a channel; none where
+    it is not quantised. data_bytes: how many the file holds of its values.
+    """
 
     name: str
     shape: tuple[int, ...]
     constant: bool
     variable: bool
+    dtype: str = "float32"
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    data_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,19 +98,19 @@ def read(data: bytes) -> tuple[Graph, ...]:
     if data[4:8] != FILE_IDENTIFIER:
         raise ModelError("not a .tflite file")
     model = Buffer(data).root()
-    holds = [_holds_data(buffer, len(data)) for buffer in model.tables(4)]
+    sizes = [_data_size(buffer, len(data)) for buffer in model.tables(4)]
     codes = [_operator_code(code) for code in model.tables(1)]
-    graphs = tuple(_graph(subgraph, codes, holds) for subgraph in model.tables(2))
+    graphs = tuple(_graph(subgraph, codes, sizes) for subgraph in model.tables(2))
     if not graphs or not graphs[0].operators:
         raise ModelError("the file holds no operators")
     return graphs
 
 
-def _holds_data(buffer: Table, file_size: int) -> bool:
+def _data_size(buffer: Table, file_size: int) -> int:
     offset, size = buffer.scalar(1, "Q"), buffer.scalar(2, "Q")  # used by files past 2 GB
     if offset > 1 and offset + size > file_size:
         raise ModelError("the file is cut or damaged")
-    return buffer.blob_size(0) > 0 or (offset > 1 and size > 0)
+    return buffer.blob_size(0) or (size if offset > 1 else 0)
 
 
 def _operator_code(code: Table) -> tuple[int, str]:
@@ -104,14 +119,37 @@ def _operator_code(code: Table) -> tuple[int, str]:
     return builtin, (code.text(1) or "CUSTOM") if builtin == Builtin.CUSTOM else ""
 
 
-def _graph(subgraph: Table, codes: list[tuple[int, str]], holds: list[bool]) -> Graph:
+def _type_name(code: int) -> str:
+    return TYPES[code] if 0 <= code < len(TYPES) else f"type {code}"
+
+
+def _quantisation(tensor: Table) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    held = tensor.table(4)
+    if held is None:
+        return (), ()
+    return tuple(held.numbers(2, "f")), tuple(int(n) for n in held.numbers(3, "q"))
+
+
+def _graph(subgraph: Table, codes: list[tuple[int, str]], sizes: list[int]) -> Graph:
     tensors = []
     for tensor in subgraph.tables(0):
         buffer = tensor.scalar(2, "I")
-        constant = holds[_within(buffer, len(holds))]
+        constant = sizes[_within(buffer, len(sizes))] > 0
         shape = tuple(tensor.integers(0))
         constant = constant or 0 in shape  # nothing to hold
-        tensors.append(Tensor(tensor.text(3), shape, constant, bool(tensor.scalar(5, "B"))))
+        scales, zero_points = _quantisation(tensor)
+        tensors.append(
+            Tensor(
+                tensor.text(3),
+                shape,
+                constant,
+                bool(tensor.scalar(5, "B")),
+                _type_name(tensor.scalar(1, "b")),
+                scales,
+                zero_points,
+                sizes[buffer],
+            )
+        )
     operators = []
     for operator in subgraph.tables(3):
         code, custom_name = codes[_within(operator.scalar(0, "I"), len(codes))]
