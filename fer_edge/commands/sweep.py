@@ -1,0 +1,70 @@
+"""`fer-edge sweep`: the paper's search of batch size, epochs and dropout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_edge.commands import options
+
+EPILOG = (
+    "Example: fer-edge sweep --data fer2013.csv --out runs/sweep. The same command again goes on after a "
+    "kill; given at the same time in another terminal, or on another machine that sees the folder, it shares "
+    "the work."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command("sweep", epilog=EPILOG)(sweep)
+
+
+def sweep(
+    data: options.Data,
+    *,
+    stage: Annotated[str, typer.Option(help="batch, epochs, dropout, or all, one after the other.")] = "all",
+    out: Annotated[Path, typer.Option(help="Folder of the study, its trials and its results.")] = Path(
+        "runs/sweep"
+    ),
+    recipe: Annotated[str, typer.Option(help="What the trials vary: a recipe's name, or a file.")] = "paper",
+    values: Annotated[
+        str, typer.Option(help="table3 (as the paper planned), reported (its Tables 7 to 9) or both.")
+    ] = "both",
+    epochs_scale: Annotated[
+        float, typer.Option(metavar="FRACTION", help="Part of the epochs, and of the patience, to train.")
+    ] = 1.0,
+    subset: Annotated[
+        int | None, typer.Option(min=10, metavar="N", help="Pictures to train on, and to validate on.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="paper or official (see 'fer-edge train').")] = "paper",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    seed: options.Seed = 0,
+    skip_bad_rows: options.SkipBadRows = False,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Search batch size, then epochs, then dropout, as the paper did; resumable, shared by processes."""
+    from fer_edge import console, files, shipped, tables
+    from fer_edge.errors import UsageError
+    from fer_edge.quiet import quiet_training
+
+    console.reserve_stdout(json)
+    files.refuse_to_overwrite_any((json,), force)
+    quiet_training()
+    from fer_edge.training import recipes
+    from fer_edge.training.sweep import grid, run, show
+
+    if stage not in (*grid.STAGES, "all"):
+        raise UsageError(f"there is no --stage {stage!r}: choose from {', '.join(grid.STAGES)}, all")
+    base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
+    plan = grid.Plan(base, values, grid.Reduction(epochs_scale, subset))
+    work = run.Sweep(plan, data, out, seed, precision, skip_bad_rows)
+    result = run.run(work, grid.STAGES if stage == "all" else (stage,))
+    for heading, table in show.tables(result):
+        console.say(f"\n{heading}")
+        tables.show(table)
+    console.say("")
+    console.say(show.explanation(result))
+    console.write_json(json, result, force)
