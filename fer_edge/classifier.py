@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,26 @@ class Classifier:
     """
 
     def __init__(
-        self, model: str | Path, num_threads: int = 1, card: Path | None = None, *, checked: bool = False
+        self,
+        model: str | Path,
+        num_threads: int = 1,
+        card: Path | None = None,
+        *,
+        checked: bool = False,
+        load: Callable[[bytes, int, str], Any] = interpreter.load,
     ) -> None:
         """Loads `model`, the name of a shipped model or a path.
 
         card: a JSON file for a model that does not say its labels, range and kind of output itself.
         checked: the caller has already called `check` on the file, so that loading alone is timed.
+        load: gives another runtime behind the interface of LiteRT's interpreter.
         Raises ModelError if the file or its card cannot be used.
         """
         self.path = shipped.find_model(str(model))
         data = _read(self.path)
         if not checked:
             _check(data, self.path)
-        self._interpreter = interpreter.load(data, num_threads, str(self.path))
+        self._interpreter = load(data, num_threads, str(self.path))
         ends = _ends(self._interpreter, self.path)
         self.card = cards.find(self.path, data, card, ends)
         self.labels = self.card.labels
