@@ -69,10 +69,11 @@ def evaluate(
     step: Callable[[int], object] = lambda pictures: None,
 ) -> dict[str, Any]:
     """The metrics.json value of a model on a selection; the parameters as in `probabilities_of`."""
-    probabilities = probabilities_of(model, selection.dataset.images, flip=flip, step=step)
+    part = selection.dataset
+    probabilities = probabilities_of(model, part.images, labels=part.label_names, flip=flip, step=step)
     return report(
         probabilities,
-        selection.dataset,
+        part,
         model=model.name,
         protocol=selection.protocol,
         split=selection.split,
@@ -84,21 +85,22 @@ def probabilities_of(
     model: Predictor,
     images: NDArray[np.uint8],
     *,
+    labels: tuple[str, ...] = LABELS,
     flip: bool = False,
     step: Callable[[int], object] = lambda pictures: None,
 ) -> NDArray[np.float32]:
-    """Probabilities, float32 (N, 7) in the order of spec.LABELS, of images uint8 (N, 48, 48).
+    """Probabilities, float32 (N, len(labels)) in the order of `labels`, of images uint8 (N, 48, 48).
 
     flip: averages each picture with its mirror image. step: called with the number of pictures done.
     Raises ModelError where the model names other expressions.
     """
-    if sorted(model.labels) != sorted(LABELS):
+    if sorted(model.labels) != sorted(labels):
         raise ModelError(
-            f"{model.name} names {', '.join(model.labels)}, and the data {', '.join(LABELS)}: "
-            "its accuracy cannot be measured on them"
+            f"{model.name} names {', '.join(model.labels)}, and the data {', '.join(labels)}: "
+            "its accuracy cannot be measured on them (a model of FER+ needs --labels ferplus:FILE)"
         )
-    columns = [model.labels.index(label) for label in LABELS]
-    out = np.empty((len(images), len(LABELS)), np.float32)
+    columns = [model.labels.index(label) for label in labels]
+    out = np.empty((len(images), len(labels)), np.float32)
     for start in range(0, len(images), CHUNK):
         faces = _resized(np.asarray(images[start : start + CHUNK]), model.input_size)
         p = model.predict(faces)
@@ -121,25 +123,26 @@ def report(
 ) -> dict[str, Any]:
     """The value of metrics.json (DESIGN, "Command line"), in plain Python types.
 
-    probabilities: (N, 7) in the order of spec.LABELS, for the N rows of `dataset`.
+    probabilities: (N, classes) in the order of `dataset.label_names`, for the N rows of `dataset`.
     seen: bool (N,), rows whose picture is also in Training, which `accuracy_without_duplicates` leaves
     out; None (or all rows seen) makes that figure null.
     Raises DataError if there are no rows, ModelError for probabilities of another shape or not finite.
     """
     if len(dataset) == 0:
         raise DataError(f"{dataset.path} has no rows in {split}: choose another --split")
-    if probabilities.shape != (len(dataset), len(LABELS)):
+    names = dataset.label_names
+    if probabilities.shape != (len(dataset), len(names)):
         raise ModelError(
             f"{model} gave an array of shape {probabilities.shape} for {len(dataset)} pictures of "
-            f"{len(LABELS)} classes"
+            f"{len(names)} classes"
         )
     if not np.isfinite(probabilities).all():
         raise ModelError(
             f"{model} gives values that are not numbers (NaN or infinite): its weights are broken"
         )
     predicted = probabilities.argmax(axis=1)
-    cm = metrics.confusion_matrix(dataset.labels, predicted, len(LABELS))
-    scores = metrics.scores(cm, LABELS)
+    cm = metrics.confusion_matrix(dataset.labels, predicted, len(names))
+    scores = metrics.scores(cm, names)
     unseen = None if seen is None or seen.all() else float((predicted == dataset.labels)[~seen].mean())
     return {
         "model": model,

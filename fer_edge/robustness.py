@@ -38,7 +38,9 @@ def measure(
     faces = np.asarray(chosen.images)
     conditions: dict[str, dict[str, float]] = {}
     for name, change in corruptions.CONDITIONS.items():
-        probabilities = evaluation.probabilities_of(model, change(faces, rng), flip=flip, step=step)
+        probabilities = evaluation.probabilities_of(
+            model, change(faces, rng), labels=dataset.label_names, flip=flip, step=step
+        )
         classes = probabilities.shape[1]
         cm = metrics.confusion_matrix(chosen.labels, probabilities.argmax(axis=1), classes)
         right = int(np.trace(cm))

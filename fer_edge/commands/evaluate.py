@@ -58,6 +58,7 @@ def register(app: typer.Typer) -> None:
         *,
         split: Split = None,
         protocol: options.Protocol = "official",
+        labels: options.Labels = None,
         tta: Tta = None,
         threads: Threads = 1,
         card: Card = None,
@@ -72,7 +73,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Measure accuracy, precision, recall and F1 of a model on a data set."""
         from fer_edge import console, evaluation, files, predictors, report, tables
-        from fer_edge.data import load
+        from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
 
         console.reserve_stdout(json)
@@ -80,7 +81,8 @@ def register(app: typer.Typer) -> None:
             raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
         files.refuse_to_overwrite_any((plot, detections, json), force)
         subject = predictors.open_model(model, threads, card)
-        chosen = evaluation.select(load(data, skip_bad_rows=skip_bad_rows, seed=seed), protocol, split)
+        dataset = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+        chosen = evaluation.select(dataset, protocol, split)
         with tables.progress("evaluating", len(chosen.dataset)) as step:
             result = evaluation.evaluate(subject, chosen, flip=tta == "flip", step=step)
         report.show_evaluation(result)

@@ -40,3 +40,11 @@ Protocol = Annotated[
     ),
 ]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE")]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        metavar="fer2013|ferplus:FILE",
+        help="ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv.",
+    ),
+]

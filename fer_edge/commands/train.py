@@ -31,6 +31,11 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    votes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="FER+'s fer2013new.csv, for recipes that learn its votes."),
+    ] = None,
+    labels: options.Labels = None,
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
     json: options.Json = None,
@@ -56,6 +61,8 @@ def train(
         resume=resume,
         force=force,
         precision=precision,
+        labels=labels,
+        votes=votes,
         skip_bad_rows=skip_bad_rows,
     )
     console.write_json(json, metrics, force)

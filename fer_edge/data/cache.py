@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fer_edge.data.dataset import BadRow, BadRows, Dataset
+from fer_edge import files
+from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset
+from fer_edge.spec import INPUT_SHAPE, LABELS
 
 VERSION = 2
 """Counted up whenever a reader or the layout changes, so that old entries are not used."""
@@ -38,13 +41,15 @@ def find(key: str, path: str) -> Dataset | None:
     """The data set kept under `key`, its arrays memory-mapped, or None if absent or damaged."""
     entry = _entry(key)
     try:
-        meta = json.loads((entry / "meta.json").read_text())
+        meta = files.parse_json((entry / "meta.json").read_bytes())
         arrays = {name: np.load(entry / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         bad = BadRows(meta["bad_count"], tuple(BadRow(*row) for row in meta["bad"]))
         sound = all(arrays[n].dtype == t and len(arrays[n]) == meta["rows"] for n, t in _ARRAYS.items())
+        sound = sound and arrays["images"].shape[1:] == INPUT_SHAPE[:2]
+        sound = sound and _below(arrays["labels"], len(LABELS)) and _below(arrays["split"], len(SPLITS))
         if not sound:
             return None
-        small = {name: np.array(arrays[name]) for name in _ARRAYS if name != "images"}
+        small: dict[str, Any] = {name: np.array(arrays[name]) for name in _ARRAYS if name != "images"}
         return Dataset(
             images=arrays["images"],
             **small,
@@ -53,8 +58,12 @@ def find(key: str, path: str) -> Dataset | None:
             protocol=meta["protocol"],
             bad=bad,
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except Exception:  # numpy's reader of damaged headers fails in whatever its parser raises
         return None
+
+
+def _below(numbers: NDArray[Any], limit: int) -> bool:
+    return not len(numbers) or (int(numbers.min()) >= 0 and int(numbers.max()) < limit)
 
 
 def keep(key: str, dataset: Dataset) -> None:
@@ -87,7 +96,7 @@ def keep(key: str, dataset: Dataset) -> None:
 def noted_key(source: Path, stat: list[object], newest_ns: int) -> str | None:
     """The content's hash that was noted for this place, if `stat` is still the same."""
     try:
-        noted = json.loads(_note(source).read_text())
+        noted = files.parse_json(_note(source).read_bytes())
         return str(noted["key"]) if noted["stat"] == stat else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.spec import LABELS
+
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
 
@@ -38,13 +40,14 @@ class Dataset:
     """Labelled faces.
 
     images: uint8 (N, 48, 48), gray levels 0..255, often memory-mapped.
-    labels: int64 (N,), index into spec.LABELS.
+    labels: int64 (N,), index into `label_names`.
     split: uint8 (N,), index into SPLITS.
     ids: int64 (N,), the row in the source, counted from 1 after a header, or the picture's place
     in the sorted folder tree, from 1.
     path: what the user named. sha256: of the decoded content (see `content_sha256`). protocol:
     `official` where the source names the splits of FER-2013, else `holdout` (a tree with train/ and
-    test/ alone, a table without `Usage`). bad: rows that were left out.
+    test/ alone, a table without `Usage`). bad: rows that were left out. votes: FER+'s, uint8 (N, 10) in
+    the order of ferplus.COLUMNS, where they were attached.
     """
 
     images: NDArray[np.uint8]
@@ -55,6 +58,8 @@ class Dataset:
     sha256: str
     protocol: str = "official"
     bad: BadRows = BadRows()
+    label_names: tuple[str, ...] = LABELS
+    votes: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,6 +72,7 @@ class Dataset:
             labels=self.labels[chosen],
             split=self.split[chosen],
             ids=self.ids[chosen],
+            votes=None if self.votes is None else self.votes[chosen],
         )
 
     def part(self, *names: str) -> Dataset:

@@ -32,6 +32,40 @@ def _erase(face: NDArray[np.uint8], largest: int, rng: np.random.Generator) -> N
     face[top : top + height, left : left + width] = rng.integers(0, 256, (height, width))
 
 
+def _levels(how: Augmentation, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
+    """A table of gray levels a picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
+    gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count, 1))
+    offset = rng.uniform(-how.brightness, how.brightness, (count, 1))
+    levels = (np.arange(256, dtype=np.float64) - 127.5) * gain + 127.5 + offset
+    if how.dark_probability:
+        levels *= np.where(_some(how.dark_probability, rng, count), rng.uniform(how.dark_min, 1, count), 1)[
+            :, None
+        ]
+    if how.gamma_probability:
+        span = np.log(how.gamma_max)
+        power = np.where(_some(how.gamma_probability, rng, count), np.exp(rng.uniform(-span, span, count)), 1)
+        levels = 255 * (levels.clip(0, 255) / 255) ** power[:, None]
+    return levels.clip(0, 255).round().astype(np.uint8)
+
+
+def _some(probability: float, rng: np.random.Generator, count: int) -> NDArray[np.bool_]:
+    return rng.random(count) < probability
+
+
+def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> None:
+    """Blurs some of `faces` and puts noise on some, in place, as lens and sensor do in that order."""
+    count = len(faces)
+    if how.blur_probability:
+        sigmas = rng.uniform(0.1, max(0.1, how.blur_sigma), count)
+        for i in np.flatnonzero(_some(how.blur_probability, rng, count)):
+            cv2.GaussianBlur(faces[i], (0, 0), sigmas[i], dst=faces[i])
+    if how.noise_probability:
+        chosen = np.flatnonzero(_some(how.noise_probability, rng, count))
+        sigmas = rng.uniform(0, how.noise_sigma, len(chosen))[:, None, None]
+        noise = rng.standard_normal((len(chosen), *faces.shape[1:])) * sigmas
+        faces[chosen] = (faces[chosen] + noise).clip(0, 255).round().astype(np.uint8)
+
+
 def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Changes each of `faces`, uint8 (N, S, S), at random within `how`; gives a new array.
 
@@ -42,19 +76,16 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))
     zoom = rng.uniform(how.zoom_min, how.zoom_max, (count,))
     flip = how.flip & (rng.random((count,)) < 0.5)
-    gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count,))
-    offset = rng.uniform(-how.brightness, how.brightness, (count,))
+    tables = _levels(how, rng, count)
     erase = rng.random((count,)) < how.erase_probability
     out = np.empty_like(faces)
-    levels = np.arange(256, dtype=np.float64)
     for i, face in enumerate(faces):
         matrix = affine(side, turn[i], (shift[i, 0], shift[i, 1]), zoom[i], bool(flip[i]))
         cv2.warpAffine(
             face, matrix, (side, side), dst=out[i], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        if how.contrast or how.brightness:
-            table = np.clip((levels - 127.5) * gain[i] + 127.5 + offset[i], 0, 255).round().astype(np.uint8)
-            cv2.LUT(out[i], table, dst=out[i])
-        if erase[i]:
-            _erase(out[i], how.erase_px, rng)
+        cv2.LUT(out[i], tables[i], dst=out[i])
+    _optics(out, how, rng)
+    for chosen in np.flatnonzero(erase):
+        _erase(out[chosen], how.erase_px, rng)
     return out

@@ -13,23 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.data.dataset import Dataset
-from fer_edge.spec import LABELS
+from fer_edge.training import objective
 from fer_edge.training.augmentation import augment
 from fer_edge.training.recipes import Recipe
 
 
-def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """float32 (7,): all / (classes x count), 0 for a class without pictures; averages 1 over `labels`."""
-    counts = np.bincount(labels, minlength=len(LABELS))
+def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """float32 (classes,): all / (classes x count), averages 1 over `labels`; 0 for a class without any."""
+    counts = np.bincount(labels, minlength=classes)
     present = counts > 0
-    weights = np.zeros(len(LABELS), np.float32)
+    weights = np.zeros(classes, np.float32)
     weights[present] = len(labels) / (present.sum() * counts[present])
     return weights
 
 
 class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of (float32 (B, 48, 48, 1) of gray levels, one-hot float32 (B, 7), weights float32 (B,)).
+    """Batches of (float32 (B, 48, 48, 1) of gray levels, targets float32 (B, K), weights float32 (B,)).
 
+    The targets are `objective.targets`'.
     The last, shorter batch of an epoch is left out, so that batch normalisation sees whole batches;
     the order changes each epoch, so no picture is left out for long.
     """
@@ -38,8 +39,10 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.dataset, self.recipe, self.seed = dataset, recipe, seed
         self.size = min(recipe.batch_size, len(dataset))
-        even = np.ones(len(LABELS), np.float32)
-        self.weights = class_weights(dataset.labels) if recipe.balance_classes else even
+        self.targets = objective.targets(dataset, recipe)
+        classes = len(dataset.label_names)
+        even = np.ones(classes, np.float32)
+        self.weights = class_weights(dataset.labels, classes) if recipe.balance_classes else even
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -54,9 +57,8 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rows = self.order[index * self.size : (index + 1) * self.size]
         rng = np.random.default_rng((self.seed, self.epoch, index + 1))
         faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
-        labels = self.dataset.labels[rows]
-        one_hot = np.eye(len(LABELS), dtype=np.float32)[labels]
-        return faces[..., None].astype(np.float32), one_hot, self.weights[labels]
+        weights = self.weights[self.dataset.labels[rows]]
+        return faces[..., None].astype(np.float32), self.targets[rows], weights
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:

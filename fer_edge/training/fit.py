@@ -13,9 +13,10 @@ import numpy as np
 
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, GateError
-from fer_edge.training import checkpoint, networks, schedule
+from fer_edge.training import checkpoint, schedule
 from fer_edge.training.batches import TrainingBatches, loss_and_accuracy, predict
-from fer_edge.training.recipes import Recipe
+from fer_edge.training.objective import compiled
+from fer_edge.training.recipes import Augmentation, Recipe
 
 
 class Watcher(Protocol):
@@ -24,27 +25,6 @@ class Watcher(Protocol):
     def step(self, epoch: int, step: int, steps: int, loss: float, accuracy: float) -> None: ...
 
     def epoch(self, row: dict[str, float]) -> None: ...
-
-
-def _optimizer(recipe: Recipe) -> keras.Optimizer:
-    decay = recipe.weight_decay or None
-    if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(
-            recipe.learning_rate, momentum=recipe.momentum, nesterov=True, weight_decay=decay
-        )
-    return keras.optimizers.Adam(recipe.learning_rate, weight_decay=decay)
-
-
-def compiled(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
-    """(network, trainee): the recipe's network, and the same layers up to the logits, compiled.
-
-    Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0.
-    """
-    network = networks.build(recipe.network, recipe.dropout, networks.batch_normalisation)
-    trainee = keras.Model(network.input, network.layers[-2].output)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
-    trainee.compile(_optimizer(recipe), loss, metrics=["accuracy"], jit_compile="auto")
-    return network, trainee
 
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -95,7 +75,7 @@ def train(
         raise DataError(f"{training.path}: no pictures to {'train' if not len(training) else 'validate'} on")
     place = folder / "checkpoint"
     keras.utils.set_random_seed(seed)  # the initial weights
-    network, trainee = compiled(recipe)
+    network, trainee = compiled(recipe, len(training.label_names))
     state = resumed_state(place, recipe, seed, training)
     if state.epochs:
         checkpoint.restore(place, trainee, state)
@@ -123,7 +103,7 @@ def train(
         checkpoint.save(place, trainee, state)
         on_epoch(state)
         watcher.epoch(row)
-    network.set_weights(checkpoint.best_weights(place, state))
+    trainee.set_weights(checkpoint.best_weights(place, state))  # the network shares its layers
     return network, state
 
 
@@ -133,6 +113,8 @@ def resumed_state(place: Path, recipe: Recipe, seed: int, training: Dataset) -> 
     state = checkpoint.load_state(place)
     if state is None:
         return fresh
+    state.recipe = asdict(Recipe(state.recipe["name"])) | state.recipe  # it may be older than a field
+    state.recipe["augmentation"] = asdict(Augmentation()) | state.recipe["augmentation"]
     for name in ("recipe", "seed", "data_sha256"):
         if getattr(state, name) != getattr(fresh, name):
             raise DataError(f"{place} is of a training with another {name}: choose another --out")

@@ -1,4 +1,4 @@
-"""The networks that we train: gray levels 0..255, float32 (N, 48, 48, 1) -> probabilities float32 (N, 7).
+"""The networks that we train: gray levels 0..255, (N, 48, 48, 1) -> probabilities (N, classes), float32.
 
 Equation (1) of the paper, ((p / 255) - 0.5) x 2, is each network's first layer, so that no caller can
 get the normalisation wrong.
@@ -14,6 +14,7 @@ from keras import layers
 
 from fer_edge.errors import UsageError
 from fer_edge.spec import INPUT_SHAPE, LABELS
+from fer_edge.training import residual
 
 PAPER_STAGES = ((16, 7), (32, 5), (64, 3), (128, 3))
 """Filters and kernel side of both convolutions of stages 1 to 4 (Table 2 of the paper)."""
@@ -33,7 +34,11 @@ def batch_normalisation() -> Any:
     return layers.BatchNormalization()
 
 
-def paper(dropout: float = 0.6, batch_norm: Callable[[], Any] = layers.BatchNormalization) -> keras.Model:
+def paper(
+    dropout: float = 0.6,
+    classes: int = len(LABELS),
+    batch_norm: Callable[[], Any] = layers.BatchNormalization,
+) -> keras.Model:
     """Table 2 of Ihsan et al.: 642,935 parameters, 641,463 trainable, 71.6 M multiply-accumulates.
 
     'Padding = 1' with kernels of 7 and 5 cannot be one pixel and keep the size, which the table's sizes
@@ -51,22 +56,54 @@ def paper(dropout: float = 0.6, batch_norm: Callable[[], Any] = layers.BatchNorm
         x = layers.Dropout(dropout)(x)
     x = layers.Conv2D(256, 3, padding="same")(x)
     x = batch_norm()(x)
-    x = layers.Conv2D(len(LABELS), 3, padding="same")(x)
+    x = layers.Conv2D(classes, 3, padding="same")(x)
     x = layers.GlobalMaxPooling2D(name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, x, name="paper")
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper}
+def edge(
+    dropout: float = 0.1,
+    classes: int = len(LABELS),
+    batch_norm: Callable[[], Any] = layers.BatchNormalization,
+) -> keras.Model:
+    """Our network: a pooling's worth of channels at each size, most of the work at 24 and 12 pixels."""
+    return _residual("edge", residual.EDGE, dropout, classes, batch_norm)
+
+
+def nano(
+    dropout: float = 0.0,
+    classes: int = len(LABELS),
+    batch_norm: Callable[[], Any] = layers.BatchNormalization,
+) -> keras.Model:
+    """`edge`, narrower, for microcontrollers."""
+    return _residual("nano", residual.NANO, dropout, classes, batch_norm)
+
+
+def _residual(
+    name: str, widths: tuple[int, ...], dropout: float, classes: int, batch_norm: Callable[[], Any]
+) -> keras.Model:
+    inputs = keras.Input(INPUT_SHAPE, name="face")
+    x = residual.features(normalisation()(inputs), widths, batch_norm)
+    x = layers.Dropout(dropout)(x)
+    x = layers.Dense(classes, name="logits")(x)
+    x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper, "edge": edge, "nano": nano}
 
 
 def build(
-    network: str, dropout: float, batch_norm: Callable[[], Any] = layers.BatchNormalization
+    network: str,
+    dropout: float,
+    classes: int = len(LABELS),
+    batch_norm: Callable[[], Any] = layers.BatchNormalization,
 ) -> keras.Model:
     """The network of that name, freshly initialised. Raises UsageError for an unknown name."""
     if network not in NETWORKS:
         raise UsageError(f"no network {network!r}: there are {', '.join(NETWORKS)}")
-    return NETWORKS[network](dropout=dropout, batch_norm=batch_norm)
+    return NETWORKS[network](dropout=dropout, classes=classes, batch_norm=batch_norm)
 
 
 def multiply_accumulates(model: keras.Model) -> int:

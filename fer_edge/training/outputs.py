@@ -19,7 +19,7 @@ from fer_edge import __version__, evaluation, files, report
 from fer_edge.data import Protocol, seen_in_training
 from fer_edge.errors import MissingExtraError
 from fer_edge.opencv import cv2
-from fer_edge.spec import INPUT_SHAPE, LABELS, ModelCard, TensorSpec
+from fer_edge.spec import INPUT_SHAPE, ModelCard, TensorSpec
 from fer_edge.training import networks
 from fer_edge.training.batches import predict
 from fer_edge.training.device import Device
@@ -94,9 +94,9 @@ def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> Model
     return ModelCard(
         name=recipe.name,
         format="keras",
-        labels=LABELS,
+        labels=training.label_names,
         input=TensorSpec("float32", (1, *INPUT_SHAPE)),
-        output=TensorSpec("float32", (1, len(LABELS)), real_max=1.0, content="probabilities"),
+        output=TensorSpec("float32", (1, len(training.label_names)), real_max=1.0, content="probabilities"),
         architecture=recipe.network,
         parameters=reference.count_params(),
         macs=networks.multiply_accumulates(reference),

@@ -21,6 +21,11 @@ class Augmentation:
     rotation_deg: largest turn either way. shift_px: largest shift either way, each axis. zoom_min,
     zoom_max: scale. brightness: largest addition either way, gray levels. contrast: largest relative
     change either way. erase_probability, erase_px: chance and largest side of a square of noise.
+
+    What cameras do, each with its probability: dark_probability, dark_min: all levels times dark_min..1;
+    gamma_probability, gamma_max: exponent 1 / gamma_max..gamma_max, even on a log scale;
+    blur_probability, blur_sigma: Gaussian of 0..blur_sigma pixels; noise_probability, noise_sigma:
+    Gaussian of 0..noise_sigma gray levels, each pixel by itself.
     """
 
     rotation_deg: float = 0.0
@@ -32,6 +37,14 @@ class Augmentation:
     contrast: float = 0.0
     erase_probability: float = 0.0
     erase_px: int = 0
+    dark_probability: float = 0.0
+    dark_min: float = 1.0
+    gamma_probability: float = 0.0
+    gamma_max: float = 1.0
+    blur_probability: float = 0.0
+    blur_sigma: float = 0.0
+    noise_probability: float = 0.0
+    noise_sigma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Recipe:
     `one_cycle`: a rise over warmup_fraction of all steps, then half a cosine down to 0; no early stop.
     weight_decay: decoupled, times the learning rate (Loshchilov & Hutter 2019).
     balance_classes: weighs each class by all / (classes x its count).
+    votes_weight: weight of a second head that learns FER+'s votes beside the labels and is left out of
+    the network that ships; 0 for none.
     reference_*: tolerances of the reference check between training device and float32 on the CPU.
     """
 
@@ -61,6 +76,7 @@ class Recipe:
     patience: int = 20
     label_smoothing: float = 0.0
     balance_classes: bool = False
+    votes_weight: float = 0.0
     monitor: str = "val_loss"
     reference_agreement: float = 0.97
     reference_loss_difference: float = 0.02
@@ -76,6 +92,7 @@ class Recipe:
             "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
             "learning_rate must be above 0": self.learning_rate > 0,
             "patience must be at least 1": self.patience >= 1,
+            "votes_weight must be at least 0": self.votes_weight >= 0,
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
         for complaint, holds in checks.items():

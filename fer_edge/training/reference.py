@@ -44,7 +44,7 @@ def rebuild(network: keras.Model, recipe: Recipe) -> keras.Model:
     place = contextlib.nullcontext() if on_torch else keras.device("cpu:0")
     try:
         with place:
-            reference = networks.build(recipe.network, recipe.dropout)
+            reference = networks.build(recipe.network, recipe.dropout, network.output_shape[-1])
             reference.set_weights(network.get_weights())
         if on_torch:
             reference.to("cpu")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console, files
-from fer_edge.data import load, protocol_splits
+from fer_edge.data import ferplus, load, protocol_splits
 from fer_edge.errors import GateError, OutputError
 from fer_edge.training import device, fit, outputs, recipes, reference
 from fer_edge.training.progress import TrainingProgress
@@ -46,8 +46,12 @@ def run(
     force: bool = False,
     precision: str = "auto",
     skip_bad_rows: bool = False,
+    labels: str | None = None,
+    votes: Path | None = None,
 ) -> dict[str, Any]:
     """Trains into `folder`; gives the metrics on the protocol's report split.
+
+    labels: as in ferplus.chosen. votes: FER+'s table, where the recipe learns from it.
 
     Raises OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError
     past the recipe's reference tolerances (the model is written all the same, so that it can be looked at).
@@ -57,7 +61,9 @@ def run(
     try:
         with _alone(folder):
             _make_ready(folder, resume, force)
-            protocol = protocol_splits(load(data, skip_bad_rows=skip_bad_rows, seed=seed), recipe.protocol)
+            dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
+            dataset = ferplus.chosen(dataset if votes is None else ferplus.attach(dataset, votes), labels)
+            protocol = protocol_splits(dataset, recipe.protocol)
             files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
             with TrainingProgress(recipe.epochs) as progress:
                 network, state = fit.train(

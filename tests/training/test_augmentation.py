@@ -74,3 +74,41 @@ def test_the_same_seed_gives_the_same_pictures(seed):
     one, two = (augment(faces(), how, np.random.default_rng(seed)) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     assert (one != faces()).any()
+
+
+def test_darkness_multiplies_every_level():
+    given = faces(200)
+    out = augment(given, Augmentation(dark_probability=0.5, dark_min=0.4), np.random.default_rng(0))
+    changed = (out != given).any((1, 2))
+    assert 70 < changed.sum() < 130
+    ratio = out[changed].mean((1, 2)) / given[changed].mean((1, 2))
+    assert 0.39 < ratio.min() < 0.5
+    assert 0.9 < ratio.max() < 1
+
+
+def test_gamma_keeps_black_and_white_and_moves_the_middle_either_way():
+    given = np.tile(np.array([0, 128, 255], np.uint8).repeat(16), (400, 48, 1))
+    out = augment(given, Augmentation(gamma_probability=1, gamma_max=2.0), np.random.default_rng(0))
+    assert (out[:, :, :16] == 0).all()
+    assert (out[:, :, 32:] == 255).all()
+    middle = out[:, 0, 24].astype(float)
+    # 128 to the power of 2 and of 1/2
+    assert middle.min() >= round(255 * (128 / 255) ** 2) == 64
+    assert middle.max() <= round(255 * (128 / 255) ** 0.5) == 181
+    assert 0.4 < (middle < 128).mean() < 0.6
+
+
+def test_blur_keeps_the_mean_and_takes_detail():
+    given = faces(100)
+    out = augment(given, Augmentation(blur_probability=1, blur_sigma=1.5), np.random.default_rng(0))
+    np.testing.assert_allclose(out.mean((1, 2)), given.mean((1, 2)), atol=2)
+    assert out.std((1, 2)).min() < 0.25 * given.std()  # white noise under sigma 1.5: 1 / (2 sqrt(pi) 1.5)
+
+
+def test_noise_has_the_asked_spread():
+    given = np.full((400, 48, 48), 128, np.uint8)
+    out = augment(given, Augmentation(noise_probability=1, noise_sigma=20), np.random.default_rng(0))
+    spread = out.std((1, 2))
+    assert 19 < spread.max() < 21
+    assert spread.mean() == pytest.approx(10, abs=1)  # sigma is even over 0..20
+    assert out.mean() == pytest.approx(128, abs=0.5)

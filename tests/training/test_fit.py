@@ -1,6 +1,7 @@
 """A training that is killed and resumed ends where an unbroken one does (case L1)."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -70,6 +71,20 @@ def test_another_recipe_does_not_take_over_a_checkpoint(data, tmp_path):
         fit.train(one, data, data, folder=tmp_path, seed=1, watcher=Silent())
 
 
+def test_a_checkpoint_older_than_a_field_of_the_recipe_goes_on(data, tmp_path):
+    one = dataclasses.replace(RECIPE, epochs=1)
+    fit.train(one, data, data, folder=tmp_path, seed=0, watcher=Silent())
+    state = tmp_path / "checkpoint/state.json"
+    stored = json.loads(state.read_text())
+    del stored["recipe"]["votes_weight"], stored["recipe"]["augmentation"]["dark_min"]
+    state.write_text(json.dumps(stored))
+    _, after = fit.train(one, data, data, folder=tmp_path, seed=0, watcher=Silent())
+    assert after.epochs == 1
+    learns_votes = dataclasses.replace(one, votes_weight=1.0)
+    with pytest.raises(DataError, match="another recipe"):
+        fit.train(learns_votes, data, data, folder=tmp_path, seed=0, watcher=Silent())
+
+
 def test_a_damaged_checkpoint_is_named(data, tmp_path):
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint/state.json").write_text("{")
@@ -101,7 +116,7 @@ def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, un
 
 def test_class_weights_even_out_the_classes():
     labels = np.array([0] * 6 + [1] * 3 + [3] * 1)
-    weights = class_weights(labels)
+    weights = class_weights(labels, 7)
     np.testing.assert_allclose(weights, [10 / 18, 10 / 9, 0, 10 / 3, 0, 0, 0], rtol=1e-6)
     assert weights[labels].mean() == pytest.approx(1)
 

@@ -49,3 +49,32 @@ def test_activations_stand_only_where_the_table_has_them(paper):
     assert all(
         layer.get_config()["activation"] == "linear" for layer in paper.layers if "conv2d" in layer.name
     )
+
+
+def test_edge_and_nano_keep_their_limits():
+    edge, nano = networks.build("edge", 0.1), networks.build("nano", 0.0)
+    assert edge.count_params() <= 300_000
+    assert networks.multiply_accumulates(edge) <= 36e6
+    assert nano.count_params() <= 60_000
+
+
+def test_edge_parameters_by_hand():
+    def conv(side, given, made):  # kernel, then batch normalisation's four values a channel
+        return side * side * given * made + 4 * made
+
+    stage1 = conv(5, 1, 32) + 2 * conv(3, 32, 32)
+    stage2 = conv(3, 32, 64) + 2 * conv(3, 64, 64)
+    stage3 = conv(3, 64, 80) + 2 * conv(3, 80, 80)
+    assert networks.build("edge", 0.1).count_params() == stage1 + stage2 + stage3 + 81 * 7
+
+
+def test_each_convolution_has_its_own_activation_or_joins_one():
+    for layer in networks.build("edge", 0.1).layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            (follower,) = [node.operation for node in layer._outbound_nodes]
+            assert isinstance(follower, keras.layers.ReLU | keras.layers.Add)
+
+
+@pytest.mark.parametrize("name", ["paper", "edge", "nano"])
+def test_other_numbers_of_classes(name):
+    assert networks.build(name, 0.1, 8).output_shape == (None, 8)

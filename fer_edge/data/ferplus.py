@@ -1,0 +1,105 @@
+"""FER+ (Barsoum et al. 2016): ten people's votes for each picture of FER-2013."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import DataError, UsageError
+
+LABELS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+"""FER+'s eight expressions in the order of its columns, spelt as FER-2013's."""
+
+COLUMNS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+"""The columns of votes in fer2013new.csv; NF: not a face."""
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    """Votes uint8 (N, 10), columns as COLUMNS, a row for each of FER-2013's in its order.
+
+    Raises DataError naming the line and what is wrong with it.
+    """
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            table = csv.DictReader(lines)
+            missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path} is no table of FER+ votes: it has no column {missing[0]!r}")
+            for row in table:
+                try:
+                    rows.append([int(row[name]) for name in COLUMNS])
+                    if not all(0 <= votes <= 255 for votes in rows[-1]):
+                        raise ValueError("a number of votes outside 0..255")
+                except (TypeError, ValueError) as error:
+                    raise DataError(f"{path} line {table.line_num}: {error}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table of FER+ votes: {error}") from error
+    return np.array(rows, np.uint8).reshape(len(rows), len(COLUMNS))
+
+
+def attach(dataset: Dataset, path: Path) -> Dataset:
+    """The data set with its votes. Raises DataError where the rows are not FER-2013's, one for one."""
+    votes = read(path)
+    if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(votes):
+        raise DataError(
+            f"{path} has votes for {len(votes)} rows; {dataset.path} is not the FER-2013 they are of"
+        )
+    return dataclasses.replace(dataset, votes=votes[dataset.ids - 1])
+
+
+def shares(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The votes for expressions as shares, float32 (N, 8): single votes dropped as outliers (FER+,
+    `probability` mode) unless there is nothing else; zeros where nobody named an expression.
+    """
+    counts = votes[:, : len(LABELS)].astype(np.float32)
+    agreed = np.where(counts > 1, counts, 0)
+    agreed = np.where(agreed.any(1, keepdims=True), agreed, counts)
+    out: NDArray[np.float32] = agreed / np.maximum(agreed.sum(1, keepdims=True), 1)
+    return out
+
+
+def relabelled(dataset: Dataset) -> Dataset:
+    """The data set under FER+'s majority labels (index into LABELS), rows without one left out.
+
+    As the FER+ paper evaluates: single votes are dropped, then the most frequent answer must be an
+    expression and have over half of what is left. Raises DataError where no votes are attached.
+    """
+    if dataset.votes is None:
+        raise DataError(f"{dataset.path} has no FER+ votes attached")
+    votes = np.where(dataset.votes > 1, dataset.votes, 0).astype(np.int64)
+    winner = votes.argmax(1)
+    clear = (winner < len(LABELS)) & (2 * votes.max(1) > votes.sum(1))
+    kept = dataset.rows(clear)
+    return dataclasses.replace(kept, labels=winner[clear], label_names=LABELS)
+
+
+def chosen(dataset: Dataset, labels: str | None) -> Dataset:
+    """The data set under the labels that `--labels` names: None or `fer2013` its own, `ferplus:FILE` FER+'s.
+
+    Raises UsageError for another name, DataError as `attach` and `relabelled` do.
+    """
+    kind, _, file = (labels or "fer2013").partition(":")
+    if kind == "fer2013" and not file:
+        return dataset
+    if kind != "ferplus" or not file:
+        raise UsageError(
+            f"there are no --labels {labels!r}: fer2013, or ferplus:FILE with FER+'s fer2013new.csv"
+        )
+    return relabelled(attach(dataset, Path(file)))

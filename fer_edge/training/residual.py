@@ -1,0 +1,47 @@
+"""Residual features for small integers: an activation after each convolution, an average at the end.
+
+He et al. 2016, basic blocks. Each convolution is followed by batch normalisation and ReLU, so that every
+tensor that int8 must hold has a one-sided, bounded spread; the mean over the last map is what makes the
+logits insensitive to single quantised values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import layers
+
+EDGE = (32, 64, 80)
+"""Channels at 24, 12 and 6 pixels."""
+NANO = (16, 32, 32)
+
+
+def convolution(
+    x: Any, channels: int, batch_norm: Callable[[], Any], *, side: int = 3, stride: int = 1, relu: bool = True
+) -> Any:
+    """Convolution without bias, batch normalisation and, unless told, ReLU."""
+    x = layers.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
+    x = batch_norm()(x)
+    return layers.ReLU()(x) if relu else x
+
+
+def block(x: Any, batch_norm: Callable[[], Any]) -> Any:
+    """A basic block: two convolutions added to their input, which has as many channels."""
+    channels = x.shape[-1]
+    y = convolution(x, channels, batch_norm)
+    y = convolution(y, channels, batch_norm, relu=False)
+    return layers.ReLU()(layers.Add()([x, y]))
+
+
+def features(x: Any, widths: tuple[int, ...], batch_norm: Callable[[], Any]) -> Any:
+    """Features (N, widths[-1]) of normalised faces (N, 48, 48, 1).
+
+    The first convolution, 5x5, halves the size: at 48 pixels a channel costs four times what it does at
+    24 and brings the least. Max pooling halves it before each further width.
+    """
+    x = block(convolution(x, widths[0], batch_norm, side=5, stride=2), batch_norm)
+    for channels in widths[1:]:
+        x = layers.MaxPooling2D(2)(x)
+        x = block(convolution(x, channels, batch_norm), batch_norm)
+    return layers.GlobalAveragePooling2D(name="features")(x)
