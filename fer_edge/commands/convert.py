@@ -55,6 +55,13 @@ def convert(
     calibration_samples: Annotated[
         int | None, typer.Option(min=1, help="Pictures of Training that set the integer ranges.")
     ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="microcontroller, ethos-u55-128 (and its kin), onnx, web; also of a .tflite MODEL as it is.",
+        ),
+    ] = None,
     recipe: Recipe = "default",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the model's folder.")] = None,
     name: Annotated[str | None, typer.Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
@@ -70,15 +77,26 @@ def convert(
     from fer_edge import console
     from fer_edge.conversion.command import Request, run
     from fer_edge.spec import Format
+    from fer_edge.targets import command as targets
 
     console.reserve_stdout(json)
+    wanted = targets.Request(targets.parse(target or ()), data, out, seed, skip_bad_rows, force)
+    if wanted.targets and (file := targets.tflite_file(model)) is not None:
+        console.write_json(json, targets.of_file(file, wanted), force)
+        return
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
     asked = dict(zip(Format, (float32, float16, dynamic_range, int8, full_integer), strict=True))
+    formats = _formats(asked, all_)
+    if wanted.targets:
+        formats = targets.formats(wanted.targets, formats if all_ or any(asked.values()) else ())
     request = Request(
-        model, data, _formats(asked, all_), recipe, calibration_samples, out, name, seed, skip_bad_rows, force
+        model, data, formats, recipe, calibration_samples, out, name, seed, skip_bad_rows, force
     )
-    run(request, json)
+    if not wanted.targets:
+        run(request, json)
+        return
+    console.write_json(json, targets.of_converted(run(request, None), wanted), force)
 
 
 def _formats(asked: dict[Format, bool], all_: bool) -> tuple[Format, ...]:

@@ -1,0 +1,37 @@
+"""What a target gives: files not yet written, how they agree with LiteRT, and what the target's tool says."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fer_edge import files
+from fer_edge.targets.pictures import Agreement
+
+
+@dataclass(frozen=True)
+class Made:
+    """files: path -> contents. agreement: with LiteRT's default kernels here, None where nothing here can
+    run the result. report: plain values that the target's own tool gave."""
+
+    target: str
+    files: dict[Path, bytes]
+    agreement: Agreement | None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, force: bool) -> None:
+        """Writes all files or none. Raises OutputError if one exists and `force` is not given."""
+        files.refuse_to_overwrite_any(self.files, force)
+        for path, data in self.files.items():
+            files.write_bytes(path, data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for `--json`."""
+        return {
+            "target": self.target,
+            "files": {str(path): len(data) for path, data in self.files.items()},
+            "agreement": None if self.agreement is None else dataclasses.asdict(self.agreement),
+            **self.report,
+        }

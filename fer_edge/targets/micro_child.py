@@ -1,0 +1,55 @@
+"""In a process of its own: the arena that a model needs in TFLite Micro, and what it says there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_edge import modelfile
+from fer_edge.classifier import Classifier
+from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.interpreter import quiet_stderr
+from fer_edge.targets import apart, micro_interpreter
+
+MICRO, REFERENCE = "micro.npy", "reference.npy"
+FACES = "faces.npy"
+
+
+def child(folder: str, model: str, card: str) -> None:
+    """Answers `{"arena_bytes"}`; writes micro.npy and reference.npy for faces.npy, if it is there."""
+    try:
+        apart.answer(folder, _measured(Path(folder), Path(model), Path(card) if card else None))
+    except FerEdgeError as error:
+        apart.answer(folder, {"error": str(error)})
+
+
+def _measured(folder: Path, model: Path, card: Path | None) -> dict[str, Any]:
+    # The zip behind the model is no part of what a microcontroller holds.
+    flatbuffer = modelfile.without_zip(modelfile.read_bytes(model))
+    arena = micro_interpreter.smallest_arena(flatbuffer)
+    faces = folder / FACES
+    if faces.is_file():
+        pictures = np.load(faces)
+        for name, load in ((MICRO, micro_interpreter.load), (REFERENCE, load_reference)):
+            subject = Classifier(model, card=card, checked=True, load=load)
+            np.save(folder / name, subject.predict(pictures))
+    return {"arena_bytes": arena}
+
+
+def load_reference(model: bytes, num_threads: int, name: str) -> Any:
+    """LiteRT with its reference kernels, whose rounding TFLite Micro shares; XNNPACK's is its own."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        with quiet_stderr():
+            made = Interpreter(
+                model_content=model,
+                num_threads=num_threads,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            )
+            made.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{name}: LiteRT's reference kernels cannot run it: {error}") from error
+    return made

@@ -1,0 +1,124 @@
+"""Target `web`: one HTML file with the model, LiteRT's runtime for browsers and all else inside."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_edge import modelfile
+from fer_edge.classifier import Classifier
+from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.targets.pictures import drawn, fitted
+from fer_edge.targets.stored import channels_first, levels
+
+PACKAGE = "@litertjs/core"
+VARIABLE = "FER_EDGE_LITERTJS"
+"""Names a folder of `node_modules`, where none is in the working folder or above it."""
+
+VARIANT = "litert_wasm_compat_internal"
+"""The runtime without relaxed SIMD: it runs in every browser of today and rounds the same in each."""
+
+CHECK_FACES = 14
+DTYPES = ("uint8", "float32")
+"""What LiteRT's tensors in JavaScript hold, of what faces and probabilities are."""
+
+_INSTALL = f"npm install {PACKAGE}"
+
+
+def runtime() -> Path:
+    """The folder of the installed npm package. Raises FerEdgeError with what to install."""
+    starts = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
+    here = Path.cwd()
+    starts += [folder / "node_modules" for folder in (here, *here.parents)]
+    for start in starts:
+        if (start / PACKAGE / "wasm" / f"{VARIANT}.wasm").is_file():
+            return start / PACKAGE
+    raise FerEdgeError(
+        f"the target web needs {PACKAGE}, which is not in node_modules here: {_INSTALL}, "
+        f"or name a node_modules folder in {VARIABLE}"
+    )
+
+
+def check_ends(classifier: Classifier) -> None:
+    """Raises ModelError for a model whose input or output JavaScript cannot hold."""
+    for what, tensor in (("takes", classifier.input), ("gives", classifier.output)):
+        if tensor.dtype not in DTYPES:
+            raise ModelError(
+                f"{classifier.path} {what} {tensor.dtype}: LiteRT's JavaScript has {' and '.join(DTYPES)}"
+            )
+
+
+def page(classifier: Classifier) -> bytes:
+    """The HTML file. Raises ModelError as `check_ends`, FerEdgeError where the npm package is absent."""
+    check_ends(classifier)
+    package = runtime()
+    flatbuffer = modelfile.without_zip(modelfile.read_bytes(classifier.path))
+    core = (package / "dist" / "index.js").read_text()
+    helper = (package.parent / "wasm-utils" / "dist" / "index.js").read_text()
+    modules = {PACKAGE: core, "@litertjs/wasm-utils": helper}
+    modules |= {f"page/{name}": _asset(name) for name in ("model.js", "picture.js")}
+    imports = {
+        name: f"data:text/javascript;base64,{_base64(text.encode())}" for name, text in modules.items()
+    }
+    wasm = (package / "wasm" / f"{VARIANT}.wasm").read_bytes()
+    height, width = classifier.input_size
+    values = {
+        "title": html.escape(classifier.path.stem),
+        "summary": html.escape(_summary(classifier)),
+        "style": _asset("page.css"),
+        "importmap": json.dumps({"imports": imports}),
+        "height": str(height),
+        "width": str(width),
+        "facts": json.dumps(facts(classifier)).replace("<", "\\u003c"),
+        "model": _base64(flatbuffer),
+        "wasm": _base64(gzip.compress(wasm, mtime=0)),
+        "loader": (package / "wasm" / f"{VARIANT}.js").read_text().replace("</script", "<\\/script"),
+        "script": _asset("page.js"),
+    }
+    text = _asset("index.html")
+    for name, value in values.items():
+        text = text.replace(f"{{{{{name}}}}}", value, 1)
+    return text.encode()
+
+
+def _summary(classifier: Classifier) -> str:
+    accuracy = classifier.card.measured.get("accuracy")
+    known = f", right on {100 * accuracy:.1f} % of {classifier.card.measured['split']}" if accuracy else ""
+    return f"{len(classifier.labels)} facial expressions of a gray face, {classifier.card.format}{known}"
+
+
+def facts(classifier: Classifier) -> dict[str, Any]:
+    """What the page's scripts know of the model, with drawn faces and what LiteRT says of them here."""
+    faces = fitted(drawn(CHECK_FACES), classifier.input_size)
+    probabilities = np.round(classifier.predict(faces).astype(float), 7)
+    rows, columns = classifier.input_size
+    return {
+        "labels": list(classifier.labels),
+        "rows": rows,
+        "columns": columns,
+        "channels": classifier.channels,
+        "channelsFirst": channels_first(classifier.input),
+        "shape": list(classifier.input.shape),
+        "dtype": classifier.input.dtype,
+        "stored": levels(classifier.input).tolist(),
+        "scale": classifier.output.scale,
+        "zeroPoint": classifier.output.zero_point,
+        "content": classifier.output.content,
+        "check": {"faces": _base64(faces.tobytes()), "probabilities": probabilities.tolist()},
+    }
+
+
+def _asset(name: str) -> str:
+    return resources.files("fer_edge.targets").joinpath("page", name).read_text()
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
