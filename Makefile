@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORTRAIT = $$($(BIN)/python -c "import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / 'data/astronaut.png')")
 
-.PHONY: help demo test lint check-models clean
+.PHONY: help demo test lint fuzz check-models clean
 
 help:
 	@echo "make demo          draw faces, train, convert, compare, name the expression in a photograph"
 	@echo "make test          the test suite"
 	@echo "make lint          ruff and mypy"
+	@echo "make fuzz          damaged and hostile inputs of every kind (INPUTS=10000 of each)"
 	@echo "make check-models  the shipped models against SHA256SUMS"
 
 $(VENV)/.demo: pyproject.toml
@@ -35,6 +36,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+INPUTS ?= 10000
+fuzz: $(VENV)/.dev
+	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep
 
 check-models:
 	cd models && sha256sum --check --strict SHA256SUMS

@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from fer_edge import graph, modelfile
+from fer_edge import files, graph, modelfile
 from fer_edge.errors import ModelError
 from fer_edge.spec import ModelCard, TensorSpec
 
@@ -61,7 +61,7 @@ def _beside(path: Path, data: bytes, ends: tuple[TensorSpec, TensorSpec]) -> tup
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return files.parse_json(path.read_bytes())
     except OSError as error:
         raise ModelError(f"cannot read the card {path}: {error.strerror or error}") from error
     except ValueError as error:
@@ -128,7 +128,7 @@ def _check(card: ModelCard, ends: tuple[TensorSpec, TensorSpec], where: str) -> 
     if card.output.content not in CONTENTS:
         raise ModelError(f"{where}: output content {card.output.content!r} is not {' or '.join(CONTENTS)}")
     for number in (card.input.real_min, card.input.real_max, card.crop.margin):
-        if not isinstance(number, int | float) or not math.isfinite(number):
+        if not isinstance(number, int | float) or not abs(number) < math.inf:
             raise ModelError(f"{where} is not a model card: {number!r} is no number")
     if not card.input.real_min < card.input.real_max:
         raise ModelError(f"{where}: input range {card.input.real_min} to {card.input.real_max} is empty")

@@ -3,11 +3,22 @@
 Exit codes (DESIGN, "Command line"): 1 it could not be done, 2 wrong usage, 3 a gate failed.
 """
 
+_LONGEST = 1000  # characters; a message may quote a file
+
 
 class FerEdgeError(Exception):
-    """Base of all foreseen failures; its message is the one line that the user reads."""
+    """Base of all foreseen failures; its message is the one line that the user reads.
+
+    What it quotes from files stays in the line: controls are escaped, the middle of a long one left out.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        shown = "".join(c if c.isprintable() else " " if c == "\n" else ascii(c)[1:-1] for c in str(message))
+        if len(shown) > _LONGEST:
+            shown = f"{shown[: _LONGEST * 2 // 3]} ... {shown[-_LONGEST // 3 :]}"
+        super().__init__(shown)
 
 
 class DataError(FerEdgeError):

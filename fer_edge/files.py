@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from fer_edge.errors import OutputError
 
@@ -51,6 +53,18 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes the whole file, UTF-8, or nothing."""
     write_bytes(path, text.encode())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Any JSON value. Raises ValueError for all that is none, NaN and bottomless nesting too."""
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def sha256(path: Path) -> str:

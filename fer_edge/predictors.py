@@ -53,6 +53,9 @@ def _open_keras(path: Path, card: Path | None) -> Predictor:
     known = keras_card(path) if card is None else ModelCard.from_json(card.read_bytes(), str(card))
     labels = LABELS if known is None else known.labels
     shape = INPUT_SHAPE if known is None else known.input.shape[-3:]
+    if len(shape) != len(INPUT_SHAPE):
+        raise ModelError(f"{path}: its card's input {shape} is not (1, height, width, 1)")
     from fer_edge.training.inference import keras_predict
 
-    return Predictor(path.stem, labels, (shape[0], shape[1]), keras_predict(path))
+    size = (shape[0], shape[1])
+    return Predictor(path.stem, labels, size, keras_predict(path, size, len(labels)))

@@ -11,13 +11,17 @@ from fer_edge.errors import UsageError
 
 _KINDS: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
 
+_LARGEST = 1e15  # well within what float64 counts exactly
+
 
 def read_table(path: Path) -> dict[str, Any]:
     """The file as nested tables. Raises UsageError, naming it, if it is missing or no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # of UTF-8, of TOML, or of too many digits
         raise UsageError(f"{path} is not a recipe: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path} is not a recipe: it is nested too deeply") from None
 
 
 def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
@@ -34,4 +38,6 @@ def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
         wanted = _KINDS[fields[key]]
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise UsageError(f"{where}: {key} must be of type {fields[key]}, not {value!r}")
+        if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # nor nan, which passes any gate
+            raise UsageError(f"{where}: {key} must be a finite number, not {value!r}")
     return table

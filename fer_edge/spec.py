@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from fer_edge import files
 from fer_edge.errors import ModelError
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -83,7 +84,7 @@ class ModelCard:
     def from_json(cls, text: str | bytes, where: str) -> ModelCard:
         """Raises ModelError, naming `where`, if the text is no card."""
         try:
-            raw = json.loads(text)
+            raw = files.parse_json(text)
             raw["labels"] = tuple(str(label) for label in raw["labels"])
             for key in ("input", "output"):
                 tensor = TensorSpec(**raw[key])
@@ -91,6 +92,6 @@ class ModelCard:
                 raw[key] = dataclasses.replace(tensor, shape=shape)
             raw["crop"] = CropPolicy(**raw.get("crop", {}))
             return cls(**raw)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{where} is not a model card: {reason}") from error

@@ -102,7 +102,7 @@ def test_a_given_card_may_not_reorder_the_labels_inside(tmp_path):
         ({"input": {"real_min": 1, "real_max": 1}}, "input range 1 to 1 is empty"),
         ({"input": {"real_min": 0, "real_max": 1, "shape": [1, 9, 9, 1]}}, "is of another model"),
         ({"input": {"real_min": "0", "real_max": 1}}, "is not a model card: '0' is no number"),
-        ({"input": {"real_min": 0, "real_max": float("inf")}}, "inf is no number"),
+        ({"input": {"real_min": 0, "real_max": float("inf")}}, "Infinity is no JSON"),
         ({"crop": {"margin": "wide"}}, "'wide' is no number"),
         ({"input": [0, 1]}, "'input' is no object"),
         ({"input": {"real_min": 0, "real_max": 1, "colour": 3}}, "colour"),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_edge import files
 from fer_edge.errors import DataError, GateError
 
 ACCURACY_DROP = 0.005
 """Accuracy, macro-F1 or agreement that may be lost on the same pictures: half a point, as in conversion."""
 MEMORY_NOISE_MIB = 1.0
+_LARGEST = 1e15
 _MACHINE = ("cpu", "board", "architecture", "usable_cores")
 _SAME_PICTURES = ("sha256", "split", "n", "sample_seed")
 
@@ -36,7 +37,7 @@ class Change:
 def read(path: Path) -> dict[str, Any]:
     """A file that `bench --json` wrote. Raises DataError, in a line, for anything else."""
     try:
-        old = json.loads(path.read_text())
+        old = files.parse_json(path.read_bytes())
     except OSError as error:
         raise DataError(f"cannot compare with {path}: {error.strerror or error}") from error
     except ValueError as error:
@@ -45,10 +46,22 @@ def read(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is no benchmark of schema 1: it must come from fer-edge bench --json")
     try:
         for row in old["results"]:
-            _ = row["model"], row["threads"], row["bytes"], float(row["latency_ms"]["p50"])
-    except (KeyError, TypeError, ValueError) as error:
+            _ = row["model"], row["threads"], row["bytes"], row["latency_ms"]["p50"]
+            _check_figures(row)
+        _ = dict(old.get("machine") or {}), dict((old.get("config") or {}).get("data") or {})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
     return old
+
+
+def _check_figures(row: dict[str, Any]) -> None:
+    """Raises TypeError where a figure that is compared is there and no number."""
+    times = [row["latency_ms"][key] for key in ("p50", "p50_low", "p50_high") if key in row["latency_ms"]]
+    others = [row.get(key) for key in ("peak_rss_mib", "accuracy", "macro_f1", "agreement")]
+    for figure in [*times, row["bytes"], row["threads"], *(other for other in others if other is not None)]:
+        if not isinstance(figure, int | float) or not abs(figure) < _LARGEST:
+            raise TypeError("a figure that is no number")
+    hash(row["model"])
 
 
 def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:

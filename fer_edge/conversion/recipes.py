@@ -27,6 +27,11 @@ class Thresholds:
     accuracy_loss: float = 0.002
     recall_loss: float = 0.05
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise UsageError(f"thresholds: {name} must lie in 0..1, not {value!r}")
+
 
 @dataclass(frozen=True)
 class Recipe:

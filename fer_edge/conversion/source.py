@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from fer_edge import shipped
+from fer_edge import keras_files, shipped
 from fer_edge.errors import ModelError
-from fer_edge.interpreter import quiet_stderr
 from fer_edge.quiet import quiet_training
 from fer_edge.spec import LABELS
 
@@ -65,16 +63,9 @@ def load(path: Path) -> Any:
     keras = import_keras()
     if path.suffix != ".keras":
         raise ModelError(f"{path} is not a .keras file: save the model with model.save('NAME.keras')")
-    if not zipfile.is_zipfile(path):
-        raise ModelError(
-            f"{path} is not a Keras model that can be read: it is cut, or no .keras archive at all"
-        )
-    try:
-        with quiet_stderr(), keras.device("cpu:0"):
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
-            model = _in_float32(keras, model)
-    except Exception as error:  # a damaged archive fails in zipfile, h5py, json or Keras, each in its own way
-        raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
+    model = keras_files.load(path)
+    with keras.device("cpu:0"):
+        model = _in_float32(keras, model)
     ends = (model.inputs, model.outputs) if model.inputs else ([], [])
     if len(ends[0]) != 1 or len(ends[1]) != 1:
         raise ModelError(
@@ -99,9 +90,3 @@ def _in_float32(keras: Any, model: Any) -> Any:
     copy = keras.models.clone_model(model, clone_function=rebuilt)
     copy.set_weights(model.get_weights())
     return copy
-
-
-def _in_short(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    first = lines[0] if lines else type(error).__name__
-    return first if len(first) <= 160 else first[:157] + "..."

@@ -65,8 +65,13 @@ def load_state(folder: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        return State(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+        state = State(**files.parse_json(path.read_bytes()))
+        if not (isinstance(state.history, list) and isinstance(state.best, int)):
+            raise ValueError("its history is no list, or its best epoch no number")
+        if not all(isinstance(row, dict) for row in state.history) or not -1 <= state.best < state.epochs:
+            raise ValueError("its history does not hold the best epoch")
+        return state
+    except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): remove {folder} to begin anew") from error
 
 
@@ -74,21 +79,28 @@ def _weights(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy, each in its own way
         raise DataError(f"{path} cannot be read ({error}): remove {path.parent} to begin anew") from error
 
 
 def restore(folder: Path, model: keras.Model, state: State) -> None:
     """Puts weights and optimiser of the last finished epoch back into a compiled model."""
-    arrays = _weights(folder / f"epoch_{state.epochs:04}.npz")
+    path = folder / f"epoch_{state.epochs:04}.npz"
+    arrays = _weights(path)
     count = sum(name.startswith("weight_") for name in arrays)
-    model.set_weights([arrays[f"weight_{i}"] for i in range(count)])
-    model.optimizer.build(model.trainable_variables)
-    for i, variable in enumerate(model.optimizer.variables):
-        variable.assign(arrays[f"optimizer_{i}"])
+    try:
+        model.set_weights([arrays[f"weight_{i}"] for i in range(count)])
+        model.optimizer.build(model.trainable_variables)
+        for i, variable in enumerate(model.optimizer.variables):
+            variable.assign(arrays[f"optimizer_{i}"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is of another network: remove {folder} to begin anew") from error
 
 
 def best_weights(folder: Path, state: State) -> list[NDArray[Any]]:
     """The weights of the best epoch, in the order of `keras.Model.get_weights`."""
     arrays = _weights(folder / f"best_{state.best:04}.npz")
-    return [arrays[f"weight_{i}"] for i in range(len(arrays))]
+    try:
+        return [arrays[f"weight_{i}"] for i in range(len(arrays))]
+    except KeyError as error:
+        raise DataError(f"{folder}: no {error} in the best weights: remove it to begin anew") from error

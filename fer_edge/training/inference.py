@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import MissingExtraError, ModelError
+from fer_edge import keras_files
+from fer_edge.errors import ModelError
 
 
-def keras_predict(path: Path, batch: int = 256) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """A function from faces uint8 (N, H, W), gray levels 0..255, to probabilities float32 (N, classes).
+def keras_predict(
+    path: Path, size_hw: tuple[int, int], classes: int, batch: int = 256
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A function from faces uint8 (N, *size_hw), gray levels 0..255, to probabilities float32 (N, classes).
 
     Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise. Raises MissingExtraError without
-    Keras, ModelError for a file that is no Keras model.
+    Keras, ModelError for a file that is no Keras model or one of other shapes.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from fer_edge.interpreter import quiet_stderr
-
-    try:
-        with quiet_stderr():
-            import keras
-    except ImportError as error:
-        raise MissingExtraError("tensorflow", "train", "evaluating a .keras model") from error
-    try:
-        with quiet_stderr():
-            model = keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{path} is not a Keras model that loads here: {first[:200]}") from error
+    model = keras_files.load(path)
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         out: NDArray[np.float32] = model.predict(faces[..., None], batch_size=batch, verbose=0)
         return out.astype(np.float32)
 
+    try:
+        found = np.shape(predict(np.zeros((1, *size_hw), np.uint8)))
+    except Exception as error:  # Keras and its backends agree on no exception for shapes
+        raise ModelError(f"{path} does not take gray faces of {size_hw[1]}x{size_hw[0]} pixels") from error
+    if found != (1, classes):
+        raise ModelError(f"{path} gives {found[1:]} values for a face, and there are {classes} labels")
     return predict

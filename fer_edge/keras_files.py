@@ -1,0 +1,105 @@
+"""A `.keras` file, loaded without trusting it.
+
+Keras' safe mode refuses code in the file, and has had holes: layers that read other files, functions that
+download. So the archive is looked at first: its members, their sizes, and what its configuration names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fer_edge import files
+from fer_edge.errors import ModelError
+from fer_edge.interpreter import quiet_stderr
+from fer_edge.quiet import quiet_training
+
+_LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
+"""The members of a model without assets, and the most bytes that each may unpack to."""
+
+_KINDS = (
+    "layers", "initializers", "regularizers", "constraints", "activations", "models", "losses", "metrics",
+    "optimizers", "dtype_policies", "random", "ops", "backend.common.keras_tensor",
+)  # fmt: skip
+_REFUSED = frozenset(
+    {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}  # run what the file brings
+    | {"TextVectorization", "StringLookup", "IntegerLookup", "HashedCrossing"}  # read files that it names
+)
+
+
+def load(path: Path) -> Any:
+    """The Keras model of the file, on whatever backend Keras runs, not compiled; no code in it is run.
+
+    Raises ModelError in one line for anything that is no such model, MissingExtraError without Keras.
+    """
+    check(path)
+    quiet_training()
+    keras = importlib.import_module("keras")
+    try:
+        with quiet_stderr(), keras.device("cpu:0"):
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a damaged file fails in zipfile, h5py, json or Keras, each in its own way
+        raise ModelError(f"{path} is not a Keras model that loads here: {_in_short(error)}") from error
+
+
+def check(path: Path) -> None:
+    """Raises ModelError unless the archive holds what a model needs, and names layers of Keras only."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive, path)
+            config = files.parse_json(archive.read("config.json"))
+    except ModelError:
+        raise
+    except Exception as error:  # as above
+        reason = "" if isinstance(error, zipfile.BadZipFile) else f": {_in_short(error)}"
+        raise ModelError(f"{path} is no Keras model (.keras), or it is cut or damaged{reason}") from error
+    for module, name in _named(config):
+        if not _is_known(module, name):
+            raise ModelError(
+                f"{path} needs {module}.{name}, which this program does not load: it could run code or "
+                "read other files"
+            )
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    for member in archive.infolist():
+        limit = _LIMITS.get(member.filename)
+        if limit is None:
+            raise ModelError(f"{path} holds {member.filename}, which is no part of a plain Keras model")
+        if member.file_size > limit:
+            raise ModelError(f"{path}: {member.filename} in it unpacks to more than {limit >> 20} MiB")
+    missing = sorted(set(_LIMITS) - set(archive.namelist()))
+    if missing:
+        raise ModelError(f"{path} is not a whole Keras model: no {', '.join(missing)} in it")
+
+
+def _named(value: Any) -> Iterator[tuple[str, str]]:
+    """Every (module, class or function) that a Keras configuration refers to."""
+    if isinstance(value, dict):
+        if value.get("module") is not None:
+            yield str(value["module"]), str(value.get("class_name"))
+        elif value.get("class_name") in _REFUSED | {"__lambda__"}:
+            yield "keras", str(value["class_name"])
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _named(part)
+
+
+def _is_known(module: str, name: str) -> bool:
+    if module == "builtins":
+        return name == "function"
+    if name in _REFUSED:
+        return False
+    inside = module.removeprefix("keras.").removeprefix("src.")
+    return module == "keras" or (
+        module.startswith("keras.") and any(f"{inside}.".startswith(f"{kind}.") for kind in _KINDS)
+    )
+
+
+def _in_short(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    first = lines[0] if lines else type(error).__name__
+    return first if len(first) <= 160 else first[:157] + "..."

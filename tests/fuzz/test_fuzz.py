@@ -1,0 +1,68 @@
+"""Some inputs of each kind, and all that was found before; `python tests/fuzz` tries as many as one likes."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from fuzz.harness import FINDS, generated, tried
+from fuzz.kinds import KINDS, PROBE
+from fuzz.mutation import damaged, reshaped
+
+KERAS = ("keras", "checkpoint")
+FEW = {"tflite": 12, "keras": 10, "checkpoint": 20}
+KEPT = sorted(path for path in FINDS.glob("*/*") if path.is_file())
+
+
+def _needs(name):
+    if name in KERAS and importlib.util.find_spec("keras") is None:
+        pytest.skip("needs Keras")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_damaged_input_is_refused_in_a_line_or_read_rightly(name):
+    _needs(name)
+    inputs = FEW.get(name, 200)
+    tally = tried(KINDS[name], [str(n) for n in range(inputs)], seed=20130614)
+    assert tally.faults == []
+    assert tally.tried == inputs
+    assert tally.counts["refused"] > 0 or name in ("cache", "motion_jpeg")
+
+
+@pytest.mark.parametrize("name", sorted({path.parent.name for path in KEPT}))
+def test_what_was_found_once_stays_mended(name):
+    _needs(name)
+    paths = [str(path) for path in KEPT if path.parent.name == name]
+    tally = tried(KINDS[name], paths)
+    assert tally.faults == []
+    assert tally.tried == len(paths)
+
+
+def test_the_harness_sees_each_fault_and_goes_on(tmp_path):
+    names = []
+    for n, data in enumerate([b"fine", b"die", b"refuse", b"wait", b"raise", b"two lines", b"fine"]):
+        names.append(str(tmp_path / str(n)))
+        (tmp_path / str(n)).write_bytes(data)
+    tally = tried(PROBE, names)
+    assert dict(tally.counts) == {"taken": 2, "crash": 1, "refused": 1, "hang": 1, "fault": 2}
+    assert [(name, outcome) for name, outcome, _ in tally.faults] == [
+        (names[1], "crash"), (names[3], "hang"), (names[4], "fault"), (names[5], "fault"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["table", "card", "tflite"])
+def test_the_same_seed_gives_the_same_inputs(name):
+    first, again, other = (generated(KINDS[name], seed, 7) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_most_inputs_are_changed_and_the_original_is_not():
+    original = bytes(range(256)) * 4
+    value = {"a": [1, {"b": 2}], "c": "d"}
+    changed = [damaged(original, np.random.default_rng(n)) for n in range(100)]
+    assert sum(data != original for data in changed) >= 95
+    assert sum(reshaped(value, np.random.default_rng(n)) != value for n in range(100)) >= 90
+    assert value == {"a": [1, {"b": 2}], "c": "d"}
