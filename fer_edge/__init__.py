@@ -1,3 +1,40 @@
-"""fer-edge: facial-expression recognition from a training set to a small device."""
+"""fer-edge: facial-expression recognition from a training set to a small device.
+
+The public names are those of `__all__`; each is imported on first use, and none of them needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fer_edge.analysis import Face
+    from fer_edge.api import analyze
+    from fer_edge.classifier import Classifier
+    from fer_edge.errors import FerEdgeError
+    from fer_edge.spec import LABELS
 
 __version__ = "0.1.0"
+
+__all__ = ["LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analyze"]
+
+_HOMES = {
+    "LABELS": "spec",
+    "Classifier": "classifier",
+    "Face": "analysis",
+    "FerEdgeError": "errors",
+    "analyze": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fer_edge' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"fer_edge.{_HOMES[name]}"), name)
+    globals()[name] = value  # the next access finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -145,6 +145,8 @@ class HaarDetector:
 def _resized(gray: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     if scale == 1.0:
         return gray
+    if min(gray.shape) * scale < 1:  # a strip so thin that nothing of it would be left
+        return gray[:1, :1]
     return cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 

@@ -56,6 +56,8 @@ class YuNetDetector:
 
     def _detect(self, frame_bgr: NDArray[np.uint8], max_px: int) -> list[Box]:
         scale = min(1.0, max_px / max(frame_bgr.shape[:2]))
+        if min(frame_bgr.shape[:2]) * scale < 1:
+            return []  # a strip so thin that nothing of it would be left
         reduced = cv2.resize(frame_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         size = (reduced.shape[1], reduced.shape[0])
         try:

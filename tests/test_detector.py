@@ -109,3 +109,11 @@ def test_yunet_needs_the_user_s_model(tmp_path):
 def test_a_misspelt_detector_is_an_error():
     with pytest.raises(UsageError, match="haar, yunet"):
         make_detector("har")
+
+
+@pytest.mark.parametrize("shape", [(1, 9000), (9000, 1), (8, 60000), (1, 1)])
+def test_strips_too_thin_for_a_face_have_none(shape):
+    gray = np.full(shape, 90, np.uint8)
+    detector = HaarDetector()
+    assert detector.detect_still(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), gray) == []
+    assert detector.detect(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), gray) == []

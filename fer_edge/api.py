@@ -1,0 +1,79 @@
+"""One call for a program that has a picture and wants to know the faces in it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import shipped
+from fer_edge.analysis import Analyser, Face, Frame
+from fer_edge.classifier import Classifier
+from fer_edge.detector import make_detector
+from fer_edge.errors import SourceError
+from fer_edge.preprocess import to_bgr
+from fer_edge.sources.pictures import read_picture
+
+_lock = threading.Lock()  # neither OpenCV's cascade nor the interpreter bears two threads at once
+
+
+def analyze(
+    frame: NDArray[Any] | str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] = shipped.DEFAULT_MODEL,
+    card: str | os.PathLike[str] | None = None,
+    min_size_px: int | None = None,
+    min_confidence: float = 0.0,
+    num_threads: int = 1,
+) -> tuple[Face, ...]:
+    """The faces in one picture, largest first, each with its box and its expressions' probabilities.
+
+    frame: uint8 (or uint16) array of (H, W) gray levels or (H, W, 3 or 4) in OpenCV's order BGR(A); or the
+    path of a picture, which is turned upright by its EXIF tag.
+    model: name of a shipped model or path of a .tflite file; it is loaded once and kept. card: see
+    `Classifier`. min_size_px: smallest face to look for, by default a twelfth of the shorter side.
+    min_confidence: 0..1; below it a face's label is None.
+
+    `Face.box_xywh` is in pixels inside the frame; `Face.probabilities` is float32 (labels,) in the order
+    of the model's labels and sums to 1; `Face.label` is the most probable one and `Face.confidence` its
+    probability. Each call stands alone: `track` means nothing here. May be called from several threads.
+
+    Raises SourceError for what is no picture, ModelError for a model that cannot be used.
+    """
+    picture = _picture(frame)
+    with _lock:
+        analyser = _analyser(
+            os.fspath(model), None if card is None else Path(card), min_size_px, min_confidence, num_threads
+        )
+        faces = analyser.analyse(Frame(picture, 0.0, ""))
+    return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
+
+
+@functools.lru_cache(maxsize=8)
+def _analyser(
+    model: str, card: Path | None, min_size_px: int | None, min_confidence: float, num_threads: int
+) -> Analyser:
+    classifier = Classifier(model, num_threads, card)
+    return Analyser(
+        make_detector("haar", None, min_size_px),
+        classifier,
+        policy=classifier.card.crop,
+        min_confidence=min_confidence,
+        still=True,
+    )
+
+
+def _picture(frame: NDArray[Any] | str | os.PathLike[str]) -> NDArray[np.uint8]:
+    if isinstance(frame, str | os.PathLike):
+        return read_picture(Path(frame))[0]
+    if not isinstance(frame, np.ndarray) or frame.ndim not in (2, 3) or not frame.size:
+        shape = getattr(frame, "shape", type(frame).__name__)
+        raise SourceError(
+            f"a frame must be an array (height, width) or (height, width, channels), not {shape}"
+        )
+    return to_bgr(np.ascontiguousarray(frame))

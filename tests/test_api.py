@@ -1,0 +1,130 @@
+"""The public names, and `analyze` as a program would call it."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fer_edge
+from fer_edge import Classifier, FerEdgeError, analyze
+from fer_edge.preprocess import crop_face
+from fer_edge.spec import LABELS
+
+NAMES = {"LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analyze"}
+FIELDS = {"box_xywh", "track", "label", "confidence", "probabilities", "smoothed"}
+
+
+def test_the_public_names_are_these():
+    """Whoever takes one away or renames it breaks programs of others."""
+    assert set(fer_edge.__all__) == NAMES
+    assert set(dir(fer_edge)) >= NAMES
+    assert set(fer_edge.Face.__annotations__) == FIELDS
+    with pytest.raises(AttributeError, match="analyse"):
+        _ = fer_edge.analyse
+
+
+def test_importing_the_package_loads_nothing_and_analyzing_no_tensorflow():
+    code = (
+        "import sys, fer_edge; early = {'numpy', 'cv2', 'typer'} & set(sys.modules);"
+        "import numpy; fer_edge.analyze(numpy.zeros((90, 90), numpy.uint8));"
+        "print(sorted(early), sorted({'tensorflow', 'keras', 'typer', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] []"
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (Path(fer_edge.__file__).parent / "py.typed").is_file()
+
+
+def test_a_smiling_face_is_found_and_named(media):
+    faces = analyze(media / "astronaut.png")
+    assert [face.label for face in faces] == ["happy"]
+    (face,) = faces
+    x, y, w, h = face.box_xywh
+    assert x < 220 < x + w  # the nose
+    assert y < 120 < y + h
+    assert face.probabilities.argmax() == LABELS.index("happy")
+    assert face.confidence == pytest.approx(face.probabilities.max())
+    assert face.probabilities.sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_it_says_what_the_classifier_says_of_the_crop(media):
+    gray = cv2.imread(str(media / "obama_480p.jpg"), cv2.IMREAD_GRAYSCALE)
+    (face,) = analyze(gray)
+    expected = Classifier("tuned_int8").predict(crop_face(gray, face.box_xywh)[None])[0]
+    np.testing.assert_allclose(face.probabilities, expected, atol=1e-6)
+
+
+def test_path_and_array_and_gray_agree_on_the_box(media):
+    path = media / "obama_480p.jpg"
+    bgr = cv2.imread(str(path))
+    boxes = [
+        analyze(frame)[0].box_xywh for frame in (path, str(path), bgr, cv2.cvtColor(bgr, cv2.COLOR_BGR2BGRA))
+    ]
+    assert len(set(boxes)) == 1
+
+
+def test_two_people_the_larger_first(media):
+    faces = analyze(media / "two_people.jpg")
+    areas = [face.box_xywh[2] * face.box_xywh[3] for face in faces]
+    assert len(faces) == 2
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_below_the_least_confidence_there_is_no_label(media):
+    (face,) = analyze(media / "obama_480p.jpg", min_confidence=0.9999)
+    assert face.label is None
+    assert face.confidence > 0.5
+
+
+def test_threads_may_share_it(media):
+    bgr = cv2.imread(str(media / "obama_480p.jpg"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: analyze(bgr)[0].probabilities.tolist(), range(8)))
+    assert all(p == found[0] for p in found)
+
+
+@pytest.mark.parametrize(
+    "frame", [None, [[1, 2]], np.zeros(3, np.uint8), np.zeros((0, 4, 3), np.uint8), "nowhere.jpg"]
+)
+def test_what_is_no_picture_is_an_error_in_a_line(frame):
+    with pytest.raises(FerEdgeError) as caught:
+        analyze(frame)
+    assert str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+DTYPES = ("uint8", "uint8", "uint16", "int8", "int64", "float32", "bool")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.one_of(
+        st.tuples(st.integers(0, 400), st.integers(0, 400)),
+        st.tuples(st.integers(1, 3), st.integers(1, 9000)),
+        st.tuples(st.integers(1, 90), st.integers(1, 90), st.integers(0, 5)),
+        st.lists(st.integers(0, 3), max_size=5).map(tuple),
+    ),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 99),
+    step=st.sampled_from([1, -1, 2]),
+)
+def test_any_array_is_analysed_or_refused(shape, dtype, seed, step):
+    values = np.random.default_rng(seed).integers(0, 2, shape).astype(dtype) * np.asarray(100).astype(dtype)
+    frame = values[::step] if values.ndim else values
+    try:
+        faces = analyze(frame)
+    except FerEdgeError:
+        return
+    height, width = frame.shape[:2]
+    for face in faces:
+        x, y, w, h = face.box_xywh
+        assert 0 <= x < x + w <= width
+        assert 0 <= y < y + h <= height
