@@ -1,0 +1,60 @@
+"""`fer-edge inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_edge.commands import options
+
+EXAMPLE = "Example: fer-edge inspect other.tflite --layers --target microcontroller"
+
+Model = Annotated[str, typer.Argument(help="A shipped model's name (tuned_int8) or a .tflite file.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target", metavar="NAME", help="Also try microcontroller, ethos-u55-128, onnx, web or all."
+    ),
+]
+Layers = Annotated[bool, typer.Option("--layers", help="Each layer, in place of a line an operator.")]
+Card = Annotated[
+    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+
+    @app.command(epilog=EXAMPLE)
+    def inspect(
+        model: Model,
+        *,
+        target: Targets = None,
+        layers: Layers = False,
+        card: Card = None,
+        json: options.Json = None,
+        force: options.Force = False,
+    ) -> None:
+        """Say what a .tflite file takes, gives, contains, lacks, and which targets take it."""
+        from fer_edge import console, files, shipped
+        from fer_edge.targets import inspection
+
+        console.reserve_stdout(json)
+        files.refuse_to_overwrite_any((json,), force)
+        names = target or []
+        path = shipped.find_model(model)
+        found = inspection.inspect(path)
+        answers = []
+        if names:
+            from fer_edge.classifier import Classifier
+            from fer_edge.targets import acceptance, kinds
+
+            wanted = kinds.all_targets() if "all" in names else tuple(kinds.parse(name) for name in names)
+            subject = Classifier(path, card=card)
+            answers = [acceptance.ask(one, subject, card) for one in wanted]
+        from fer_edge.targets import inspect_show
+
+        inspect_show.show(found, answers, layers)
+        console.write_json(json, {**found, "targets": [answer.to_dict() for answer in answers]}, force)
