@@ -44,10 +44,14 @@ class Reduction:
     def epochs(self, nominal: int) -> int:
         return max(1, round(nominal * self.epochs_scale))
 
+    def patience(self, nominal: int) -> int:
+        """Scaled as the epochs, but not below 4 (or what it was): less would stop a training on noise."""
+        return max(round(nominal * self.epochs_scale), min(nominal, 4))
+
     def __str__(self) -> str:
         parts = []
         if self.epochs_scale != 1:
-            parts.append(f"{self.epochs_scale:g} of the epochs and of the patience")
+            parts.append(f"{self.epochs_scale:g} of the epochs and of the patience (4 at least)")
         if self.subset is not None:
             parts.append(f"{self.subset:,} pictures at most to train on, and to validate on")
         return "reduced: " + ", ".join(parts) if parts else "whole"
@@ -105,7 +109,7 @@ class Plan:
             batch_size=of.batch_size,
             epochs=self.reduction.epochs(of.epochs),
             dropout=paper.kept(of.dropout),
-            patience=max(1, round(self.base.patience * self.reduction.epochs_scale)),
+            patience=self.reduction.patience(self.base.patience),
         )
 
 

@@ -139,7 +139,7 @@ def _same_sweep(path: Path, settings: dict[str, Any]) -> None:
         files.write_text(path, json.dumps(settings, indent=2) + "\n")
         return
     try:
-        before = json.loads(path.read_text())
+        before = files.parse_json(path.read_bytes())
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}): choose another --out") from error
     for name, value in json.loads(json.dumps(settings)).items():

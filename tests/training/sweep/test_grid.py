@@ -29,8 +29,10 @@ def test_each_stage_goes_on_with_the_best_before_it():
 def test_a_recipe_is_scaled_and_a_dropout_of_one_is_none():
     plan = grid.Plan(PAPER, "both", grid.Reduction(epochs_scale=0.1))
     recipe = plan.recipe(grid.Setting(256, 150, 1.0))
-    assert (recipe.batch_size, recipe.epochs, recipe.dropout, recipe.patience) == (256, 15, 0.0, 2)
+    assert (recipe.batch_size, recipe.epochs, recipe.dropout, recipe.patience) == (256, 15, 0.0, 4)
     assert plan.recipe(grid.Setting(32, 30, 0.8)).dropout == 0.8
+    assert grid.Reduction(0.5).patience(20) == 10
+    assert grid.Reduction(0.5).patience(3) == 3
     assert grid.Plan(PAPER, "both", grid.Reduction(0.001)).recipe(grid.Setting(32, 30, 0.8)).epochs == 1
 
 
