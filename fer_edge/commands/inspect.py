@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import compare, options
 
 EXAMPLE = "Example: fer-edge inspect other.tflite --layers --target microcontroller"
 
@@ -25,7 +25,8 @@ Card = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
+    """Adds `inspect` and its sister `compare` to the command line."""
+    compare.register(app)
 
     @app.command(epilog=EXAMPLE)
     def inspect(

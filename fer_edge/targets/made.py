@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_edge import files
 from fer_edge.targets.pictures import Agreement
 
@@ -14,12 +17,14 @@ from fer_edge.targets.pictures import Agreement
 @dataclass(frozen=True)
 class Made:
     """files: path -> contents. agreement: with LiteRT's default kernels here, None where nothing here can
-    run the result. report: plain values that the target's own tool gave."""
+    run the result. report: plain values that the target's own tool gave. probabilities: what the result
+    gives for the pictures, float32 (N, labels)."""
 
     target: str
     files: dict[Path, bytes]
     agreement: Agreement | None
     report: dict[str, Any] = field(default_factory=dict)
+    probabilities: NDArray[np.float32] | None = None
 
     def write(self, force: bool) -> None:
         """Writes all files or none. Raises OutputError if one exists and `force` is not given."""

@@ -59,15 +59,12 @@ def _web(classifier: Classifier, path: Path, pictures: Pictures) -> Made:
     page = web_page.page(classifier)
     if browser.find() is None:
         return Made("web", {path: page}, None, {"browser": None})
-    agreement = compare(
-        browser.probabilities(page, fitted(pictures, classifier.input_size)),
-        classifier.predict(fitted(pictures, classifier.input_size)),
-        pictures,
-        classifier.labels,
-    )
+    faces = fitted(pictures, classifier.input_size)
+    given = browser.probabilities(page, faces)
+    agreement = compare(given, classifier.predict(faces), pictures, classifier.labels)
     if agreement.max_abs_diff > WEB_ALLOWED:
         raise GateError(
             f"{classifier.path} differs by up to {agreement.max_abs_diff:.4f} in a probability between the "
             f"browser and LiteRT here, {WEB_ALLOWED:g} allowed: not written"
         )
-    return Made("web", {path: page}, agreement, {"browser": browser.version()})
+    return Made("web", {path: page}, agreement, {"browser": browser.version()}, given)

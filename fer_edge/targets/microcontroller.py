@@ -70,7 +70,7 @@ def make(classifier: Classifier, folder: Path, pictures: Pictures, card: Path | 
     litert = classifier.predict(fitted(pictures, classifier.input_size))
     agreement = compare(found["micro"], litert, pictures, classifier.labels)
     report = {"arena_bytes": found["arena_bytes"], "flash_bytes": len(flatbuffer)}
-    return Made("microcontroller", files, agreement, report)
+    return Made("microcontroller", files, agreement, report, found["micro"])
 
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:

@@ -52,7 +52,7 @@ def make(classifier: Classifier, folder: Path, pictures: Pictures, card: Path | 
         given = np.load(apart_folder / onnx_child.PROBABILITIES)
     agreement = compare(given, classifier.predict(faces), pictures, classifier.labels)
     check(agreement, QUANTISED if any_quantised(report["ops"]) else FLOAT, str(classifier.path))
-    return Made("onnx", {folder / f"{classifier.path.stem}.onnx": data}, agreement, report)
+    return Made("onnx", {folder / f"{classifier.path.stem}.onnx": data}, agreement, report, given)
 
 
 def any_quantised(ops: dict[str, int]) -> bool:

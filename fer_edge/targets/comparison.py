@@ -1,0 +1,143 @@
+"""One table over files and targets: what each takes of a machine, and whether all say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import graph, modelfile
+from fer_edge.bench import timing
+from fer_edge.classifier import Classifier
+from fer_edge.errors import FerEdgeError
+from fer_edge.targets import layers, make, scores
+from fer_edge.targets.kinds import Target
+from fer_edge.targets.made import Made
+from fer_edge.targets.pictures import Pictures, fitted
+
+LITERT = "litert"
+"""The row of a file as it is, run here."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file on one target; None where it was not measured or cannot be.
+
+    bytes: of what is deployed (C source: of the array in flash). agreement: share of pictures with the label
+    that the family's float32 file gives in LiteRT here. ms: median here in LiteRT; of an NPU Vela's
+    estimate. memory_bytes: peak of activations (litert), arena or SRAM. ops: operators of the deployed graph.
+    refused: why the target does not take the file.
+    """
+
+    model: str
+    target: str
+    bytes: int | None = None
+    compressed_bytes: int | None = None
+    ops: int | None = None
+    macs: int | None = None
+    agreement: float | None = None
+    max_abs_diff: float | None = None
+    accuracy: float | None = None
+    ms: float | None = None
+    memory_bytes: int | None = None
+    refused: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for `--json`."""
+        return dataclasses.asdict(self)
+
+
+def rows(paths: Sequence[Path], targets: Sequence[Target], pictures: Pictures, runs: int) -> list[Row]:
+    """A row of each file in LiteRT, and one a target behind it.
+
+    The family's float32 file is looked for among `paths`, else beside the file. runs: timed inferences, 0
+    for none. Raises ModelError for a file that does not run, MissingExtraError for a target without its tool.
+    """
+    for target in targets:
+        make.require(target)
+    subjects = {path: Classifier(path) for path in paths}
+    said = {path: subject.predict(fitted(pictures, subject.input_size)) for path, subject in subjects.items()}
+    times = _times(list(subjects.values()), runs)
+    found = []
+    for (path, subject), ms in zip(subjects.items(), times, strict=True):
+        reference = scores.reference(path, said, pictures)
+        found.append(_litert(subject, said[path], reference, pictures, ms))
+        for target in targets:
+            found.append(_on(target, subject, reference, pictures))
+    return found
+
+
+def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
+    """Median ms of each, in turns, as `bench` takes it."""
+    if not runs:
+        return [None] * len(subjects)
+    faces = [np.full(subject.input_size, 128, np.uint8) for subject in subjects]
+    calls = [lambda s=s, f=f: s.predict_one(f) for s, f in zip(subjects, faces, strict=True)]
+    timings, _ = timing.interleaved(calls, min(runs, 50), runs)
+    return [float(np.median(taken.wall_ns)) / 1e6 for taken in timings]
+
+
+def _litert(
+    subject: Classifier,
+    said: NDArray[np.float32],
+    reference: NDArray[np.float32] | None,
+    pictures: Pictures,
+    ms: float | None,
+) -> Row:
+    data = modelfile.read_bytes(subject.path)
+    main = graph.read(data)[0]
+    return Row(
+        subject.path.stem,
+        LITERT,
+        len(data),
+        len(gzip.compress(data, mtime=0)),
+        len(main.operators),
+        sum(layer.macs for layer in layers.layers(main)),
+        **scores.of(said, reference, subject, pictures),
+        ms=ms,
+        memory_bytes=layers.peak(main).bytes,
+    )
+
+
+def _on(
+    target: Target, subject: Classifier, reference: NDArray[np.float32] | None, pictures: Pictures
+) -> Row:
+    try:
+        made = make.make(target, subject, Path(), pictures)
+    except FerEdgeError as error:
+        reason = str(error).removeprefix(f"{subject.path}: ").removesuffix(": not written")
+        return Row(subject.path.stem, target.name, refused=reason.split("; convert with")[0])
+    report = made.report
+    deployed = _deployed(made)
+    return Row(
+        subject.path.stem,
+        target.name,
+        report.get("flash_bytes", len(deployed)),
+        len(gzip.compress(deployed, mtime=0)),
+        _operators(report),
+        report.get("macs"),
+        **scores.of(made.probabilities, reference, subject, pictures),
+        ms=report.get("ms"),
+        memory_bytes=report.get("arena_bytes", report.get("sram_bytes")),
+    )
+
+
+def _deployed(made: Made) -> bytes:
+    return max(made.files.values(), key=len)
+
+
+def _operators(report: dict[str, Any]) -> int | None:
+    if "ops" in report:
+        return int(sum(report["ops"].values()))
+    return None
+
+
+def refusals(found: Sequence[Row]) -> list[str]:
+    """A line for each file that a target does not take."""
+    return [f"{row.model} on {row.target}: {row.refused}" for row in found if row.refused]
