@@ -78,15 +78,27 @@ def peak_rss_mib() -> float | None:
 
     Linux's VmHWM, since ru_maxrss starts at the parent's size after fork and exec.
     """
-    for line in (_read("/proc/self/status") or "").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
+    peak_mib = _own_status_mib("VmHWM")
+    if peak_mib is not None:
+        return peak_mib
     try:
         import resource
     except ImportError:  # Windows
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if platform.system() == "Darwin" else 1 << 10)
+
+
+def rss_mib() -> float | None:
+    """Memory of this process that is resident now, in MiB; None where the system does not tell."""
+    return _own_status_mib("VmRSS")
+
+
+def _own_status_mib(key: str) -> float | None:
+    for line in (_read("/proc/self/status") or "").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024
+    return None
 
 
 def _memory_mib() -> int | None:

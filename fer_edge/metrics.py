@@ -105,6 +105,21 @@ def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, f
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def macro_f1_interval(cm: Matrix, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of macro-F1, as (low, high) in 0..1; no pictures: (0, 1).
+
+    As many pictures of each class are drawn anew from that class's row (B. Efron, Annals of Statistics 7,
+    1979; percentiles).
+    """
+    support = cm.sum(axis=1)
+    if not support.any():
+        return 0.0, 1.0
+    shares = np.where(support[:, None] > 0, cm / np.maximum(support, 1)[:, None], 1 / len(cm))
+    drawn = np.random.default_rng(seed).multinomial(support, shares, size=(resamples, len(cm)))
+    low, high = np.percentile([f1(matrix).mean() for matrix in drawn], (2.5, 97.5))
+    return float(low), float(high)
+
+
 def agreement(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
     """Fraction of rows whose largest column is the same in both; p, q: (N, classes), N at least 1."""
     return float((p.argmax(axis=1) == q.argmax(axis=1)).mean())

@@ -76,3 +76,13 @@ def test_agreement_and_largest_difference():
     assert metrics.agreement(p, q) == pytest.approx(2 / 3)
     assert metrics.max_abs_diff(p, q) == pytest.approx(0.7)
     assert metrics.max_abs_diff(np.array([0], np.uint8), np.array([255], np.uint8)) == 255  # no wrap
+
+
+def test_macro_f1_interval_covers_what_chance_moves():
+    """Of two classes alike in all, macro-F1 is nearly the accuracy: its interval is nearly Wilson's."""
+    cm = np.array([[80, 20], [20, 80]])
+    low, high = metrics.macro_f1_interval(cm)
+    expected = metrics.wilson_interval(160, 200)
+    assert (low, high) == pytest.approx(expected, abs=0.015)
+    assert metrics.macro_f1_interval(np.zeros((2, 2), int)) == (0, 1)
+    assert metrics.macro_f1_interval(np.diag([5, 5])) == (1, 1)

@@ -22,11 +22,27 @@ Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int]
 
 
 class Scores(TypedDict):
-    """Fractions 0..1; None where not measured. agreement: of the named class with NAME_float32's."""
+    """Fractions 0..1; None where not measured. agreement: of the named class with NAME_float32's.
+
+    Intervals are [low, high] at 95 %: Wilson's, of macro-F1 by bootstrap.
+    """
 
     accuracy: float | None
+    accuracy_interval: list[float] | None
     macro_f1: float | None
+    macro_f1_interval: list[float] | None
     agreement: float | None
+    agreement_interval: list[float] | None
+
+
+UNKNOWN = Scores(
+    accuracy=None,
+    accuracy_interval=None,
+    macro_f1=None,
+    macro_f1_interval=None,
+    agreement=None,
+    agreement_interval=None,
+)
 
 
 def measure(
@@ -37,9 +53,8 @@ def measure(
     The float32 file of a family is taken from among them, else from beside the file; where there is
     none, agreement is None. A model of other expressions gets no scores, and a warning says why.
     """
-    none = Scores(accuracy=None, macro_f1=None, agreement=None)
     if selection is None:
-        return dict.fromkeys(classifiers, none)
+        return dict.fromkeys(classifiers, UNKNOWN)
     images, labels = selection.dataset.images, selection.dataset.labels
     references = {path: _reference(path, classifiers) for path in classifiers}
     needed = {
@@ -54,17 +69,30 @@ def measure(
                 probabilities[path] = probabilities_of(model, images, step=step)
             except ModelError as error:
                 console.warn(str(error))
-    scores = {}
+    scores = dict.fromkeys(classifiers, UNKNOWN)
     for path in classifiers:
-        if path not in probabilities:
-            scores[path] = none
-            continue
-        p, reference = probabilities[path], probabilities.get(references[path] or path.parent)
-        cm = metrics.confusion_matrix(labels, p.argmax(axis=1), len(LABELS))
-        agreement = None if reference is None else metrics.agreement(p, reference)
-        macro_f1 = float(metrics.f1(cm).mean())
-        scores[path] = Scores(accuracy=metrics.accuracy(cm), macro_f1=macro_f1, agreement=agreement)
+        if path in probabilities:
+            reference = probabilities.get(references[path] or path.parent)
+            scores[path] = _scores(labels, probabilities[path], reference)
     return scores
+
+
+def _scores(
+    labels: NDArray[np.int64], p: NDArray[np.float32], reference: NDArray[np.float32] | None
+) -> Scores:
+    cm = metrics.confusion_matrix(labels, p.argmax(axis=1), len(LABELS))
+    n, right = len(labels), int(cm.trace())
+    agreement = None if reference is None else metrics.agreement(p, reference)
+    return Scores(
+        accuracy=metrics.accuracy(cm),
+        accuracy_interval=list(metrics.wilson_interval(right, n)),
+        macro_f1=float(metrics.f1(cm).mean()),
+        macro_f1_interval=list(metrics.macro_f1_interval(cm)),
+        agreement=agreement,
+        agreement_interval=None
+        if agreement is None
+        else list(metrics.wilson_interval(round(agreement * n), n)),
+    )
 
 
 def split_name(stem: str) -> tuple[str, str | None]:

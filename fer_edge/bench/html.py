@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fer_edge.bench import output, plot
+from fer_edge.bench import output, plot, sheets
 from fer_edge.errors import MissingExtraError
 
 _STYLE = """
@@ -44,6 +44,7 @@ def page(result: dict[str, Any]) -> str:
 </table></div>
 {notes}
 {_picture(result)}
+{"".join(sheet.html() for sheet in sheets.all_of(result))}
 <details><summary>All figures (JSON)</summary>
 <pre>{escape(json.dumps(result, indent=2, ensure_ascii=False))}</pre></details>
 </html>

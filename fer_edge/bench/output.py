@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fer_edge import metrics
+from fer_edge.bench import sheets
 from fer_edge.tables import new_table, percent
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def _interval(row: Row) -> str:
     return f"{_ms(latency['p50_low'])}..{_ms(latency['p50_high'])}"
 
 
+def _times_floor(row: Row) -> str:
+    floor = row.get("floor_ms")
+    return f"{row['latency_ms']['p50'] / floor:.2f}" if floor else "-"
+
+
 def _mib(row: Row) -> str:
     return "-" if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}"
 
@@ -71,6 +77,8 @@ COLUMNS = (
     Column("acc %", 2, lambda row: percent(row["accuracy"], 2)),
     Column("F1 %", 7, lambda row: percent(row["macro_f1"])),
     Column("agree %", 3, lambda row: percent(row["agreement"], 2)),
+    Column("x floor", 14, _times_floor),
+    Column("mJ", 15, lambda row: _ms(row.get("energy_mj"))),
 )
 
 
@@ -100,7 +108,7 @@ def table(result: Row, width: int) -> Table:
 
 
 def markdown(result: Row) -> str:
-    """The table in Markdown, with the machine, the data and the units under it."""
+    """The table in Markdown, with the machine, the data and the units under it, then the other tables."""
     rows = result["results"]
     left_out = {"first ms", "cpu ms", "95 % interval"}
     columns = [c for c in chosen_columns(rows, 10_000) if c.header not in left_out]
@@ -114,7 +122,8 @@ def markdown(result: Row) -> str:
         "",
         *footnotes(result),
     ]
-    return "\n".join(lines) + "\n"
+    others = [f"\n### {sheet.title}\n\n{sheet.markdown()}" for sheet in sheets.all_of(result)]
+    return "\n".join(lines) + "\n" + "".join(others)
 
 
 def footnotes(result: Row) -> list[str]:
@@ -129,6 +138,9 @@ def footnotes(result: Row) -> list[str]:
     on = config.get("data")
     if on:
         lines.append(accuracy_note(result))
+    reason = (result.get("energy") or {}).get("reason")
+    if reason:
+        lines.append(f"Energy: {reason}.")
     if any(row["disturbed"] for row in result["results"]):
         lines.append(BUSY + ".")
     return lines
@@ -147,15 +159,25 @@ def accuracy_note(result: Row) -> str:
 
 def as_csv(result: Row) -> str:
     """One line a row under a header, every figure of the JSON, nothing for what was not measured."""
-    flat = []
-    for row in result["results"]:
-        latency = {f"latency_{key}_ms": value for key, value in row["latency_ms"].items()}
-        line: Row = {}
-        for key, value in row.items():
-            line.update(latency if key == "latency_ms" else {key: value})
-        flat.append(line)
+    flat = [_flat(row) for row in result["results"]]
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(flat[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return out.getvalue()
+
+
+def _flat(row: Row) -> Row:
+    """latency_ms and parts_ms by their keys, intervals as low and high, without the lists of operators."""
+    line: Row = {}
+    for key, value in row.items():
+        if key in {"latency_ms", "parts_ms"}:
+            line.update({f"{key.removesuffix('ms')}{name}_ms": part for name, part in value.items()})
+        elif key.endswith("_interval"):
+            low, high = value or (None, None)
+            line.update(
+                {f"{key.removesuffix('interval')}low": low, f"{key.removesuffix('interval')}high": high}
+            )
+        elif key not in {"profile", "projections"}:
+            line[key] = value
+    return line

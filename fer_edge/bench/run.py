@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import data, machine, modelfile, preprocess
-from fer_edge.bench import accuracy, child, timing
+from fer_edge.bench import accuracy, child, extras, timing
 from fer_edge.bench.accuracy import Progress
 from fer_edge.classifier import Classifier, check
 from fer_edge.errors import UsageError
@@ -24,13 +24,18 @@ FACES = 16
 
 @dataclass(frozen=True)
 class Config:
-    """threads: of the interpreter, a row each. warmup (from 0), runs (from 1): inferences of each row."""
+    """threads: of the interpreter, a row each. warmup (from 0), runs (from 1): inferences of each row.
+
+    limits: also the core's limit, each row's floor and projections. profile: also every operator's time.
+    """
 
     threads: tuple[int, ...] = (1,)
     warmup: int = 50
     runs: int = 500
     card: Path | None = None
     seed: int = 0
+    limits: bool = False
+    profile: bool = False
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
@@ -82,52 +87,43 @@ def run(
     scores = accuracy.measure(
         dict(zip((path for path, _ in rows), classifiers, strict=True)), selection, progress
     )
+    more = extras.measure(
+        [extras.Subject(path, n, cards[path], c) for (path, n), c in zip(rows, classifiers, strict=True)],
+        extras.Wanted(config.warmup, config.runs, config.seed, config.limits, config.profile),
+        progress,
+    )
     names = _names([path for path, _ in rows])
     results = [
-        _row(
-            name,
-            path,
-            threads,
-            load=load,
-            latency=timing.summary(timed),
-            disturbed=timing.disturbed(timed, others),
-            scores=scores[path],
+        {
+            **_row(name, path, threads),
+            **{key: load[key] for key in ("load_ms", "first_ms")},
+            **timing.summary(timed),
+            "disturbed": timing.disturbed(timed, others),
+            "peak_rss_mib": load["peak_rss_mib"],
+            "rss_mib": load["rss_mib"],
+            **scores[path],
+            **own,
+        }
+        for name, (path, threads), load, timed, own in zip(
+            names, rows, loads, timings, more.rows, strict=True
         )
-        for name, (path, threads), load, timed in zip(names, rows, loads, timings, strict=True)
     ]
     return {
         "schema": SCHEMA,
         "machine": {**described, "others_share": others},
         "config": {"warmup": config.warmup, "runs": config.runs, "data": _described(selection)},
+        "limits": more.limits,
+        "energy": more.energy,
         "results": results,
     }
 
 
-def _row(
-    name: str,
-    path: Path,
-    threads: int,
-    *,
-    load: dict[str, Any],
-    latency: dict[str, Any],
-    disturbed: bool,
-    scores: accuracy.Scores,
-) -> dict[str, Any]:
+def _row(name: str, path: Path, threads: int) -> dict[str, Any]:
     return {
         "model": name,
         "format": accuracy.split_name(path.stem)[1],
         "bytes": path.stat().st_size,
         "threads": threads,
-        "load_ms": load["load_ms"],
-        "first_ms": load["first_ms"],
-        "latency_ms": latency["latency_ms"],
-        "cpu_ms": latency["cpu_ms"],
-        "disturbed": disturbed,
-        "fps": latency["fps"],
-        "peak_rss_mib": load["peak_rss_mib"],
-        "accuracy": scores["accuracy"],
-        "macro_f1": scores["macro_f1"],
-        "agreement": scores["agreement"],
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console, files, tables
-from fer_edge.bench import compare, html, output, plot
+from fer_edge.bench import compare, html, output, plot, sheets
 from fer_edge.errors import UsageError
 
 
@@ -16,8 +16,20 @@ def result(value: dict[str, Any]) -> None:
     tables.show(output.table(value, out.width if out.is_terminal else tables.PLAIN_WIDTH))
     if value["config"]["data"]:
         console.say(output.accuracy_note(value))
+    for sheet in sheets.all_of(value):
+        console.say("")
+        sheet_of(sheet)
+    if value["energy"]["reason"]:
+        console.say(f"energy: {value['energy']['reason']}")
     if any(row["disturbed"] for row in value["results"]):
         console.say(output.BUSY)
+
+
+def sheet_of(sheet: sheets.Sheet) -> None:
+    """One of the smaller tables and its notes."""
+    tables.show(sheet.table())
+    for note in sheet.notes:
+        console.say(note)
 
 
 def write(

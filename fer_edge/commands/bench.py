@@ -47,6 +47,13 @@ Tolerance = Annotated[
 ]
 
 
+Limits = Annotated[
+    bool,
+    typer.Option("--limits", help="Measure the core's limit: each model's floor, projections to boards."),
+]
+Profile = Annotated[bool, typer.Option("--profile", help="Time every operator of each model.")]
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
 
@@ -62,6 +69,8 @@ def register(app: typer.Typer) -> None:
         threads: Threads = "1",
         warmup: Warmup = 50,
         runs: Runs = 500,
+        limits: Limits = False,
+        profile: Profile = False,
         csv: Csv = None,
         markdown: Markdown = None,
         plot: Plot = None,
@@ -82,7 +91,7 @@ def register(app: typer.Typer) -> None:
 
         console.reserve_stdout(json)
         files.refuse_to_overwrite_any((csv, markdown, plot, html, json), force)
-        config = Config(parse_threads(threads), warmup, runs, card, seed)
+        config = Config(parse_threads(threads), warmup, runs, card, seed, limits, profile)
         paths = [shipped.find_model(name) for name in models] if models else shipped.models()
         old = comparing.read(compare) if compare else None
         selection = None

@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
-from fer_edge.bench import output
+from fer_edge.bench import output, sheets
 from fer_edge.bench.html import page
 from fer_edge.bench.plot import pareto_front
 
@@ -118,6 +118,57 @@ def test_page_is_one_file_and_escapes_what_it_shows():
     assert not re.search(
         r"""(src|href)=["'](?!#)""", text.replace("xlink:href", "href")
     )  # nothing from elsewhere
+
+
+def with_everything():
+    value = result(
+        macs=71_550_720,
+        parts_ms={"crop": 0.05, "input": 0.003, "inference": 0.4, "output": 0.005},
+        floor_ms=0.328,
+        accuracy_interval=[0.678, 0.708],
+        energy_mj=1.5,
+        projections=[{"board": "Board", "at_peak_ms": 4.78, "at_network_ms": None}],
+        profile=[
+            {"op": "CONV_2D", "shape": [1, 8], "macs": 40_000_000, "ms": 0.3, "ms_low": 0.2, "ms_high": 0.4},
+            {"op": "SOFTMAX", "shape": [1, 7], "macs": 0, "ms": 0.1, "ms_low": 0.0, "ms_high": 0.2},
+        ],
+    )
+    limits = {"float32_gmacs": 52.4, "float32_by": "numpy", "int8_gmacs": 208.4, "int8_by": "LiteRT"}
+    value["limits"] = {**limits, "cache_gbs": 56.4, "memory_gbs": 23.4, "boards": ["Board: a core"]}
+    value["energy"] = {"meter": None, "idle_w": None, "reason": "not readable here: no meter"}
+    return value
+
+
+def test_sheets_say_parts_floor_and_operators():
+    parts, floors, operators = sheets.all_of(with_everything())
+    assert parts.rows == (("paper_dynamic_range", "1", "0.050", "0.003", "0.400", "0.005"),)
+    # 0.41 / 0.328 = 1.25
+    assert floors.rows == (("paper_dynamic_range", "1", "71.6", "0.328", "0.410", "1.25", "4.8 to -"),)
+    assert "52 G multiply-accumulates" in floors.notes[0]
+    assert "projections, not measurements" in floors.notes[1]
+    conv, softmax = operators.rows
+    assert conv == ("CONV_2D", "1x8", "40.00", "300.0", "200.0..400.0", "75", "133")  # 40 M in 0.3 ms
+    assert softmax[-2:] == ("25", "")
+    assert sheets.all_of(result()) == []
+
+
+def test_all_forms_carry_the_sheets():
+    value = with_everything()
+    text = output.markdown(value)
+    assert "| model | thr | M MAC | floor ms |" in text
+    assert "Energy: not readable here: no meter." in text
+    assert "<td>4.8 to -</td>" in page(value)
+    (row,) = csv.DictReader(io.StringIO(output.as_csv(value)))
+    assert (row["parts_crop_ms"], row["accuracy_low"], row["floor_ms"]) == ("0.05", "0.678", "0.328")
+    assert not {"profile", "projections"} & row.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (0.41234, "0.412"), (4.1234, "4.12"), (41.234, "41.2"), (412.34, "412")],
+)
+def test_milliseconds_have_three_figures(value, text):
+    assert sheets.ms(value) == text
 
 
 def test_pareto_front_by_hand():

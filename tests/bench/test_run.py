@@ -16,7 +16,7 @@ QUICK = Config(threads=(1, 2), warmup=1, runs=4)
 def test_result_has_the_designs_shape_and_the_right_accuracies(models, faces):
     selection = evaluation.Selection(faces, "official", "PrivateTest", None)
     got = run([models / "right_float32.tflite", models / "right_int8.tflite"], QUICK, selection)
-    assert list(got) == ["schema", "machine", "config", "results"]
+    assert list(got) == ["schema", "machine", "config", "limits", "energy", "results"]
     assert got["schema"] == 1
     assert got["config"]["warmup"] == 1
     assert got["config"]["runs"] == 4
@@ -29,22 +29,15 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, faces):
         ("right_int8", "int8", 2),
     ]
     for row in got["results"]:
-        assert list(row) == [
-            "model",
-            "format",
-            "bytes",
-            "threads",
-            "load_ms",
-            "first_ms",
-            "latency_ms",
-            "cpu_ms",
-            "disturbed",
-            "fps",
-            "peak_rss_mib",
-            "accuracy",
-            "macro_f1",
-            "agreement",
-        ]
+        assert {
+            *("model", "format", "bytes", "threads", "load_ms", "first_ms", "latency_ms", "cpu_ms"),
+            *("disturbed", "fps", "peak_rss_mib", "accuracy", "macro_f1", "agreement"),
+        } <= row.keys()
+        assert row["macs"] == 7 * 2304  # one dense layer
+        assert list(row["parts_ms"]) == ["crop", "input", "inference", "output"]
+        assert min(row["parts_ms"].values()) > 0
+        assert (row["floor_ms"], row["projections"], row["profile"]) == (None, None, None)
+        assert (row["energy_mj"] is None) == (got["energy"]["reason"] is not None)
         assert row["bytes"] == (models / f"{row['model']}.tflite").stat().st_size
         latency = row["latency_ms"]
         assert 0 < latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p99"]
@@ -55,6 +48,25 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, faces):
     assert wrong["accuracy"] == 5 / 8
     assert wrong["macro_f1"] == pytest.approx(5 / 7)
     assert wrong["agreement"] == 5 / 8
+    # Wilson's interval of 5 in 8 (Brown, Cai, DasGupta 2001 give the formula); of 8 in 8 its end is 1
+    assert wrong["accuracy_interval"] == pytest.approx([0.3057, 0.8632], abs=1e-4)
+    assert wrong["agreement_interval"] == wrong["accuracy_interval"]
+    assert right["accuracy_interval"] == pytest.approx([0.6756, 1.0], abs=1e-4)
+    assert right["macro_f1_interval"][1] == 1
+    # a class of one picture, or of two that fared alike, cannot be drawn otherwise
+    assert wrong["macro_f1_interval"] == pytest.approx([5 / 7, 5 / 7])
+
+
+def test_profile_is_of_every_operator(models):
+    (row,) = run([models / "right_float32.tflite"], Config(warmup=0, runs=2, profile=True))["results"]
+    assert [operator["op"] for operator in row["profile"]] == [
+        "CAST",
+        "RESHAPE",
+        "FULLY_CONNECTED",
+        "SOFTMAX",
+    ]
+    assert [operator["macs"] for operator in row["profile"]] == [0, 0, 7 * 2304, 0]
+    assert row["profile"][1]["shape"] == [1, 2304]
 
 
 def test_without_data_and_without_float32_beside_it_these_are_null(models, faces, tmp_path):
@@ -63,6 +75,7 @@ def test_without_data_and_without_float32_beside_it_these_are_null(models, faces
     alone.with_suffix(".json").write_text((models / "right_int8.json").read_text())
     (row,) = run([alone, alone], Config(warmup=0, runs=1))["results"]
     assert (row["accuracy"], row["macro_f1"], row["agreement"]) == (None, None, None)
+    assert (row["accuracy_interval"], row["macro_f1_interval"]) == (None, None)
     selection = evaluation.Selection(faces, "official", "PrivateTest", None)
     (row,) = run([alone], Config(warmup=0, runs=1), selection)["results"]
     assert (row["accuracy"], row["agreement"]) == (5 / 8, None)
