@@ -42,7 +42,7 @@ def load(path: Path) -> Any:
         with quiet_stderr(), keras.device("cpu:0"):
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged file fails in zipfile, h5py, json or Keras, each in its own way
-        raise ModelError(f"{path} is not a Keras model that loads here: {_in_short(error)}") from error
+        raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
 
 
 def check(path: Path) -> None:
@@ -54,8 +54,7 @@ def check(path: Path) -> None:
     except ModelError:
         raise
     except Exception as error:  # as above
-        reason = "" if isinstance(error, zipfile.BadZipFile) else f": {_in_short(error)}"
-        raise ModelError(f"{path} is no Keras model (.keras), or it is cut or damaged{reason}") from error
+        raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
     for module, name in _named(config):
         if not _is_known(module, name):
             raise ModelError(
@@ -73,7 +72,7 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
             raise ModelError(f"{path}: {member.filename} in it unpacks to more than {limit >> 20} MiB")
     missing = sorted(set(_LIMITS) - set(archive.namelist()))
     if missing:
-        raise ModelError(f"{path} is not a whole Keras model: no {', '.join(missing)} in it")
+        raise ModelError(f"{path} is not a Keras model that can be read: no {', '.join(missing)} in it")
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:

@@ -66,7 +66,7 @@ def test_code_inside_a_model_is_not_run(tmp_path: Path) -> None:
     inputs = keras.Input((48, 48, 1))
     path = tmp_path / "lambda.keras"
     keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, 0, :7, 0])(inputs)).save(path)
-    with pytest.raises(ModelError, match="can be read"):
+    with pytest.raises(ModelError, match=r"needs keras\.layers\.Lambda"):
         source.load(path)
 
 
