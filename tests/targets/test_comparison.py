@@ -1,0 +1,64 @@
+"""The table over files and targets."""
+
+import numpy as np
+from tiny_models import shipped_style
+
+from fer_edge import modelfile
+from fer_edge.errors import GateError
+from fer_edge.targets import comparison, comparison_show, kinds, make
+from fer_edge.targets.made import Made
+from fer_edge.targets.pictures import Agreement, Pictures
+
+FACES = np.random.default_rng(1).integers(120, 136, (20, 8, 8), dtype=np.uint8)
+
+
+def family(tiny, tmp_path):
+    """The same model twice: as float32 and as int8 of one family."""
+    card = modelfile.read_card(tiny)
+    paths = [tmp_path / f"t_{format_}.tflite" for format_ in ("float32", "int8")]
+    for path in paths:
+        path.write_bytes(modelfile.embed_card(shipped_style(side=8), card))
+    return paths
+
+
+def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path, monkeypatch):
+    reference, other = family(tiny, tmp_path)
+    wrong = np.zeros((20, 3), np.float32)
+    wrong[:, 1] = 1
+
+    def fake(target, classifier, folder, pictures):
+        if target.kind is kinds.Kind.ETHOS_U:
+            raise GateError(f"{classifier.path}: SOFTMAX would stay on the CPU: not written; convert with")
+        return Made("microcontroller", {tmp_path / "a.c": b"abc"}, None, {"arena_bytes": 2048}, wrong)
+
+    monkeypatch.setattr(make, "make", fake)
+    monkeypatch.setattr(make, "require", lambda target: None)
+    targets = [kinds.parse("microcontroller"), kinds.parse("ethos-u")]
+    found = comparison.rows([reference, other], targets, Pictures(FACES, None, "noise"), runs=3)
+    assert [(row.model, row.target) for row in found[:3]] == [
+        ("t_float32", "litert"),
+        ("t_float32", "microcontroller"),
+        ("t_float32", "ethos-u55-128"),
+    ]
+    litert, micro, npu = found[3:]
+    assert (litert.agreement, litert.max_abs_diff, litert.accuracy) == (1.0, 0.0, None)
+    assert (litert.ops, litert.macs, litert.memory_bytes) == (4, 192, 128)
+    assert litert.bytes == other.stat().st_size
+    assert litert.ms > 0
+    shares = FACES.reshape(20, -1)[:, :3].argmax(axis=1)
+    assert micro.agreement == float((shares == 1).mean())
+    assert (micro.bytes, micro.memory_bytes) == (3, 2048)
+    assert npu.refused == "SOFTMAX would stay on the CPU: not written"
+    text = comparison_show.markdown(found, "noise", "machine")
+    assert text.count("\n| t_") == 4
+    assert "refused: t_int8 on ethos-u55-128: SOFTMAX" in text
+
+
+def test_agreement_of_two_runtimes():
+    from fer_edge.targets.pictures import compare
+
+    p = np.array([[0.6, 0.4], [0.3, 0.7]], np.float32)
+    q = np.array([[0.4, 0.6], [0.2, 0.8]], np.float32)
+    found = compare(p, q, Pictures(FACES[:2], None, ""), ("a", "b"))
+    assert found == Agreement(2, 0.5, found.max_abs_diff, found.mean_abs_diff, None)
+    np.testing.assert_allclose((found.max_abs_diff, found.mean_abs_diff), (0.2, 0.15), rtol=1e-6)
