@@ -83,7 +83,7 @@ class Analyser:
         still: bool = False,
     ) -> None:
         self.labels = tuple(classifier.labels)
-        self.stages = StageTimes(("detect", "classify"))
+        self.stages = StageTimes(("detect", "crop", "classify"))
         self._detector = detector
         self._classifier = classifier
         self._policy = CropPolicy(policy.margin + detector.margin)
@@ -108,9 +108,11 @@ class Analyser:
         if not pairs:
             return ()
         boxes = [clipped for _, clipped in pairs]
-        with self.stages.measure("classify"):
+        with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
-            probabilities = self._classify(gray, [box for box, _ in pairs])
+            crops = self._crop(gray, [box for box, _ in pairs])
+        with self.stages.measure("classify"):
+            probabilities = self._classifier.predict(crops)
         return self._faces(boxes, probabilities, frame.time_s)
 
     def _to_gray(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -119,12 +121,12 @@ class Analyser:
         self._gray = to_gray(frame, self._gray)
         return self._gray
 
-    def _classify(self, gray: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
+    def _crop(self, gray: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.uint8]:
         if len(self._batch) < len(boxes):
             self._batch = np.empty((len(boxes), *self._classifier.input_size), np.uint8)
         for row, box in zip(self._batch, boxes, strict=False):
             row[:] = crop_face(gray, box, self._classifier.input_size, self._policy)
-        return self._classifier.predict(self._batch[: len(boxes)])
+        return self._batch[: len(boxes)]
 
     def _faces(self, boxes: list[Box], probabilities: NDArray[np.float32], time_s: float) -> tuple[Face, ...]:
         faces = []
