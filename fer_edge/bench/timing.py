@@ -56,7 +56,7 @@ def interleaved(
     for subject in subjects:
         for _ in range(warmup):
             subject()
-    start, others_start = time.perf_counter(), _others_seconds()
+    watch = Watch()
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -67,7 +67,7 @@ def interleaved(
     finally:
         if collecting:
             gc.enable()
-    return timings, _others_share(start, others_start)
+    return timings, watch.others_share()
 
 
 def _time_block(subject: Callable[[], object], timings: Timings, count: int) -> None:
@@ -81,16 +81,28 @@ def _time_block(subject: Callable[[], object], timings: Timings, count: int) -> 
         timings.cpu_ns.append(time.process_time_ns() - cpu)
 
 
+class Watch:
+    """Watches from now on how much of the machine other processes take."""
+
+    def __init__(self) -> None:
+        self._start_s, self._others_s = time.perf_counter(), _others_seconds()
+
+    def others_share(self) -> float | None:
+        """0..1 of all cores; None if it is not known or the time was too short to tell."""
+        elapsed, others_end = time.perf_counter() - self._start_s, _others_seconds()
+        if self._others_s is None or others_end is None or elapsed < _OTHERS_MIN_S:
+            return None
+        return max(0.0, others_end - self._others_s) / (elapsed * (os.cpu_count() or 1))
+
+
+def is_busy(others_share: float | None) -> bool:
+    """Whether other processes took a noticeable share of the machine."""
+    return others_share is not None and others_share > OTHERS_LIMIT
+
+
 def _others_seconds() -> float | None:
     busy = machine.busy_seconds()
     return None if busy is None else busy - time.process_time()
-
-
-def _others_share(start: float, others_start: float | None) -> float | None:
-    elapsed, others_end = time.perf_counter() - start, _others_seconds()
-    if others_start is None or others_end is None or elapsed < _OTHERS_MIN_S:
-        return None
-    return max(0.0, others_end - others_start) / (elapsed * (os.cpu_count() or 1))
 
 
 def summary(timings: Timings) -> dict[str, Any]:
@@ -134,4 +146,4 @@ def disturbed(timings: Timings, others_share: float | None) -> bool:
     processes took a noticeable share of the machine meanwhile.
     """
     ran = sum(timings.thread_ns) / max(sum(timings.wall_ns), 1)
-    return ran < WAITING_LIMIT or (others_share is not None and others_share > OTHERS_LIMIT)
+    return ran < WAITING_LIMIT or is_busy(others_share)
