@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
+"""Stages of the loop, in their order; other: what no stage claims."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """left: how many columns, from the first, hold text; the others hold numbers. notes: lines under it."""
@@ -119,6 +123,26 @@ def operators(row: dict[str, Any]) -> Sheet:
     headers = ("operator", "output", "M MAC", "us", "95 % interval", "%", "G MAC/s")
     note = "An operator's time is what the network cut after it takes more than the one cut before it."
     return Sheet(title, headers, tuple(rows), left=2, notes=(note,))
+
+
+def loop(result: dict[str, Any]) -> Sheet:
+    """Frames a second of the whole loop, and each stage's part of a frame."""
+    about = result["loop"]
+    names = [name for name in STAGES if any(name in row["stages_ms"] for row in about["rows"])]
+    rows = []
+    for row in about["rows"]:
+        cells = [f"{row['width']}x{row['height']}", f"{row['fps']:.0f}" + ("*" if row["disturbed"] else "")]
+        cells += [ms(row["stages_ms"].get(name)) for name in names]
+        cells.append("-" if row["found"] is None else f"{100 * row['found']:.1f}")
+        cells.append(str(row["extra"]))
+        cells.append("-" if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}")
+        rows.append(tuple(cells))
+    note = (
+        f"{about['video']}, {about['rows'][0]['frames']} frames with {about['faces']} face(s) each, "
+        f"{about['model']}, {about['threads']} thread(s), {result['machine'].get('cpu')}; stages in ms, mean "
+        "a frame; found: percent of the faces; extra: boxes too many; MiB: peak of the whole process."
+    )
+    return Sheet("the loop", ("frame", "fps", *names, "found", "extra", "MiB"), tuple(rows), notes=(note,))
 
 
 def _range(projection: dict[str, Any]) -> str:

@@ -25,6 +25,17 @@ def result(value: dict[str, Any]) -> None:
         console.say(output.BUSY)
 
 
+def loop(value: dict[str, Any], markdown: Path | None) -> None:
+    """The table of `bench --loop`, also as Markdown where asked for."""
+    sheet = sheets.loop(value)
+    sheet_of(sheet)
+    busy = any(row["disturbed"] for row in value["loop"]["rows"])
+    if busy:
+        console.say(output.BUSY)
+    if markdown is not None:
+        files.write_text(markdown, sheet.markdown() + (output.BUSY + ".\n" if busy else ""))
+
+
 def sheet_of(sheet: sheets.Sheet) -> None:
     """One of the smaller tables and its notes."""
     tables.show(sheet.table())

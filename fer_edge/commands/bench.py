@@ -52,6 +52,11 @@ Limits = Annotated[
     typer.Option("--limits", help="Measure the core's limit: each model's floor, projections to boards."),
 ]
 Profile = Annotated[bool, typer.Option("--profile", help="Time every operator of each model.")]
+Loop = Annotated[
+    Path | None,
+    typer.Option("--loop", metavar="VIDEO", help="Instead, run the whole loop on a video, at three sizes."),
+]
+Faces = Annotated[int, typer.Option("--faces", min=0, help="Faces in each frame of --loop's video.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +76,8 @@ def register(app: typer.Typer) -> None:
         runs: Runs = 500,
         limits: Limits = False,
         profile: Profile = False,
+        loop: Loop = None,
+        faces: Faces = 1,
         csv: Csv = None,
         markdown: Markdown = None,
         plot: Plot = None,
@@ -93,6 +100,15 @@ def register(app: typer.Typer) -> None:
         files.refuse_to_overwrite_any((csv, markdown, plot, html, json), force)
         config = Config(parse_threads(threads), warmup, runs, card, seed, limits, profile)
         paths = [shipped.find_model(name) for name in models] if models else shipped.models()
+        if loop is not None:
+            from fer_edge.bench import loop as looping
+
+            model = paths[0] if models else shipped.find_model(shipped.DEFAULT_MODEL)
+            setting = looping.Setting(loop, faces, model, config.threads[0])
+            looped = looping.run(setting, tables.progress)
+            show.loop(looped, markdown)
+            console.write_json(json, looped, force)
+            return
         old = comparing.read(compare) if compare else None
         selection = None
         if data is not None:

@@ -1,0 +1,175 @@
+"""The whole loop on a video: frames a second, where a frame's time goes, faces found, memory.
+
+The video is brought to each size beforehand (its proportions kept, black bars round it, MPEG-4); then
+every size is run in turn, each run in a process of its own, with one face log written and every frame
+drawn, as for a live view, but not encoded.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import machine
+from fer_edge.bench import apart, timing
+from fer_edge.bench.accuracy import Progress
+from fer_edge.classifier import Classifier, check
+from fer_edge.errors import OutputError
+from fer_edge.opencv import cv2
+from fer_edge.sources.video import VideoFile
+
+if TYPE_CHECKING:
+    from fer_edge.analysis import FrameResult
+
+SIZES = ((320, 240), (640, 480), (1280, 720))
+"""Width and height of the frames, pixels."""
+ROUNDS = 3
+_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Setting:
+    """faces: how many are in every frame of the video, by whoever knows it. threads: of everything."""
+
+    video: Path
+    faces: int
+    model: Path
+    threads: int = 1
+    rounds: int = ROUNDS
+    sizes: tuple[tuple[int, int], ...] = SIZES
+
+
+def run(setting: Setting, progress: Progress) -> dict[str, Any]:
+    """The value of `bench --loop --json`. Raises SourceError, ModelError, OutputError."""
+    described = machine.describe()
+    check(setting.model)
+    about = {"video": setting.video.name, "faces": setting.faces, "model": setting.model.stem}
+    rows = measure(setting, progress)
+    return {
+        "schema": 1,
+        "machine": described,
+        "loop": {**about, "threads": setting.threads, "rounds": setting.rounds, "rows": rows},
+    }
+
+
+def measure(setting: Setting, progress: Progress) -> list[dict[str, Any]]:
+    """A row a size; see `_merged`. Raises SourceError for no video, ModelError, OutputError."""
+    runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in setting.sizes}
+    with tempfile.TemporaryDirectory() as folder, progress("loop", len(runs) * (setting.rounds + 1)) as step:
+        clips = {}
+        for width, height in setting.sizes:
+            clips[width, height] = resized(
+                setting.video, Path(folder, f"{width}x{height}.mp4"), (width, height)
+            )
+            step(1)
+        for _ in range(setting.rounds):
+            for size, clip in clips.items():
+                arguments = (str(clip), str(setting.model), str(setting.threads), str(setting.faces))
+                runs[size].append(apart.run("loop", arguments, str(setting.video), timeout_s=_TIMEOUT_S))
+                step(1)
+    return [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
+
+
+def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> Path:
+    """Writes the video with frames of `size_wh`, proportions kept, black round it; gives `target`."""
+    capture = VideoFile(video)
+    capture.open()
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), capture.fps or 25.0, size_wh)
+    if not writer.isOpened():
+        raise OutputError("this OpenCV cannot write MPEG-4: the loop cannot be measured at other sizes")
+    try:
+        while (frame := capture.read()) is not None:
+            writer.write(framed(frame.bgr, size_wh))
+    finally:
+        writer.release()
+        capture.close()
+    return target
+
+
+def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """uint8 (height, width, 3) of `size_wh`: the picture as large as fits, centred, black round it."""
+    height, width = frame_bgr.shape[:2]
+    scale = min(size_wh[0] / width, size_wh[1] / height)
+    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    out = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    left, top = (size_wh[0] - inner[0]) // 2, (size_wh[1] - inner[1]) // 2
+    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame_bgr, inner, interpolation=filter_)
+    return out
+
+
+def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One row of several runs: the run with the median of `fps`, and the lowest and highest `fps`.
+
+    frames, fps, cpu_ms (a frame), stages_ms (mean a frame of read, detect, crop, classify, draw, write
+    and other), found (share of the known faces), extra (boxes too many), peak_rss_mib, rss_mib, disturbed.
+    """
+    ordered = sorted(rows, key=lambda row: row["fps"])
+    middle = ordered[(len(ordered) - 1) // 2]
+    ends = {"fps_low": ordered[0]["fps"], "fps_high": ordered[-1]["fps"]}
+    return {**middle, **ends, "disturbed": any(row["disturbed"] for row in rows)}
+
+
+class Counter:
+    """A sink that counts faces and takes the drawn pictures, as a display does."""
+
+    wants_picture = True
+
+    def __init__(self, known: int) -> None:
+        self.frames = self.found = self.extra = 0
+        self._known = known
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        self.frames += 1
+        self.found += min(len(result.faces), self._known)
+        self.extra += max(0, len(result.faces) - self._known)
+
+    def close(self) -> None:
+        pass
+
+
+def main() -> None:
+    """The child's side: arguments VIDEO MODEL THREADS FACES."""
+    apart.answer(lambda: _measure_here(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+
+
+def _measure_here(video: Path, model: str, threads: int, known: int) -> dict[str, Any]:
+    from fer_edge.analysis import Analyser
+    from fer_edge.detector import make_detector
+    from fer_edge.realtime import Loop
+    from fer_edge.sinks.logs import JsonlLog
+
+    cv2.setNumThreads(threads)
+    classifier = Classifier(model, threads, checked=True)
+    analyser = Analyser(make_detector("haar"), classifier, policy=classifier.card.crop)
+    capture = VideoFile(video, threads)
+    capture.open()
+    counter = Counter(known)
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Loop(analyser, [JsonlLog(Path(folder, "faces.jsonl"), analyser.labels), counter])
+        watch, cpu, start = timing.Watch(), time.process_time(), time.perf_counter()
+        loop.run(capture)
+        elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
+    stages = loop.summary.as_dict()["stages"]
+    frames = counter.frames
+    means = {name: row["mean_ms"] * row["n"] / frames for name, row in stages.items()}
+    others = watch.others_share()
+    return {
+        "frames": frames,
+        "fps": frames / elapsed,
+        "cpu_ms": 1e3 * cpu / frames,
+        "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
+        "found": counter.found / (known * frames) if known else None,
+        "extra": counter.extra,
+        "peak_rss_mib": machine.peak_rss_mib(),
+        "rss_mib": machine.rss_mib(),
+        "disturbed": cpu < timing.WAITING_LIMIT * elapsed or timing.is_busy(others),
+    }
