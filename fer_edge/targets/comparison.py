@@ -17,8 +17,7 @@ from fer_edge.bench import timing
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError
 from fer_edge.targets import layers, make, scores
-from fer_edge.targets.kinds import Target
-from fer_edge.targets.made import Made
+from fer_edge.targets.kinds import Kind, Target
 from fer_edge.targets.pictures import Pictures, fitted
 
 LITERT = "litert"
@@ -111,31 +110,25 @@ def _on(
     try:
         made = make.make(target, subject, Path(), pictures)
     except FerEdgeError as error:
-        reason = str(error).removeprefix(f"{subject.path}: ").removesuffix(": not written")
-        return Row(subject.path.stem, target.name, refused=reason.split("; convert with")[0])
+        reason = str(error).removeprefix(f"{subject.path}: ").split("; convert with")[0]
+        return Row(subject.path.stem, target.name, refused=reason.removesuffix(": not written"))
     report = made.report
-    deployed = _deployed(made)
+    # A microcontroller's flash holds the model, not the C source.
+    flatbuffer = modelfile.without_zip(modelfile.read_bytes(subject.path))
+    kept = target.kind is Kind.MICROCONTROLLER
+    deployed = flatbuffer if kept else max(made.files.values(), key=len)
+    main = graph.read(flatbuffer)[0]
     return Row(
         subject.path.stem,
         target.name,
-        report.get("flash_bytes", len(deployed)),
+        len(deployed),
         len(gzip.compress(deployed, mtime=0)),
-        _operators(report),
-        report.get("macs"),
+        sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
+        report.get("macs", sum(layer.macs for layer in layers.layers(main))),
         **scores.of(made.probabilities, reference, subject, pictures),
         ms=report.get("ms"),
         memory_bytes=report.get("arena_bytes", report.get("sram_bytes")),
     )
-
-
-def _deployed(made: Made) -> bytes:
-    return max(made.files.values(), key=len)
-
-
-def _operators(report: dict[str, Any]) -> int | None:
-    if "ops" in report:
-        return int(sum(report["ops"].values()))
-    return None
 
 
 def refusals(found: Sequence[Row]) -> list[str]:

@@ -26,7 +26,8 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
 
 LEGEND = (
     "agree, max diff: against the family's float32 file in LiteRT here. ms: median in LiteRT here, one "
-    "thread; of ethos-u Vela's estimate. KiB: peak of activations (litert), measured arena (microcontroller), SRAM."
+    "thread; of ethos-u Vela's estimate. KiB: peak of activations (litert), measured arena "
+    "(microcontroller), SRAM (ethos-u)."
 )
 
 

@@ -30,9 +30,11 @@ def reference(
     family, known = split_name(path.stem)
     if known is None:
         return None
-    beside = path.with_name(f"{family}_{Format.FLOAT32}.tflite")
-    if beside in said:
-        return said[beside]
+    wanted = f"{family}_{Format.FLOAT32}.tflite"
+    beside = path.with_name(wanted)
+    among = [given for other, given in said.items() if other == beside or other.name == wanted]
+    if among:
+        return among[0]
     if not beside.is_file():
         return None
     subject = Classifier(beside)

@@ -7,6 +7,7 @@ import gzip
 import html
 import json
 import os
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,8 @@ def page(classifier: Classifier) -> bytes:
         "loader": (package / "wasm" / f"{VARIANT}.js").read_text().replace("</script", "<\\/script"),
         "script": _asset("page.js"),
     }
-    text = _asset("index.html")
-    for name, value in values.items():
-        text = text.replace(f"{{{{{name}}}}}", value, 1)
-    return text.encode()
+    # In one pass, so that braces in what is put in stay as they are.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _asset("index.html")).encode()
 
 
 def _summary(classifier: Classifier) -> str:

@@ -28,7 +28,9 @@ def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path, monke
 
     def fake(target, classifier, folder, pictures):
         if target.kind is kinds.Kind.ETHOS_U:
-            raise GateError(f"{classifier.path}: SOFTMAX would stay on the CPU: not written; convert with")
+            raise GateError(
+                f"{classifier.path}: SOFTMAX would stay on the CPU: not written; convert with --x"
+            )
         return Made("microcontroller", {tmp_path / "a.c": b"abc"}, None, {"arena_bytes": 2048}, wrong)
 
     monkeypatch.setattr(make, "make", fake)
@@ -47,8 +49,9 @@ def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path, monke
     assert litert.ms > 0
     shares = FACES.reshape(20, -1)[:, :3].argmax(axis=1)
     assert micro.agreement == float((shares == 1).mean())
-    assert (micro.bytes, micro.memory_bytes) == (3, 2048)
-    assert npu.refused == "SOFTMAX would stay on the CPU: not written"
+    flatbuffer = modelfile.without_zip(other.read_bytes())
+    assert (micro.bytes, micro.memory_bytes, micro.macs) == (len(flatbuffer), 2048, 192)
+    assert npu.refused == "SOFTMAX would stay on the CPU"
     text = comparison_show.markdown(found, "noise", "machine")
     assert text.count("\n| t_") == 4
     assert "refused: t_int8 on ethos-u55-128: SOFTMAX" in text

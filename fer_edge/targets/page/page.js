@@ -131,8 +131,8 @@ try {
   $("named").textContent = "Open a picture";
   const checked = await check(classifier);
   $("check").textContent =
-    `Checked in this browser on ${checked.faces} drawn faces: probabilities differ by at most ` +
-    `${checked.largest.toFixed(4)} from LiteRT's in Python.`;
+    `Checked in this browser on ${checked.faces} drawn faces: probabilities differ by ` +
+    `${checked.largest < 1e-4 ? "less than 0.0001" : `up to ${checked.largest.toFixed(4)}`} from LiteRT's in Python.`;
   await send(await automate(checked));
 } catch (error) {
   $("named").textContent = "This browser cannot run it";
