@@ -16,8 +16,8 @@ from fer_edge.bench.accuracy import Progress
 from fer_edge.bench.timing import BLOCK
 from fer_edge.classifier import Classifier
 
-PARTS_RUNS = 200
-"""At most so many inferences tell a row's parts."""
+MOST_RUNS = 200
+"""At most so many inferences tell a row's parts and its operators."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Extras:
     """limits: as `limits.measure` gives, with the boards' sources; None where not asked for.
 
     energy: the meter or why there is none. rows: for each subject `macs`, `parts_ms`, `energy_mj`, `watts`,
-    and where asked for `floor_ms`, `projections`, `profile`; what was not measured is None.
+    and where asked for `floor_ms`, `projections`, `profile` (of the rows with the fewest threads); what
+    was not measured is None.
     """
 
     limits: dict[str, Any] | None
@@ -61,7 +62,7 @@ def measure(subjects: Sequence[Subject], wanted: Wanted, progress: Progress) -> 
     work = {path: workload.of(data) for path, data in files.items()}
     for row, subject in zip(rows, subjects, strict=True):
         row["macs"] = workload.total_macs(work[subject.path])
-    runs = min(wanted.runs, PARTS_RUNS)
+    runs = min(wanted.runs, MOST_RUNS)
     with progress("parts", len(rows) * -(-runs // BLOCK)) as step:
         timed = [parts.Subject(subject.path, subject.threads, subject.card) for subject in subjects]
         for row, own in zip(rows, parts.measure(timed, runs, wanted.seed, step), strict=True):
@@ -72,8 +73,12 @@ def measure(subjects: Sequence[Subject], wanted: Wanted, progress: Progress) -> 
         row["floor_ms"] = limit and _floor_ms(operators, limit, subject.threads)
         row["projections"] = projection.of(operators) if limit else None
     meter = _energy(rows, subjects)
+    fewest = min(subject.threads for subject in subjects)
     for row, subject in zip(rows, subjects, strict=True):
-        row["profile"] = _profile(files[subject.path], subject, wanted, progress) if wanted.profile else None
+        if wanted.profile and subject.threads == fewest:
+            row["profile"] = _profile(files[subject.path], subject, wanted, progress)
+        else:
+            row["profile"] = None
     return Extras(limit, meter, rows)
 
 
@@ -102,8 +107,8 @@ def _energy(rows: list[dict[str, Any]], subjects: Sequence[Subject]) -> dict[str
 
 
 def _profile(data: bytes, subject: Subject, wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
-    name = str(subject.path)
-    with progress(f"operators of {subject.path.stem}", profile.rounds(data, wanted.runs)) as step:
+    runs = min(wanted.runs, MOST_RUNS)
+    with progress(f"operators of {subject.path.stem}", profile.rounds(data, runs)) as step:
         return profile.measure(
-            data, name, subject.threads, wanted.warmup, wanted.runs, wanted.seed, lambda: step(1)
+            data, str(subject.path), subject.threads, wanted.warmup, runs, wanted.seed, lambda: step(1)
         )

@@ -108,7 +108,13 @@ def table(result: Row, width: int) -> Table:
 
 
 def markdown(result: Row) -> str:
-    """The table in Markdown, with the machine, the data and the units under it, then the other tables."""
+    """The main table in Markdown and what is said under it, then the other tables."""
+    others = [f"\n### {sheet.title}\n\n{sheet.markdown()}" for sheet in sheets.all_of(result)]
+    return main_markdown(result) + "".join(others)
+
+
+def main_markdown(result: Row) -> str:
+    """The main table in Markdown, with the machine, the data and the units under it."""
     rows = result["results"]
     left_out = {"first ms", "cpu ms", "95 % interval"}
     columns = [c for c in chosen_columns(rows, 10_000) if c.header not in left_out]
@@ -122,8 +128,7 @@ def markdown(result: Row) -> str:
         "",
         *footnotes(result),
     ]
-    others = [f"\n### {sheet.title}\n\n{sheet.markdown()}" for sheet in sheets.all_of(result)]
-    return "\n".join(lines) + "\n" + "".join(others)
+    return "\n".join(lines) + "\n"
 
 
 def footnotes(result: Row) -> list[str]:
