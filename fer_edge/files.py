@@ -14,9 +14,14 @@ from fer_edge.errors import OutputError
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
-    """Raises OutputError if `path` exists and `force` is not given."""
+    """Raises OutputError if `path` exists and `force` is not given, or if its folder cannot be written."""
     if path.exists() and not force:
         raise OutputError(f"{path} exists already: choose another name or give --force")
+    nearest = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
+    if not nearest.is_dir():
+        raise OutputError(f"cannot write {path}: {nearest} is a file, not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {path}: no permission to write in {nearest}")
 
 
 def refuse_to_overwrite_any(outputs: Iterable[Path | str | None], force: bool) -> None:
@@ -41,7 +46,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there, or its folder is no folder
+            aside.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

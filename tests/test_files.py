@@ -1,5 +1,7 @@
 """Hashes; outputs refused before a command begins, and never half-written."""
 
+import os
+
 import pytest
 
 from fer_edge import files
@@ -39,3 +41,26 @@ def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path):
         broken()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_an_output_below_a_file_is_refused_before_and_while_it_is_written(tmp_path):
+    (tmp_path / "file").write_text("x")
+    path = tmp_path / "file" / "below" / "out.txt"
+    with pytest.raises(OutputError, match=r"file is a file, not a folder"):
+        files.refuse_to_overwrite(path, force=True)
+    with pytest.raises(OutputError, match=r"cannot write .*out\.txt: Not a directory"):
+        files.write_text(path, "text")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused_before_anything_is_worked_out(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="no permission to write in"):
+        files.refuse_to_overwrite(tmp_path / "new" / "out.txt", force=False)
+
+
+def test_json_that_is_none_is_a_value_error():
+    assert files.parse_json(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
+    for bad in (b"", b"{", b"NaN", b"[1, -Infinity]", b"[" * 100_000, b"\xff\xfe"):
+        with pytest.raises(ValueError, match=r".+"):
+            files.parse_json(bad)
