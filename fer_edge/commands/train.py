@@ -36,6 +36,13 @@ def train(
         typer.Option(metavar="FILE", help="FER+'s fer2013new.csv, for recipes that learn its votes."),
     ] = None,
     labels: options.Labels = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Learn its probabilities too; several: their mean."),
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Same seed and machine, same weights; slower.")
+    ] = False,
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
     json: options.Json = None,
@@ -47,6 +54,10 @@ def train(
 
     console.reserve_stdout(json)
     files.refuse_to_overwrite_any((json,), force)  # not only when the training has ended
+    if deterministic:
+        from fer_edge.training import determinism
+
+        determinism.enable()
     quiet_training()
     from fer_edge.training import recipes, session
 
@@ -63,6 +74,8 @@ def train(
         precision=precision,
         labels=labels,
         votes=votes,
+        teachers=teacher or (),
         skip_bad_rows=skip_bad_rows,
     )
-    console.write_json(json, metrics, force)
+    if metrics:  # only the first of several processes has them
+        console.write_json(json, metrics, force)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.data.dataset import Dataset
-from fer_edge.training import objective
+from fer_edge.training import objective, workers
 from fer_edge.training.augmentation import augment
 from fer_edge.training.recipes import Recipe
+from fer_edge.training.teacher import Teacher
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -33,12 +34,16 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     The targets are `objective.targets`'.
     The last, shorter batch of an epoch is left out, so that batch normalisation sees whole batches;
     the order changes each epoch, so no picture is left out for long.
+    Of several processes (`workers`) each gives its part of every batch.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int) -> None:
+    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher | None = None) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.dataset, self.recipe, self.seed = dataset, recipe, seed
         self.size = min(recipe.batch_size, len(dataset))
+        self.among = workers.current()
+        self.part = self.among.share(self.size)
+        self.teacher = teacher if recipe.teacher_weight else None
         self.targets = objective.targets(dataset, recipe)
         classes = len(dataset.label_names)
         even = np.ones(classes, np.float32)
@@ -54,11 +59,19 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return len(self.dataset) // self.size
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
-        rows = self.order[index * self.size : (index + 1) * self.size]
-        rng = np.random.default_rng((self.seed, self.epoch, index + 1))
+        rows = self.order[index * self.size : (index + 1) * self.size][self.part]
+        rng = np.random.default_rng((self.seed, self.epoch, index + 1, *self.among.mark))
         faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
         weights = self.weights[self.dataset.labels[rows]]
-        return faces[..., None].astype(np.float32), self.targets[rows], weights
+        return faces[..., None].astype(np.float32), self._taught(faces, self.targets[rows]), weights
+
+    def _taught(self, faces: NDArray[np.uint8], targets: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.teacher is None:
+            return targets
+        names, part = self.dataset.label_names, self.recipe.teacher_weight
+        labels = targets[:, : len(names)]
+        labels[:] = (1 - part) * labels + part * self.teacher(faces, names)
+        return targets
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
@@ -66,7 +79,9 @@ def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256
     parts = []
     for k in range(math.ceil(len(images) / batch_size)):
         faces = images[k * batch_size : (k + 1) * batch_size, ..., None].astype(np.float32)
-        parts.append(keras.ops.convert_to_numpy(model.predict_on_batch(faces)).astype(np.float32))
+        with workers.alone():
+            outputs = model.predict_on_batch(faces)
+        parts.append(keras.ops.convert_to_numpy(outputs).astype(np.float32))
     return np.concatenate(parts)
 
 

@@ -23,13 +23,17 @@ STATE = "state.json"
 
 @dataclass
 class State:
-    """epochs: finished ones, also the arrays' name. best: epoch, from 0, of the best weights."""
+    """epochs: finished ones, also the arrays' name. best: epoch, from 0, of the best weights.
+
+    teacher: SHA-256 of each teacher's file.
+    """
 
     recipe: dict[str, Any]
     seed: int
     data_sha256: str
     history: list[dict[str, float]] = field(default_factory=list)
     best: int = -1
+    teacher: list[str] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from fer_edge.errors import UsageError
+from fer_edge.training import workers
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -69,12 +70,14 @@ def _automatic_precision(gpu: bool) -> str:
 
 
 def prepare(precision: str = "auto") -> Device:
-    """Finds the device, lets a GPU's memory grow as needed, sets Keras' global precision policy.
+    """Joins other processes (`workers`), finds the device, lets a GPU's memory grow as needed, sets Keras'
+    global precision policy.
 
     Raises UsageError for an unknown precision.
     """
     if precision not in PRECISIONS:
         raise UsageError(f"no precision {precision!r}: there are {', '.join(PRECISIONS)}")
+    workers.begin()
     gpus = _gpus()
     chosen = _automatic_precision(bool(gpus)) if precision == "auto" else precision
     keras.mixed_precision.set_global_policy("float32" if chosen == "float32" else f"mixed_{chosen}")

@@ -13,10 +13,13 @@ import numpy as np
 
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, GateError
-from fer_edge.training import checkpoint, schedule
+from fer_edge.training import checkpoint, schedule, workers
 from fer_edge.training.batches import TrainingBatches, loss_and_accuracy, predict
 from fer_edge.training.objective import compiled
 from fer_edge.training.recipes import Augmentation, Recipe
+from fer_edge.training.teacher import Teacher
+
+NOBODY = Teacher()
 
 
 class Watcher(Protocol):
@@ -63,6 +66,7 @@ def train(
     folder: Path,
     seed: int,
     watcher: Watcher,
+    teacher: Teacher = NOBODY,
     on_epoch: Callable[[checkpoint.State], None] = lambda state: None,
 ) -> tuple[keras.Model, checkpoint.State]:
     """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
@@ -76,10 +80,12 @@ def train(
     place = folder / "checkpoint"
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = compiled(recipe, len(training.label_names))
-    state = resumed_state(place, recipe, seed, training)
+    state = resumed_state(
+        place, checkpoint.State(asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256])
+    )
     if state.epochs:
         checkpoint.restore(place, trainee, state)
-    batches = TrainingBatches(training, recipe, seed)
+    batches = TrainingBatches(training, recipe, seed, teacher)
     while state.epochs < recipe.epochs:
         losses = [row["val_loss"] for row in state.history]
         if schedule.should_stop(recipe, losses):
@@ -100,22 +106,23 @@ def train(
         }
         state.history.append(row)
         state.best = schedule.best_epoch([r[recipe.monitor] for r in state.history], recipe.monitor)
-        checkpoint.save(place, trainee, state)
-        on_epoch(state)
+        if workers.current().first:
+            checkpoint.save(place, trainee, state)
+            on_epoch(state)
+        workers.together("epoch")  # the others read what the first wrote
         watcher.epoch(row)
     trainee.set_weights(checkpoint.best_weights(place, state))  # the network shares its layers
     return network, state
 
 
-def resumed_state(place: Path, recipe: Recipe, seed: int, training: Dataset) -> checkpoint.State:
-    """The state to go on from, or a new one. Raises DataError where the checkpoint is of another run."""
-    fresh = checkpoint.State(asdict(recipe), seed, training.sha256)
+def resumed_state(place: Path, fresh: checkpoint.State) -> checkpoint.State:
+    """The state to go on from, or `fresh`. Raises DataError where the checkpoint is of another run."""
     state = checkpoint.load_state(place)
     if state is None:
         return fresh
     state.recipe = asdict(Recipe(state.recipe["name"])) | state.recipe  # it may be older than a field
     state.recipe["augmentation"] = asdict(Augmentation()) | state.recipe["augmentation"]
-    for name in ("recipe", "seed", "data_sha256"):
+    for name in ("recipe", "seed", "data_sha256", "teacher"):
         if getattr(state, name) != getattr(fresh, name):
             raise DataError(f"{place} is of a training with another {name}: choose another --out")
     return state

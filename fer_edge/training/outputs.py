@@ -22,10 +22,10 @@ from fer_edge.opencv import cv2
 from fer_edge.spec import INPUT_SHAPE, ModelCard, TensorSpec
 from fer_edge.training import networks
 from fer_edge.training.batches import predict
+from fer_edge.training.checkpoint import State
 from fer_edge.training.device import Device
 from fer_edge.training.recipes import Recipe
 from fer_edge.training.reference import ReferenceCheck
-from fer_edge.training.schedule import best_epoch
 
 History = list[dict[str, float]]
 
@@ -40,7 +40,7 @@ class Run:
     seed: int
     device: Device
     check: ReferenceCheck
-    history: History
+    state: State
 
 
 def write_history(folder: Path, history: History) -> None:
@@ -89,7 +89,7 @@ def versions() -> dict[str, str]:
 def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> ModelCard:
     """The card of a trained float32 network; `metrics`: its metrics.json value."""
     training, recipe = run.protocol.train, run.recipe
-    best = run.history[best_epoch([row[recipe.monitor] for row in run.history], recipe.monitor)]
+    best = run.state.history[run.state.best]
     reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
     return ModelCard(
         name=recipe.name,
@@ -106,12 +106,13 @@ def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> Model
             "sha256": training.sha256,
             "protocol": run.protocol.name,
             "training_pictures": len(training),
+            **({"teachers": run.state.teacher} if run.state.teacher else {}),
         },
         seed=run.seed,
         versions=versions(),
         measured={
             "trained_on": str(run.device),
-            "epochs": len(run.history),
+            "epochs": run.state.epochs,
             "best_epoch": best["epoch"],
             "val_loss": best["val_loss"],
             "val_accuracy": best["val_accuracy"],
@@ -139,8 +140,7 @@ def write_all(run: Run, reference: keras.Model) -> dict[str, Any]:
     )
     files.write_text(folder / "card.json", describe(run, reference, metrics).to_json())
     files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    draw_curves(
-        folder / "curves.png", run.history, f"{run.recipe.name}: {len(run.history)} epochs, {protocol.name}"
-    )
+    title = f"{run.recipe.name}: {run.state.epochs} epochs, {protocol.name}"
+    draw_curves(folder / "curves.png", run.state.history, title)
     report.draw_evaluation(metrics, folder / "confusion_matrix.png")
     return metrics

@@ -57,7 +57,8 @@ class Recipe:
     weight_decay: decoupled, times the learning rate (Loshchilov & Hutter 2019).
     balance_classes: weighs each class by all / (classes x its count).
     votes_weight: weight of a second head that learns FER+'s votes beside the labels and is left out of
-    the network that ships; 0 for none.
+    the network that ships; 0 for none. teacher_weight: what part of the labels' place the probabilities
+    of the teachers that are given take (0..1).
     reference_*: tolerances of the reference check between training device and float32 on the CPU.
     """
 
@@ -77,6 +78,7 @@ class Recipe:
     label_smoothing: float = 0.0
     balance_classes: bool = False
     votes_weight: float = 0.0
+    teacher_weight: float = 0.0
     monitor: str = "val_loss"
     reference_agreement: float = 0.97
     reference_loss_difference: float = 0.02
@@ -93,6 +95,7 @@ class Recipe:
             "learning_rate must be above 0": self.learning_rate > 0,
             "patience must be at least 1": self.patience >= 1,
             "votes_weight must be at least 0": self.votes_weight >= 0,
+            "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
         for complaint, holds in checks.items():

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from fer_edge import console, files
 from fer_edge.data import ferplus, load, protocol_splits
-from fer_edge.errors import GateError, OutputError
-from fer_edge.training import device, fit, outputs, recipes, reference
+from fer_edge.errors import GateError, OutputError, UsageError
+from fer_edge.training import device, fit, outputs, recipes, reference, teacher, workers
 from fer_edge.training.progress import TrainingProgress
 
 
@@ -48,19 +48,32 @@ def run(
     skip_bad_rows: bool = False,
     labels: str | None = None,
     votes: Path | None = None,
+    teachers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Trains into `folder`; gives the metrics on the protocol's report split.
 
-    labels: as in ferplus.chosen. votes: FER+'s table, where the recipe learns from it.
+    Of several processes (`workers`) only the first writes; the others give {}.
 
-    Raises OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError
-    past the recipe's reference tolerances (the model is written all the same, so that it can be looked at).
+    labels: as in ferplus.chosen. votes: FER+'s table, where the recipe learns from it. teachers: models,
+    by name or path, where it learns from them.
+
+    Raises UsageError for teachers without a teacher_weight in the recipe, or the other way round,
+    OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError past the
+    recipe's reference tolerances (the model is written all the same, so that it can be looked at).
     """
+    if bool(teachers) != bool(recipe.teacher_weight):
+        raise UsageError(
+            f"recipe {recipe.name} has teacher_weight {recipe.teacher_weight:g}: "
+            + ("it learns from no --teacher" if teachers else "name whom it learns from with --teacher MODEL")
+        )
     used = device.prepare(precision)
     console.say(str(used))
     try:
-        with _alone(folder):
-            _make_ready(folder, resume, force)
+        me = workers.current()
+        with _alone(folder) if me.first else contextlib.nullcontext():
+            if me.first:
+                _make_ready(folder, resume, force)
+            workers.together("ready")
             dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
             dataset = ferplus.chosen(dataset if votes is None else ferplus.attach(dataset, votes), labels)
             protocol = protocol_splits(dataset, recipe.protocol)
@@ -73,11 +86,15 @@ def run(
                     folder=folder,
                     seed=seed,
                     watcher=progress,
+                    teacher=teacher.opened(teachers),
                     on_epoch=lambda state: outputs.write_history(folder, state.history),
                 )
-            built = reference.rebuild(network, recipe)
+            if not me.first:
+                return {}
+            with workers.alone():
+                built = reference.rebuild(network, recipe)
             check = reference.check(network, built, protocol.validation, recipe)
-            done = outputs.Run(folder, recipe, protocol, seed, used, check, state.history)
+            done = outputs.Run(folder, recipe, protocol, seed, used, check, state)
             metrics = outputs.write_all(done, built)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
