@@ -19,6 +19,7 @@ COLORS: dict[str | None, Color] = {
     "sad": (230, 150, 60),
     "surprise": (60, 150, 250),
     "neutral": (200, 200, 200),
+    "contempt": (150, 200, 60),  # of FER+
     None: (130, 130, 130),
 }
 OTHER_COLOR: Color = (220, 200, 80)  # labels of a foreign model

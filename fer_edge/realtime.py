@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from fer_edge.analysis import Analyser, FrameResult
 from fer_edge.errors import FerEdgeError
 from fer_edge.sinks.screen import Screen
-from fer_edge.sinks.sink import Sink
+from fer_edge.sinks.sink import Sink, is_awake
 from fer_edge.sources.capture import Capture
 from fer_edge.sources.newest import NewestFrame
 from fer_edge.sources.reconnect import Patience
@@ -26,7 +26,8 @@ class Loop:
     """One run over one source. `summary` is valid at any time, also after a failure.
 
     sinks: get every frame analysed; on a live source the ones that want pictures get every frame shown.
-    screen: the display, None without one. stop: set by whoever wants the run to end.
+    screen: the display, None without one. stop: set by whoever wants the run to end. alive: called as
+    often as the loop goes round, also while it waits for a live source.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Loop:
         pace: Pace = Pace(),  # noqa: B008 (frozen)
         patience: Patience = Patience(),  # noqa: B008 (frozen)
         stop: threading.Event | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._sinks = list(sinks)
         self._screen = screen
         self._patience = patience
         self._stop = stop or threading.Event()
+        self._alive = alive
         self._steps = Steps(analyser, pace, self._stop)
         self.summary = self._steps.summary
         self._failure: Exception | None = None
@@ -82,14 +85,15 @@ class Loop:
     # --- a file ---
 
     def _run_recorded(self, capture: Capture) -> None:
-        pictures = self._screen is not None or any(sink.wants_picture for sink in self._sinks)
         while self._steps.wants_more():
+            self._alive()
             with self._steps.stages.measure("read"):
                 frame = capture.read()
             if frame is None:
                 return
             result = self._steps.analysed(frame)
-            annotated = self._steps.draw(frame) if pictures else None
+            drawn = self._screen is not None or any(map(is_awake, self._sinks))
+            annotated = self._steps.draw(frame) if drawn else None
             with self._steps.stages.measure("write"):
                 for sink in self._sinks:
                     sink.write(result, annotated)
@@ -132,6 +136,7 @@ class Loop:
         logs = [sink for sink in self._sinks if not sink.wants_picture]
         last = -1
         while self._steps.wants_more():
+            self._alive()
             taken = newest.take(last, POLL_S)
             if taken is None:
                 if newest.ended:
@@ -152,10 +157,11 @@ class Loop:
             taken = newest.take(last, 0.02)
             if taken is not None:
                 last, frame = taken
-                annotated = self._steps.draw(frame)
+                drawn = self._screen is not None or any(map(is_awake, shown))
+                annotated = self._steps.draw(frame) if drawn else None
                 for sink in shown:
                     sink.write(FrameResult(frame, last, self._steps.faces), annotated)
-                if self._screen is not None:
+                if self._screen is not None and annotated is not None:
                     self._screen.put(annotated)
             if self._screen is not None and self._screen.refresh():
                 return

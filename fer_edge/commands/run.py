@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fer_edge import console
-from fer_edge.commands.options import Force, Json, Seed
-from fer_edge.errors import FerEdgeError
+from fer_edge.commands import run_options as options
+from fer_edge.commands.options import Force, Json
+from fer_edge.errors import FerEdgeError, UsageError
 from fer_edge.sinks.outputs import Outputs
 
 if TYPE_CHECKING:
     from fer_edge.realtime import Loop
     from fer_edge.sinks.screen import Screen
+    from fer_edge.sinks.web import WebPage
     from fer_edge.sources.capture import Capture
 
-Option = typer.Option
-OutputPath = Path | None
+DEFAULT_HOST = "127.0.0.1"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,55 +32,30 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0.",
-        ),
-    ] = None,
-    camera: Annotated[
-        str | None, Option("--camera", metavar="N", help="Camera: number, /dev path, or 'pi'.")
-    ] = None,
-    model: Annotated[
-        str | None, Option("--model", metavar="NAME|PATH", help="Shipped model or .tflite file.")
-    ] = None,
-    card: Annotated[
-        OutputPath, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
-    ] = None,
-    threads: Annotated[int, Option("--threads", min=1, help="Threads of the computations.")] = 1,
-    detector: Annotated[str, Option("--detector", help="haar or yunet.")] = "haar",
-    detector_model: Annotated[
-        OutputPath, Option("--detector-model", metavar="FILE", help="YuNet's .onnx file.")
-    ] = None,
-    every: Annotated[int, Option("--every", min=1, help="Analyse one frame of N.")] = 1,
-    max_fps: Annotated[
-        float | None, Option("--max-fps", min=0.01, help="Take no more frames a second.")
-    ] = None,
-    smooth: Annotated[
-        float, Option("--smooth", min=0.0, metavar="SECONDS", help="Half-life of the averaging; 0: none.")
-    ] = 0.3,
-    min_size: Annotated[
-        int | None, Option("--min-size", min=1, metavar="PIXELS", help="Smallest face to look for.")
-    ] = None,
-    min_confidence: Annotated[
-        float, Option("--min-confidence", min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
-    ] = 0.0,
-    save: Annotated[
-        OutputPath, Option("--save", metavar="FILE", help="Annotated video, or picture of a picture.")
-    ] = None,
-    jsonl: Annotated[
-        OutputPath, Option("--jsonl", metavar="FILE", help="A JSON line a frame; - for standard output.")
-    ] = None,
-    csv: Annotated[OutputPath, Option("--csv", metavar="FILE", help="A row a face.")] = None,
-    snapshot: Annotated[
-        OutputPath, Option("--snapshot", metavar="FILE", help="The frame of the surest face, as a picture.")
-    ] = None,
-    headless: Annotated[bool, Option("--headless", help="No window.")] = False,
-    max_frames: Annotated[int | None, Option("--max-frames", min=1, help="End after so many frames.")] = None,
+    source: options.Source = None,
+    camera: options.Camera = None,
+    model: options.Model = None,
+    card: options.Card = None,
+    threads: options.Threads = 1,
+    detector: options.Detector = "haar",
+    detector_model: options.DetectorModel = None,
+    every: options.Every = 1,
+    max_fps: options.MaxFps = None,
+    smooth: options.Smooth = 0.3,
+    min_size: options.MinSize = None,
+    min_confidence: options.MinConfidence = 0.0,
+    save: options.Save = None,
+    jsonl: options.Jsonl = None,
+    csv: options.Csv = None,
+    snapshot: options.Snapshot = None,
+    web: options.Web = None,
+    web_host: options.WebHost = DEFAULT_HOST,
+    web_token: options.WebToken = None,
+    headless: options.Headless = False,
+    max_frames: options.MaxFrames = None,
     force: Force = False,
     json: Json = None,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     stop = _stop_on_signals()
@@ -94,6 +69,7 @@ def run(
     from fer_edge.sinks.opening import open_sinks
     from fer_edge.sources.opening import make_capture
     from fer_edge.steps import Pace
+    from fer_edge.systemd import Watchdog
 
     def make() -> Capture:
         return make_capture(source, camera, threads)
@@ -114,16 +90,20 @@ def run(
         min_confidence=min_confidence,
         still=capture.is_still,
     )
+    page = _page(web, web_host, web_token, analyser.labels)
     screen = None if headless else _screen()
-    if screen and not capture.is_live and not capture.is_still:
+    if (screen or page) and not capture.is_live and not capture.is_still:
         max_fps = max_fps or capture.fps  # a film is shown at its own speed
+    watchdog = Watchdog()
     loop = Loop(
         analyser,
-        open_sinks(capture, analyser.labels, outputs, force),
+        [*open_sinks(capture, analyser.labels, outputs, force), *([page] if page else [])],
         screen=screen,
         pace=Pace(every, max_fps, max_frames),
         stop=stop,
+        alive=watchdog.beat,
     )
+    watchdog.ready()
     about = {"source": capture.name, "model": str(classifier.path), "threads": threads}
     try:
         loop.run(capture, make)
@@ -145,6 +125,19 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     return stop
+
+
+def _page(port: int | None, host: str, token: str | None, labels: tuple[str, ...]) -> WebPage | None:
+    if port is None:
+        if host != DEFAULT_HOST:
+            raise UsageError("--web-host goes with --web PORT")
+        return None
+    from fer_edge.sinks.web import WebPage
+    from fer_edge.web.access import chosen
+
+    page = WebPage(chosen(host, token), port, labels)
+    console.say(f"live page: {page.url}")
+    return page
 
 
 def _screen() -> Screen | None:

@@ -11,7 +11,10 @@ from fer_edge.analysis import FrameResult
 
 
 class Sink(Protocol):
-    """wants_picture: whether `write` is to be given the annotated picture."""
+    """wants_picture: whether `write` is to be given the annotated picture.
+
+    A sink may have a property `asleep`: true while nobody looks, when nothing need be drawn for it.
+    """
 
     wants_picture: bool
 
@@ -20,3 +23,8 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finishes what was begun. Raises OutputError if the result is not whole."""
+
+
+def is_awake(sink: Sink) -> bool:
+    """Whether a sink that wants pictures wants one now."""
+    return sink.wants_picture and not getattr(sink, "asleep", False)

@@ -1,0 +1,166 @@
+"""The page's server from outside: what is served, to whom, how many, and what is refused."""
+
+import http.client
+import socket
+import threading
+import time
+
+import pytest
+
+from fer_edge.errors import OutputError
+from fer_edge.web.access import Access
+from fer_edge.web.server import PageServer
+from fer_edge.web.slot import Slot
+
+TOKEN = "abcdefgh12345678"
+LOCAL = Access("127.0.0.1")
+WAIT_S = 20
+
+
+@pytest.fixture
+def serve():
+    """Starts servers, and stops them at the end."""
+    started = []
+
+    def start(access=LOCAL, **options):
+        started.append(PageServer(access, 0, Slot(), Slot(), **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def ask(server, path, method="GET", **headers):
+    """The response; its body is read where it has an end."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=WAIT_S)
+    connection.request(method, path, headers=headers)
+    return connection.getresponse()
+
+
+def until(condition):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "part"),
+    [
+        ("/", "text/html", b"/page.js"),
+        ("/page.js", "text/javascript", b"EventSource"),
+        ("/page.css", "text/css", b"grid"),
+        ("/state.json", "application/json", b"{}"),
+    ],
+)
+def test_the_page_and_its_parts(serve, path, kind, part):
+    response = ask(serve(), path)
+    assert response.status == 200
+    assert response.headers["Content-Type"].startswith(kind)
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert part in response.read()
+
+
+def test_nothing_else_is_served_and_nothing_can_be_sent(serve):
+    server = serve()
+    for path in ("/../server.py", "/page/index.html", "/page.js/", "//etc/passwd", "/%2e%2e/server.py"):
+        assert ask(server, path).status == 404
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert ask(server, "/", method).status == 501
+
+
+def test_a_foreign_name_for_this_machine_is_turned_away(serve):
+    assert ask(serve(), "/state.json", Host="evil.example").status == 403
+
+
+def test_the_token_is_needed_and_becomes_a_cookie(serve):
+    server = serve(Access("127.0.0.1", TOKEN))
+    assert ask(server, "/").status == 403
+    assert ask(server, "/video.mjpg?token=wrong").status == 403
+    entry = ask(server, f"/?token={TOKEN}")
+    assert (entry.status, entry.headers["Location"]) == (303, "/")
+    cookie = entry.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert ask(server, "/", Cookie=cookie.split(";")[0]).status == 200
+    assert server.url.endswith(f"/?token={TOKEN}")
+
+
+def test_pictures_and_states_arrive_as_they_come(serve):
+    server = serve()
+    server.jpeg.put(b"first")
+    server.state.put('{"frame": 1}')
+    video, events = ask(server, "/video.mjpg"), ask(server, "/events")
+    assert video.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
+    assert [video.readline().strip() for _ in range(5)] == [
+        b"--frame",
+        b"Content-Type: image/jpeg",
+        b"Content-Length: 5",
+        b"",
+        b"first",
+    ]
+    assert events.readline() == b'data: {"frame": 1}\n'
+    assert events.readline() == b"\n"
+    server.state.put('{"frame": 2}')
+    assert events.readline() == b'data: {"frame": 2}\n'
+
+
+def test_the_end_is_told(serve):
+    server = serve()
+    events = ask(server, "/events")
+    until(lambda: server._open["events"] == 1)
+    server.stop()
+    assert b"event: end" in events.read()
+
+
+def test_more_viewers_than_allowed_are_told_so_and_a_place_becomes_free(serve):
+    server = serve(max_viewers=2)
+    server.jpeg.put(b"picture")
+    viewers = [ask(server, "/video.mjpg") for _ in range(2)]
+    assert [viewer.status for viewer in viewers] == [200, 200]
+    assert server.watching == 2
+    assert ask(server, "/video.mjpg").status == 503
+    assert ask(server, "/").status == 200  # the page itself can still be had
+    viewers[0].close()
+    leaving = threading.Event()
+
+    def pictures():
+        while not leaving.wait(0.01):
+            server.jpeg.put(b"picture" * 5000)
+
+    threading.Thread(target=pictures, daemon=True).start()
+    until(lambda: server.watching == 1)
+    assert ask(server, "/video.mjpg").status == 200
+    leaving.set()
+
+
+def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
+    server = serve()
+    stuck = socket.create_connection(server.server_address)
+    stuck.sendall(b"GET /video.mjpg HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    until(lambda: server.watching == 1)
+    for number in range(300):
+        server.jpeg.put(bytes([number % 256]) * 200_000)
+    quick = ask(server, "/video.mjpg")
+    quick.readline(), quick.readline(), quick.readline(), quick.readline()
+    assert quick.read(200_000) == bytes([299 % 256]) * 200_000  # the newest, not the first
+    stuck.close()
+
+
+def test_connections_without_end_are_hung_up_on(serve):
+    server = serve(max_viewers=1)
+    idle = [socket.create_connection(server.server_address) for _ in range(18)]
+    until(lambda: server._connections._value == 0)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        ask(server, "/")
+    for connection in idle:
+        connection.close()
+    until(lambda: server._connections._value == 18)
+    assert ask(server, "/").status == 200
+
+
+def test_a_port_that_is_taken_is_said(serve):
+    port = serve().server_address[1]
+    with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
+        PageServer(Access("127.0.0.1"), port, Slot(), Slot())
