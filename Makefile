@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORTRAIT = $$($(BIN)/python -c "import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / 'data/astronaut.png')")
 
-.PHONY: help demo test lint fuzz check-models clean
+.PHONY: help demo test lint fuzz bench check-models clean
 
 help:
 	@echo "make demo          draw faces, train, convert, compare, name the expression in a photograph"
 	@echo "make test          the test suite"
 	@echo "make lint          ruff and mypy"
 	@echo "make fuzz          damaged and hostile inputs of every kind (INPUTS=10000 of each)"
+	@echo "make bench         all figures of the documentation anew (DATA=fer2013.csv CLIP=video.mp4; quiet machine)"
 	@echo "make check-models  the shipped models against SHA256SUMS"
 
 $(VENV)/.demo: pyproject.toml
@@ -40,6 +41,10 @@ lint: $(VENV)/.dev
 INPUTS ?= 10000
 fuzz: $(VENV)/.dev
 	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep
+
+FACES ?= 1
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run_all.py --data "$(DATA)" --clip "$(CLIP)" --faces $(FACES)
 
 check-models:
 	cd models && sha256sum --check --strict SHA256SUMS

@@ -1,17 +1,74 @@
 #!/usr/bin/env python3
-"""Puts the table of a benchmark into README.md, between its markers.
+"""Puts what was measured into README.md, between its markers, from the files in benchmarks/results.
 
-Usage: python benchmarks/update_readme.py benchmarks/results/shipped.md
+Usage: python benchmarks/update_readme.py
+
+`<!-- NAME -->` to `<!-- /NAME -->`: bench (the models with one thread in float32 and int8), loop, peers. A
+part without markers or without its file is left alone.
 """
 
-import sys
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+from fer_edge import files
+from fer_edge.bench import output, sheets
 
-table = Path(sys.argv[1]).read_text(encoding="utf-8").strip()
-text = README.read_text(encoding="utf-8")
-head, _, rest = text.partition(BEGIN)
-_, _, tail = rest.partition(END)
-README.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}", encoding="utf-8")
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+FORMATS = ("float32", "int8")
+
+
+def bench(results: Path) -> str:
+    """The main table, shortened: every format and thread count stands in results/README.md."""
+    value = json.loads((results / "shipped.json").read_text())
+    fewest = min(row["threads"] for row in value["results"])
+    rows = [row for row in value["results"] if row["threads"] == fewest and row["format"] in FORMATS]
+    return output.main_markdown({**value, "results": rows or value["results"]})
+
+
+def loop(results: Path) -> str:
+    """The loop's table."""
+    return sheets.loop(json.loads((results / "loop.json").read_text())).markdown()
+
+
+def peers(results: Path) -> str:
+    """What peers/run.py wrote."""
+    return (results / "peers.md").read_text()
+
+
+PARTS: dict[str, Callable[[Path], str]] = {"bench": bench, "loop": loop, "peers": peers}
+
+
+def updated(text: str, parts: dict[str, str]) -> str:
+    """The text with each part between its markers; unchanged where a marker is missing."""
+    for name, part in parts.items():
+        head, begin, rest = text.partition(f"<!-- {name} -->")
+        _, end, tail = rest.partition(f"<!-- /{name} -->")
+        if begin and end:
+            text = f"{head}{begin}\n{part.strip()}\n{end}{tail}"
+    return text
+
+
+def read_parts(results: Path) -> dict[str, str]:
+    """Each part whose file is there."""
+    found: dict[str, str] = {}
+    for name, part in PARTS.items():
+        try:
+            found[name] = part(results)
+        except FileNotFoundError:
+            print(f"no results for {name}: left as it is")
+    return found
+
+
+def main(readme: Path = README, results: Path = HERE / "results") -> None:
+    """Rewrites the README."""
+    text: Any = readme.read_text(encoding="utf-8")
+    files.write_text(readme, updated(text, read_parts(results)))
+
+
+if __name__ == "__main__":
+    main()

@@ -77,7 +77,7 @@ def _scatter(axes: Axes, rows: list[Row], costs: list[float], title: str) -> Non
         marker = MARKERS[Format(known)] if known else OTHER_MARKER
         colour = f"C{families.index(family) % 10}"
         axes.scatter(cost, gain, marker=marker, color=colour, s=60, label=row["model"], zorder=2)
-    _log_axis(axes, costs)
+    log_axis(axes, costs)
     axes.set_xlabel(title)
 
 
@@ -94,11 +94,11 @@ def _spread(axes: Axes, rows: list[Row]) -> None:
         f"{row['model']}, {row['threads']} thr{' *' if row['disturbed'] else ''}" for row in reversed(rows)
     ]
     axes.set_yticks(range(len(rows)), names)
-    _log_axis(axes, [row["latency_ms"][key] for row in rows for key in ("min", "p99")])
+    log_axis(axes, [row["latency_ms"][key] for row in rows for key in ("min", "p99")])
     axes.set_xlabel("latency, ms: median (dot), to p90 (bar), to p99 (line); * the machine was busy")
 
 
-def _log_axis(axes: Axes, values: Sequence[float]) -> None:
+def log_axis(axes: Axes, values: Sequence[float]) -> None:
     """A logarithmic x axis with marks at 1, 2, 5, 10, ... round the values."""
     low, high = min(values) / 1.25, max(values) * 1.25
     marks = [digit * 10.0**power for power in range(-5, 7) for digit in (1, 2, 5)]

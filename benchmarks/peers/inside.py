@@ -1,0 +1,160 @@
+"""The measurement, in the peers' environment: see run.py."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx_files
+import subjects
+from report import markdown
+
+from fer_edge import data, machine, metrics, shipped
+from fer_edge.bench import timing
+from fer_edge.bench.accuracy import split_name
+
+HERE = Path(__file__).resolve().parent
+SLOW_PICTURES = 300
+PACKAGES = ("tensorflow", "keras", "onnxruntime", "openvino", "ai-edge-litert", "tf2onnx", "fer", "deepface")
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory() as folder:
+        options.onnx_folder = options.onnx_folder or Path(folder)
+        if options.one is not None:
+            print(json.dumps(one(_all(options)[options.one])))
+            return
+        value = measure(options)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(value, indent=2) + "\n")
+    print(markdown(value))
+    if options.markdown:
+        options.markdown.write_text(markdown(value))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path, default=Path("peers.json"))
+    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--data")
+    parser.add_argument("--clip")
+    parser.add_argument("--frames", type=int, default=150, help="of the clip")
+    parser.add_argument("--file", action="append", default=[], metavar="NAME=PATH:LOW:HIGH")
+    parser.add_argument("--weights", default=split_name(shipped.DEFAULT_MODEL)[0])
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--onnx-folder", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _all(options: argparse.Namespace) -> list[subjects.Subject]:
+    found = subjects.ours() + subjects.same_weights(options.weights, options.onnx_folder) + subjects.others()
+    return found + [subjects.given(text) for text in options.file]
+
+
+def measure(options: argparse.Namespace) -> dict:
+    described = machine.describe()
+    dataset = data.load(options.data) if options.data else None
+    training = dataset.part("Training").images if dataset else data.drawn_faces(200, 0)[0]
+    onnx_files.write(
+        shipped.find_model(f"{options.weights}_float32"), options.onnx_folder, np.asarray(training)
+    )
+    rows, ready, failed = [], [], []
+    for index, subject in enumerate(_all(options)):
+        print(f"loading {subject.name}", file=sys.stderr, flush=True)
+        try:
+            alone = _apart(options, index)
+            ready.append(subject.load())
+        except Exception as error:  # a peer that does not load is reported, and the others measured
+            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            failed.append({"name": subject.name, "reason": lines[-1].strip()[:200]})
+            continue
+        rows.append({**_about(subject), **alone})
+    faces = list(data.drawn_faces(16, 0)[0])
+    print("timing", file=sys.stderr, flush=True)
+    timings, others = timing.interleaved([_cycled(predict, faces) for predict in ready], 10, options.runs)
+    for row, timed in zip(rows, timings, strict=True):
+        row.update(timing.summary(timed), disturbed=timing.disturbed(timed, others))
+    if dataset:
+        for row, predict in zip(rows, ready, strict=True):
+            row.update(_accuracy(predict, dataset.part("PrivateTest"), row.pop("slow")))
+    versions = {name: _version(name) for name in PACKAGES}
+    value = {
+        "schema": 1,
+        "machine": {**described, "others_share": others, "packages": versions},
+        "rows": rows,
+    }
+    return {**value, "not_measured": failed, "clip": _clip(options) if options.clip else None}
+
+
+def one(subject: subjects.Subject) -> dict:
+    """In a process of its own: load time with the imports, and memory after a first inference."""
+    start = time.perf_counter()
+    predict = subject.load()
+    predict(np.full((48, 48), 128, np.uint8))
+    return {"start_s": time.perf_counter() - start, "peak_rss_mib": machine.peak_rss_mib()}
+
+
+def _apart(options: argparse.Namespace, index: int) -> dict:
+    command = [sys.executable, str(HERE / "inside.py"), "--one", str(index), "--weights", options.weights]
+    command += ["--onnx-folder", str(options.onnx_folder)]
+    command += [part for text in options.file for part in ("--file", text)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip() or f"exit {done.returncode}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _about(subject: subjects.Subject) -> dict:
+    size = subject.file.stat().st_size if subject.file else None
+    about = {"name": subject.name, "library": subject.library, "bytes": size}
+    return {**about, "same_weights": subject.same_weights, "slow": subject.slow}
+
+
+def _cycled(predict: subjects.Predict, faces: list[np.ndarray]):
+    turn = iter(range(1 << 60))
+    return lambda: predict(faces[next(turn) % len(faces)])
+
+
+def _accuracy(predict: subjects.Predict, part, slow: bool) -> dict:
+    chosen = np.arange(len(part))[:: max(1, len(part) // SLOW_PICTURES) if slow else 1]
+    named = np.array([predict(np.asarray(part.images[index])).argmax() for index in chosen])
+    cm = metrics.confusion_matrix(part.labels[chosen], named, 7)
+    interval = metrics.wilson_interval(int(cm.trace()), len(chosen))
+    value = {"accuracy": metrics.accuracy(cm), "accuracy_interval": list(interval), "pictures": len(chosen)}
+    return {**value, "macro_f1": float(metrics.f1(cm).mean())}
+
+
+def _clip(options: argparse.Namespace) -> dict:
+    runs: dict[str, list[dict]] = {"ours": [], "fer": []}
+    watch = timing.Watch()
+    for _ in range(3):
+        for which, rows in runs.items():
+            print(f"clip: {which}", file=sys.stderr, flush=True)
+            command = [sys.executable, str(HERE / "clip.py"), which, options.clip, str(options.frames)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
+            rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
+    middle = {which: sorted(rows, key=lambda row: row["fps"])[1] for which, rows in runs.items()}
+    others = watch.others_share()  # the runs themselves are other processes too: told, not judged
+    ratios = sorted(a["fps"] / b["fps"] for a, b in zip(runs["ours"], runs["fer"], strict=True))
+    about = {"video": Path(options.clip).name, "model": shipped.DEFAULT_MODEL, "others_share": others}
+    return {**about, **middle, "ratio": ratios[1], "ratio_low": ratios[0], "ratio_high": ratios[-1]}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    main()

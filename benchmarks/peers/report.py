@@ -1,0 +1,56 @@
+"""The peers' result as Markdown."""
+
+from __future__ import annotations
+
+from fer_edge.bench.output import BUSY, size
+from fer_edge.bench.sheets import Sheet, ms
+from fer_edge.tables import percent
+
+
+def markdown(value: dict) -> str:
+    """Both tables and what could not be measured. Ratios are to the fastest of ours in the same run."""
+    ours = [row for row in value["rows"] if row["name"].startswith("fer-edge ")]
+    fastest = min(ours, key=lambda row: row["latency_ms"]["p50"])
+    rows = [_cells(row, fastest["latency_ms"]["p50"]) for row in value["rows"]]
+    packages = ", ".join(
+        f"{name} {version}" for name, version in value["machine"]["packages"].items() if version
+    )
+    notes = [
+        f"{value['machine']['cpu']}, one thread each, in turn in one process; x: times of {fastest['name']}. "
+        "start and MiB: a process that imports, loads and infers once. Accuracy on PrivateTest; an asterisk "
+        f"behind it: on some hundreds of its pictures. {packages}."
+    ]
+    notes += [f"Not measured: {one['name']} ({one['reason']})." for one in value["not_measured"]]
+    if any(row["disturbed"] for row in value["rows"]):
+        notes.append(BUSY + ".")
+    headers = ("program", "size", "p50 ms", "x", "start s", "MiB", "acc %", "F1 %")
+    text = Sheet("peers", headers, tuple(rows), notes=("\n\n".join(notes),)).markdown()
+    return text + ("\n" + _clip(value["clip"]) if value.get("clip") else "")
+
+
+def _cells(row: dict, fastest_ms: float) -> tuple[str, ...]:
+    p50 = row["latency_ms"]["p50"]
+    part = "\\*" if row.get("pictures") and row["pictures"] < 1000 else ""
+    return (
+        row["name"],
+        "-" if row["bytes"] is None else size(row["bytes"]),
+        ms(p50) + ("\\*" if row["disturbed"] else ""),
+        f"{p50 / fastest_ms:.1f}",
+        f"{row['start_s']:.2f}",
+        "-" if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}",
+        percent(row.get("accuracy")) + part,
+        percent(row.get("macro_f1")),
+    )
+
+
+def _clip(clip: dict) -> str:
+    rows = []
+    for name, key in ((f"fer-edge, {clip['model']}", "ours"), ("fer 25.10.3, Haar, its tflite", "fer")):
+        own = clip[key]
+        found = f"{own['frames_with_face']} of {own['frames']}"
+        rows.append((name, f"{own['fps']:.1f}", found, f"{own['peak_rss_mib']:.0f}"))
+    note = (
+        f"{clip['video']}, whole pipeline, one thread, nothing drawn or saved: {clip['ratio']:.1f} times the "
+        f"frames a second ({clip['ratio_low']:.1f} to {clip['ratio_high']:.1f} in three pairs of runs)."
+    )
+    return Sheet("clip", ("pipeline", "fps", "face in", "MiB"), tuple(rows), notes=(note,)).markdown()
