@@ -17,7 +17,7 @@ def quiet_training() -> None:
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     for package in ("keras", backend):
         if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, "train", "this command")
+            raise MissingExtraError(package, "jax" if backend == "jax" else "train", "this command")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():
         importlib.import_module("keras")
