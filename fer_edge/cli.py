@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from fer_edge import __version__
-from fer_edge.commands import bench, convert, data, doctor, evaluate, inspect, run, spread, sweep, train
+from fer_edge.commands import (
+    bench,
+    convert,
+    data,
+    doctor,
+    evaluate,
+    inspect,
+    report,
+    run,
+    spread,
+    sweep,
+    train,
+)
 from fer_edge.errors import FerEdgeError
 
 app = typer.Typer(
@@ -19,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (data, train, sweep, evaluate, spread, convert, inspect, bench, run, doctor):
+for module in (data, train, sweep, evaluate, spread, convert, inspect, bench, run, report, doctor):
     module.register(app)
 
 

@@ -57,6 +57,12 @@ def color_of(label: str | None) -> Color:
     return COLORS.get(label, OTHER_COLOR)
 
 
+def hex_color(label: str | None) -> str:
+    """The same colour as pages and plots write it: `#rrggbb`."""
+    blue, green, red = color_of(label)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 def _put_text(
     canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], *, height: float, color: Color
 ) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fer_edge import machine
 from fer_edge.analysis import Face, FrameResult
 from fer_edge.opencv import cv2
-from fer_edge.overlay import color_of
+from fer_edge.overlay import hex_color
 from fer_edge.web.access import Access
 from fer_edge.web.server import MAX_VIEWERS, PageServer
 from fer_edge.web.slot import Slot
@@ -33,7 +33,7 @@ class WebPage:
         self, access: Access, port: int, labels: tuple[str, ...], max_viewers: int = MAX_VIEWERS
     ) -> None:
         self._labels = labels
-        self._colors = {label: _hex(color_of(label)) for label in (*labels, None)}
+        self._colors = {label: hex_color(label) for label in (*labels, None)}
         self._jpeg, self._state = Slot[bytes](), Slot[str]()
         self._server = PageServer(access, port, self._jpeg, self._state, max_viewers)
         self.url = self._server.url
@@ -137,8 +137,3 @@ def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return picture
     size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _hex(color_bgr: tuple[int, int, int]) -> str:
-    blue, green, red = color_bgr
-    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -1,7 +1,8 @@
 """A live source read by a thread of its own: only the newest frame counts.
 
 A slot and not a queue: who is slow gets the newest frame, and the ones between are counted as
-dropped. A source that breaks off or goes silent is opened anew, with growing waits and an end to them.
+dropped. A source that breaks off, goes silent or freezes is opened anew, with growing waits and an end
+to them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Callable
 from fer_edge.analysis import Frame
 from fer_edge.errors import SourceError
 from fer_edge.sources.capture import Capture
+from fer_edge.sources.frozen import Stillness
 from fer_edge.sources.reconnect import Patience, no_first_frame, opened_again
 
 CLOSE_WAIT_S = 0.5
+NO_FRAMES = "gives no frames"
 
 
 class NewestFrame:
@@ -33,6 +36,8 @@ class NewestFrame:
         self._heard_s = 0.0
         self._start_s: float | None = None
         self._thread: threading.Thread | None = None
+        self._stillness = Stillness(patience.frozen_s)
+        self._why = NO_FRAMES
 
     def start(self, capture: Capture) -> None:
         """Reads the capture, which is open already, in a thread."""
@@ -105,10 +110,11 @@ class NewestFrame:
             self._heard_s = time.monotonic()  # waiting on purpose is not hanging
             return session == self._session
 
-        return opened_again(self._make, self._patience.reconnect_waits_s, wanted)
+        why, self._why = self._why, NO_FRAMES
+        return opened_again(self._make, self._patience.reconnect_waits_s, wanted, why)
 
     def _read(self, session: int, capture: Capture) -> None:
-        """Until the source falls silent, ends, or is no longer wanted."""
+        """Until the source falls silent, freezes, ends, or is no longer wanted."""
         heard_s = time.monotonic()
         try:
             while session == self._session:
@@ -117,6 +123,9 @@ class NewestFrame:
                 if frame is not None:
                     heard_s = now_s
                     self._publish(session, frame)
+                    if self._stillness.is_suspicious(frame.bgr, now_s):
+                        self._why = f"has given the same picture for {self._patience.frozen_s:g} s"
+                        return
                 elif capture.ended:
                     self._finish(session)
                 elif self._number < 0 and now_s - heard_s > self._patience.first_frame_s:

@@ -14,10 +14,12 @@ from fer_edge.sources.capture import Capture
 @dataclass(frozen=True)
 class Patience:
     """first_frame_s: wait for the first frame. silence_s: then between two frames, before opening the
-    source anew. reconnect_waits_s: pauses before each attempt; after the last the source is given up."""
+    source anew. frozen_s: for how long the very same picture may come before that. reconnect_waits_s: pauses
+    before each attempt; after the last the source is given up."""
 
     first_frame_s: float = 10.0
     silence_s: float = 5.0
+    frozen_s: float = 10.0
     reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -30,17 +32,15 @@ def no_first_frame(name: str, waited_s: float) -> str:
 
 
 def opened_again(
-    make: Callable[[], Capture], waits_s: Sequence[float], wanted: Callable[[], bool]
+    make: Callable[[], Capture], waits_s: Sequence[float], wanted: Callable[[], bool], why: str
 ) -> Capture | None:
-    """A new capture that is open; None once it is no longer `wanted`.
+    """A new capture that is open; None once it is no longer `wanted`. why: what is wrong, for the warnings.
 
     Raises SourceError after the last attempt.
     """
     name = make().name
     for attempt, wait_s in enumerate(waits_s, 1):
-        console.warn(
-            f"{name} gives no frames: opening it again in {wait_s:g} s ({attempt} of {len(waits_s)})"
-        )
+        console.warn(f"{name} {why}: opening it again in {wait_s:g} s ({attempt} of {len(waits_s)})")
         end_s = time.monotonic() + wait_s
         while wanted() and time.monotonic() < end_s:
             time.sleep(0.02)

@@ -1,0 +1,45 @@
+"""`fer-edge report`: a recording's expressions over time, as a picture and as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_edge.commands.options import Force, Json
+
+Log = Annotated[Path, typer.Argument(metavar="LOG", help="What run --jsonl wrote.")]
+Png = Annotated[
+    Path | None, typer.Option("--png", metavar="FILE", help="The picture; default: beside the log, as .png.")
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="The page; default: beside the log, as .html.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+
+    @app.command(
+        epilog="Example: fer-edge run clip.mp4 --headless --jsonl c.jsonl && fer-edge report c.jsonl"
+    )
+    def report(log: Log, png: Png = None, html: Html = None, json: Json = None, force: Force = False) -> None:
+        """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
+        from fer_edge import console, files
+        from fer_edge.timeline import log as logs
+        from fer_edge.timeline import page, plot
+
+        console.reserve_stdout(json)
+        png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
+        files.refuse_to_overwrite_any((png, html, json), force)
+        recording = logs.read(log)
+        plot.draw(recording, png)
+        files.write_text(html, page.page(recording))
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in recording.shares.items())
+        console.say(
+            f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "
+            f"{recording.frames_with_face}, {len(recording.faces)} different: {shares or 'no expression'}"
+        )
+        console.say(f"wrote {png} and {html}")
+        console.write_json(json, logs.as_dict(recording, recording.faces), force)

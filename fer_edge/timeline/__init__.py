@@ -1,0 +1,1 @@
+"""What a `run --jsonl` log tells: read, summed up, drawn over time."""
