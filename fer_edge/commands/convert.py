@@ -65,6 +65,7 @@ def convert(
     recipe: Recipe = "default",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the model's folder.")] = None,
     name: Annotated[str | None, typer.Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
+    labels: options.Labels = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
     json: options.Json = None,
@@ -91,7 +92,7 @@ def convert(
     if wanted.targets:
         formats = targets.formats(wanted.targets, formats if all_ or any(asked.values()) else ())
     request = Request(
-        model, data, formats, recipe, calibration_samples, out, name, seed, skip_bad_rows, force
+        model, data, formats, recipe, calibration_samples, out, name, seed, skip_bad_rows, force, labels
     )
     if not wanted.targets:
         run(request, json)
@@ -119,6 +120,7 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Card (JSON) of a file that carries none.")
     ] = None,
     recipe: Recipe = "default",
+    labels: options.Labels = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
     json: options.Json = None,
@@ -131,4 +133,4 @@ def verify(
     console.reserve_stdout(json)
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    check(Check(converted, model, data, format_, card, recipe, seed, skip_bad_rows, force), json)
+    check(Check(converted, model, data, format_, card, recipe, seed, skip_bad_rows, force, labels), json)

@@ -46,11 +46,13 @@ def choose(dataset: Dataset, samples: int, seed: int, size_hw: tuple[int, int] =
     The committed rows where they are for this data, number and seed, else `draw`. Raises DataError if
     what comes out is no fit calibration (`check`).
     """
-    ids, origin = committed(dataset.sha256, samples, seed), "committed rows"
+    ids, origin = None, "committed rows"
+    if dataset.label_names == LABELS:
+        ids = committed(dataset.sha256, samples, seed)
     if ids is None:
         ids, origin = draw(dataset, samples, seed), f"drawn with seed {seed}"
     chosen = dataset.rows(np.isin(dataset.ids, ids)).part("Training")
-    check(chosen.images, chosen.labels)
+    check(chosen.images, chosen.labels, chosen.label_names)
     faces = np.stack([resize_face(np.asarray(face), size_hw) for face in chosen.images])
     return Calibration(pinned(faces), chosen.ids, f"{origin} of {Path(dataset.path).name}")
 
@@ -62,13 +64,13 @@ def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
     """
     training = dataset.part("Training")
     order = np.random.default_rng(seed).permutation(len(training))
-    ranked = [order[training.labels[order] == label] for label in range(len(LABELS))]
+    ranked = [order[training.labels[order] == label] for label in range(len(dataset.label_names))]
     rounds = max((len(rows) for rows in ranked), default=0)
     turns = [rows[k] for k in range(rounds) for rows in ranked if k < len(rows)]
     return np.sort(training.ids[np.array(turns[:samples], np.int64)])
 
 
-def check(images: NDArray[Any], labels: NDArray[np.integer]) -> None:
+def check(images: NDArray[Any], labels: NDArray[np.integer], names: tuple[str, ...] = LABELS) -> None:
     """Raises DataError, with the figure that shows it, unless the pictures can set ranges.
 
     Refused: another dtype than uint8, too few, a class missing, the wrong scale, noise.
@@ -77,11 +79,11 @@ def check(images: NDArray[Any], labels: NDArray[np.integer]) -> None:
         raise DataError(f"calibration pictures are {images.dtype}: gray levels 0..255 as uint8 are needed")
     if len(images) < LEAST_PICTURES:
         raise DataError(f"{len(images)} calibration pictures: at least {LEAST_PICTURES} are needed")
-    counts = np.bincount(labels, minlength=len(LABELS))
-    lacking = [f"{name} {n}" for name, n in zip(LABELS, counts, strict=True) if n < LEAST_PER_CLASS]
+    counts = np.bincount(labels, minlength=len(names))
+    lacking = [f"{name} {n}" for name, n in zip(names, counts, strict=True) if n < LEAST_PER_CLASS]
     if lacking:
         raise DataError(
-            f"calibration covers {np.count_nonzero(counts)} of {len(LABELS)} classes well enough or not at "
+            f"calibration covers {np.count_nonzero(counts)} of {len(names)} classes well enough or not at "
             f"all ({', '.join(lacking)}): at least {LEAST_PER_CLASS} pictures of each are needed"
         )
     levels = images.reshape(len(images), -1)

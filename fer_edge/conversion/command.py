@@ -9,7 +9,7 @@ from typing import Any
 from fer_edge import console, files, modelfile, predictors, shipped
 from fer_edge.classifier import Classifier
 from fer_edge.conversion import calibration, recipes, reference, session, source
-from fer_edge.data import load
+from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
 from fer_edge.spec import Format
 
@@ -28,6 +28,7 @@ class Request:
     seed: int
     skip_bad_rows: bool
     force: bool
+    labels: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Check:
     seed: int
     skip_bad_rows: bool
     force: bool
+    labels: str | None = None
 
 
 def run(request: Request, json: str | None) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     for format_ in request.formats:
         recipe.limits(format_)
     source.import_keras()
-    dataset = load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed)
+    dataset = ferplus.chosen(
+        load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed), request.labels
+    )
     against = reference.measure(path, dataset, recipe, request.seed)
     chosen = None
     if set(request.formats) & set(session.INTEGER):
@@ -111,7 +115,9 @@ def check(request: Check, json: str | None) -> dict[str, Any]:
     recipe = recipes.read(shipped.recipe("convert", request.recipe))
     recipe.limits(format_)
     model, _ = source.find(request.model)
-    dataset = load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed)
+    dataset = ferplus.chosen(
+        load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed), request.labels
+    )
     against = reference.measure(model, dataset, recipe, request.seed)
     found = reference.verify(classifier, against, recipe, format_)
     data = modelfile.read_bytes(path)

@@ -67,7 +67,6 @@ def card(
         known,
         name=name,
         format=format_.value,
-        labels=LABELS,
         input=taken,
         output=given,
         architecture=known.architecture or against.model.name,

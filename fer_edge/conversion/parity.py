@@ -53,13 +53,14 @@ def compare(
     reference: NDArray[np.float32],
     labels: NDArray[np.int64],
     limits: Thresholds,
+    names: tuple[str, ...] = LABELS,
 ) -> Parity:
-    """Judges probabilities, float32 (N, 7), of the same N pictures by the converted file and by Keras.
+    """Judges probabilities, float32 (N, len(names)), of the same N pictures by the file and by Keras.
 
     Raises DataError for too few pictures to judge by.
     """
     check_count(len(labels))
-    scores = metrics.scores(metrics.confusion_matrix(labels, converted.argmax(axis=1), len(LABELS)), LABELS)
+    scores = metrics.scores(metrics.confusion_matrix(labels, converted.argmax(axis=1), len(names)), names)
     right, right_fp32 = (p.argmax(axis=1) == labels for p in (converted, reference))
     differences = np.abs(converted.astype(np.float64) - reference)
     finite = bool(np.isfinite(converted).all())
@@ -72,7 +73,7 @@ def compare(
         accuracy_fp32=float(right_fp32.mean()),
         macro_f1=scores["macro_f1"],
         recall={label: row["recall"] for label, row in scores["per_class"].items()},
-        failures=(*_far(converted, reference, limits), *_lost(right, right_fp32, labels, limits))
+        failures=(*_far(converted, reference, limits), *_lost(right, right_fp32, labels, limits, names))
         if finite
         else ("gives values that are not numbers (NaN or infinite)",),
     )
@@ -92,13 +93,17 @@ def _far(converted: NDArray[np.float32], reference: NDArray[np.float32], limits:
 
 
 def _lost(
-    right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], labels: NDArray[np.int64], limits: Thresholds
+    right: NDArray[np.bool_],
+    right_fp32: NDArray[np.bool_],
+    labels: NDArray[np.int64],
+    limits: Thresholds,
+    names: tuple[str, ...],
 ) -> Iterator[str]:
     """What is wrong with the labels: accuracy, or one class that collapses though the mean holds."""
     everywhere = np.ones(len(labels), bool)
     if lost := _loss(right, right_fp32, everywhere, limits.accuracy_loss):
         yield f"loses {lost / len(labels):.2%} of accuracy, {limits.accuracy_loss:.2%} allowed"
-    for index, label in enumerate(LABELS):
+    for index, label in enumerate(names):
         of = labels == index
         if _loss(right, right_fp32, of, limits.recall_loss):
             now, before = int(right[of].sum()), int(right_fp32[of].sum())

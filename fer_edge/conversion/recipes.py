@@ -38,8 +38,9 @@ class Recipe:
     """One way of converting; recipes/*.toml hold what is used.
 
     calibration_samples: pictures of Training that set the ranges of integer files. parity_pictures: at
-    most so many of PublicTest prove a file. float_layers, fold_tail, narrow_ranges: see `integer`, `tail` and
-    `ranges`. logit_floor_percentile: see `tail.AffineTail`.
+    most so many of PublicTest prove a file. float_layers, fold_tail, narrow_ranges, equalise (0..1),
+    refine: see `integer`, `tail`, `ranges`, `equalising` and `rounding`. logit_floor_percentile: see
+    `tail.AffineTail`.
     """
 
     name: str = "default"
@@ -48,6 +49,8 @@ class Recipe:
     float_layers: int = 1
     fold_tail: bool = True
     narrow_ranges: bool = True
+    equalise: float = 0.75
+    refine: bool = True
     logit_floor_percentile: float = 1.0
     thresholds: dict[str, Thresholds] = field(default_factory=dict)
 
@@ -56,6 +59,7 @@ class Recipe:
             "calibration_samples must be at least 1": self.calibration_samples >= 1,
             "parity_pictures must be at least 1": self.parity_pictures >= 1,
             "float_layers must be at least 0": self.float_layers >= 0,
+            "equalise must lie in 0..1": 0 <= self.equalise <= 1,
             "logit_floor_percentile must lie in 0..100": 0 <= self.logit_floor_percentile <= 100,
         }
         for complaint, holds in checks.items():

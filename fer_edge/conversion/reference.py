@@ -22,7 +22,10 @@ SPLIT = "PublicTest"
 
 @dataclass(frozen=True)
 class Reference:
-    """A Keras model, its card if it has one, and what it says: probabilities float32 (N, 7)."""
+    """A Keras model, its card if it has one, and what it says.
+
+    probabilities: float32 (N, labels), in the order of the data set's `label_names`.
+    """
 
     path: Path
     card: ModelCard | None
@@ -46,17 +49,19 @@ def measure(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Referenc
 
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
-    model = source.load(path)
+    card = predictors.keras_card(path)
+    labels = LABELS if card is None else card.labels
+    model = source.load(path, labels)
     pictures = evaluation.select(dataset, "official", SPLIT, limit=recipe.parity_pictures, seed=seed)
     parity.check_count(len(pictures.dataset))
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(model(faces[..., None].astype(np.float32), training=False), np.float32)
 
-    subject = predictors.Predictor(path.name, LABELS, _size(model), predict)
+    subject = predictors.Predictor(path.name, labels, _size(model), predict)
     probabilities = _on_all(subject, pictures, "float32 in Keras")
     parity.check_probabilities(probabilities, str(path))
-    return Reference(path, predictors.keras_card(path), model, pictures, probabilities)
+    return Reference(path, card, model, pictures, probabilities)
 
 
 def verify(converted: Classifier, against: Reference, recipe: Recipe, format_: Format) -> parity.Parity:
@@ -64,14 +69,16 @@ def verify(converted: Classifier, against: Reference, recipe: Recipe, format_: F
     name = converted.path.stem
     subject = predictors.Predictor(name, tuple(converted.labels), converted.input_size, converted.predict)
     probabilities = _on_all(subject, against.pictures, f"verifying {format_.value}")
-    labels = against.pictures.dataset.labels
-    return parity.compare(probabilities, against.probabilities, labels, recipe.limits(format_))
+    part = against.pictures.dataset
+    return parity.compare(
+        probabilities, against.probabilities, part.labels, recipe.limits(format_), part.label_names
+    )
 
 
 def _on_all(subject: predictors.Predictor, pictures: evaluation.Selection, what: str) -> NDArray[np.float32]:
-    images = pictures.dataset.images
-    with tables.progress(what, len(images)) as step:
-        return evaluation.probabilities_of(subject, images, step=step)
+    part = pictures.dataset
+    with tables.progress(what, len(part)) as step:
+        return evaluation.probabilities_of(subject, part.images, labels=part.label_names, step=step)
 
 
 def _size(model: Any) -> tuple[int, int]:

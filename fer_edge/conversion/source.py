@@ -54,11 +54,11 @@ def import_keras() -> Any:
     return keras
 
 
-def load(path: Path) -> Any:
+def load(path: Path, labels: tuple[str, ...] = LABELS) -> Any:
     """The Keras model of a .keras file, in float32 whatever it was trained in.
 
     No code in the file is run (`safe_mode`). Raises ModelError, in one line, for any other file, and for
-    a model that does not take one gray picture and give one value for each of spec.LABELS.
+    a model that does not take one gray picture and give one value for each of `labels`.
     """
     keras = import_keras()
     if path.suffix != ".keras":
@@ -74,8 +74,8 @@ def load(path: Path) -> Any:
     taken, given = tuple(ends[0][0].shape), tuple(ends[1][0].shape)
     if len(taken) != 4 or None in taken[1:] or taken[3] != 1:
         raise ModelError(f"{path} takes {taken}: (None, height, width, 1), one gray picture, is needed")
-    if given != (None, len(LABELS)):
-        raise ModelError(f"{path} gives {given}: (None, {len(LABELS)}), one value for each label, is needed")
+    if given != (None, len(labels)):
+        raise ModelError(f"{path} gives {given}: (None, {len(labels)}), one value for each label, is needed")
     return model
 
 

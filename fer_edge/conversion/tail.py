@@ -37,9 +37,9 @@ _LINEAR_LAYERS = {"Conv2D", "BatchNormalization", "Dropout", "SpatialDropout2D"}
 class AffineTail:
     """A model as trunk -> linear layer -> largest value of each class -> softmax.
 
-    trunk: Keras model, faces float32 -> (1, ...) of `len(weights)` values. weights: float32 (values,
-    places * classes); bias: float32 (places * classes,). places: positions that each class's maximum
-    runs over. floor: logits below it count as it; None for none.
+    trunk: Keras model or another function, faces float32 -> (1, ...) of `len(weights)` values. weights:
+    float32 (values, places * classes); bias: float32 (places * classes,). places: positions that each
+    class's maximum runs over. floor: logits below it count as it; None for none.
     """
 
     trunk: Any
@@ -52,7 +52,7 @@ class AffineTail:
         """The whole model on a TensorFlow tensor, float32 (1, height, width, 1) -> (1, classes)."""
         import tensorflow as tf
 
-        values = tf.reshape(self.trunk(face, training=False), (1, len(self.weights)))
+        values = tf.reshape(self.trunk(face), (1, len(self.weights)))
         bias = self.bias if self.floor is None else self.bias - np.float32(self.floor)
         logits = tf.matmul(values, self.weights) + bias
         if self.floor is not None:
@@ -62,7 +62,7 @@ class AffineTail:
 
     def logits(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Largest values, float32 (N, classes), without the floor, of faces uint8 (N, height, width)."""
-        values = np.asarray(self.trunk(faces[..., None].astype(np.float32), training=False))
+        values = np.asarray(self.trunk(faces[..., None].astype(np.float32)))
         every = values.reshape(len(faces), -1) @ self.weights + self.bias
         return np.asarray(every.reshape(len(faces), self.places, -1).max(axis=1), np.float32)
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_edge.conversion import calibration, integer, ranges, recipes, reference, tail
+from fer_edge.conversion import calibration, integer, ranges, recipes, reference
 from fer_edge.conversion.ranges import best_range
+from fer_edge.spec import Format
 
 
 def _histogram(values: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
@@ -36,13 +37,18 @@ def test_a_few_far_values_are_clipped_where_that_costs_less() -> None:
 
 
 def test_pooling_takes_over_the_range_of_its_convolution(
-    against: reference.Reference, chosen: calibration.Calibration
+    against: reference.Reference, chosen: calibration.Calibration, recipe: recipes.Recipe
 ) -> None:
     flatbuffer_utils = pytest.importorskip("tensorflow.lite.tools.flatbuffer_utils")
-    folded = tail.find(against.model)
-    calibrated = integer._calibrated(against.model, folded, chosen.faces)
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(ranges.narrowed(calibrated, chosen.faces)))
-    before = flatbuffer_utils.read_model_from_bytearray(bytearray(calibrated)).subgraphs[0]
+    function = integer.network(against.model, Format.INT8, chosen.faces, recipe)
+    calibrated = integer._noted(function, (1, 48, 48, 1), chosen.faces)
+    model, wide = (
+        flatbuffer_utils.read_model_from_bytearray(
+            bytearray(ranges.measured(calibrated, chosen.faces, narrow))
+        )
+        for narrow in (True, False)
+    )
+    before = wide.subgraphs[0]
     graph = model.subgraphs[0]
     pooling = next(
         op for op in graph.operators if graph.tensors[op.outputs[0]].shape.tolist() == [1, 2, 2, 16]
@@ -57,8 +63,6 @@ def test_pooling_takes_over_the_range_of_its_convolution(
 def test_the_recipe_can_leave_ranges_as_they_are(
     against: reference.Reference, chosen: calibration.Calibration, recipe: recipes.Recipe
 ) -> None:
-    from fer_edge.spec import Format
-
     made = {
         narrow: integer.to_integer(
             against.model, Format.INT8, chosen.faces, recipe.override(narrow_ranges=narrow)
