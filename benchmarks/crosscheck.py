@@ -84,8 +84,8 @@ def sheet(value: dict[str, Any]) -> Sheet:
     agree = sum(row["agrees"] for row in value["rows"])
     note = (
         f"{value['machine']['cpu']}, {value['machine']['interpreter']}, one thread, median of {ROUNDS} "
-        f"rounds: {agree} of {len(rows)} agree within {100 * value['tolerance']:.0f} %. litert-benchmark prints "
-        "hundredths of a millisecond."
+        f"rounds: {agree} of {len(rows)} agree within {100 * value['tolerance']:.0f} %. litert-benchmark "
+        "prints hundredths of a millisecond."
     )
     headers = ("model", "fer-edge ms", "litert-benchmark ms", "difference %")
     return Sheet("cross-check", headers, rows, notes=(note + (f"\n\n{BUSY}." if value["disturbed"] else ""),))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = Path(os.environ.get("FER_EDGE_PEERS_ENV", HERE / ".venv"))
-WITHOUT_DEPENDENCIES = ("fer==25.10.3", "deepface==0.0.103")
+WITHOUT_DEPENDENCIES = ("fer==25.10.3", "deepface==0.0.103", "retina-face")
 
 
 def python() -> Path:
@@ -42,4 +42,5 @@ if __name__ == "__main__":
         sys.exit(0)
     inside = python()
     os.environ.update(PYTHONPATH=str(HERE.parents[1]), TF_CPP_MIN_LOG_LEVEL="3", PYTHONWARNINGS="ignore")
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
     os.execv(inside, [str(inside), str(HERE / "inside.py"), *sys.argv[1:]])

@@ -82,13 +82,6 @@ def given(text: str) -> Subject:
     return Subject(name, "keras", path, lambda: _foreign_keras(path, span))
 
 
-def _one_thread() -> None:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
-
-
 def _tf_lite(path: Path) -> Predict:
     import tensorflow as tf
 
@@ -130,7 +123,6 @@ def _openvino(path: Path) -> Predict:
 
 
 def _keras(path: Path, compiled: bool) -> Predict:
-    _one_thread()
     import keras
     import tensorflow as tf
 
@@ -144,7 +136,6 @@ def _keras(path: Path, compiled: bool) -> Predict:
 
 
 def _fer(tflite: bool) -> Predict:
-    _one_thread()
     from fer.fer import FER
 
     detector = FER(use_tflite=tflite)
@@ -178,7 +169,6 @@ def _foreign_tflite(path: Path, span: tuple[float, float]) -> Predict:
 
 
 def _foreign_keras(path: Path, span: tuple[float, float]) -> Predict:
-    _one_thread()
     import keras
     import tensorflow as tf
 
