@@ -1,0 +1,73 @@
+"""The loop's benchmark: frames at other sizes, faces counted, one real run."""
+
+import numpy as np
+import pytest
+
+from fer_edge.analysis import Frame, FrameResult
+from fer_edge.bench import loop, sheets
+from fer_edge.bench.run import silent
+from fer_edge.errors import SourceError
+from fer_edge.shipped import find_model
+from fer_edge.sources.video import VideoFile
+
+
+def test_frames_keep_their_proportions_between_black_bars():
+    wide = np.full((90, 160, 3), 200, np.uint8)
+    got = loop.framed(wide, (320, 240))  # doubled to 320 x 180, 30 rows of black above and below
+    assert got.shape == (240, 320, 3)
+    assert (got[30:210] == 200).all()
+    assert not got[:30].any()
+    assert not got[210:].any()
+    tall = loop.framed(np.full((200, 100, 3), 9, np.uint8), (320, 240))  # 120 wide, from 100 to 220
+    assert (tall[:, 100:220] == 9).all()
+    assert not tall[:, :100].any()
+    assert not tall[:, 220:].any()
+
+
+def test_faces_found_and_boxes_too_many():
+    counter = loop.Counter(known=2)
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, "clip")
+    for faces in ((), ("a",), ("a", "b"), ("a", "b", "c")):
+        counter.write(FrameResult(frame, 0, faces), None)
+    assert (counter.frames, counter.found, counter.extra) == (4, 5, 1)
+
+
+def test_the_middle_run_is_told_with_the_ends():
+    rows = [{"fps": fps, "disturbed": fps == 30, "frames": 5} for fps in (30, 10, 20)]
+    got = loop._merged(rows)
+    assert (got["fps"], got["fps_low"], got["fps_high"], got["disturbed"]) == (20, 10, 30, True)
+
+
+@pytest.fixture
+def clip(tmp_path, media):
+    """Six frames of a real face, 320 pixels wide."""
+    import cv2
+
+    source, path = VideoFile(media / "neutral_to_smile.mp4"), tmp_path / "clip.mp4"
+    source.open()
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (320, 180))
+    for _ in range(6):
+        writer.write(cv2.resize(source.read().bgr, (320, 180)))
+    writer.release()
+    source.close()
+    return path
+
+
+def test_a_real_run(clip):
+    setting = loop.Setting(clip, 1, find_model("tuned_int8"), rounds=1, sizes=((320, 240),))
+    value = loop.run(setting, silent)
+    (row,) = value["loop"]["rows"]
+    assert (row["width"], row["height"], row["frames"]) == (320, 240, 6)
+    assert (row["found"], row["extra"]) == (1, 0)
+    assert {"read", "detect", "crop", "classify", "draw", "write", "other"} == row["stages_ms"].keys()
+    assert sum(row["stages_ms"].values()) == pytest.approx(1000 / row["fps"])
+    assert 30 < row["peak_rss_mib"] < 300
+    (cells,) = sheets.loop(value).rows
+    assert (cells[0], cells[-3], cells[-2]) == ("320x240", "100.0", "0")
+
+
+def test_what_is_no_video_is_refused(tmp_path):
+    path = tmp_path / "no.mp4"
+    path.write_text("no video")
+    with pytest.raises(SourceError, match=r"no\.mp4"):
+        loop.run(loop.Setting(path, 1, find_model("tuned_int8")), silent)
