@@ -50,7 +50,7 @@ def _optimizer(recipe: Recipe) -> keras.Optimizer:
 
 def _with_votes(network: keras.Model, logits: Any) -> Any:
     """The logits, (N, classes), and eight more from the features that the last weighted layer sees."""
-    features = next(layer for layer in reversed(network.layers) if layer.weights).input
+    features = _head(network).input
     if len(features.shape) == 4:
         features = layers.GlobalAveragePooling2D(name="votes_features")(features)
     return layers.Concatenate()([logits, layers.Dense(len(ferplus.LABELS), name="votes")(features)])
@@ -79,3 +79,24 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
 
     trainee.compile(_optimizer(recipe), loss, metrics=[accuracy], jit_compile="auto")
     return network, trainee
+
+
+def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32]]) -> keras.Model | None:
+    """The recipe's network with the votes' head in place of the labels': FER+'s eight expressions.
+
+    weights: of the trainee that `compiled(recipe, classes)` gives. None for a network whose last layer is
+    not such a head's (`paper`'s is a convolution).
+    """
+    network, trainee = compiled(recipe, classes)
+    trainee.set_weights(weights)
+    votes = networks.build(recipe.network, recipe.dropout, len(ferplus.LABELS), networks.batch_normalisation)
+    head = _head(network)
+    if not isinstance(head, layers.Dense):
+        return None
+    for layer, twin in zip(network.layers, votes.layers, strict=True):
+        twin.set_weights((trainee.get_layer("votes") if layer is head else layer).get_weights())
+    return votes
+
+
+def _head(network: keras.Model) -> Any:
+    return next(layer for layer in reversed(network.layers) if layer.weights)

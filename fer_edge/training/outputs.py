@@ -89,7 +89,6 @@ def versions() -> dict[str, str]:
 def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> ModelCard:
     """The card of a trained float32 network; `metrics`: its metrics.json value."""
     training, recipe = run.protocol.train, run.recipe
-    best = run.state.history[run.state.best]
     reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
     return ModelCard(
         name=recipe.name,
@@ -113,9 +112,9 @@ def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> Model
         measured={
             "trained_on": str(run.device),
             "epochs": run.state.epochs,
-            "best_epoch": best["epoch"],
-            "val_loss": best["val_loss"],
-            "val_accuracy": best["val_accuracy"],
+            "best_epoch": run.state.best + 1,
+            "val_loss": run.check.loss_float32,
+            "val_accuracy": run.check.accuracy_float32,
             "reference_check": run.check.to_dict(),
             "report": {key: metrics[key] for key in reported}
             | {"recall": {label: scores["recall"] for label, scores in metrics["per_class"].items()}},

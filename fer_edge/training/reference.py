@@ -31,6 +31,13 @@ class ReferenceCheck:
     accuracy_float32: float
     passed: bool
 
+    def __str__(self) -> str:
+        return (
+            f"reference check on {self.pictures} pictures: agreement {self.agreement:.4f}, largest "
+            f"difference {self.max_abs_diff:.4f}, loss {self.loss_device:.4f} on the device and "
+            f"{self.loss_float32:.4f} in float32"
+        )
+
     def to_dict(self) -> dict[str, float | int | bool]:
         return asdict(self)
 

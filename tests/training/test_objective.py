@@ -75,3 +75,18 @@ def test_classes_of_ferplus_learn_shares(data):
 def test_votes_that_are_missing_are_asked_for(data):
     with pytest.raises(UsageError, match="--votes"):
         objective.targets(dataclasses.replace(data, votes=None), RECIPE)
+
+
+def test_votes_network_gives_what_the_second_head_gave(data):
+    _, trainee = objective.compiled(RECIPE, 7)
+    votes = objective.votes_network(RECIPE, 7, trainee.get_weights())
+    faces = data.images[..., None].astype(np.float32)
+    logits = np.asarray(keras.ops.convert_to_numpy(trainee(faces, training=False)), np.float64)
+    given = keras.ops.convert_to_numpy(votes(faces, training=False))
+    np.testing.assert_allclose(given, np.exp(log_softmax(logits[:, 7:])), atol=1e-5)
+
+
+def test_paper_network_has_no_such_head():
+    recipe = dataclasses.replace(RECIPE, network="paper")
+    _, trainee = objective.compiled(recipe, 7)
+    assert objective.votes_network(recipe, 7, trainee.get_weights()) is None
