@@ -80,6 +80,15 @@ def nano(
     return _residual("nano", residual.NANO, dropout, classes, batch_norm)
 
 
+def large(
+    dropout: float = 0.1,
+    classes: int = len(LABELS),
+    batch_norm: Callable[[], Any] = layers.BatchNormalization,
+) -> keras.Model:
+    """`edge`, half as wide again: a teacher."""
+    return _residual("large", residual.LARGE, dropout, classes, batch_norm)
+
+
 def _residual(
     name: str, widths: tuple[int, ...], dropout: float, classes: int, batch_norm: Callable[[], Any]
 ) -> keras.Model:
@@ -91,7 +100,7 @@ def _residual(
     return keras.Model(inputs, x, name=name)
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper, "edge": edge, "nano": nano}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper, "edge": edge, "nano": nano, "large": large}
 
 
 def build(

@@ -15,6 +15,7 @@ from keras import layers
 EDGE = (32, 64, 80)
 """Channels at 24, 12 and 6 pixels."""
 NANO = (16, 32, 32)
+LARGE = (48, 96, 120)
 
 
 def convolution(
