@@ -24,7 +24,7 @@ from fer_edge.bench import parts, timing
 from fer_edge.bench.output import BUSY
 from fer_edge.bench.sheets import Sheet, ms
 
-ROUNDS, RUNS, WARMUP = 3, 500, 50
+ROUNDS, WARMUP = 3, 50
 TOOL = Path(sys.executable).with_name("litert-benchmark")
 
 
@@ -33,10 +33,11 @@ def main() -> None:
     parser.add_argument("--json", required=True)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--tolerance", type=float, default=10.0)
+    parser.add_argument("--runs", type=int, default=500)
     options = parser.parse_args()
     if not TOOL.exists():
         sys.exit(f"there is no {TOOL}: pip install 'ai-edge-litert>=2.3'")
-    value = measure(shipped.models(), options.tolerance / 100)
+    value = measure(shipped.models(), options.runs, options.tolerance / 100)
     text = sheet(value).markdown()
     print(text)
     if options.markdown:
@@ -45,14 +46,14 @@ def main() -> None:
     sys.exit(0 if all(row["agrees"] for row in value["rows"]) else 3)
 
 
-def measure(paths: list[Path], tolerance: float) -> dict[str, Any]:
+def measure(paths: list[Path], runs: int, tolerance: float) -> dict[str, Any]:
     """A row a model: `ours_ms`, `litert_ms`, `ratio`, `agrees`, and whether the machine was busy."""
     described, watch = machine.describe(), timing.Watch()
     taken: dict[Path, list[tuple[float, float]]] = {path: [] for path in paths}
     for _ in range(ROUNDS):
         for path, pairs in taken.items():
-            (own,) = parts.measure([parts.Subject(path, 1, None)], RUNS, seed=0)
-            pairs.append((own["inference"], litert_ms(path)))
+            (own,) = parts.measure([parts.Subject(path, 1, None)], runs, seed=0)
+            pairs.append((own["inference"], litert_ms(path, runs)))
     # the tool's own process is another one, and takes one core about half of the time
     cores, others = machine.usable_cores(), watch.others_share()
     rows = []
@@ -65,12 +66,12 @@ def measure(paths: list[Path], tolerance: float) -> dict[str, Any]:
     return {**value, "disturbed": busy, "rows": rows}
 
 
-def litert_ms(path: Path) -> float:
+def litert_ms(path: Path, runs: int) -> float:
     """The tool's median, in milliseconds."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         command = [sys.executable, str(TOOL), "--model", str(path), "--num_threads", "1"]
-        command += ["--num_runs", str(RUNS), "--warmup_runs", str(WARMUP), "--result_json", str(result)]
+        command += ["--num_runs", str(runs), "--warmup_runs", str(WARMUP), "--result_json", str(result)]
         subprocess.run(command, capture_output=True, check=True, timeout=300)
         return float(json.loads(result.read_text())["latency"]["median_ms"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -11,21 +12,35 @@ from fer_edge import console
 if TYPE_CHECKING:
     from rich.table import Table
 
+_REDRAWN_S = 0.1
 PLAIN_WIDTH = 240  # columns of a table where there is no terminal: wide enough that nothing is cut
 
 
 @contextlib.contextmanager
 def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, nothing elsewhere; the value is called with the number of steps done."""
+    """A bar on a terminal, nothing elsewhere; the value is called with the number of steps done.
+
+    The bar is drawn by that call alone, ten times a second at most: a thread of its own would disturb
+    what `bench` times.
+    """
     out = console.console()
     if not out.is_terminal:
         yield lambda done: None
         return
     from rich.progress import Progress
 
-    with Progress(console=out, transient=True) as bar:
+    with Progress(console=out, transient=True, auto_refresh=False) as bar:
         task = bar.add_task(what, total=steps)
-        yield lambda done: bar.advance(task, done)
+        drawn_s = 0.0
+
+        def step(done: int) -> None:
+            nonlocal drawn_s
+            bar.advance(task, done)
+            if time.monotonic() - drawn_s > _REDRAWN_S:
+                bar.refresh()
+                drawn_s = time.monotonic()
+
+        yield step
 
 
 def show(table: Table) -> None:

@@ -84,7 +84,7 @@ def floors(result: dict[str, Any]) -> Sheet:
     rows = []
     for row in result["results"]:
         floor, p50 = row["floor_ms"], row["latency_ms"]["p50"]
-        cells = [row["model"], str(row["threads"]), f"{row['macs'] / 1e6:.1f}", ms(floor), ms(p50)]
+        cells = [row["model"], str(row["threads"]), f"{row['macs'] / 1e6:.1f}", ms(floor)]
         cells.append("-" if floor is None else f"{p50 / floor:.2f}")
         rows.append((*cells, *(_range(projection) for projection in row["projections"])))
     int8 = "-" if limit["int8_gmacs"] is None else f"{limit['int8_gmacs']:.0f} in int8 ({limit['int8_by']})"
@@ -93,12 +93,13 @@ def floors(result: dict[str, Any]) -> Sheet:
         f"({limit['float32_by']}), {int8}, {limit['cache_gbs']:.0f} GB/s in its cache, "
         f"{limit['memory_gbs']:.1f} GB/s in memory. The floor is the multiply-accumulates at that rate, or "
         "the weights read once from the cache.",
-        "Boards are projections, not measurements, of the network alone on one core: at the core's peak, to "
+        "Pi 4 and Pi 5 are projections, not measurements, of the network alone on one core: at the core's peak, to "
         "the rate at which MobileNet v1 was published to run there (a dash: not published). "
         + "; ".join(limit["boards"])
         + ".",
     )
-    headers = ("model", "thr", "M MAC", "floor ms", "p50 ms", "x floor", *(f"{board} ms" for board in boards))
+    short = (f"{board.removeprefix('Raspberry ')} ms" for board in boards)
+    headers = ("model", "thr", "M MAC", "floor ms", "x floor", *short)
     return Sheet("how near to the limit", headers, tuple(rows), notes=notes)
 
 

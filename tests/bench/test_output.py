@@ -143,7 +143,7 @@ def test_sheets_say_parts_floor_and_operators():
     parts, floors, operators = sheets.all_of(with_everything())
     assert parts.rows == (("paper_dynamic_range", "1", "0.050", "0.003", "0.400", "0.005"),)
     # 0.41 / 0.328 = 1.25
-    assert floors.rows == (("paper_dynamic_range", "1", "71.6", "0.328", "0.410", "1.25", "4.8 to -"),)
+    assert floors.rows == (("paper_dynamic_range", "1", "71.6", "0.328", "1.25", "4.8 to -"),)
     assert "52 G multiply-accumulates" in floors.notes[0]
     assert "projections, not measurements" in floors.notes[1]
     conv, softmax = operators.rows
