@@ -15,7 +15,7 @@ from fer_edge.workload import Work
 MOBILENET_V1_MACS = 569e6
 """MobileNet v1 1.0 at 224 px, multiply-accumulates (Howard et al., arXiv 1704.04861)."""
 
-_NEGLIGIBLE = 0.01  # share of the work that may be of another kind
+_NEGLIGIBLE = 0.05  # share of the work that may be of another kind
 _A72 = "Cortex-A72 Software Optimization Guide, Arm UAN 0016A: vector FMLA and SMLAL, one a cycle each"
 _A76 = "Cortex-A76 Software Optimization Guide, Arm PJDOC-466751330-7215: vector FMLA and SDOT, two a cycle"
 _NCNN = "ncnn benchmark/README.md, commit a4d2ea1d4422, 1 thread, the lowest of 10"

@@ -19,13 +19,17 @@ STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
 
 @dataclass(frozen=True)
 class Sheet:
-    """left: how many columns, from the first, hold text; the others hold numbers. notes: lines under it."""
+    """left: how many columns, from the first, hold text; the others hold numbers.
+
+    notes: lines under it. sources: more of them, for Markdown and HTML alone.
+    """
 
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left: int = 1
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """For the terminal, without the notes."""
@@ -40,7 +44,7 @@ class Sheet:
         """With the notes, without the title."""
         marks = ["---" if n < self.left else "--:" for n in range(len(self.headers))]
         lines = ["| " + " | ".join(cells) + " |" for cells in (self.headers, marks, *self.rows)]
-        return "\n".join([*lines, "", *self.notes]).rstrip() + "\n"
+        return "\n".join([*lines, "", *self.notes, *(f"- {line}" for line in self.sources)]).rstrip() + "\n"
 
     def html(self) -> str:
         """With title and notes."""
@@ -48,7 +52,7 @@ class Sheet:
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in self.rows
         )
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes + self.sources)
         table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
         return f"<h2>{escape(self.title)}</h2>\n<div>{table}</div>\n{notes}\n"
 
@@ -93,14 +97,12 @@ def floors(result: dict[str, Any]) -> Sheet:
         f"({limit['float32_by']}), {int8}, {limit['cache_gbs']:.0f} GB/s in its cache, "
         f"{limit['memory_gbs']:.1f} GB/s in memory. The floor is the multiply-accumulates at that rate, or "
         "the weights read once from the cache.",
-        "Pi 4 and Pi 5 are projections, not measurements, of the network alone on one core: at the core's peak, to "
-        "the rate at which MobileNet v1 was published to run there (a dash: not published). "
-        + "; ".join(limit["boards"])
-        + ".",
+        "Pi 4 and Pi 5 are projections, not measurements, of the network alone on one core: at the core's "
+        "peak, to the rate at which MobileNet v1 was published to run there (a dash: not published).",
     )
     short = (f"{board.removeprefix('Raspberry ')} ms" for board in boards)
     headers = ("model", "thr", "M MAC", "floor ms", "x floor", *short)
-    return Sheet("how near to the limit", headers, tuple(rows), notes=notes)
+    return Sheet("how near to the limit", headers, tuple(rows), notes=notes, sources=tuple(limit["boards"]))
 
 
 def operators(row: dict[str, Any]) -> Sheet:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console, files, tables
-from fer_edge.bench import compare, html, output, plot, sheets
+from fer_edge.bench import clip_sheets, compare, html, output, plot, sheets
 from fer_edge.errors import UsageError
 
 
@@ -26,14 +26,16 @@ def result(value: dict[str, Any]) -> None:
 
 
 def loop(value: dict[str, Any], markdown: Path | None) -> None:
-    """The table of `bench --loop`, also as Markdown where asked for."""
-    sheet = sheets.loop(value)
-    sheet_of(sheet)
+    """The tables of `bench --loop`, also as Markdown where asked for."""
+    shown = [sheets.loop(value), *clip_sheets.both(value["detectors"])]
+    for sheet in shown:
+        sheet_of(sheet)
     busy = any(row["disturbed"] for row in value["loop"]["rows"])
     if busy:
         console.say(output.BUSY)
     if markdown is not None:
-        files.write_text(markdown, sheet.markdown() + (output.BUSY + ".\n" if busy else ""))
+        text = "\n".join(sheet.markdown() for sheet in shown)
+        files.write_text(markdown, text + (output.BUSY + ".\n" if busy else ""))
 
 
 def sheet_of(sheet: sheets.Sheet) -> None:
