@@ -120,6 +120,30 @@ def test_a_sink_that_fails_ends_the_run_and_the_others_are_closed():
     assert (len(good.results), good.closed) == (1, 1)
 
 
+def test_signs_of_life_come_with_every_frame_and_while_a_camera_is_waited_for():
+    beats = []
+    run(FakeCapture([picture()] * 5), alive=lambda: beats.append(1))
+    assert len(beats) >= 5
+    beats.clear()
+    with pytest.raises(SourceError):
+        run(FakeCapture([], live=True), alive=lambda: beats.append(1))
+    assert beats
+
+
+def test_nothing_is_drawn_for_a_sink_that_sleeps():
+    class Page(ListSink):
+        asleep = True
+
+    page = Page(wants_picture=True)
+    run(FakeCapture([picture()] * 3), page)
+    run(FakeCapture([picture()] * 3, live=True, ends=True, interval_s=0.05), page)
+    assert len(page.results) >= 4  # it hears of every frame
+    assert page.pictures == []
+    page.asleep = False
+    run(FakeCapture([picture()] * 3), page)
+    assert len(page.pictures) == 3
+
+
 # --- live ---
 
 

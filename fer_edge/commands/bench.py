@@ -56,6 +56,12 @@ Loop = Annotated[
     Path | None,
     typer.Option("--loop", metavar="VIDEO", help="Instead, run the whole loop on a video, at three sizes."),
 ]
+YuNet = Annotated[
+    Path | None,
+    typer.Option(
+        "--detector-model", metavar="FILE", help="YuNet's .onnx: --loop measures that detector too."
+    ),
+]
 Faces = Annotated[int, typer.Option("--faces", min=0, help="Faces in each frame of --loop's video.")]
 
 
@@ -77,6 +83,7 @@ def register(app: typer.Typer) -> None:
         limits: Limits = False,
         profile: Profile = False,
         loop: Loop = None,
+        detector_model: YuNet = None,
         faces: Faces = 1,
         csv: Csv = None,
         markdown: Markdown = None,
@@ -101,11 +108,17 @@ def register(app: typer.Typer) -> None:
         config = Config(parse_threads(threads), warmup, runs, card, seed, limits, profile)
         paths = [shipped.find_model(name) for name in models] if models else shipped.models()
         if loop is not None:
+            from fer_edge.bench import clip, clip_sheets
             from fer_edge.bench import loop as looping
 
             model = paths[0] if models else shipped.find_model(shipped.DEFAULT_MODEL)
             setting = looping.Setting(loop, faces, model, config.threads[0])
             looped = looping.run(setting, tables.progress)
+            base = clip.Setting(
+                "", "", str(detector_model or ""), str(model), str(card or ""), setting.threads
+            )
+            rows = clip.rows([loop], base, with_yunet=detector_model is not None)
+            looped["detectors"] = clip_sheets.measured(rows, tables.progress)
             show.loop(looped, markdown)
             console.write_json(json, looped, force)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -58,27 +59,37 @@ class SavedFolder:
 
 
 class Snapshot:
-    """One annotated picture of a run: the frame whose face was named with the highest confidence."""
+    """One annotated picture of a run: the frame whose face was named with the highest confidence.
+
+    every_s: a better one is on disk after so long, so that a long run that is killed leaves it.
+    """
 
     wants_picture = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, every_s: float = 10.0) -> None:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"--snapshot {path}: a picture is saved as one of {' '.join(SUFFIXES)}")
         self._path = path
+        self._every_s = every_s
         self._best = -1.0
         self._picture: NDArray[np.uint8] | None = None
+        self._is_written = True
+        self._next_s = time.monotonic() + every_s
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Keeps the picture if it is the best so far; without any face, the first."""
+        """Keeps the picture if it is the best so far; without any face, the first. Raises OutputError."""
         assert annotated is not None, "wants_picture is set"
         confidence = max((face.confidence for face in result.faces), default=-0.5)
         if confidence > self._best:
             self._best = confidence
             self._picture = annotated.copy()
+            self._is_written = False
+        if not self._is_written and time.monotonic() >= self._next_s:
+            self.close()
 
     def close(self) -> None:
-        """Writes it. Raises OutputError."""
-        if self._picture is not None:
+        """Writes what is not written yet. Raises OutputError."""
+        if not self._is_written and self._picture is not None:
             write_picture(self._path, self._picture)
-            self._picture = None
+            self._is_written = True
+            self._next_s = time.monotonic() + self._every_s

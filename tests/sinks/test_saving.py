@@ -138,6 +138,15 @@ def test_the_snapshot_is_the_frame_of_the_surest_face(tmp_path):
     assert (cv2.imread(str(tmp_path / "s.png")) == 30).all()
 
 
+def test_a_killed_run_leaves_its_snapshot(tmp_path):
+    sink, lazy = Snapshot(tmp_path / "s.png", every_s=0), Snapshot(tmp_path / "l.png", every_s=3600)
+    for confidence, level in ((None, 10), (0.9, 30), (0.6, 40)):
+        for one in (sink, lazy):
+            one.write(result(confidence=confidence), picture(level))
+    assert (cv2.imread(str(tmp_path / "s.png")) == 30).all()  # nobody called close
+    assert not (tmp_path / "l.png").exists()  # not at every better frame
+
+
 @pytest.mark.parametrize(
     ("still", "name", "kind"),
     [

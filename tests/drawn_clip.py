@@ -1,0 +1,29 @@
+"""A video of a drawn face that the cascade finds: the loop from outside, without anybody's face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fer_edge.data.cartoon import draw_face
+
+SIZE = (320, 240)
+
+
+def drawn_clip(
+    path: Path, labels=("happy",), frames_each: int = 12, fps: float = 10.0, seed: int = 4
+) -> Path:
+    """Each expression for so many frames, the face wandering by a few pixels; MJPG in an .avi."""
+    random = np.random.default_rng(seed)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, SIZE)
+    for label in labels:
+        face = cv2.resize(draw_face(label, random), (140, 140), interpolation=cv2.INTER_CUBIC)
+        for n in range(frames_each):
+            gray = np.full(SIZE[::-1], int(np.median(face[0])), np.uint8)
+            left, top = 90 + n % 5, 50 + n % 3
+            gray[top : top + 140, left : left + 140] = face
+            writer.write(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
