@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_edge import files, paper
+from fer_edge import files, metrics, paper
 from fer_edge.errors import MissingExtraError
 from fer_edge.tables import new_table, percent
 
@@ -72,8 +72,18 @@ def explanation(result: dict[str, Any]) -> str:
         f"seed {settings['seed']}; {'; '.join(sorted(devices)) or 'nothing trained yet'}. "
         f"The table's epochs are the paper's; `epochs run` are ours. `val acc` and `val loss` are "
         f"those of the best epoch by {settings['recipe']['monitor']}; `last acc` is the last epoch's. "
-        "A dash is a figure of the paper that is not at hand."
+        f"{_chance(result)}A dash is a figure of the paper that is not at hand."
     )
+
+
+def _chance(result: dict[str, Any]) -> str:
+    """How far chance alone moves the best accuracy; nothing where there is none."""
+    rows = [row for part in result["stages"].values() for row in part["rows"] if "error" not in row]
+    if not rows:
+        return ""
+    count, best = result["settings"]["validation_pictures"], max(row["val_accuracy"] for row in rows)
+    low, high = metrics.wilson_interval(round(best * count), count)
+    return f"The 95 % interval of {percent(best)} % is {percent(low)} to {percent(high)}. "
 
 
 def markdown(result: dict[str, Any]) -> str:
