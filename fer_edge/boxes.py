@@ -22,13 +22,17 @@ def square_box(box_xywh: Box, margin: float) -> Box:
     return round(x + (w - side) / 2), round(y + (h - side) / 2), round(side), round(side)
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union, 0..1."""
+def common_area(a: Box, b: Box) -> int:
+    """Pixels that lie in both."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+    return max(width, 0) * max(height, 0)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union, 0..1."""
+    common = common_area(a, b)
+    return common / (a[2] * a[3] + b[2] * b[3] - common) if common else 0.0
 
 
 def is_new(box: Box, others: Sequence[Box], most: float = 0.2) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.analysis import Face
-from fer_edge.boxes import Box
+from fer_edge.boxes import Box, common_area
 from fer_edge.opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -40,8 +42,9 @@ class Overlay:
         canvas = self._canvas
         np.copyto(canvas, frame_bgr)
         unit = text_unit(canvas)
+        taken = [face.box_xywh for face in faces]
         for face in faces:
-            _draw_bars(canvas, face, self._labels, unit)
+            taken.append(_draw_bars(canvas, face, self._labels, unit, taken))
         for face in faces:
             _draw_box(canvas, face, unit)
         return canvas
@@ -88,27 +91,38 @@ def _draw_box(canvas: NDArray[np.uint8], face: Face, unit: float) -> None:
     _put_text(canvas, text, (left + round(unit / 4), top + round(unit)), height=unit, color=(0, 0, 0))
 
 
-def panel_place(box_xywh: Box, size: tuple[int, int], frame_wh: tuple[int, int]) -> tuple[int, int]:
-    """Upper left corner of a panel of `size` (w, h): beside the box where there is room, else in the
-    lower corner of the frame that is farther from the box."""
-    (x, y, w, _), (width, height), (frame_w, frame_h) = box_xywh, size, frame_wh
-    top = max(0, min(y, frame_h - height))
-    if x + w + width <= frame_w:
-        return x + w, top
-    if x >= width:
-        return x - width, top
-    left = 0 if x + w / 2 > frame_w / 2 else max(0, frame_w - width)
-    return left, max(0, frame_h - height)
+def panel_place(
+    box_xywh: Box, size: tuple[int, int], frame_wh: tuple[int, int], taken: Sequence[Box] = ()
+) -> tuple[int, int]:
+    """Upper left corner of a panel of `size` (w, h) in the frame: the first of some places, from the box's
+    right side to the frame's corners, that covers neither the box nor what is `taken`; else the one that
+    covers least."""
+    (x, y, w, h), (width, height), (frame_w, frame_h) = box_xywh, size, frame_wh
+    right, bottom = max(0, frame_w - width), max(0, frame_h - height)
+    beside, along = min(max(y, 0), bottom), min(max(x, 0), right)
+    places = [(x + w, beside), (x - width, beside), (along, y + h), (along, y - height)]
+    inside = [(left, top) for left, top in places if 0 <= left <= right and 0 <= top <= bottom]
+    # On the side that is farther from the box first.
+    sides = (0, right) if x + w / 2 > frame_w / 2 else (right, 0)
+    inside += [(left, top) for top in (bottom, 0) for left in sides]
+
+    def covered(place: tuple[int, int]) -> int:
+        return sum(common_area((*place, width, height), other) for other in (box_xywh, *taken))
+
+    return min(inside, key=covered)  # the first of equals
 
 
-def _draw_bars(canvas: NDArray[np.uint8], face: Face, labels: tuple[str, ...], unit: float) -> None:
+def _draw_bars(
+    canvas: NDArray[np.uint8], face: Face, labels: tuple[str, ...], unit: float, taken: Sequence[Box]
+) -> Box:
+    """Gives the panel's place."""
     frame_h, frame_w = canvas.shape[:2]
     small = max(unit * 0.75, 9.0)
     row = round(small * 1.25)
     names = max(_text_width(label, small) for label in labels) + round(small / 2)
     bar = round(small * 4)
     width, height = names + bar + round(small / 2), row * len(labels) + round(small / 2)
-    left, top = panel_place(face.box_xywh, (width, height), (frame_w, frame_h))
+    left, top = panel_place(face.box_xywh, (width, height), (frame_w, frame_h), taken)
     ground = canvas[top : top + height, left : left + width]
     ground[:] = cv2.convertScaleAbs(ground, alpha=0.35)
     for i, (label, share) in enumerate(zip(labels, face.smoothed, strict=True)):
@@ -118,3 +132,4 @@ def _draw_bars(canvas: NDArray[np.uint8], face: Face, labels: tuple[str, ...], u
         cv2.rectangle(
             canvas, (start, y + row // 5), (start + filled, y + row - row // 5), color_of(label), -1
         )
+    return left, top, width, height

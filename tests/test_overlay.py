@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fer_edge.analysis import Face
+from fer_edge.boxes import common_area
 from fer_edge.overlay import COLORS, Overlay, panel_place
 from fer_edge.spec import LABELS
 
@@ -67,3 +68,16 @@ def test_an_uncertain_face_and_a_foreign_label_are_drawn():
 )
 def test_the_panel_lies_beside_the_face_and_inside_the_frame(box, corner):
     assert panel_place(box, (150, 100), (640, 480)) == corner
+
+
+def test_panels_of_two_faces_cover_neither_each_other_nor_a_face():
+    boxes, size, taken = [(80, 120, 190, 190), (390, 140, 170, 170)], (150, 140), []
+    for box in boxes:
+        place = panel_place(box, size, (640, 480), [*boxes, *taken])
+        assert all(common_area((*place, *size), other) == 0 for other in (*boxes, *taken))
+        taken.append((*place, *size))
+
+
+def test_where_nothing_is_free_the_least_is_covered():
+    # The frame is all face but for a strip on the right, which the panel fits into by half.
+    assert panel_place((0, 0, 570, 480), (140, 100), (640, 480)) == (500, 380)

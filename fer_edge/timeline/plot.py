@@ -72,6 +72,10 @@ def _panel(axes: Axes, face: Face, recording: Recording) -> None:
     axes.set_title(f"{source}face {face.track}", loc="left", fontsize=10)
     axes.set(ylim=(0, 1.2), yticks=(0, 0.5, 1.1), yticklabels=("0", "0.5", "shown"), ylabel="probability")
     axes.margins(x=0)
+    if len(recording.sources) == 1:  # panels of one source show the same time
+        begin_s = min(float(one.times_s[0]) for one in drawn_faces(recording))
+        end_s = max(float(one.times_s[-1]) for one in drawn_faces(recording))
+        axes.set_xlim(begin_s, max(end_s, begin_s + 1e-3))
     axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
 
 

@@ -58,14 +58,17 @@ function showLegend() {
   }));
 }
 
-// The face that the chart follows: the largest of the newest state.
-function largest(faces) {
-  return faces.reduce((a, b) => (a && a.box_xywh[2] * a.box_xywh[3] >= b.box_xywh[2] * b.box_xywh[3] ? a : b), null);
+// The face that the chart follows: the same one for as long as it is there, then the largest.
+function followed(faces) {
+  const before = history.length ? history[history.length - 1].track : null;
+  const size = (face) => face.box_xywh[2] * face.box_xywh[3];
+  return faces.find((face) => face.track === before)
+    || faces.reduce((a, b) => (a && size(a) >= size(b) ? a : b), null);
 }
 
 function remember(state) {
   const now = performance.now() / 1000;
-  const face = largest(state.faces);
+  const face = followed(state.faces);
   history.push({ now, track: face && face.track, shares: face && face.shares });
   while (history.length && now - history[0].now > SECONDS) history.shift();
   byId("charted").textContent = face ? `(face ${face.track})` : "";
