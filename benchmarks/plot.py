@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Accuracy against size and against latency: every model that ships, and the peers, in one picture.
 
-Usage: python benchmarks/plot.py OUT.png
+Usage: python benchmarks/plot.py OUT.png [FOLDER]
 
-Ours are the rows of results/shipped.json with one thread, in float32 and int8; peers are those of
-peer_figures.toml, with the latency and accuracy of results/peers.json where that has them.
+Ours are the rows of shipped.json in the folder (benchmarks/results) with one thread, in float32 and int8;
+peers are those of peer_figures.toml, with the latency and accuracy of peers.json where that has them.
 """
 
 from __future__ import annotations
@@ -151,8 +151,9 @@ def _label(axes: Axes, points: list[Point], costs: list[float], families: list[s
 
 
 def main() -> None:
-    shipped = json.loads((HERE / "results/shipped.json").read_text())
-    peers_file = HERE / "results/peers.json"
+    results = Path(sys.argv[2]) if len(sys.argv) > 2 else HERE / "results"
+    shipped = json.loads((results / "shipped.json").read_text())
+    peers_file = results / "peers.json"
     measured = json.loads(peers_file.read_text()) if peers_file.exists() else None
     figures = tomllib.loads((HERE / "peer_figures.toml").read_text())
     caption = (

@@ -24,46 +24,53 @@ import update_readme
 from fer_edge.bench import output, sheets
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results"
 STEPS = ("shipped", "loop", "peers", "crosscheck", "plot", "readme")
 FER_EDGE = [sys.executable, "-c", "from fer_edge.cli import main; main()"]
 
 
 def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     """The command of each step."""
-    here = [sys.executable]
-    json_of = {name: str(RESULTS / f"{name}.json") for name in STEPS}
+    here, results = [sys.executable], options.results
+    json_of = {name: str(results / f"{name}.json") for name in STEPS}
     models = [*FER_EDGE, "bench", "--threads", options.threads, "--runs", str(options.runs)]
     models += ["--limits", "--profile", "--data", options.data, "--json", json_of["shipped"], "--force"]
     loop = [*FER_EDGE, "bench", "--loop", options.clip, "--faces", str(options.faces)]
     peers = [*here, str(HERE / "peers/run.py"), "--json", json_of["peers"], "--clip", options.clip]
-    peers += ["--markdown", str(RESULTS / "peers.md"), "--data", options.data]
+    peers += ["--markdown", str(results / "peers.md"), "--data", options.data]
+    peers += ["--runs", str(min(options.runs, 300))]
     peers += [part for text in options.file for part in ("--file", text)]
     crosscheck = [*here, str(HERE / "crosscheck.py"), "--json", json_of["crosscheck"]]
     return {
         "shipped": models,
         "loop": [*loop, "--json", json_of["loop"], "--force"],
         "peers": peers,
-        "crosscheck": [*crosscheck, "--markdown", str(RESULTS / "crosscheck.md")],
-        "plot": [*here, str(HERE / "plot.py"), str(RESULTS / "accuracy.png")],
+        "crosscheck": [
+            *crosscheck,
+            "--markdown",
+            str(results / "crosscheck.md"),
+            "--runs",
+            str(options.runs),
+        ],
+        "plot": [*here, str(HERE / "plot.py"), str(results / "accuracy.png"), str(results)],
     }
 
 
 def main() -> None:
     options = _options()
-    RESULTS.mkdir(exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     todo = commands(options)
     failed = []
     for step in options.only or [step for step in STEPS if step not in options.skip]:
         start = time.monotonic()
         print(f"--- {step}", flush=True)
         if step == "readme":
-            (RESULTS / "README.md").write_text(all_tables())
-            update_readme.main()
+            (options.results / "README.md").write_text(all_tables(options.results))
+            if options.results == HERE / "results":
+                update_readme.main()
         elif (code := subprocess.run(todo[step], check=False, env=_environment()).returncode) != 0:
             failed.append(f"{step} (exit {code})")
         print(f"--- {step}: {time.monotonic() - start:.0f} s", flush=True)
-    for name in busy():
+    for name in busy(options.results):
         print(f"{name}: the machine was busy: its times are not to be quoted")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
@@ -78,6 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faces", type=int, default=1, help="in each frame of the clip")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="elsewhere: README.md stays")
     parser.add_argument(
         "--file", action="append", default=[], metavar="NAME=PATH:LOW:HIGH", help="peers/run.py"
     )
@@ -90,31 +98,31 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def all_tables() -> str:
+def all_tables(results: Path) -> str:
     """results/README.md: every table of every file that is there."""
     parts = [
         "# Results",
         "Made by `python benchmarks/run_all.py`. Times of a busy machine carry an asterisk.",
     ]
-    if (RESULTS / "accuracy.png").exists():
+    if (results / "accuracy.png").exists():
         parts.append("![accuracy against size and latency](accuracy.png)")
     for name, title in (("shipped", "The models that ship"), ("loop", "The loop")):
-        path = RESULTS / f"{name}.json"
+        path = results / f"{name}.json"
         if path.exists():
             value = json.loads(path.read_text())
             table = output.markdown(value) if name == "shipped" else sheets.loop(value).markdown()
             parts.append(f"## {title}\n\n{table}")
     for name, title in (("peers", "Peers"), ("crosscheck", "A second tool")):
-        path = RESULTS / f"{name}.md"
+        path = results / f"{name}.md"
         if path.exists():
             parts.append(f"## {title}\n\n{path.read_text()}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def busy() -> list[str]:
+def busy(results: Path) -> list[str]:
     """Names of the result files that say that they were disturbed."""
     found = []
-    for path in sorted(RESULTS.glob("*.json")):
+    for path in sorted(results.glob("*.json")):
         if '"disturbed": true' in path.read_text():
             found.append(path.name)
     return found

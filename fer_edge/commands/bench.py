@@ -102,12 +102,15 @@ def register(app: typer.Typer) -> None:
         from fer_edge.bench import show
         from fer_edge.bench.run import Config, parse_threads, run
         from fer_edge.data import load
+        from fer_edge.errors import UsageError
 
         console.reserve_stdout(json)
         files.refuse_to_overwrite_any((csv, markdown, plot, html, json), force)
         config = Config(parse_threads(threads), warmup, runs, card, seed, limits, profile)
         paths = [shipped.find_model(name) for name in models] if models else shipped.models()
         if loop is not None:
+            if any((csv, plot, html, compare)):
+                raise UsageError("--loop gives --json and --markdown, not --csv, --plot, --html or --compare")
             from fer_edge.bench import clip, clip_sheets
             from fer_edge.bench import loop as looping
 
