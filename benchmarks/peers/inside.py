@@ -46,7 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--data")
     parser.add_argument("--clip")
-    parser.add_argument("--frames", type=int, default=150, help="of the clip")
+    parser.add_argument("--frames", type=int, default=300, help="of the clip")
     parser.add_argument("--file", action="append", default=[], metavar="NAME=PATH:LOW:HIGH")
     parser.add_argument("--weights", default=split_name(shipped.DEFAULT_MODEL)[0])
     parser.add_argument("--runs", type=int, default=300)
@@ -75,7 +75,8 @@ def measure(options: argparse.Namespace) -> dict:
             ready.append(subject.load())
         except Exception as error:  # a peer that does not load is reported, and the others measured
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-            failed.append({"name": subject.name, "reason": lines[-1].strip()[:200]})
+            reason = lines[-1].encode("ascii", "ignore").decode().strip(" ,")[:200]
+            failed.append({"name": subject.name, "reason": reason})
             continue
         rows.append({**_about(subject), **alone})
     faces = list(data.drawn_faces(16, 0)[0])
