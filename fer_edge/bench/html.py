@@ -14,7 +14,7 @@ from fer_edge.errors import MissingExtraError
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #ddd }
+th, td { padding: .25em .7em; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
 th:first-child, td:first-child { text-align: left }
 div { overflow-x: auto } svg { max-width: 100%; height: auto } pre { background: #f5f5f5; padding: 1em }
 """

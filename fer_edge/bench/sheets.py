@@ -89,7 +89,7 @@ def floors(result: dict[str, Any]) -> Sheet:
     for row in result["results"]:
         floor, p50 = row["floor_ms"], row["latency_ms"]["p50"]
         cells = [row["model"], str(row["threads"]), f"{row['macs'] / 1e6:.1f}", ms(floor)]
-        cells.append("-" if floor is None else f"{p50 / floor:.2f}")
+        cells.append("-" if floor is None else f"{p50 / floor:.2f}" + ("*" if row["disturbed"] else ""))
         rows.append((*cells, *(_range(projection) for projection in row["projections"])))
     int8 = "-" if limit["int8_gmacs"] is None else f"{limit['int8_gmacs']:.0f} in int8 ({limit['int8_by']})"
     notes = (
