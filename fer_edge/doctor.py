@@ -23,6 +23,7 @@ OPENCV_FLAVOURS = (
 )
 EXTRAS = {
     "train": ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib", "sklearn"),
+    "plot": ("matplotlib",),
     "demo": ("skimage",),
 }
 HOT_C = 75.0  # a Raspberry Pi lowers its clock from 80 degrees on
