@@ -54,6 +54,11 @@ def test_two_steps_of_the_output_pass_and_three_do_not(whole, step, allowed):
             microcontroller.check(classifier, p, p + np.float32(step))
 
 
+def test_a_step_of_the_logits_is_found_before_the_softmax(tiny, whole):
+    """tiny: int8 logits in steps of 1, dequantised, then softmax; whole ends in logits."""
+    assert (microcontroller._logit_step(tiny), microcontroller._logit_step(whole)) == (1.0, 0.0)
+
+
 @needs("ethosu")
 def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
     made = make.make(kinds.parse("ethos-u55-64"), Classifier(whole), tmp_path, NOISE)
