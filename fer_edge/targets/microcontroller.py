@@ -88,7 +88,7 @@ def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray
 
 
 def _logit_step(path: Path) -> float:
-    """Scale of the integers that a softmax at the end is made from; 0 where they are float, or without one."""
+    """Scale of the integers that a softmax at the end is made from; 0 for floats, or without one."""
     main = graph.read(modelfile.read_bytes(path))[0]
     makers = {n: operator for operator in main.operators for n in operator.outputs}
     maker = makers.get(main.outputs[0])
