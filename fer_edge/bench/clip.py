@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_edge.bench import apart
+from fer_edge.bench.lag import LabelLag
 from fer_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from fer_edge.analysis import Analyser, FrameResult
+    from fer_edge.analysis import Analyser
     from fer_edge.boxes import Box
     from fer_edge.detector import Detector
     from fer_edge.summary import Summary
@@ -65,7 +66,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     `decode_ms`; `frame_ms`: the rest, from a decoded frame to labelled faces; `cpu_ms`: processor time of
     the same, which other programs disturb less; `detect_ms`, `classify_ms`: parts of it. `faces_in_frame`:
     frames by their number of faces (keys are text). `sampled`: the same for one frame of SAMPLED_EVERY.
-    `label_lag_s`: see LabelLag, null where no label changed.
+    `label_lag_s`: see lag.LabelLag, null where no label changed.
 
     Raises ModelError with the child's words if the video or a model cannot be used.
     """
@@ -177,29 +178,3 @@ def _figures(summary: Summary, counts: list[int], lag: LabelLag) -> dict[str, An
 def histogram(counts: Sequence[int]) -> dict[str, int]:
     """How often each number occurs, by rising number, as JSON's keys."""
     return {str(n): counts.count(n) for n in sorted(set(counts))}
-
-
-class LabelLag:
-    """How late smoothing shows a change: from the first of the frames that said it to the label's change.
-
-    worst_s: the longest of a video in seconds, None before the first change.
-    """
-
-    def __init__(self) -> None:
-        self.worst_s: float | None = None
-        self._own: dict[int, int] = {}
-        self._since: dict[tuple[int, int], float] = {}
-        self._shown: dict[int, str | None] = {}
-
-    def add(self, result: FrameResult) -> None:
-        """The next frame."""
-        for face in result.faces:
-            own, time_s = int(face.probabilities.argmax()), result.frame.time_s
-            if self._own.get(face.track) != own:
-                self._own[face.track] = own
-                self._since[face.track, own] = time_s
-            before = self._shown.get(face.track, face.label)
-            self._shown[face.track] = face.label
-            if face.label is not None and face.label != before:
-                began_s = self._since.get((face.track, int(face.smoothed.argmax())), time_s)
-                self.worst_s = max(self.worst_s or 0.0, round(time_s - began_s, 3))

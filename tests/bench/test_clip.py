@@ -8,6 +8,7 @@ import pytest
 
 from fer_edge.analysis import Face, Frame, FrameResult
 from fer_edge.bench import clip, clip_sheets
+from fer_edge.bench.lag import LabelLag
 from fer_edge.bench.run import silent
 from fer_edge.errors import ModelError, UsageError
 
@@ -31,14 +32,14 @@ def result(time_s, own, shown, track=1):
     ids=["no change", "third frame", "from the last run of the label", "the worst of two"],
 )
 def test_lag_runs_from_the_first_frame_that_says_the_label(frames, worst_s):
-    lag = clip.LabelLag()
+    lag = LabelLag()
     for frame in frames:
         lag.add(result(*frame))
     assert lag.worst_s == (None if worst_s is None else pytest.approx(worst_s))
 
 
 def test_faces_do_not_share_their_lag():
-    lag = clip.LabelLag()
+    lag = LabelLag()
     for track, frame in (
         (1, (0.0, 1, 1)),
         (2, (0.0, 0, 0)),
