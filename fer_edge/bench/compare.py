@@ -70,12 +70,17 @@ def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return all(a.get(key) == b.get(key) for key in _MACHINE if key in a and key in b)
 
 
+def disturbed(*rows: dict[str, Any]) -> bool:
+    """Whether one of these rows was measured while other processes were at work."""
+    return any(bool(row.get("disturbed")) for row in rows)
+
+
 def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[Change]:
     """Every figure of the rows that both have (same model, same threads), in the new one's order.
 
     tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only
-    where the two 95 % intervals do not overlap, and only on the same machine; accuracy, macro-F1 and
-    agreement only on the same pictures, where half a point may be lost.
+    where the two 95 % intervals do not overlap, only on the same machine, and only where neither was
+    disturbed; accuracy, macro-F1 and agreement only on the same pictures, where half a point may be lost.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     pairs = [
@@ -86,7 +91,7 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
     on_time, on_pictures = same_machine(old, new), _same_pictures(old, new)
     found = []
     for a, b in pairs:
-        if on_time:
+        if on_time and not disturbed(a, b):
             found.append(_time(a, b, tolerance))
         found.append(_grown(a, b, "bytes", 0, tolerance))
         if on_time and a.get("peak_rss_mib") and b.get("peak_rss_mib"):

@@ -71,6 +71,8 @@ def compared(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> None
         raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
     if not compare.same_machine(old, new):
         console.warn("the older benchmark is of another machine: times and memory are not compared")
+    if compare.disturbed(*old["results"], *new["results"]):
+        console.warn("times of rows that were measured on a busy machine (*) are not compared")
     told = [change for change in found if change.verdict != "same"]
     table = tables.new_table("beyond the noise")
     for name in ("model", "thr", "figure", "old", "new", "change", "verdict"):

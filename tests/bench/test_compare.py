@@ -88,6 +88,14 @@ def test_times_of_another_machine_are_not_compared():
     assert verdicts(old, benchmark(p50=9)).keys() == {"bytes", "accuracy", "macro_f1", "agreement"}
 
 
+def test_times_of_a_busy_machine_are_not_compared():
+    for side in range(2):
+        pair = [benchmark(), benchmark(p50=9)]
+        pair[side]["results"][0]["disturbed"] = True
+        assert "p50_ms" not in verdicts(*pair)
+        assert verdicts(*pair)["peak_rss_mib"] == "same"
+
+
 def test_accuracy_on_other_pictures_is_not_compared():
     for key, value in (("split", "PublicTest"), ("sha256", "cd"), ("n", 300)):
         old = benchmark()
