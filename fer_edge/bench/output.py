@@ -1,9 +1,7 @@
-"""A benchmark as a table, as CSV and as Markdown."""
+"""A benchmark as a table and as Markdown."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -160,29 +158,3 @@ def accuracy_note(result: Row) -> str:
         f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval of "
         f"{percent(best)} % is {percent(low)} to {percent(high)} %."
     )
-
-
-def as_csv(result: Row) -> str:
-    """One line a row under a header, every figure of the JSON, nothing for what was not measured."""
-    flat = [_flat(row) for row in result["results"]]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(flat[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return out.getvalue()
-
-
-def _flat(row: Row) -> Row:
-    """latency_ms and parts_ms by their keys, intervals as low and high, without the lists of operators."""
-    line: Row = {}
-    for key, value in row.items():
-        if key in {"latency_ms", "parts_ms"}:
-            line.update({f"{key.removesuffix('ms')}{name}_ms": part for name, part in value.items()})
-        elif key.endswith("_interval"):
-            low, high = value or (None, None)
-            line.update(
-                {f"{key.removesuffix('interval')}low": low, f"{key.removesuffix('interval')}high": high}
-            )
-        elif key not in {"profile", "projections"}:
-            line[key] = value
-    return line

@@ -55,7 +55,7 @@ def write(
 ) -> None:
     """Writes the forms that were asked for; raises OutputError, MissingExtraError."""
     if csv is not None:
-        files.write_text(csv, output.as_csv(value))
+        files.write_text(csv, flat.as_csv(value))
     if markdown is not None:
         files.write_text(markdown, output.markdown(value))
     if plot_to is not None:

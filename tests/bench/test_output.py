@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
-from fer_edge.bench import output, sheets
+from fer_edge.bench import flat, output, sheets
 from fer_edge.bench.html import page
 from fer_edge.bench.plot import pareto_front
 
@@ -82,7 +82,7 @@ def test_more_columns_where_there_is_room_and_none_that_are_empty():
 
 
 def test_csv_has_every_figure_and_empty_cells_for_null():
-    (row,) = csv.DictReader(io.StringIO(output.as_csv(result())))
+    (row,) = csv.DictReader(io.StringIO(flat.as_csv(result())))
     assert row["model"] == "paper_dynamic_range"
     assert float(row["latency_p99_ms"]) == 12.3
     assert float(row["latency_p50_low_ms"]) == 0.405
@@ -158,7 +158,7 @@ def test_all_forms_carry_the_sheets():
     assert "| model | thr | M MAC | floor ms |" in text
     assert "Energy: not readable here: no meter." in text
     assert "<td>4.8 to -</td>" in page(value)
-    (row,) = csv.DictReader(io.StringIO(output.as_csv(value)))
+    (row,) = csv.DictReader(io.StringIO(flat.as_csv(value)))
     assert (row["parts_crop_ms"], row["accuracy_low"], row["floor_ms"]) == ("0.05", "0.678", "0.328")
     assert not {"profile", "projections"} & row.keys()
 
