@@ -57,17 +57,18 @@ def steadiness(rows: Sequence[Row]) -> Sheet:
     columns: tuple[Column, ...] = (
         ("video", _video),
         ("detector", lambda row: str(row["detector"])),
-        ("frames with 0, 1, 2 ... faces", lambda row: by_faces(row["faces_in_frame"])),
+        ("0, 1, 2 .. faces", lambda row: by_faces(row["faces_in_frame"])),
         ("sampled", lambda row: by_faces(row["sampled"]["faces_in_frame"])),
         ("ids", lambda row: str(row["tracks"])),
-        ("changes/min raw", lambda row: f"{row['unsmoothed_label_changes_per_minute']:.0f}"),
-        ("shown", lambda row: f"{row['label_changes_per_minute']:.0f}"),
-        ("latest s", lambda row: "-" if row["label_lag_s"] is None else f"{row['label_lag_s']:.2f}"),
+        ("raw/min", lambda row: f"{row['unsmoothed_label_changes_per_minute']:.0f}"),
+        ("shown/min", lambda row: f"{row['label_changes_per_minute']:.0f}"),
+        ("late s", lambda row: "-" if row["label_lag_s"] is None else f"{row['label_lag_s']:.2f}"),
     )
     note = (
-        f"Every face is found in its own frame; sampled: one frame of {clip.SAMPLED_EVERY}. changes: of "
-        "labels a minute, as the model gives them and as they are shown; latest: the longest time from the "
-        "first frame that said a label to its being shown."
+        "0, 1, 2 .. faces: frames by the number of faces found in them, each in its own frame; sampled: "
+        f"the same for one frame of {clip.SAMPLED_EVERY}. raw and shown: changes of labels a minute, as the "
+        "model gives them and after smoothing; late: the longest time from the first frame that said a label "
+        "to its being shown."
     )
     return _sheet("faces and labels", columns, rows, note)
 
