@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console, files, tables
-from fer_edge.bench import clip_sheets, compare, html, output, plot, sheets
+from fer_edge.bench import clip_sheets, compare, flat, html, output, plot, sheets
 from fer_edge.errors import UsageError
 
 
