@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORTRAIT = $$($(BIN)/python -c "import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / 'data/astronaut.png')")
 
-.PHONY: help demo test lint fuzz bench check-models clean
+.PHONY: help demo test lint fuzz faults bench check-models clean
 
 help:
 	@echo "make demo          draw faces, train, convert, compare, name the expression in a photograph"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint          ruff and mypy"
 	@echo "make fuzz          damaged and hostile inputs of every kind (INPUTS=10000 of each)"
 	@echo "make bench         all figures of the documentation anew (DATA=fer2013.csv CLIP=video.mp4; quiet machine)"
+	@echo "make faults        kills, full disks, no permission (ROUNDS=100 of each)"
 	@echo "make check-models  the shipped models against SHA256SUMS"
 
 $(VENV)/.demo: pyproject.toml
@@ -40,7 +41,11 @@ lint: $(VENV)/.dev
 
 INPUTS ?= 10000
 fuzz: $(VENV)/.dev
-	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep
+	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep --write docs/hardening.md
+
+ROUNDS ?= 100
+faults: $(VENV)/.dev
+	$(BIN)/python tests/faults --rounds $(ROUNDS) --write docs/hardening.md
 
 FACES ?= 1
 bench: $(VENV)/.dev

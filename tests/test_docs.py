@@ -44,7 +44,7 @@ def test_every_command_has_the_options_that_are_written(page):
 def place(tmp_path_factory):
     """What the pages speak of: my_faces/, fer2013.csv, clip.avi, photo.jpg."""
     folder = tmp_path_factory.mktemp("docs")
-    images, labels = drawn_faces(210, 5)
+    images, labels = drawn_faces(700, 5)
     rows = ["emotion,pixels,Usage"]
     for n, (image, label) in enumerate(zip(images, labels, strict=True)):
         split = ("Training", "Training", "PublicTest", "PrivateTest")[n // 7 % 4]

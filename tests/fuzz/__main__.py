@@ -10,6 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, as pytest has it
 
+from doc_tables import put
+
 from fuzz.harness import FINDS, OUTCOMES, Tally, generated, tried, work
 from fuzz.kinds import KINDS, PROBE
 
@@ -34,19 +36,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--keep", action="store_true", help=f"write what is found to {FINDS.name}/")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into docs/hardening.md")
     parser.add_argument("--work", metavar="KIND", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.work:
         work((KINDS | {PROBE.name: PROBE})[asked.work], asked.seed, sys.stdin.read().split())
         return 0
-    print(f"| kind | inputs | {' | '.join(OUTCOMES)} | seconds |")
-    print(f"| --- {'| --: ' * (len(OUTCOMES) + 2)}|")
+    table = [
+        f"| kind | inputs | {' | '.join(OUTCOMES)} | seconds |",
+        f"| --- {'| --: ' * (len(OUTCOMES) + 2)}|",
+    ]
+    print("\n".join(table))
     failed = False
     for name in asked.kinds or KINDS:
         numbers = [str(n) for n in range(asked.first, asked.first + asked.inputs)]
         tally = tried(KINDS[name], numbers, asked.seed, time.monotonic() + asked.seconds)
         counts = " | ".join(f"{tally.counts[outcome]:,}" for outcome in OUTCOMES)
-        print(f"| {name} | {tally.tried:,} | {counts} | {tally.seconds:.0f} |", flush=True)
+        table.append(f"| {name} | {tally.tried:,} | {counts} | {tally.seconds:.0f} |")
+        print(table[-1], flush=True)
         if asked.keep:
             _keep(tally, asked.seed)
         elif tally.faults:
@@ -54,6 +61,8 @@ def main() -> int:
                 number = next(n for n, _, text in tally.faults if text == fault)
                 print(f"  input {number}: {fault}", file=sys.stderr, flush=True)
         failed |= bool(tally.faults)
+    if asked.write:
+        put(asked.write, "fuzz", table, f"python tests/fuzz {' '.join(sys.argv[1:])}")
     return int(failed)
 
 

@@ -1,33 +1,18 @@
-"""`python tests/faults.py`: kills, full disks and folders without permission, again and again.
+"""One round of each fault: a command is started, disturbed, and what is left is looked at.
 
-Each round starts a command of fer-edge, disturbs it, and looks at what is left: whatever lies under its
-final name must be whole, nothing that stood there before may be lost, and a second start must go on or
-say in one line what to do. Nothing here is random but the moment, which comes from --seed.
+Whatever lies under its final name must be whole, nothing that stood there before may be lost, and a second
+start must go on or say in one line what to do. Each gives whether the command was disturbed at all.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import random
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
+from faults.workbench import ROWS, Bench, check
 
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
-QUIET = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-RECIPE = 'network = "paper"\nepochs = 3\nbatch_size = 16\ndropout = 0.1\n'
 MODEL_FILES = (
     "model.keras",
     "card.json",
@@ -36,96 +21,6 @@ MODEL_FILES = (
     "confusion_matrix.png",
     "history.csv",
 )
-
-
-class Wrong(Exception):
-    """What must not happen."""
-
-
-def check(holds: bool, text: str) -> None:
-    if not holds:
-        raise Wrong(text)
-
-
-class Bench:
-    """One folder to work in, with a small data set, a clip and a cache of its own."""
-
-    def __init__(self, folder: Path, rng: random.Random) -> None:
-        self.folder, self.rng = folder, rng
-        self.takes_s: dict[str, float] = {}
-        self.env = {**QUIET, "FER_EDGE_CACHE": str(folder / "cache")}
-        self.recipe = folder / "tiny.toml"
-        self.recipe.write_text(RECIPE)
-        self.table = folder / "fer2013.csv"
-        self._write_table()
-        self.clip = folder / "clip.avi"
-        self._write_clip()
-
-    def _write_table(self) -> None:
-        from fer_edge.data.drawn import drawn_faces
-
-        images, labels = drawn_faces(210, 0)
-        names = ("Training", "Training", "PublicTest", "PrivateTest")
-        rows = [
-            f"{label},{' '.join(map(str, image.ravel()))},{names[n // 7 % 4]}"
-            for n, (image, label) in enumerate(zip(images, labels, strict=True))
-        ]
-        self.table.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
-
-    def _write_clip(self) -> None:
-        writer = cv2.VideoWriter(str(self.clip), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (320, 240))
-        noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
-        for _ in range(400):
-            writer.write(noise)
-        writer.release()
-
-    def start(self, *arguments: object, file_limit: int | None = None) -> subprocess.Popen[str]:
-        def limit() -> None:
-            if file_limit is not None:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails as on a full disk
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-
-        return subprocess.Popen(
-            [str(FER_EDGE), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="backslashreplace",
-            env=self.env,
-            cwd=self.folder,
-            preexec_fn=limit,
-        )
-
-    def killed(self, *arguments: object) -> bool:
-        """Starts the command and kills it at a random moment; False if it ended before.
-
-        The first of each command runs to its end, which says how long it takes.
-        """
-        name, began = str(arguments[0]), time.monotonic()
-        child = self.start(*arguments)
-        try:
-            if name in self.takes_s:
-                child.wait(self.rng.uniform(0.02, self.takes_s[name] * 1.1))
-        except subprocess.TimeoutExpired:
-            child.kill()
-        child.communicate()
-        self.takes_s.setdefault(name, time.monotonic() - began)
-        return child.returncode == -signal.SIGKILL
-
-    def whole(self, *arguments: object, code: int = 0, file_limit: int | None = None) -> str:
-        """Runs the command to its end; its standard output. Anything but `code` and plain lines is wrong."""
-        child = self.start(*arguments, file_limit=file_limit)
-        out, errors = child.communicate(timeout=600)
-        command = " ".join(map(str, arguments))
-        check("Traceback" not in out + errors, f"{command}: a traceback: {errors[-300:]}")
-        check("unexpected" not in errors, f"{command}: not foreseen: {errors.strip()[-300:]}")
-        check(
-            child.returncode == code,
-            f"{command}: exit {child.returncode}, not {code}: {errors.strip()[-300:]}",
-        )
-        if code:
-            check(bool(errors.strip()), f"{command}: failed without a word")
-        return out
 
 
 def no_leftovers(folder: Path) -> None:
@@ -140,7 +35,7 @@ def read_data(bench: Bench) -> bool:
     shutil.rmtree(bench.folder / "cache", ignore_errors=True)
     killed = bench.killed("data", bench.table)
     found = json.loads(bench.whole("data", bench.table, "--json", "-"))
-    check(found["n"] == 210, f"{found['n']} rows of 210 after a kill")
+    check(found["n"] == ROWS, f"{found['n']} rows of {ROWS} after a kill")
     again = json.loads(bench.whole("data", bench.table, "--json", "-"))
     check(again == found, "the cache gives something else than the reading")
     return killed
@@ -254,32 +149,3 @@ ROUNDS: dict[str, Callable[[Bench], bool]] = {
     "kill train": train,
     "kill convert": convert,
 }
-HEAVY = ("kill train", "kill convert")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python tests/faults.py", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100, help="of each kind; of the heavy ones a tenth")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", nargs="*", choices=ROUNDS, default=list(ROUNDS))
-    asked = parser.parse_args()
-    counts: Counter[tuple[str, str]] = Counter()
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        bench = Bench(Path(folder), random.Random(asked.seed))
-        print("| fault | rounds | disturbed | wrong |\n| --- | --: | --: | --: |")
-        for kind in asked.kinds:
-            rounds = max(1, asked.rounds // 10) if kind in HEAVY else asked.rounds
-            for _ in range(rounds):
-                try:
-                    counts[kind, "disturbed"] += ROUNDS[kind](bench)
-                except Wrong as wrong:
-                    counts[kind, "wrong"] += 1
-                    print(f"  {kind}: {wrong}", file=sys.stderr, flush=True)
-            print(
-                f"| {kind} | {rounds} | {counts[kind, 'disturbed']} | {counts[kind, 'wrong']} |", flush=True
-            )
-    return int(any(count for (_, what), count in counts.items() if what == "wrong"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

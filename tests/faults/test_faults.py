@@ -1,0 +1,26 @@
+"""Two rounds of each light fault; `python tests/faults` does as many as one likes, of the heavy ones too."""
+
+import random
+
+import pytest
+
+from faults.rounds import ROUNDS
+from faults.workbench import Bench, WrongError
+
+LIGHT = [kind for kind in ROUNDS if kind not in ("kill train", "kill convert")]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Bench(tmp_path_factory.mktemp("faults"), random.Random(7))
+
+
+@pytest.mark.parametrize("kind", LIGHT)
+def test_nothing_is_lost_and_nothing_half_written_taken_for_whole(bench, kind):
+    for _ in range(2):
+        ROUNDS[kind](bench)
+
+
+def test_a_command_that_fails_otherwise_is_noticed(bench):
+    with pytest.raises(WrongError, match="exit 1, not 0"):
+        bench.whole("data", "nowhere.csv")
