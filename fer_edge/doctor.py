@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
-import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 
-from fer_edge import __version__, interpreter, machine, shipped
+from fer_edge import __version__, hardware, interpreter, shipped
 from fer_edge.errors import FerEdgeError
+from fer_edge.findings import Finding, Status
 
 OPENCV_FLAVOURS = (
     "opencv-python",
@@ -26,25 +22,6 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "demo": ("skimage",),
 }
-HOT_C = 75.0  # a Raspberry Pi lowers its clock from 80 degrees on
-
-
-class Status(StrEnum):
-    """ok; note: works, but worth knowing; missing: something that `run` needs is not there."""
-
-    OK = "ok"
-    NOTE = "note"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the table. advice: what to do, empty where nothing is."""
-
-    what: str
-    status: Status
-    found: str
-    advice: str = ""
 
 
 def examine() -> list[Finding]:
@@ -54,9 +31,9 @@ def examine() -> list[Finding]:
         _opencv,
         _interpreter,
         _models,
-        _cameras,
-        _display,
-        _processor,
+        hardware.cameras,
+        hardware.display,
+        hardware.processor,
         _extras,
     )
     return [finding for check in checks for finding in check()]
@@ -83,17 +60,6 @@ def version_of(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def temperature_c(root: Path = Path("/sys/class/thermal")) -> float | None:
-    """The hottest of the machine's sensors in degrees Celsius, None without any."""
-    readings = []
-    for file in root.glob("thermal_zone*/temp"):
-        try:
-            readings.append(int(file.read_text()) / 1000)
-        except (OSError, ValueError):
-            continue
-    return max(readings, default=None)
 
 
 def _basics() -> Iterable[Finding]:
@@ -132,49 +98,6 @@ def _models() -> Iterable[Finding]:
     else:
         advice = f"{shipped.DEFAULT_MODEL} does not ship with this installation: give run --model FILE"
         yield Finding("models", Status.NOTE, ", ".join(names) or "none", advice)
-
-
-def _cameras() -> Iterable[Finding]:
-    devices = sorted(Path("/dev").glob("video*"))
-    denied = [str(device) for device in devices if not os.access(device, os.R_OK | os.W_OK)]
-    if denied:
-        advice = "sudo usermod -aG video $USER, then log in again"
-        yield Finding("cameras", Status.NOTE, f"no right to use {', '.join(denied)}", advice)
-    elif devices:
-        yield Finding("cameras", Status.OK, ", ".join(map(str, devices)))
-    elif sys.platform.startswith("linux"):
-        yield Finding(
-            "cameras", Status.NOTE, "no /dev/video*", "plug one in; videos and pictures work without"
-        )
-    else:
-        yield Finding(
-            "cameras", Status.NOTE, "cannot be listed on this system", "try fer-edge run --camera 0"
-        )
-    if importlib.util.find_spec("picamera2"):
-        yield Finding("pi camera", Status.OK, "picamera2 is there: --camera pi")
-
-
-def _display() -> Iterable[Finding]:
-    try:
-        from fer_edge.sinks.window import why_no_window
-    except FerEdgeError:
-        return  # OpenCV itself is missing, and that was said
-    reason = why_no_window()
-    if reason is None:
-        yield Finding("window", Status.OK, "can be opened")
-    else:
-        yield Finding("window", Status.NOTE, reason, "run goes on without one; --save and --jsonl still work")
-
-
-def _processor() -> Iterable[Finding]:
-    yield Finding(
-        "processor", Status.OK, f"{machine.cpu_name() or 'unknown'}, {machine.usable_cores()} cores"
-    )
-    degrees = temperature_c()
-    if degrees is not None:
-        hot = degrees >= HOT_C
-        advice = "it will slow down: a heat sink or fan helps" if hot else ""
-        yield Finding("temperature", Status.NOTE if hot else Status.OK, f"{degrees:.0f} °C", advice)
 
 
 def _extras() -> Iterable[Finding]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.doctor import Status, examine, opencv_flavours, temperature_c
+from fer_edge.doctor import examine, opencv_flavours
+from fer_edge.findings import Status
+from fer_edge.hardware import temperature_c
 from fer_edge.opencv import explain_import_error
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")

@@ -64,3 +64,12 @@ def test_json_that_is_none_is_a_value_error():
     for bad in (b"", b"{", b"NaN", b"[1, -Infinity]", b"[" * 100_000, b"\xff\xfe"):
         with pytest.raises(ValueError, match=r".+"):
             files.parse_json(bad)
+
+
+def test_the_light_hash_is_the_same_without_python_s_own_modules(monkeypatch):
+    def absent(name):
+        raise ImportError(name)
+
+    light = files.sha256_of(b"abc")
+    monkeypatch.setattr(files.importlib, "import_module", absent)
+    assert files.sha256_of(b"abc") == light == ABC

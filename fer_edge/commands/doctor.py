@@ -21,7 +21,8 @@ def doctor(json: Json = None, force: Force = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fer_edge.doctor import Status, examine
+    from fer_edge.doctor import examine
+    from fer_edge.findings import Status
 
     findings = examine()
     colors = {Status.OK: "green", Status.NOTE: "yellow", Status.MISSING: "red"}
