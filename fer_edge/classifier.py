@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class Classifier:
     def predict_one(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One gray face, uint8 (height, width) of `input_size` -> probabilities, float32 (labels,).
 
-        Raises ValueError for another shape or dtype.
+        Raises ValueError for another shape or dtype, ModelError where the model gives no numbers.
         """
         if face.shape != self.input_size or face.dtype != np.uint8:
             raise ValueError(f"a face must be uint8 {self.input_size}, not {face.dtype} {face.shape}")
@@ -93,6 +94,8 @@ class Classifier:
             self._interpreter.set_tensor(self._input_index, self._input)
         self._interpreter.invoke()
         real = self._dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
+        if not math.isfinite(real.sum()):
+            raise ModelError(f"{self.path} gives values that are no numbers: its weights are damaged")
         return _softmax(real) if self.output.content == "logits" else real
 
     def predict(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

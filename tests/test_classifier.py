@@ -235,3 +235,14 @@ def test_a_cut_file_is_refused_in_a_line(tmp_path, keep):
     path = saved(tmp_path, data[: int(keep * len(data)) if keep == 0.5 else keep])
     with pytest.raises(ModelError, match=r"m\.tflite: .*(empty|cut)"):
         Classifier(path)
+
+
+def test_values_that_are_no_numbers_are_an_error_and_no_answer(tmp_path):
+    weights = picks(9, 0, 1, 2)
+    weights[1, 4] = np.nan
+    data = dense((1, 3, 3, 1), weights, entry=Spec("float32"), output=Spec("float32"), softmax=True)
+    (tmp_path / "m.tflite").write_bytes(data)
+    (tmp_path / "m.json").write_text('{"labels": ["a", "b", "c"], "input": {"real_min": 0, "real_max": 1}}')
+    classifier = Classifier(tmp_path / "m.tflite")
+    with pytest.raises(ModelError, match=r"m\.tflite gives values that are no numbers"):
+        classifier.predict_one(np.ones((3, 3), np.uint8))
