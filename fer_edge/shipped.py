@@ -9,7 +9,7 @@ from pathlib import Path
 from fer_edge import files
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
 
-DEFAULT_MODEL = "tuned_int8"
+DEFAULT_MODEL = "edge_int8"
 """What `run` uses unless told otherwise: the best int8 file that ships."""
 
 RECIPE_KINDS = ("train", "convert")
