@@ -15,7 +15,7 @@ from fer_edge.classifier import Classifier
 from fer_edge.errors import ModelError
 from fer_edge.evaluation import Selection, probabilities_of
 from fer_edge.predictors import Predictor
-from fer_edge.spec import LABELS, Format
+from fer_edge.spec import Format
 
 Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], object]]]
 """What is done and in how many steps, to a context whose value is called with the number of steps done."""
@@ -55,32 +55,32 @@ def measure(
     """
     if selection is None:
         return dict.fromkeys(classifiers, UNKNOWN)
-    images, labels = selection.dataset.images, selection.dataset.labels
+    part = selection.dataset
     references = {path: _reference(path, classifiers) for path in classifiers}
     needed = {
         **classifiers,
         **{path: Classifier(path) for path in references.values() if path and path not in classifiers},
     }
     probabilities: dict[Path, NDArray[np.float32]] = {}
-    with progress("accuracy", len(needed) * len(images)) as step:
+    with progress("accuracy", len(needed) * len(part)) as step:
         for path, classifier in needed.items():
             model = Predictor(path.stem, classifier.labels, classifier.input_size, classifier.predict)
             try:
-                probabilities[path] = probabilities_of(model, images, step=step)
+                probabilities[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
             except ModelError as error:
                 console.warn(str(error))
     scores = dict.fromkeys(classifiers, UNKNOWN)
     for path in classifiers:
         if path in probabilities:
             reference = probabilities.get(references[path] or path.parent)
-            scores[path] = _scores(labels, probabilities[path], reference)
+            scores[path] = _scores(part.labels, probabilities[path], reference)
     return scores
 
 
 def _scores(
     labels: NDArray[np.int64], p: NDArray[np.float32], reference: NDArray[np.float32] | None
 ) -> Scores:
-    cm = metrics.confusion_matrix(labels, p.argmax(axis=1), len(LABELS))
+    cm = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1])
     n, right = len(labels), int(cm.trace())
     agreement = None if reference is None else metrics.agreement(p, reference)
     return Scores(

@@ -75,6 +75,7 @@ def register(app: typer.Typer) -> None:
         *,
         split: Split = None,
         protocol: options.Protocol = "official",
+        labels: options.Labels = None,
         limit: Limit = None,
         card: Card = None,
         threads: Threads = "1",
@@ -101,7 +102,7 @@ def register(app: typer.Typer) -> None:
         from fer_edge.bench import compare as comparing
         from fer_edge.bench import show
         from fer_edge.bench.run import Config, parse_threads, run
-        from fer_edge.data import load
+        from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
 
         console.reserve_stdout(json)
@@ -128,7 +129,7 @@ def register(app: typer.Typer) -> None:
         old = comparing.read(compare) if compare else None
         selection = None
         if data is not None:
-            whole = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
+            whole = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
             selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
         result = run(paths, config, selection, tables.progress)
         show.result(result)
