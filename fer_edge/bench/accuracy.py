@@ -62,13 +62,16 @@ def measure(
         **{path: Classifier(path) for path in references.values() if path and path not in classifiers},
     }
     probabilities: dict[Path, NDArray[np.float32]] = {}
+    reasons: dict[tuple[str, ...], str] = {}
     with progress("accuracy", len(needed) * len(part)) as step:
         for path, classifier in needed.items():
             model = Predictor(path.stem, classifier.labels, classifier.input_size, classifier.predict)
             try:
                 probabilities[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
             except ModelError as error:
-                console.warn(str(error))
+                reasons.setdefault(classifier.labels, str(error))
+    for reason in reasons.values():  # one for a family, not one a file
+        console.warn(reason)
     scores = dict.fromkeys(classifiers, UNKNOWN)
     for path in classifiers:
         if path in probabilities:
