@@ -26,6 +26,7 @@ class Format(enum.StrEnum):
     DYNAMIC_RANGE = "dynamic_range"
     INT8 = "int8"
     FULL_INTEGER = "full_integer"
+    INT16X8 = "int16x8"
 
 
 @dataclass(frozen=True)

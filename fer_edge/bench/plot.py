@@ -21,6 +21,7 @@ MARKERS = {
     Format.DYNAMIC_RANGE: "^",
     Format.INT8: "D",
     Format.FULL_INTEGER: "v",
+    Format.INT16X8: "P",
 }
 OTHER_MARKER = "X"
 Row = dict[str, Any]

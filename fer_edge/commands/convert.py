@@ -49,11 +49,27 @@ def convert(
     full_integer: Annotated[
         bool, typer.Option("--full-integer", help="int8 in and out, no float at all.")
     ] = False,
+    int16x8: Annotated[
+        bool, typer.Option("--int16x8", help="int16 sums, 8-bit weights; slow on processors.")
+    ] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="float32, float16, dynamic range and int8; the default.")
     ] = False,
     calibration_samples: Annotated[
         int | None, typer.Option(min=1, help="Pictures of Training that set the integer ranges.")
+    ] = None,
+    qat: Annotated[
+        bool, typer.Option("--qat", help="Train integer files against the float network for some minutes.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each layer's error, range and step; plot beside the file.")
+    ] = False,
+    sparsity: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.99, help="Share of weights set to 0; files compress better."),
+    ] = None,
+    clusters: Annotated[
+        int | None, typer.Option(min=2, max=256, help="Values that each layer keeps; files compress better.")
     ] = None,
     target: Annotated[
         list[str] | None,
@@ -87,12 +103,26 @@ def convert(
         return
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    asked = dict(zip(Format, (float32, float16, dynamic_range, int8, full_integer), strict=True))
+    asked = dict(zip(Format, (float32, float16, dynamic_range, int8, full_integer, int16x8), strict=True))
     formats = _formats(asked, all_)
     if wanted.targets:
         formats = targets.formats(wanted.targets, formats if all_ or any(asked.values()) else ())
     request = Request(
-        model, data, formats, recipe, calibration_samples, out, name, seed, skip_bad_rows, force, labels
+        model,
+        data,
+        formats,
+        recipe,
+        calibration_samples,
+        out,
+        name,
+        seed,
+        skip_bad_rows,
+        force,
+        labels,
+        qat,
+        explain,
+        sparsity,
+        clusters,
     )
     if not wanted.targets:
         run(request, json)
@@ -105,7 +135,9 @@ def _formats(asked: dict[Format, bool], all_: bool) -> tuple[Format, ...]:
     from fer_edge.spec import Format
 
     plain = all_ or not any(asked.values())
-    return tuple(f for f, named in asked.items() if named or (plain and f is not Format.FULL_INTEGER))
+    return tuple(
+        f for f, named in asked.items() if named or (plain and f not in (Format.FULL_INTEGER, Format.INT16X8))
+    )
 
 
 def verify(

@@ -57,6 +57,14 @@ def choose(dataset: Dataset, samples: int, seed: int, size_hw: tuple[int, int] =
     return Calibration(pinned(faces), chosen.ids, f"{origin} of {Path(dataset.path).name}")
 
 
+def training_faces(dataset: Dataset, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """All Training pictures, uint8 (N, height, width), for quantisation-aware training."""
+    images = np.asarray(dataset.part("Training").images)
+    if images.shape[1:] == size_hw:
+        return images
+    return np.stack([resize_face(face, size_hw) for face in images])
+
+
 def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
     """Ids, sorted int64, of `samples` Training rows, as many of each class as there are to have.
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_edge import console, files, modelfile, predictors, shipped
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import calibration, recipes, reference, session, source
+from fer_edge.conversion import calibration, explaining, explaining_show, recipes, reference, session, source
 from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
 from fer_edge.spec import Format
@@ -29,6 +32,10 @@ class Request:
     skip_bad_rows: bool
     force: bool
     labels: str | None = None
+    qat: bool = False
+    explain: bool = False
+    sparsity: float | None = None
+    clusters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,10 @@ class Check:
     skip_bad_rows: bool
     force: bool
     labels: str | None = None
+    qat: bool = False
+    explain: bool = False
+    sparsity: float | None = None
+    clusters: int | None = None
 
 
 def run(request: Request, json: str | None) -> dict[str, Any]:
@@ -58,7 +69,7 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     folder = request.out or _default_folder(path)
     _refuse_to_overwrite(folder, name, request, json)
     recipe = recipes.read(shipped.recipe("convert", request.recipe))
-    recipe = recipe.override(calibration_samples=request.calibration_samples)
+    recipe = _changed(recipe, request)
     for format_ in request.formats:
         recipe.limits(format_)
     source.import_keras()
@@ -67,17 +78,54 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     )
     against = reference.measure(path, dataset, recipe, request.seed)
     chosen = None
-    if set(request.formats) & set(session.INTEGER):
+    if set(request.formats) & set(session.CALIBRATED):
         chosen = calibration.choose(dataset, recipe.calibration_samples, request.seed, against.size_hw)
         console.say(f"calibration: {len(chosen.ids)} Training pictures, {chosen.origin}")
-    outputs = session.convert(against, request.formats, session.Plan(name, folder, recipe, chosen))
+    training = calibration.training_faces(dataset, against.size_hw) if request.qat else None
+    plan = session.Plan(name, folder, recipe, chosen, training, request.seed)
+    outputs = session.convert(against, request.formats, plan)
     session.report(outputs)
-    result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
+    result: dict[str, Any] = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
+    if request.explain and chosen is not None:
+        for output, row in zip(outputs, result["outputs"], strict=True):
+            row["layers"] = _explained(output, chosen.faces)
     console.write_json(json, result, request.force)
     failed = [f"{o.format.value} {'; '.join(o.parity.failures)}" for o in outputs if not o.parity.passed]
     if failed:
         raise GateError(f"{' | '.join(failed)}: not written{_hint(against)}")
     return result
+
+
+def _changed(recipe: recipes.Recipe, request: Request) -> recipes.Recipe:
+    """The recipe with the options of the command line. Raises UsageError for those that make no sense."""
+    integers = set(request.formats) & set(session.INTEGER)
+    for named, asked in (("--qat", request.qat), ("--explain", request.explain)):
+        if asked and not integers:
+            raise UsageError(f"{named} is for integer files: add --int8 or --full-integer")
+    recipe = recipe.override(
+        calibration_samples=request.calibration_samples,
+        sparsity=request.sparsity,
+        clusters=request.clusters,
+    )
+    if not recipe.sparsity and not recipe.clusters:
+        return recipe
+    if request.qat:
+        raise UsageError("--qat moves every weight: it cannot keep those of --sparsity and --clusters")
+    # Nor do compensated rounding, channels of other sizes and layers that become one.
+    return recipe.override(refine=False, equalise=0.0, fold_tail=False)
+
+
+def _explained(output: session.Output, faces: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    """Prints, plots beside the file and gives each layer's error; nothing for formats without integers."""
+    if output.made is None:
+        return []
+    layers = explaining.explain(output.made, faces)
+    title = f"{output.path.stem} on {min(len(faces), explaining.PICTURES)} Training pictures"
+    explaining_show.show(layers, title)
+    picture = output.path.with_name(f"{output.path.stem}_layers.png")
+    explaining_show.plot(layers, title, picture)
+    console.say(f"plotted in {picture}")
+    return explaining.to_dicts(layers)
 
 
 def _hint(against: reference.Reference) -> str:
@@ -103,6 +151,8 @@ def _refuse_to_overwrite(folder: Path, name: str, request: Request, json: str | 
     for format_ in request.formats:
         for suffix in (".tflite", ".json"):
             files.refuse_to_overwrite(folder / f"{name}_{format_.value}{suffix}", request.force)
+        if request.explain and format_ in session.INTEGER:
+            files.refuse_to_overwrite(folder / f"{name}_{format_.value}_layers.png", request.force)
     if json is not None and json != "-":
         files.refuse_to_overwrite(Path(json), request.force)
 

@@ -50,8 +50,12 @@ def card(
     against: Reference,
     recipe: Recipe,
     calibration: Calibration | None,
+    qat: bool = False,
 ) -> ModelCard:
-    """The card without `measured`. Raises ModelError as `tensors` does."""
+    """The card without `measured`. qat: whether quantisation-aware training was done.
+
+    Raises ModelError as `tensors` does.
+    """
     # Not at the top: it imports Keras, whose backend must be settled first.
     from fer_edge.training.networks import multiply_accumulates
 
@@ -61,6 +65,10 @@ def card(
         "name": recipe.name,
         "thresholds": dataclasses.asdict(recipe.limits(format_)),
     }
+    how = {name: getattr(recipe, name) for name in ("sparsity", "clusters") if getattr(recipe, name)}
+    if qat:
+        how |= {name: getattr(recipe, name) for name in ("qat_steps", "qat_batch", "qat_rate")}
+    conversion |= how
     if calibration is not None:
         conversion["calibration"] = {"pictures": len(calibration.ids), "rows": calibration.origin}
     return dataclasses.replace(

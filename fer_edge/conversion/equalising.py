@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.conversion.network import Network
+from fer_edge.conversion.network import RELU, Network
 
 _TIES = {"ADD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RELU", "MEAN", "RESHAPE"}
-_NO_ACTIVATION, _RELU = 0, 1  # ActivationFunctionType of schema.fbs
+_NO_ACTIVATION = 0
 _POSITIONS = 48
 """Of one face that are looked at; more only steady the percentiles."""
 _PERCENTILE = 99.9
@@ -99,7 +99,7 @@ def _groups(net: Network) -> list[_Group]:
 
 
 def _is_scalable(net: Network, operator: int) -> bool:
-    return net.options(operator).fusedActivationFunction in (_NO_ACTIVATION, _RELU)
+    return net.options(operator).fusedActivationFunction in (_NO_ACTIVATION, RELU)
 
 
 def _keeps_channels(net: Network, operator: int) -> bool:

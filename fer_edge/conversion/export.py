@@ -6,8 +6,11 @@ or leaves them out without a word (DESIGN, "Known of the parts"); `modelfile.che
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_edge.conversion.source import import_keras
 from fer_edge.interpreter import quiet_stderr
@@ -55,4 +58,31 @@ def to_float(model: Any, format_: Format) -> bytes:
             made.optimizations = [tf.lite.Optimize.DEFAULT]
         if format_ is Format.FLOAT16:
             made.target_spec.supported_types = [tf.float16]
+        return bytes(made.convert())
+
+
+def to_int16x8(model: Any, faces: NDArray[np.uint8]) -> bytes:
+    """The flatbuffer as int16x8: activations int16, weights int8, uint8 in and float32 out.
+
+    faces: calibration, uint8 (N, height, width). For accelerators that have these kernels: on a processor
+    none of them is a fast one.
+    """
+    import_keras()
+    import tensorflow as tf
+
+    shape = input_shape(model)
+
+    def representative_dataset() -> Iterator[list[NDArray[np.uint8]]]:
+        for face in faces:
+            yield [face.reshape(shape)]
+
+    with quiet_stderr():
+        made = converter(frozen(lambda face: model(face, training=False), shape, "uint8"))
+        made.optimizations = [tf.lite.Optimize.DEFAULT]
+        made.representative_dataset = representative_dataset
+        ops = tf.lite.OpsSet
+        made.target_spec.supported_ops = [
+            ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+            ops.TFLITE_BUILTINS,
+        ]
         return bytes(made.convert())

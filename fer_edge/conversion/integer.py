@@ -6,7 +6,7 @@ and one picture in twenty would tie (97 % agreement). full_integer: int8 in and 
 
 The steps, each in its own module: gray levels taken in exactly (`entry`), linear layers at the end folded
 (`tail`), channels of like sizes (`equalising`), ranges (`ranges`), TensorFlow's quantiser, weights and
-biases that make up for errors (`rounding`).
+biases that make up for errors (`rounding`), and where asked for quantisation-aware training (`tuning`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.conversion import entry, equalising, export, ranges, rounding, tail
+from fer_edge.conversion import entry, equalising, export, ranges, rounding, tail, tuning
 from fer_edge.conversion.network import Network
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.errors import ModelError
@@ -47,8 +47,18 @@ def to_integer(model: Any, format_: Format, faces: NDArray[np.uint8], recipe: Re
     return made(model, format_, faces, recipe).flatbuffer
 
 
-def made(model: Any, format_: Format, faces: NDArray[np.uint8], recipe: Recipe) -> Made:
-    """As `to_integer`, with what it was made from."""
+def made(
+    model: Any,
+    format_: Format,
+    faces: NDArray[np.uint8],
+    recipe: Recipe,
+    training: NDArray[np.uint8] | None = None,
+    seed: int = 0,
+) -> Made:
+    """As `to_integer`, with what it was made from.
+
+    training: pictures, uint8 (N, height, width), for quantisation-aware training; None for none.
+    """
     with quiet_stderr():
         function = network(model, format_, faces, recipe)
         calibrated = _noted(function, export.input_shape(model), faces)
@@ -57,6 +67,12 @@ def made(model: Any, format_: Format, faces: NDArray[np.uint8], recipe: Recipe) 
         flatbuffer = quantised(calibrated, format_, recipe.float_layers)
         if recipe.refine:
             flatbuffer = rounding.refine(flatbuffer, calibrated, faces[::2])
+    if training is not None:
+        plan = tuning.Tuning(recipe.qat_steps, recipe.qat_batch, recipe.qat_rate)
+        twin = tuning.tune(flatbuffer, calibrated, training, plan, seed)
+        with quiet_stderr():
+            calibrated = twin.ranged()
+            flatbuffer = twin.settled(quantised(calibrated, format_, recipe.float_layers))
     return Made(flatbuffer, calibrated)
 
 

@@ -12,6 +12,7 @@ from fer_edge import graph
 
 WITH_WEIGHTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 """Operators whose inputs are an activation, weights and a bias."""
+RELU = 1  # ActivationFunctionType of schema.fbs
 _DTYPES = {0: np.float32, 2: np.int32, 4: np.int64, 9: np.int8}  # TensorType of schema.fbs
 
 

@@ -10,12 +10,16 @@ them, and notes ranges that are too wide.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.conversion.network import Network
+from fer_edge.conversion.network import RELU, Network
 
-_KEEP_RANGE = {"MAX_POOL_2D", "RESHAPE", "AVERAGE_POOL_2D"}
+KEEP_RANGE = {"MAX_POOL_2D", "RESHAPE", "AVERAGE_POOL_2D"}
 """Operators whose output must have the range of their input, or TFLite inserts a requantisation."""
 _BINS = 4096
 _FACTORS = np.linspace(0.2, 1.0, 33)
@@ -39,7 +43,7 @@ def measured(calibrated: bytes, faces: NDArray[np.uint8], narrow: bool = True) -
         for n, counts in _histograms(net, faces, whole).items():
             found[n] = best_range(counts, whole[n])
     for op in net.operators:
-        if op.name in _KEEP_RANGE and op.outputs[0] in found:
+        if op.name in KEEP_RANGE and op.outputs[0] in found:
             found[op.outputs[0]] = found.get(op.inputs[0], found[op.outputs[0]])
     for n, (low, high) in found.items():
         net.set_range(n, low, high)
@@ -68,10 +72,31 @@ def best_range(counts: NDArray[np.int64], whole: tuple[float, float]) -> tuple[f
     return whole[0] * low, whole[1] * high
 
 
+def _partners(net: Network) -> dict[int, int]:
+    """Summands that nothing else reads, of a sum that ends in ReLU, and what they are added to."""
+    readers = Counter(n for op in net.operators for n in op.inputs)
+    found = {}
+    for index, op in enumerate(net.operators):
+        if op.name == "ADD" and net.options(index).fusedActivationFunction == RELU:
+            for n, other in (op.inputs, op.inputs[::-1]):
+                if readers[n] == 1 and not any(net.tensors[k].constant for k in (n, other)):
+                    found[n] = other
+    return found
+
+
+def _counted(net: Network, faces: NDArray[np.uint8], tensors: list[int]) -> Iterator[list[NDArray[Any]]]:
+    """For each face the values of `tensors`, as far as they matter: a sum's ReLU hides what lies below it."""
+    partners = _partners(net)
+    needed = [*tensors, *(partners[n] for n in tensors if n in partners)]
+    for values in net.run(faces, needed):
+        by = dict(zip(needed, values, strict=True))
+        yield [np.maximum(by[n], -by[partners[n]]) if n in partners else by[n] for n in tensors]
+
+
 def _extremes(net: Network, faces: NDArray[np.uint8], tensors: list[int]) -> dict[int, tuple[float, float]]:
     """Smallest and largest value of each tensor, zero included, which int8 must hold."""
     low, high = np.zeros(len(tensors)), np.zeros(len(tensors))
-    for values in net.run(faces, tensors):
+    for values in _counted(net, faces, tensors):
         low = np.minimum(low, [value.min() for value in values])
         high = np.maximum(high, [value.max() for value in values])
     return {n: (float(a), float(b)) for n, a, b in zip(tensors, low, high, strict=True)}
@@ -81,7 +106,7 @@ def _histograms(
     net: Network, faces: NDArray[np.uint8], whole: dict[int, tuple[float, float]]
 ) -> dict[int, NDArray[np.int64]]:
     counts = {n: np.zeros(_BINS, np.int64) for n in whole}
-    for values in net.run(faces, list(whole)):
+    for values in _counted(net, faces, list(whole)):
         for (n, limits), value in zip(whole.items(), values, strict=True):
             counts[n] += np.histogram(value, _BINS, limits)[0]
     return counts

@@ -38,9 +38,9 @@ class Recipe:
     """One way of converting; recipes/*.toml hold what is used.
 
     calibration_samples: pictures of Training that set the ranges of integer files. parity_pictures: at
-    most so many of PublicTest prove a file. float_layers, fold_tail, narrow_ranges, equalise (0..1),
-    refine: see `integer`, `tail`, `ranges`, `equalising` and `rounding`. logit_floor_percentile: see
-    `tail.AffineTail`.
+    most so many of PublicTest prove a file. float_layers, fold_tail, narrow_ranges, equalise (0..1) and
+    refine: see `integer`, `tail`, `ranges`, `equalising`, `rounding`. logit_floor_percentile: see
+    `tail.AffineTail`. qat_*: see `tuning.Tuning`. sparsity, clusters: see `compressing`.
     """
 
     name: str = "default"
@@ -51,6 +51,11 @@ class Recipe:
     narrow_ranges: bool = True
     equalise: float = 0.75
     refine: bool = True
+    qat_steps: int = 200
+    qat_batch: int = 64
+    qat_rate: float = 0.02
+    sparsity: float = 0.0
+    clusters: int = 0
     logit_floor_percentile: float = 1.0
     thresholds: dict[str, Thresholds] = field(default_factory=dict)
 
@@ -59,6 +64,10 @@ class Recipe:
             "calibration_samples must be at least 1": self.calibration_samples >= 1,
             "parity_pictures must be at least 1": self.parity_pictures >= 1,
             "float_layers must be at least 0": self.float_layers >= 0,
+            "qat_steps and qat_batch must be at least 1": min(self.qat_steps, self.qat_batch) >= 1,
+            "qat_rate must lie in 0..1": 0 < self.qat_rate <= 1,
+            "sparsity must lie in 0..1": 0 <= self.sparsity < 1,
+            "clusters must be 0 or 2 to 256": self.clusters == 0 or 2 <= self.clusters <= 256,
             "equalise must lie in 0..1": 0 <= self.equalise <= 1,
             "logit_floor_percentile must lie in 0..100": 0 <= self.logit_floor_percentile <= 100,
         }

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_edge import console, files, modelfile, tables
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import describe, export, integer, parity
+from fer_edge.conversion import compressing, describe, export, integer, parity
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import SPLIT, Reference, verify
 from fer_edge.spec import Format, ModelCard
 
 INTEGER = (Format.INT8, Format.FULL_INTEGER)
+CALIBRATED = (*INTEGER, Format.INT16X8)
+"""Formats whose ranges come from pictures."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is made, and where: `folder`/`name`_FORMAT.tflite. calibration: None without integer formats."""
+    """What is made, and where: `folder`/`name`_FORMAT.tflite. calibration: None without `CALIBRATED` formats.
+
+    training: pictures, uint8 (N, height, width), if integer formats get quantisation-aware training.
+    """
 
     name: str
     folder: Path
     recipe: Recipe
     calibration: Calibration | None
+    training: NDArray[np.uint8] | None = None
+    seed: int = 0
 
     def path(self, format_: Format) -> Path:
         """The file of one format."""
@@ -36,7 +47,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Output:
-    """One format's file, written if and only if it passed. ops: operators' names and counts."""
+    """One format's file, written if and only if it passed. ops: operators' names and counts.
+
+    made: of integer formats, what the file was made from."""
 
     path: Path
     format: Format
@@ -44,6 +57,12 @@ class Output:
     card: ModelCard
     ops: dict[str, int]
     parity: parity.Parity
+    made: integer.Made | None = None
+
+    @property
+    def compressed_bytes(self) -> int:
+        """As a download or an archive holds it: zlib, which is gzip but for some bytes of header."""
+        return len(zlib.compress(self.data, 9))
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `convert --json` (DESIGN, "Command line")."""
@@ -52,6 +71,7 @@ class Output:
             "path": str(self.path),
             "format": self.format.value,
             "bytes": len(self.data),
+            "compressed_bytes": self.compressed_bytes,
             "input_dtype": self.card.input.dtype,
             "output_dtype": self.card.output.dtype,
             "ops": self.ops,
@@ -83,15 +103,18 @@ def convert(against: Reference, formats: Sequence[Format], plan: Plan) -> list[O
 
 def make(against: Reference, format_: Format, plan: Plan) -> Output:
     """One format, verified and not written. The same weights, pictures and recipe give the same bytes."""
-    calibration = plan.calibration if format_ in INTEGER else None
-    if calibration is not None:
-        flatbuffer = integer.to_integer(against.model, format_, calibration.faces, plan.recipe)
-    else:
-        flatbuffer = export.to_float(against.model, format_)
+    calibration = plan.calibration if format_ in CALIBRATED else None
+    flatbuffer, made = _flatbuffer(compressing.compressed(against.model, plan.recipe), format_, plan)
     path = plan.path(format_)
     modelfile.check_bytes(flatbuffer, path.name)
     card = describe.card(
-        plan.name, format_, flatbuffer, against=against, recipe=plan.recipe, calibration=calibration
+        plan.name,
+        format_,
+        flatbuffer,
+        against=against,
+        recipe=plan.recipe,
+        calibration=calibration,
+        qat=plan.training is not None and format_ in INTEGER,
     )
     with tempfile.TemporaryDirectory() as apart:
         candidate = Path(apart) / path.name
@@ -101,7 +124,17 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
     measured = {"split": SPLIT, "data_sha256": data_sha256, **found.measured()}
     card = dataclasses.replace(card, measured=measured)
     finished = modelfile.embed_card(flatbuffer, card)
-    return Output(path, format_, finished, card, modelfile.operators(flatbuffer), found)
+    return Output(path, format_, finished, card, modelfile.operators(flatbuffer), found, made)
+
+
+def _flatbuffer(model: Any, format_: Format, plan: Plan) -> tuple[bytes, integer.Made | None]:
+    if format_ not in CALIBRATED or plan.calibration is None:
+        return export.to_float(model, format_), None
+    faces = plan.calibration.faces
+    if format_ is Format.INT16X8:
+        return export.to_int16x8(model, faces), None
+    made = integer.made(model, format_, faces, plan.recipe, plan.training, plan.seed)
+    return made.flatbuffer, made
 
 
 def report(outputs: Sequence[Output], written: bool = True) -> None:
@@ -109,7 +142,7 @@ def report(outputs: Sequence[Output], written: bool = True) -> None:
     pictures = outputs[0].parity.pictures
     table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {SPLIT}")
     table.add_column("format")
-    for heading in ("kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
+    for heading in ("kB", "zip kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
         table.add_column(heading, justify="right")
     table.add_column("passed")
     for output in outputs:
@@ -117,6 +150,7 @@ def report(outputs: Sequence[Output], written: bool = True) -> None:
         table.add_row(
             output.format.value,
             f"{len(output.data) / 1e3:.0f}",
+            f"{output.compressed_bytes / 1e3:.0f}",
             str(sum(output.ops.values())),
             tables.percent(found.agreement, 2),
             f"{found.max_abs_diff:.4f}",
