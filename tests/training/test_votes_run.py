@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import ferplus, load  # noqa: E402
-from fer_edge.training import session  # noqa: E402
-from fer_edge.training.recipes import Recipe  # noqa: E402
+from fer_edge.data import ferplus, load
+from fer_edge.training import session
+from fer_edge.training.recipes import Recipe
 
 
 def test_both_heads_are_written_with_their_labels(tmp_path):
