@@ -6,6 +6,7 @@ or leaves them out without a word (DESIGN, "Known of the parts"); `modelfile.che
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.conversion.source import import_keras
+from fer_edge.errors import ModelError
 from fer_edge.interpreter import quiet_stderr
 from fer_edge.spec import Format
 
@@ -39,6 +41,23 @@ def converter(concrete: Any) -> Any:
     return made
 
 
+def converted(made: Any) -> bytes:
+    """What the converter gives. Raises ModelError, naming them, for operators that TFLite lacks."""
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    try:
+        return bytes(made.convert())
+    except ConverterError as error:
+        text = str(error)
+        named = re.search(r"^(?:Flex|Custom) ops: (.+)$", text, re.MULTILINE)
+        if named:
+            raise ModelError(
+                f"the network needs operators that TFLite does not build in ({named[1]}): "
+                "make it of layers that have a TFLite operator"
+            ) from error
+        raise ModelError(f"TensorFlow cannot convert the network: {text.splitlines()[0][:200]}") from error
+
+
 def input_shape(model: Any) -> tuple[int, ...]:
     """(1, height, width, 1) of a model that takes (None, height, width, 1)."""
     return (1, *model.inputs[0].shape[1:])
@@ -58,7 +77,7 @@ def to_float(model: Any, format_: Format) -> bytes:
             made.optimizations = [tf.lite.Optimize.DEFAULT]
         if format_ is Format.FLOAT16:
             made.target_spec.supported_types = [tf.float16]
-        return bytes(made.convert())
+        return converted(made)
 
 
 def to_int16x8(model: Any, faces: NDArray[np.uint8]) -> bytes:
@@ -85,4 +104,4 @@ def to_int16x8(model: Any, faces: NDArray[np.uint8]) -> bytes:
             ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
             ops.TFLITE_BUILTINS,
         ]
-        return bytes(made.convert())
+        return converted(made)

@@ -116,7 +116,7 @@ def _noted(function: Callable[[Any], Any], shape: tuple[int, ...], faces: NDArra
     made.optimizations = [tf.lite.Optimize.DEFAULT]
     made.representative_dataset = representative_dataset
     made._experimental_calibrate_only = True
-    return bytes(made.convert())
+    return export.converted(made)
 
 
 def last_nodes(flatbuffer: bytes, layers: int) -> list[str]:

@@ -6,7 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
+
+from fer_edge.conversion.command import Request, run
+from fer_edge.errors import UsageError
+from fer_edge.spec import Format
 
 FAST = "calibration_samples = 70\nparity_pictures = 300\n"
 
@@ -81,3 +88,28 @@ def test_the_example_in_the_help(tmp_path: Path) -> None:
         done = _fer_edge(tmp_path, command, "--help", COLUMNS="200")
         assert done.returncode == 0
         assert f"Example: fer-edge {command} " in done.stdout
+
+
+def test_int8_after_training_is_explained_and_both_need_integers(tmp_path: Path, tiny: Path) -> None:
+    recipe = tmp_path / "short.toml"
+    loose = (
+        "agreement = 0.5\naccuracy_loss = 0.5\nmean_abs_diff = 0.5\nmax_abs_diff = 1.0\nrecall_loss = 1.0\n"
+    )
+    recipe.write_text(f"{FAST}qat_steps = 2\nqat_batch = 8\n[int8]\n{loose}[float32]\n{loose}")
+    request = Request(
+        str(tiny), "drawn", (Format.INT8,), str(recipe), None, tmp_path / "out", None, 0, False, False
+    )
+    result = run(replace(request, qat=True, explain=True), None)
+    (row,) = result["outputs"]
+    assert row["passed"]
+    assert [layer["kept"] for layer in row["layers"]][:2] == ["int8", "int8"]
+    assert (tmp_path / "out" / "tiny_int8_layers.png").is_file()
+    card = json.loads((tmp_path / "out" / "tiny_int8.json").read_text())
+    assert card["recipe"]["conversion"]["qat_steps"] == 2
+    for wrong, said in (
+        (replace(request, formats=(Format.FLOAT32,), qat=True), "--qat is for integer files"),
+        (replace(request, formats=(Format.FLOAT32,), explain=True), "--explain is for integer files"),
+        (replace(request, qat=True, clusters=16, name="other"), "--qat moves every weight"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            run(wrong, None)
