@@ -109,8 +109,8 @@ def _changed(recipe: recipes.Recipe, request: Request) -> recipes.Recipe:
     )
     if not recipe.sparsity and not recipe.clusters:
         return recipe
-    if request.qat:
-        raise UsageError("--qat moves every weight: it cannot keep those of --sparsity and --clusters")
+    if request.qat and recipe.clusters:
+        raise UsageError("--qat moves every weight: it cannot keep the values of --clusters")
     # Nor do compensated rounding, channels of other sizes and layers that become one.
     return recipe.override(refine=False, equalise=0.0, fold_tail=False)
 

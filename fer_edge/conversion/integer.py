@@ -52,12 +52,11 @@ def made(
     format_: Format,
     faces: NDArray[np.uint8],
     recipe: Recipe,
-    training: NDArray[np.uint8] | None = None,
-    seed: int = 0,
+    training: tuning.Lesson | None = None,
 ) -> Made:
     """As `to_integer`, with what it was made from.
 
-    training: pictures, uint8 (N, height, width), for quantisation-aware training; None for none.
+    training: for quantisation-aware training; None for none.
     """
     with quiet_stderr():
         function = network(model, format_, faces, recipe)
@@ -68,8 +67,9 @@ def made(
         if recipe.refine:
             flatbuffer = rounding.refine(flatbuffer, calibrated, faces[::2])
     if training is not None:
-        plan = tuning.Tuning(recipe.qat_steps, recipe.qat_batch, recipe.qat_rate)
-        twin = tuning.tune(flatbuffer, calibrated, training, plan, seed)
+        keep = recipe.sparsity > 0
+        plan = tuning.Tuning(recipe.qat_steps, recipe.qat_batch, recipe.qat_rate, keep)
+        twin = tuning.tune(flatbuffer, calibrated, plan, training)
         with quiet_stderr():
             calibrated = twin.ranged()
             flatbuffer = twin.settled(quantised(calibrated, format_, recipe.float_layers))

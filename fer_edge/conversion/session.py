@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files, modelfile, tables
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import compressing, describe, export, integer, parity
+from fer_edge.conversion import compressing, describe, export, integer, parity, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import SPLIT, Reference, verify
@@ -104,7 +104,7 @@ def convert(against: Reference, formats: Sequence[Format], plan: Plan) -> list[O
 def make(against: Reference, format_: Format, plan: Plan) -> Output:
     """One format, verified and not written. The same weights, pictures and recipe give the same bytes."""
     calibration = plan.calibration if format_ in CALIBRATED else None
-    flatbuffer, made = _flatbuffer(compressing.compressed(against.model, plan.recipe), format_, plan)
+    flatbuffer, made = _flatbuffer(against, format_, plan)
     path = plan.path(format_)
     modelfile.check_bytes(flatbuffer, path.name)
     card = describe.card(
@@ -127,13 +127,17 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
     return Output(path, format_, finished, card, modelfile.operators(flatbuffer), found, made)
 
 
-def _flatbuffer(model: Any, format_: Format, plan: Plan) -> tuple[bytes, integer.Made | None]:
+def _flatbuffer(against: Reference, format_: Format, plan: Plan) -> tuple[bytes, integer.Made | None]:
+    model = compressing.compressed(against.model, plan.recipe)
     if format_ not in CALIBRATED or plan.calibration is None:
         return export.to_float(model, format_), None
     faces = plan.calibration.faces
     if format_ is Format.INT16X8:
         return export.to_int16x8(model, faces), None
-    made = integer.made(model, format_, faces, plan.recipe, plan.training, plan.seed)
+    lesson = None
+    if plan.training is not None:
+        lesson = tuning.Lesson(plan.training, lambda batch: against.model(batch, training=False), plan.seed)
+    made = integer.made(model, format_, faces, plan.recipe, lesson)
     return made.flatbuffer, made
 
 

@@ -24,13 +24,15 @@ class Twin:
 
     only: tensors of the integer network, activations and weights, that are rounded; None for all.
     moves: for each integer convolution a pair of variables, added to the stored weights and to the bias, in
-    steps of the weights and of the output. Raises ModelError for an operator that it does not know.
+    steps of the weights and of the output. keep_zeros: weights of 0 do not move. Raises ModelError for an
+    operator that it does not know.
     """
 
-    def __init__(self, quantised: bytes, calibrated: bytes) -> None:
+    def __init__(self, quantised: bytes, calibrated: bytes, keep_zeros: bool = False) -> None:
         import tensorflow as tf
 
         self.tf = tf
+        self.keep_zeros = keep_zeros
         self.net, self.real = Network(quantised), Network(calibrated)
         inserted = {"QUANTIZE", "DEQUANTIZE"}
         own = [n for n, op in enumerate(self.net.operators) if op.name not in inserted]
@@ -131,6 +133,8 @@ class Twin:
         taken, weights, bias = self.net.operators[n].inputs
         weights_move, bias_move = self.moves[n]
         stored = self.net.constant(weights).astype(np.float32)
+        if self.keep_zeros:
+            weights_move = weights_move * (stored != 0)
         levels = self.tf.clip_by_value(stored + weights_move, -127.0, 127.0)
         unit = self.net.steps(taken)[0][0] * self.net.steps(weights)[0]
         step = np.float32(self.net.steps(self.net.operators[n].outputs[0])[0][0])

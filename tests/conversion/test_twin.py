@@ -61,7 +61,7 @@ def test_training_brings_a_spoilt_network_nearer_to_its_float_one(made: integer.
     unit = spoilt.steps(bias)[0][0]
     spoilt.set_constant(bias, spoilt.constant(bias) + np.rint(0.3 / unit))
     plan = tuning.Tuning(steps=25, batch=20, rate=0.05)
-    twin = tuning.tune(spoilt.to_bytes(), made.calibrated, FACES, plan, seed=0)
+    twin = tuning.tune(spoilt.to_bytes(), made.calibrated, plan, tuning.Lesson(FACES))
     wanted = np.asarray(twin.teacher(BATCH))
     before = np.asarray(Twin(spoilt.to_bytes(), made.calibrated)(BATCH))
     assert np.abs(np.asarray(twin(BATCH)) - wanted).mean() < 0.8 * np.abs(before - wanted).mean()
@@ -96,3 +96,21 @@ def test_each_layer_is_explained(made: integer.Made, tmp_path: Path, capsys: pyt
     explaining_show.plot(layers, "title", tmp_path / "layers.png")
     assert (tmp_path / "layers.png").read_bytes()[:4] == b"\x89PNG"
     assert explaining.to_dicts(layers)[0]["operator"] == first.operator
+
+
+def test_pruned_weights_stay_pruned_and_the_teacher_is_who_is_named(made: integer.Made) -> None:
+    pruned = Network(made.flatbuffer)
+    weights = pruned.operators[pruned.layers()[1]].inputs[1]
+    values = pruned.constant(weights)
+    values[np.abs(values) < 20] = 0
+    pruned.set_constant(weights, values)
+    uniform = tuning.Lesson(FACES, lambda batch: np.full((len(batch), 7), 1 / 7, np.float32))
+    plan = tuning.Tuning(steps=20, batch=10, rate=0.2, keep_zeros=True)
+    twin = tuning.tune(pruned.to_bytes(), made.calibrated, plan, uniform)
+    whole = Format.FULL_INTEGER if _takes_int8(made.flatbuffer) else Format.INT8
+    after = Network(twin.settled(integer.quantised(twin.ranged(), whole, 1)))
+    moved = after.constant(after.operators[after.layers()[1]].inputs[1])
+    assert (moved[values == 0] == 0).all()
+    assert (moved != values).any()
+    spread = [np.asarray(run(BATCH)).std(axis=1).mean() for run in (twin, twin.teacher)]
+    assert spread[0] < spread[1]  # nearer to the teacher that says nothing
