@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from fer_edge.errors import UsageError
+from fer_edge.interpreter import quiet_stderr
 from fer_edge.training import workers
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -78,7 +79,8 @@ def prepare(precision: str = "auto") -> Device:
     if precision not in PRECISIONS:
         raise UsageError(f"no precision {precision!r}: there are {', '.join(PRECISIONS)}")
     workers.begin()
-    gpus = _gpus()
+    with quiet_stderr():  # a driver that is absent is told in words of its own
+        gpus = _gpus()
     chosen = _automatic_precision(bool(gpus)) if precision == "auto" else precision
     keras.mixed_precision.set_global_policy("float32" if chosen == "float32" else f"mixed_{chosen}")
     return Device("gpu" if gpus else "cpu", gpus[0] if gpus else cpu_name(), keras.backend.backend(), chosen)
