@@ -53,7 +53,7 @@ class Recipe:
     refine: bool = True
     qat_steps: int = 200
     qat_batch: int = 64
-    qat_rate: float = 0.02
+    qat_rate: float = 0.005
     sparsity: float = 0.0
     clusters: int = 0
     logit_floor_percentile: float = 1.0

@@ -28,7 +28,7 @@ class Tuning:
 
     steps: int = 200
     batch: int = 64
-    rate: float = 0.02
+    rate: float = 0.005
     keep_zeros: bool = False
 
 
@@ -55,6 +55,7 @@ def tune(
     """
     import tensorflow as tf
 
+    tf.config.experimental.enable_op_determinism()  # sums in the same order: the same bytes again
     twin = Twin(quantised, calibrated, plan.keep_zeros)
     teach = lesson.teacher or twin.teacher
     optimiser = tf.keras.optimizers.Adam(plan.rate)

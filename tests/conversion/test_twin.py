@@ -114,3 +114,11 @@ def test_pruned_weights_stay_pruned_and_the_teacher_is_who_is_named(made: intege
     assert (moved != values).any()
     spread = [np.asarray(run(BATCH)).std(axis=1).mean() for run in (twin, twin.teacher)]
     assert spread[0] < spread[1]  # nearer to the teacher that says nothing
+
+
+def test_the_same_training_gives_the_same_bytes(made: integer.Made) -> None:
+    plan = tuning.Tuning(steps=5, batch=16, rate=0.1)
+    twins = [tuning.tune(made.flatbuffer, made.calibrated, plan, tuning.Lesson(FACES)) for _ in range(2)]
+    first, second = ([v.numpy() for v in twin.variables()] for twin in twins)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert any(a.any() for a in first)
