@@ -55,7 +55,7 @@ def select(
     sample_seed = None
     if limit is not None and limit < len(part):
         sample_seed = seed
-        part = part.rows(np.sort(np.random.default_rng(seed).permutation(len(part))[:limit]))
+        part = part.sample(limit, seed)
     training = dataset.part("Training")
     seen = data.seen_in_training(part, training) if len(training) else None
     return Selection(part, name, split, seen, sample_seed)

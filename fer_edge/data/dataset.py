@@ -75,6 +75,12 @@ class Dataset:
             votes=None if self.votes is None else self.votes[chosen],
         )
 
+    def sample(self, count: int | None, seed: int) -> Dataset:
+        """`count` rows at most, drawn by the seed, in the source's order; all for None."""
+        if count is None or count >= len(self):
+            return self
+        return self.rows(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+
     def part(self, *names: str) -> Dataset:
         """The rows whose split is among `names` (of SPLITS), in the source's order."""
         return self.rows(np.isin(self.split, [SPLITS.index(name) for name in names]))

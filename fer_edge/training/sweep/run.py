@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fer_edge import console
 from fer_edge.data import Dataset, load, protocol_splits
 from fer_edge.errors import GateError, UsageError
@@ -41,13 +39,6 @@ class _Material:
     device: str
 
 
-def subset(dataset: Dataset, count: int | None, seed: int) -> Dataset:
-    """`count` rows at most, drawn by the seed, in the data's order; all for None."""
-    if count is None or count >= len(dataset):
-        return dataset
-    return dataset.rows(np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count]))
-
-
 def run(sweep: Sweep, stages: tuple[str, ...]) -> dict[str, Any]:
     """Trains until every trial of the stages has ended, in this process or another; gives the results.
 
@@ -59,8 +50,8 @@ def run(sweep: Sweep, stages: tuple[str, ...]) -> dict[str, Any]:
         load(sweep.data, skip_bad_rows=sweep.skip_bad_rows, seed=sweep.seed), sweep.plan.base.protocol
     )
     material = _Material(
-        subset(protocol.train, sweep.plan.reduction.subset, sweep.seed),
-        subset(protocol.validation, sweep.plan.reduction.subset, sweep.seed),
+        protocol.train.sample(sweep.plan.reduction.subset, sweep.seed),
+        protocol.validation.sample(sweep.plan.reduction.subset, sweep.seed),
         str(used),
     )
     console.say(f"{used}; sweep {sweep.plan.reduction}")

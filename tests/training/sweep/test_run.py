@@ -87,8 +87,8 @@ def test_a_stage_without_its_predecessor_is_wrong_usage(trained, tmp_path):
 
 def test_the_subset_is_fixed_by_the_seed():
     data = load("drawn:420", seed=0)
-    one, two = run.subset(data, 30, 1), run.subset(data, 30, 1)
+    one, two = data.sample(30, 1), data.sample(30, 1)
     np.testing.assert_array_equal(one.ids, two.ids)
     assert len(one) == len(set(one.ids.tolist())) == 30
-    assert one.ids.tolist() != run.subset(data, 30, 2).ids.tolist()
-    assert len(run.subset(data, None, 1)) == len(run.subset(data, 1000, 1)) == 420
+    assert one.ids.tolist() != data.sample(30, 2).ids.tolist()
+    assert len(data.sample(None, 1)) == len(data.sample(1000, 1)) == 420
