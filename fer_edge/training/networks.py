@@ -7,6 +7,7 @@ get the normalisation wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -62,45 +63,25 @@ def paper(
     return keras.Model(inputs, x, name="paper")
 
 
-def edge(
+def residual_network(
+    name: str,
     dropout: float = 0.1,
     classes: int = len(LABELS),
     batch_norm: Callable[[], Any] = layers.BatchNormalization,
 ) -> keras.Model:
-    """Our network: a pooling's worth of channels at each size, most of the work at 24 and 12 pixels."""
-    return _residual("edge", residual.EDGE, dropout, classes, batch_norm)
-
-
-def nano(
-    dropout: float = 0.0,
-    classes: int = len(LABELS),
-    batch_norm: Callable[[], Any] = layers.BatchNormalization,
-) -> keras.Model:
-    """`edge`, narrower, for microcontrollers."""
-    return _residual("nano", residual.NANO, dropout, classes, batch_norm)
-
-
-def large(
-    dropout: float = 0.1,
-    classes: int = len(LABELS),
-    batch_norm: Callable[[], Any] = layers.BatchNormalization,
-) -> keras.Model:
-    """`edge`, half as wide again: a teacher."""
-    return _residual("large", residual.LARGE, dropout, classes, batch_norm)
-
-
-def _residual(
-    name: str, widths: tuple[int, ...], dropout: float, classes: int, batch_norm: Callable[[], Any]
-) -> keras.Model:
+    """Our own networks, `name` of residual.WIDTHS; dropout: fraction 0..1 of the features."""
     inputs = keras.Input(INPUT_SHAPE, name="face")
-    x = residual.features(normalisation()(inputs), widths, batch_norm)
+    x = residual.features(normalisation()(inputs), residual.WIDTHS[name], batch_norm)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(classes, name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, x, name=name)
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"paper": paper, "edge": edge, "nano": nano, "large": large}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "paper": paper,
+    **{name: partial(residual_network, name) for name in residual.WIDTHS},
+}
 
 
 def build(

@@ -12,10 +12,8 @@ from typing import Any
 
 from keras import layers
 
-EDGE = (32, 64, 80)
-"""Channels at 24, 12 and 6 pixels."""
-NANO = (16, 32, 32)
-LARGE = (48, 96, 120)
+WIDTHS = {"edge": (32, 64, 80), "nano": (16, 32, 32), "large": (48, 96, 120)}
+"""Channels at 24, 12 and 6 pixels; most work at 24 and 12. nano: for microcontrollers, large: a teacher."""
 
 
 def convolution(
