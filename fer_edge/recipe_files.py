@@ -24,6 +24,13 @@ def read_table(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a recipe: it is nested too deeply") from None
 
 
+def require(checks: dict[str, bool], where: str) -> None:
+    """Raises UsageError with `where` and the first complaint that does not hold."""
+    for complaint, holds in checks.items():
+        if not holds:
+            raise UsageError(f"{where}: {complaint}")
+
+
 def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
     """`table`, if each key is a plain field of the dataclass `kind` and each value of the field's type.
 

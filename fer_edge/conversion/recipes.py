@@ -71,9 +71,7 @@ class Recipe:
             "equalise must lie in 0..1": 0 <= self.equalise <= 1,
             "logit_floor_percentile must lie in 0..100": 0 <= self.logit_floor_percentile <= 100,
         }
-        for complaint, holds in checks.items():
-            if not holds:
-                raise UsageError(f"recipe {self.name}: {complaint}")
+        recipe_files.require(checks, f"recipe {self.name}")
 
     def override(self, **values: Any) -> Recipe:
         """The recipe with the values that are not None."""

@@ -16,7 +16,7 @@ from fer_edge.data.dataset import Dataset
 from fer_edge.training import objective, workers
 from fer_edge.training.augmentation import augment
 from fer_edge.training.recipes import Recipe
-from fer_edge.training.teacher import Teacher
+from fer_edge.training.teacher import NOBODY, Teacher
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -37,13 +37,13 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     Of several processes (`workers`) each gives its part of every batch.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher | None = None) -> None:
+    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher = NOBODY) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.dataset, self.recipe, self.seed = dataset, recipe, seed
         self.size = min(recipe.batch_size, len(dataset))
         self.among = workers.current()
         self.part = self.among.share(self.size)
-        self.teacher = teacher if recipe.teacher_weight else None
+        self.teacher = teacher
         self.targets = objective.targets(dataset, recipe)
         classes = len(dataset.label_names)
         even = np.ones(classes, np.float32)
@@ -66,7 +66,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return faces[..., None].astype(np.float32), self._taught(faces, self.targets[rows]), weights
 
     def _taught(self, faces: NDArray[np.uint8], targets: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self.teacher is None:
+        if not self.teacher.models:
             return targets
         names, part = self.dataset.label_names, self.recipe.teacher_weight
         labels = targets[:, : len(names)]

@@ -16,10 +16,8 @@ from fer_edge.errors import DataError, GateError
 from fer_edge.training import checkpoint, schedule, workers
 from fer_edge.training.batches import TrainingBatches, loss_and_accuracy, predict
 from fer_edge.training.objective import compiled
-from fer_edge.training.recipes import Augmentation, Recipe
-from fer_edge.training.teacher import Teacher
-
-NOBODY = Teacher()
+from fer_edge.training.recipes import Recipe, completed
+from fer_edge.training.teacher import NOBODY, Teacher
 
 
 class Watcher(Protocol):
@@ -120,8 +118,7 @@ def resumed_state(place: Path, fresh: checkpoint.State) -> checkpoint.State:
     state = checkpoint.load_state(place)
     if state is None:
         return fresh
-    state.recipe = asdict(Recipe(state.recipe["name"])) | state.recipe  # it may be older than a field
-    state.recipe["augmentation"] = asdict(Augmentation()) | state.recipe["augmentation"]
+    state.recipe = completed(state.recipe)
     for name in ("recipe", "seed", "data_sha256", "teacher"):
         if getattr(state, name) != getattr(fresh, name):
             raise DataError(f"{place} is of a training with another {name}: choose another --out")

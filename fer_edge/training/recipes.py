@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import recipe_files
-from fer_edge.errors import UsageError
+from fer_edge.spec import INPUT_SHAPE
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("plateau", "one_cycle")
@@ -45,6 +45,27 @@ class Augmentation:
     blur_sigma: float = 0.0
     noise_probability: float = 0.0
     noise_sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        chances = [f.name for f in dataclasses.fields(self) if f.name.endswith("_probability")]
+        amounts = (
+            "rotation_deg",
+            "shift_px",
+            "brightness",
+            "contrast",
+            "erase_px",
+            "blur_sigma",
+            "noise_sigma",
+        )
+        checks = {f"{name} must lie in 0..1": 0 <= getattr(self, name) <= 1 for name in chances}
+        checks |= {f"{name} must be at least 0": getattr(self, name) >= 0 for name in amounts}
+        checks |= {
+            "zoom_min must be above 0 and at most zoom_max": 0 < self.zoom_min <= self.zoom_max,
+            "erase_px must be at most the picture's side": self.erase_px <= INPUT_SHAPE[0],
+            "dark_min must lie in 0..1": 0 <= self.dark_min <= 1,
+            "gamma_max must be at least 1": self.gamma_max >= 1,
+        }
+        recipe_files.require(checks, "[augmentation]")
 
 
 @dataclass(frozen=True)
@@ -98,9 +119,7 @@ class Recipe:
             "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
-        for complaint, holds in checks.items():
-            if not holds:
-                raise UsageError(f"recipe {self.name}: {complaint}")
+        recipe_files.require(checks, f"recipe {self.name}")
 
     def override(self, **values: Any) -> Recipe:
         """The recipe with the values that are not None."""
@@ -116,6 +135,17 @@ def read(path: Path) -> Recipe:
     changes = recipe_files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
     values = {"name": path.stem, **recipe_files.checked(Recipe, table, str(path))}
     return Recipe(**values, augmentation=Augmentation(**changes))
+
+
+def completed(stored: Any) -> Any:
+    """A recipe's dictionary as an older version stored it, with the fields that have come since."""
+    if not isinstance(stored, dict) or not isinstance(stored.get("augmentation"), dict):
+        return stored
+    return {
+        **dataclasses.asdict(Recipe("")),
+        **stored,
+        "augmentation": {**dataclasses.asdict(Augmentation()), **stored["augmentation"]},
+    }
 
 
 def to_toml(recipe: Recipe) -> str:

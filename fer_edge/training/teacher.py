@@ -29,6 +29,9 @@ class Teacher:
         return out
 
 
+NOBODY = Teacher()
+
+
 def opened(names_or_paths: Sequence[str]) -> Teacher:
     """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
     paths = [shipped.find_model(name) for name in names_or_paths]

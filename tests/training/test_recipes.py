@@ -7,6 +7,7 @@ import pytest
 
 from fer_edge.errors import UsageError
 from fer_edge.training import recipes
+from fer_edge.training.recipes import Augmentation, Recipe
 
 SHIPPED = sorted((Path(__file__).parents[2] / "train/recipes").glob("*.toml"))
 
@@ -58,3 +59,27 @@ def test_a_missing_recipe_is_named(tmp_path):
 def test_override_leaves_what_is_none():
     recipe = recipes.Recipe("r")
     assert recipe.override(epochs=None, dropout=0.2) == dataclasses.replace(recipe, dropout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"gamma_max": 0.0}, "gamma_max must be at least 1"),
+        ({"zoom_min": 1.2, "zoom_max": 1.1}, "at most zoom_max"),
+        ({"blur_probability": 1.5}, "blur_probability must lie in 0..1"),
+        ({"noise_sigma": -1.0}, "noise_sigma must be at least 0"),
+        ({"erase_px": 49}, "at most the picture's side"),
+        ({"dark_min": 2.0}, "dark_min must lie in 0..1"),
+    ],
+)
+def test_ranges_of_augmentation_are_checked(wrong, said):
+    with pytest.raises(UsageError, match=said):
+        Augmentation(**wrong)
+
+
+def test_an_older_recipe_is_completed_and_nonsense_is_left():
+    old = dataclasses.asdict(Recipe("old", epochs=7))
+    del old["teacher_weight"], old["augmentation"]["gamma_max"]
+    assert recipes.completed(old) == dataclasses.asdict(Recipe("old", epochs=7))
+    for nonsense in (None, [], {"name": "x"}, {"augmentation": 3}):
+        assert recipes.completed(nonsense) == nonsense
