@@ -48,3 +48,4 @@ Labels = Annotated[
         help="ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv.",
     ),
 ]
+Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]

@@ -39,7 +39,7 @@ def sweep(
         int | None, typer.Option(min=10, metavar="N", help="Pictures to train on, and to validate on.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="paper or official (see 'fer-edge train').")] = "paper",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    precision: options.Precision = "auto",
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
     json: options.Json = None,

@@ -30,7 +30,7 @@ def train(
     dropout: Annotated[float | None, typer.Option(min=0, max=0.99)] = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
     protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    precision: options.Precision = "auto",
     votes: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="FER+'s fer2013new.csv, for recipes that learn its votes."),
