@@ -40,6 +40,10 @@ def train(
         list[str] | None,
         typer.Option(metavar="MODEL", help="Learn its probabilities too; several: their mean."),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Start from this .keras file's weights; its last layer may differ."),
+    ] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Same seed and machine, same weights; slower.")
     ] = False,
@@ -75,6 +79,7 @@ def train(
         labels=labels,
         votes=votes,
         teachers=teacher or (),
+        weights=weights,
         skip_bad_rows=skip_bad_rows,
     )
     if metrics:  # only the first of several processes has them

@@ -25,7 +25,7 @@ STATE = "state.json"
 class State:
     """epochs: finished ones, also the arrays' name. best: epoch, from 0, of the best weights.
 
-    teacher: SHA-256 of each teacher's file.
+    teacher: SHA-256 of each teacher's file. start: of the file of the first weights, "" for random ones.
     """
 
     recipe: dict[str, Any]
@@ -34,6 +34,7 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     best: int = -1
     teacher: list[str] = field(default_factory=list)
+    start: str = ""
 
     @property
     def epochs(self) -> int:

@@ -17,6 +17,7 @@ from fer_edge.training import checkpoint, schedule, workers
 from fer_edge.training.batches import TrainingBatches, loss_and_accuracy, predict
 from fer_edge.training.objective import compiled
 from fer_edge.training.recipes import Recipe, completed
+from fer_edge.training.start import ANEW, Start
 from fer_edge.training.teacher import NOBODY, Teacher
 
 
@@ -65,22 +66,26 @@ def train(
     seed: int,
     watcher: Watcher,
     teacher: Teacher = NOBODY,
+    start: Start = ANEW,
     on_epoch: Callable[[checkpoint.State], None] = lambda state: None,
 ) -> tuple[keras.Model, checkpoint.State]:
     """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
 
     Gives the network on the training device with the best epoch's weights, and the final state. A row
     of history: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
-    Raises DataError for an empty split or a checkpoint of another recipe, GateError for a lost loss.
+    Raises DataError for an empty split or a checkpoint of another recipe, ModelError for a start that is
+    of another network, GateError for a lost loss.
     """
     if not len(training) or not len(validation):
         raise DataError(f"{training.path}: no pictures to {'train' if not len(training) else 'validate'} on")
     place = folder / "checkpoint"
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = compiled(recipe, len(training.label_names))
-    state = resumed_state(
-        place, checkpoint.State(asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256])
+    start.give(network)
+    fresh = checkpoint.State(
+        asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256], start=start.sha256
     )
+    state = resumed_state(place, fresh)
     if state.epochs:
         checkpoint.restore(place, trainee, state)
     batches = TrainingBatches(training, recipe, seed, teacher)
@@ -119,7 +124,7 @@ def resumed_state(place: Path, fresh: checkpoint.State) -> checkpoint.State:
     if state is None:
         return fresh
     state.recipe = completed(state.recipe)
-    for name in ("recipe", "seed", "data_sha256", "teacher"):
+    for name in ("recipe", "seed", "data_sha256", "teacher", "start"):
         if getattr(state, name) != getattr(fresh, name):
             raise DataError(f"{place} is of a training with another {name}: choose another --out")
     return state

@@ -106,6 +106,7 @@ def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> Model
             "protocol": run.protocol.name,
             "training_pictures": len(training),
             **({"teachers": run.state.teacher} if run.state.teacher else {}),
+            **({"start": run.state.start} if run.state.start else {}),
         },
         seed=run.seed,
         versions=versions(),

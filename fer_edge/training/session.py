@@ -24,6 +24,7 @@ from fer_edge.training import (
     outputs,
     recipes,
     reference,
+    start,
     teacher,
     workers,
 )
@@ -63,13 +64,14 @@ def run(
     labels: str | None = None,
     votes: Path | None = None,
     teachers: Sequence[str] = (),
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Trains into `folder`; gives the metrics on the protocol's report split.
 
     Of several processes (`workers`) only the first writes; the others give {}.
 
     labels: as in ferplus.chosen. votes: FER+'s table, where the recipe learns from it. teachers: models,
-    by name or path, where it learns from them.
+    by name or path, where it learns from them. weights: a `.keras` file to start from, of the same network.
 
     Raises UsageError for teachers without a teacher_weight in the recipe, or the other way round,
     OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError past the
@@ -101,6 +103,7 @@ def run(
                     seed=seed,
                     watcher=progress,
                     teacher=teacher.opened(teachers),
+                    start=start.opened(weights),
                     on_epoch=lambda state: outputs.write_history(folder, state.history),
                 )
             if not me.first:
