@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from fer_edge import __version__
-from fer_edge.commands import (
-    bench,
-    convert,
-    data,
-    doctor,
-    evaluate,
-    inspect,
-    report,
-    run,
-    spread,
-    sweep,
-    train,
-)
 from fer_edge.errors import FerEdgeError
 
-app = typer.Typer(
-    name="fer-edge",
-    help="Facial-expression recognition from a training set to a small device.",
-    epilog="--debug anywhere shows the traceback of an error.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (data, train, sweep, evaluate, spread, convert, inspect, bench, run, report, doctor):
-    module.register(app)
+MODULES = (
+    "data", "train", "sweep", "evaluate", "spread", "convert", "inspect", "compare", "bench", "run", "report",
+    "doctor",
+)  # fmt: skip
+"""Of fer_edge.commands; each registers the command of its name, `convert` also `verify`."""
 
 
 def _print_version(asked: bool) -> None:
@@ -41,7 +25,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -50,12 +33,34 @@ def _options(
     pass
 
 
+def application(modules: Iterable[str] = MODULES) -> typer.Typer:
+    """The command line with the commands of these modules."""
+    app = typer.Typer(
+        name="fer-edge",
+        help="Facial-expression recognition from a training set to a small device.",
+        epilog="--debug anywhere shows the traceback of an error.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        callback=_options,
+    )
+    for module in modules:
+        importlib.import_module(f"fer_edge.commands.{module}").register(app)
+    return app
+
+
+def _needed() -> Iterable[str]:
+    """On a small device the other commands' options cost memory and time: only the one that is called."""
+    called = sys.argv[1:2]
+    return called if called and called[0] in MODULES else MODULES
+
+
 def main() -> None:
     """Entry point of the console command; never returns."""
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app()
+        application(_needed())()
     except FerEdgeError as error:
         if debug:
             raise

@@ -15,7 +15,7 @@ import pytest
 import typer
 from doc_blocks import PAGES, ROOT, blocks, commands, mentioned
 
-from fer_edge.cli import app
+from fer_edge.cli import application
 from fer_edge.data.drawn import drawn_faces
 from fer_edge.shipped import models_folder
 from fer_edge.spec import LABELS
@@ -28,7 +28,7 @@ OF_OTHERS = {"sudo", "python3", "pip", ".", "rpicam-vid"}
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_has_the_options_that_are_written(page):
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     for words in mentioned(page):
         name, *rest = [word for word in words[1:] if word != "..." and not word.startswith(">")]
         if name.startswith("--") or name == "COMMAND" or "--help" in rest:

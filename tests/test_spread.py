@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fer_edge import spread
-from fer_edge.cli import app
+from fer_edge.cli import application
 from fer_edge.errors import DataError, UsageError
 
 
@@ -66,7 +66,7 @@ def test_the_command_on_folders_and_files(tmp_path):
     (tmp_path / "other.json").write_text(json.dumps(metrics(0.7)))
     page, out = tmp_path / "seeds.md", tmp_path / "seeds.json"
     names = [str(tmp_path / "run0"), str(tmp_path / "other.json")]
-    done = CliRunner().invoke(app, ["spread", *names, "--markdown", str(page), "--json", str(out)])
+    done = CliRunner().invoke(application(), ["spread", *names, "--markdown", str(page), "--json", str(out)])
     assert done.exit_code == 0
     assert "| accuracy | 65.00 | 7.07 | 60.00 | 70.00 |" in page.read_text()
     assert json.loads(out.read_text())["scores"]["accuracy"]["mean"] == pytest.approx(0.65)

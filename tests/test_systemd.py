@@ -13,7 +13,7 @@ import pytest
 import typer
 from drawn_clip import drawn_clip
 
-from fer_edge.cli import app
+from fer_edge.cli import application
 from fer_edge.systemd import Watchdog
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +96,7 @@ def test_the_unit_s_command_has_the_options_that_it_names():
         r"^ExecStart=/bin/sh -c 'exec (.*)'$", (ROOT / "docs/fer-edge.service").read_text(), re.M
     )
     words = shlex.split(line.replace("$(", "").replace(")", ""))
-    command = typer.main.get_command(app).get_command(None, "run")
+    command = typer.main.get_command(application()).get_command(None, "run")
     with command.make_context("run", words[2:]) as context:
         assert (context.params["camera"], context.params["web"], context.params["headless"]) == (
             "0",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import compare, options
+from fer_edge.commands import options
 
 EXAMPLE = "Example: fer-edge inspect other.tflite --layers --target microcontroller"
 
@@ -25,8 +25,7 @@ Card = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `inspect` and its sister `compare` to the command line."""
-    compare.register(app)
+    """Adds the command to the command line."""
 
     @app.command(epilog=EXAMPLE)
     def inspect(

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import Builder, Spec, shipped_style
 from typer.testing import CliRunner
 
-from fer_edge.cli import app
+from fer_edge.cli import application
 from fer_edge.errors import ModelError
 from fer_edge.targets import inspection
 
@@ -96,7 +96,7 @@ def test_per_channel_quantisation_and_types_are_read(tmp_path):
 
 
 def test_command(tiny):
-    done = CliRunner().invoke(app, ["inspect", str(tiny), "--layers", "--json", "-"])
+    done = CliRunner().invoke(application(), ["inspect", str(tiny), "--layers", "--json", "-"])
     assert done.exit_code == 0
     assert json.loads(done.stdout)["macs"] == 192
     assert "FULLY_CONNECTED" in done.stderr
