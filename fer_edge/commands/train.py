@@ -42,7 +42,7 @@ def train(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Start from this .keras file's weights; its last layer may differ."),
+        typer.Option(metavar="FILE", help="Start from a .keras file's weights; its last layer may differ."),
     ] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Same seed and machine, same weights; slower.")
