@@ -111,8 +111,8 @@ def run(
             run_of = partial(outputs.Run, seed=seed, device=used, state=state)
             metrics, check = _finish(run_of, folder, recipe, protocol, network)
             if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
-                weights = checkpoint.best_weights(folder / "checkpoint", state)
-                second = objective.votes_network(recipe, len(protocol.train.label_names), weights)
+                best = checkpoint.best_weights(folder / "checkpoint", state)
+                second = objective.votes_network(recipe, len(protocol.train.label_names), best)
                 if second is not None:
                     named = recipe.override(name=f"{recipe.name}_ferplus")
                     _finish(run_of, folder / "ferplus", named, votes_protocol(protocol), second)

@@ -1,4 +1,4 @@
-"""A training that starts from a network's weights: they are there at the first step, or it is said why not."""
+"""A training that starts from a network's weights: they are there at the first step, or it says why not."""
 
 import dataclasses
 
@@ -43,9 +43,7 @@ def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
     how = {"folder": tmp_path, "seed": 0, "watcher": Silent(), "start": start.opened(path)}
     trained, state = fit.train(RECIPE, data, data, **how)
     kernels = [np.asarray(layer.kernel) for layer in network.layers if hasattr(layer, "kernel")]
-    after = [
-        keras.ops.convert_to_numpy(layer.kernel) for layer in trained.layers if hasattr(layer, "kernel")
-    ]
+    after = [keras.ops.convert_to_numpy(layer.kernel) for layer in trained.layers if hasattr(layer, "kernel")]
     for before, now in zip(kernels, after, strict=True):  # two steps at a rate of 1e-9 move nothing
         np.testing.assert_allclose(now, before, atol=1e-6)
     assert len(state.start) == 64
