@@ -9,6 +9,7 @@ part without markers or without its file is left alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -46,10 +47,8 @@ PARTS: dict[str, Callable[[Path], str]] = {"bench": bench, "loop": loop, "peers"
 def updated(text: str, parts: dict[str, str]) -> str:
     """The text with each part between its markers; unchanged where a marker is missing."""
     for name, part in parts.items():
-        head, begin, rest = text.partition(f"<!-- {name} -->")
-        _, end, tail = rest.partition(f"<!-- /{name} -->")
-        if begin and end:
-            text = f"{head}{begin}\n{part.strip()}\n{end}{tail}"
+        with contextlib.suppress(LookupError):
+            text = files.put_between_markers(text, name, part)
     return text
 
 

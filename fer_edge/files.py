@@ -61,6 +61,18 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def put_between_markers(page: str, name: str, text: str) -> str:
+    """The page with `text` as all that stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Raises LookupError where the page lacks one of the two.
+    """
+    before, start, rest = page.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    if not (start and end):
+        raise LookupError(f"no <!-- {name} --> ... <!-- /{name} -->")
+    return f"{before}{start}\n{text.strip()}\n{end}{after}"
+
+
 def parse_json(text: str | bytes) -> Any:
     """Any JSON value. Raises ValueError for all that is none, NaN and bottomless nesting too."""
 

@@ -73,3 +73,11 @@ def test_the_light_hash_is_the_same_without_python_s_own_modules(monkeypatch):
     light = files.sha256_of(b"abc")
     monkeypatch.setattr(files.importlib, "import_module", absent)
     assert files.sha256_of(b"abc") == light == ABC
+
+
+def test_a_table_is_put_between_its_markers_or_none_is_lost():
+    page = "a\n<!-- t -->\nold\n<!-- /t -->\nb\n<!-- u -->\nc\n"
+    assert files.put_between_markers(page, "t", "\nnew\n") == page.replace("old", "new")
+    for missing in ("u", "v"):
+        with pytest.raises(LookupError, match=f"<!-- /{missing} -->"):
+            files.put_between_markers(page, missing, "new")

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_edge import metrics, paper
+from fer_edge import files, metrics, paper
 from fer_edge.data import load, protocol_splits
 from fer_edge.report import PAPER_TABLE_10
 from fer_edge.spec import LABELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper.md"
-BEGIN, END = "<!-- paper_check -->", "<!-- /paper_check -->"
 
 
 def scores_of_table_10(path: Path, counts: np.ndarray) -> dict[str, float]:
@@ -95,5 +94,4 @@ if __name__ == "__main__":
         print(text)
     else:
         page = PAGE.read_text(encoding="utf-8")
-        head, _, rest = page.partition(BEGIN)
-        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        files.write_text(PAGE, files.put_between_markers(page, "paper_check", text))

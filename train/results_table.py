@@ -6,8 +6,9 @@ import csv
 import json
 from pathlib import Path
 
+from fer_edge import files
+
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
 
 def row(folder: Path) -> list[str]:
@@ -31,8 +32,7 @@ def table() -> str:
 
 def main() -> None:
     readme = HERE / "README.md"
-    before, rest = readme.read_text().split(BEGIN)
-    readme.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}")
+    files.write_text(readme, files.put_between_markers(readme.read_text(), "results", table()))
 
 
 if __name__ == "__main__":
