@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterable
 from typing import Annotated
@@ -55,6 +56,19 @@ def _needed() -> Iterable[str]:
     return called if called and called[0] in MODULES else MODULES
 
 
+def _refused(error: OSError) -> FerEdgeError:
+    """What the operating system would not do, in a line."""
+    if error.errno is None:
+        return FerEdgeError(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+    what = "cannot read or write" if error.filename is None else f"cannot use {error.filename}"
+    return FerEdgeError(f"{what}: {error.strerror}")
+
+
+def _drop_output() -> None:
+    """What standard output could not take is not tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Entry point of the console command; never returns."""
     debug = "--debug" in sys.argv
@@ -68,6 +82,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     except MemoryError:
         print("fer-edge: out of memory", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:  # a full disk behind standard output, a name that is too long
+        if debug:
+            raise
+        print(f"fer-edge: {_refused(error)}", file=sys.stderr)
+        _drop_output()
         sys.exit(1)
     except Exception as error:
         if debug:

@@ -14,7 +14,14 @@ from fer_edge.errors import OutputError
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
-    """Raises OutputError if `path` exists and `force` is not given, or if its folder cannot be written."""
+    """Raises OutputError if `path` exists and `force` is not given, or if it cannot be written.
+
+    A device or a pipe (`/dev/null`) may be written to: nothing in it is lost.
+    """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder, a file's name is wanted")
+    if path.exists() and not path.is_file():
+        return
     if path.exists() and not force:
         raise OutputError(f"{path} exists already: choose another name or give --force")
     nearest = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
@@ -35,19 +42,30 @@ def refuse_to_overwrite_any(outputs: Iterable[Path | str | None], force: bool) -
 def written_aside(path: Path) -> Iterator[Path]:
     """Gives a temporary path with the same suffix in the same folder; moves it to `path` at the end.
 
-    Whatever stops the block leaves `path` as it was. Raises OutputError if the folder or the file
-    cannot be written.
+    Whatever stops the block leaves `path` as it was. A link stays one, what it leads to is replaced; a device
+    or a pipe is written to as it is. Raises OutputError if the folder or the file cannot be written.
     """
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    real = _led_to(path)
+    if real.exists() and not real.is_file() and not real.is_dir():
+        yield real
+        return
+    aside = real.with_name(f".{real.stem}.{os.getpid()}{real.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        real.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        os.replace(aside, path)
+        os.replace(aside, real)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):  # not there, or its folder is no folder
             aside.unlink()
+
+
+def _led_to(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle: RuntimeError before Python 3.13
+        raise OutputError(f"cannot write {path}: its links lead in a circle") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

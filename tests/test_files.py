@@ -81,3 +81,33 @@ def test_a_table_is_put_between_its_markers_or_none_is_lost():
     for missing in ("u", "v"):
         with pytest.raises(LookupError, match=f"<!-- /{missing} -->"):
             files.put_between_markers(page, missing, "new")
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    target = tmp_path / "there" / "out.txt"
+    target.write_text("old")
+    link = tmp_path / "link.txt"
+    link.symlink_to(target)
+    files.write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(OutputError, match="lead in a circle"):
+        files.write_text(tmp_path / "circle", "text")
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.refuse_to_overwrite(pipe, force=False)
+    files.write_text(pipe, "{}")
+    assert os.read(reader, 10) == b"{}"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_folder_is_no_name_for_a_file(tmp_path):
+    with pytest.raises(OutputError, match="it is a folder"):
+        files.refuse_to_overwrite(tmp_path, force=True)

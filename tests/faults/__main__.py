@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import random
+import shlex
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,38 +18,55 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, as pytes
 
 from doc_tables import put
 
-from faults.rounds import ROUNDS
+from faults.moments import PHASES
+from faults.rounds import MET, ROUNDS
 from faults.workbench import Bench, WrongError
 
-HEAVY = ("kill train", "kill convert")
+HEAD = ("fault", "rounds", "disturbed", *PHASES, "wrong")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100, help="of each kind; of the heavy ones a tenth")
+    parser.add_argument("--rounds", type=int, default=100, help="of each kind")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="at most, for each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", choices=ROUNDS, default=list(ROUNDS))
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into docs/hardening.md")
     asked = parser.parse_args()
-    counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         bench = Bench(Path(folder), random.Random(asked.seed))
-        table = ["| fault | rounds | disturbed | wrong |", "| --- | --: | --: | --: |"]
-        print("\n".join(table))
+        table = [f"| {' | '.join(HEAD)} |", f"| --- {'| --: ' * (len(HEAD) - 1)}|"]
+        print("\n".join(table), flush=True)
+        wrong = 0
         for kind in asked.kinds:
-            rounds = max(1, asked.rounds // 10) if kind in HEAVY else asked.rounds
-            for _ in range(rounds):
-                try:
-                    counts[kind, "disturbed"] += ROUNDS[kind](bench)
-                except WrongError as fault:
-                    counts[kind, "wrong"] += 1
-                    print(f"  {kind}: {fault}", file=sys.stderr, flush=True)
-            disturbed, wrong = counts[kind, "disturbed"], counts[kind, "wrong"]
-            table.append(f"| {kind} | {rounds} | {disturbed} | {wrong} |")
+            counts = disturbed(kind, bench, asked.rounds, time.monotonic() + asked.seconds)
+            table.append(row(kind, counts))
+            wrong += counts["wrong"]
             print(table[-1], flush=True)
     if asked.write:
-        put(asked.write, "faults", table, f"python tests/faults {' '.join(sys.argv[1:])}")
-    return int(any(counts[kind, "wrong"] for kind in asked.kinds))
+        put(asked.write, "faults", table, f"python tests/faults {shlex.join(sys.argv[1:])}")
+    return int(wrong > 0)
+
+
+def disturbed(kind: str, bench: Bench, rounds: int, until: float) -> Counter[str]:
+    """How often each phase was met; `wrong` and `rounds` are counted too."""
+    counts: Counter[str] = Counter()
+    while counts["rounds"] < rounds and time.monotonic() < until:
+        counts["rounds"] += 1
+        try:
+            counts[ROUNDS[kind](bench)] += 1
+        except WrongError as fault:
+            counts["wrong"] += 1
+            print(f"  {kind}: {fault}", file=sys.stderr, flush=True)
+    return counts
+
+
+def row(kind: str, counts: Counter[str]) -> str:
+    """A line of the table; only kills have phases."""
+    phases = [str(counts[phase]) if kind.startswith("kill") else "" for phase in PHASES]
+    met = counts[MET] + sum(counts[phase] for phase in PHASES)
+    cells = (kind, counts["rounds"], met, *phases, counts["wrong"])
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

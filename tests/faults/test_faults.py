@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from faults.rounds import ROUNDS
+from faults.rounds import HEAVY, ROUNDS
 from faults.workbench import Bench, WrongError
 
-LIGHT = [kind for kind in ROUNDS if kind not in ("kill train", "kill convert")]
+LIGHT = [kind for kind in ROUNDS if kind not in HEAVY]
 
 
 @pytest.fixture(scope="module")

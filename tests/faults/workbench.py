@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from faults import moments
+from faults.children import Child, Forked, Started
 from fer_edge.data.drawn import drawn_faces
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
@@ -35,7 +36,9 @@ class Bench:
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.folder, self.rng = folder, rng
-        self.takes_s: dict[str, float] = {}
+        self.usual: dict[str, moments.Usual] = {}
+        self.started = 0
+        (folder / "streams").mkdir()
         self.env = {**QUIET, "FER_EDGE_CACHE": str(folder / "cache")}
         self.recipe = folder / "tiny.toml"
         self.recipe.write_text(RECIPE)
@@ -60,45 +63,46 @@ class Bench:
             writer.write(noise)
         writer.release()
 
-    def start(self, *arguments: object, file_limit: int | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, file_limit: int | None = None) -> Child:
+        """A command under way; those of training are forked from a process that has TensorFlow."""
+        self.started += 1
+        words = [str(word) for word in arguments]
+        streams = tuple(self.folder / "streams" / f"{self.started % 9}.{end}" for end in ("out", "errors"))
+        if words[0] in ("train", "convert"):
+            return Forked(words, self.folder, streams, self.env)
         limited = [] if file_limit is None else ["prlimit", f"--fsize={file_limit}"]
-        return subprocess.Popen(
-            [*limited, str(FER_EDGE), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="backslashreplace",
-            env=self.env,
-            cwd=self.folder,
-        )
+        return Started([*limited, str(FER_EDGE), *words], self.folder, streams, self.env)
 
-    def killed(self, *arguments: object) -> bool:
-        """Starts the command and kills it at a random moment; False if it ended before.
+    def killed(self, *arguments: object, writes: Path) -> str:
+        """Starts the command and kills it at a random moment; the phase that it was in, or ENDED.
 
-        The first of each command runs to its end, which says how long it takes.
+        writes: the folder of its files. The first of each command runs to its end and shows what is usual.
         """
-        name, began = str(arguments[0]), time.monotonic()
-        child = self.start(*arguments)
-        try:
-            if name in self.takes_s:
-                child.wait(self.rng.uniform(0.02, self.takes_s[name] * 1.1))
-        except subprocess.TimeoutExpired:
-            child.kill()
-        child.communicate()
-        self.takes_s.setdefault(name, time.monotonic() - began)
-        return child.returncode == -signal.SIGKILL
+        name, began, before = str(arguments[0]), time.monotonic(), moments.state(writes)
+        moment = self.usual[name].moment(self.rng) if name in self.usual else moments.NEVER
+        with moments.Changes.of(writes) as changes:
+            child = self.start(*arguments)
+            if moment.come(child.alive, changes):
+                child.kill()
+            child.wait(60)
+        if child.code == -signal.SIGKILL:
+            return moments.phase(before, writes)
+        self.plain(arguments, child)
+        check(child.code == 0, f"{arguments}: exit {child.code}: {child.errors()[-300:]}")
+        self.usual[name] = moments.Usual(time.monotonic() - began, changes.count)
+        return moments.ENDED
 
     def whole(self, *arguments: object, code: int = 0, file_limit: int | None = None) -> str:
         """Runs the command to its end; its standard output. Anything but `code` and plain lines is wrong."""
         child = self.start(*arguments, file_limit=file_limit)
-        out, errors = child.communicate(timeout=600)
-        command = " ".join(map(str, arguments))
-        check("Traceback" not in out + errors, f"{command}: a traceback: {errors[-300:]}")
-        check("unexpected" not in errors, f"{command}: not foreseen: {errors.strip()[-300:]}")
-        check(
-            child.returncode == code,
-            f"{command}: exit {child.returncode}, not {code}: {errors.strip()[-300:]}",
-        )
-        if code:
-            check(bool(errors.strip()), f"{command}: failed without a word")
-        return out
+        child.wait(600)
+        self.plain(arguments, child)
+        check(child.code == code, f"{arguments}: exit {child.code}, not {code}: {child.errors()[-300:]}")
+        return child.out()
+
+    def plain(self, arguments: tuple[object, ...], child: Child) -> None:
+        """Nothing but lines that were foreseen; at least one where it failed."""
+        errors = child.errors()
+        check("Traceback" not in child.out() + errors, f"{arguments}: a traceback: {errors[-300:]}")
+        check("unexpected" not in errors, f"{arguments}: not foreseen: {errors[-300:]}")
+        check(child.code == 0 or bool(errors), f"{arguments}: failed without a word")
