@@ -8,6 +8,9 @@ from typing import Any
 
 from fer_edge.errors import MissingExtraError
 
+BLOB_ALIGNMENT = 16
+"""Of weights and metadata: what schema.fbs asks of a Buffer's data."""
+
 
 class Writer:
     """Short names for the builder's calls; every method gives the offset of what it wrote.

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from fer_edge.errors import ModelError
 from fer_edge.flatbuffer import Buffer
-from fer_edge.flatbuffer_writer import Writer
+from fer_edge.flatbuffer_writer import BLOB_ALIGNMENT, Writer
 from fer_edge.spec import ModelCard, TensorSpec
 
 LABELS_FILE = "labels.txt"
 CARD_FILE = "card.json"
 ENTRY = "TFLITE_METADATA"
 METADATA_IDENTIFIER = b"M001"
-_ALIGNMENT = 16  # schema.fbs asks it of the weights
 _NORMALIZATION = 1  # ProcessUnitOptions.NormalizationOptions
 _IMAGE = 2  # ContentProperties.ImageProperties
 _FEATURE = 1  # ContentProperties.FeatureProperties
@@ -89,9 +88,9 @@ def add_to_model(flatbuffer: bytes, metadata: bytes) -> bytes:
     buffers = model.tables(4)
     if any(buffer.scalar(1, "Q") > 1 for buffer in buffers):
         raise ModelError("a card cannot be put into a file that keeps weights outside its flatbuffer")
-    write = Writer(follows=flatbuffer, alignment=_ALIGNMENT)
+    write = Writer(follows=flatbuffer, alignment=BLOB_ALIGNMENT)
     entries = [write.inside(entry.position) for entry in model.tables(6) if entry.text(0) != ENTRY]
-    blob = write.blob(metadata, _ALIGNMENT)
+    blob = write.blob(metadata, BLOB_ALIGNMENT)
     name = write.text(ENTRY)
     entries.append(write.table((0, "offset", name), (1, "uint32", len(buffers))))
     new_buffers = [write.inside(buffer.position) for buffer in buffers] + [write.table((0, "offset", blob))]

@@ -85,8 +85,10 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
     flatbuffer = without_zip(flatbuffer)
     model = metadata.add_to_model(flatbuffer, metadata.model_metadata(card))
     stream = io.BytesIO(model)
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:  # appends, as the file is no zip
-        for name, text in ((LABELS_FILE, "\n".join(card.labels) + "\n"), (CARD_FILE, card.to_json())):
+    # Stored, since TFLite's own readers refuse compressed members. Appended, as the file is no zip.
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        labels = "\n".join(card.labels) + "\n"
+        for name, text in ((LABELS_FILE, labels), (CARD_FILE, card.to_json(compact=True))):
             member = zipfile.ZipInfo(name, _FIXED_TIME)
             member.create_system = 3  # Unix, on whatever system it is written
             archive.writestr(member, text)

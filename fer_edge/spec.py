@@ -77,9 +77,10 @@ class ModelCard:
     source_sha256: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """Indented JSON with a newline at the end; the same card always gives the same text."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+    def to_json(self, *, compact: bool = False) -> str:
+        """JSON with a newline at the end, indented unless `compact`; the same card gives the same text."""
+        layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, **layout) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> ModelCard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import graph
+from fer_edge.flatbuffer_writer import BLOB_ALIGNMENT
 
 WITH_WEIGHTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 """Operators whose inputs are an activation, weights and a bias."""
@@ -17,22 +19,21 @@ _DTYPES = {0: np.float32, 2: np.int32, 4: np.int64, 9: np.int8}  # TensorType of
 
 
 class Network:
-    """The first subgraph of a flatbuffer. operators, tensors: as `graph.Graph` gives them."""
+    """The first subgraph of a flatbuffer. operators, tensors: as `graph.Graph` gives them; model, graph: the
+    objects of TensorFlow's generated schema that `to_bytes` writes."""
 
     def __init__(self, flatbuffer: bytes) -> None:
         from tensorflow.lite.tools import flatbuffer_utils
 
-        self._model = flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
-        self._graph = self._model.subgraphs[0]
+        self.model = flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
+        self.graph = self.model.subgraphs[0]
         self.shown = graph.read(flatbuffer)[0]
         self.operators = self.shown.operators
         self.tensors = self.shown.tensors
 
     def to_bytes(self) -> bytes:
         """The flatbuffer as it is now."""
-        from tensorflow.lite.tools import flatbuffer_utils
-
-        return bytes(flatbuffer_utils.convert_object_to_bytearray(self._model))
+        return _packed(self.model)
 
     def layers(self) -> list[int]:
         """Indices of the operators with weights, in the order in which they run."""
@@ -41,39 +42,39 @@ class Network:
     def is_integer(self, operator: int) -> bool:
         """Whether the operator takes int8 and its weights are int8."""
         taken, weights = self.operators[operator].inputs[:2]
-        return all(_DTYPES.get(self._graph.tensors[n].type) is np.int8 for n in (taken, weights))
+        return all(_DTYPES.get(self.graph.tensors[n].type) is np.int8 for n in (taken, weights))
 
     def options(self, operator: int) -> Any:
         """TFLite's builtin options of an operator: padding, strides, fused activation."""
-        return self._graph.operators[operator].builtinOptions
+        return self.graph.operators[operator].builtinOptions
 
     def constant(self, tensor: int) -> NDArray[Any]:
         """A copy of a constant tensor's values, in its own shape and dtype."""
-        found = self._graph.tensors[tensor]
-        data = np.asarray(self._model.buffers[found.buffer].data, np.uint8)
+        found = self.graph.tensors[tensor]
+        data = np.asarray(self.model.buffers[found.buffer].data, np.uint8)
         return np.frombuffer(data.tobytes(), _DTYPES[found.type]).reshape(self.tensors[tensor].shape).copy()
 
     def set_constant(self, tensor: int, values: NDArray[Any]) -> None:
         """Values of the same shape, in the tensor's dtype."""
-        found = self._graph.tensors[tensor]
+        found = self.graph.tensors[tensor]
         data = np.ascontiguousarray(values, _DTYPES[found.type]).tobytes()
-        self._model.buffers[found.buffer].data = np.frombuffer(data, np.uint8)
+        self.model.buffers[found.buffer].data = np.frombuffer(data, np.uint8)
 
     def steps(self, tensor: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Scales and zero points of a quantised tensor: one, or one for each channel. Empty for floats."""
-        q = self._graph.tensors[tensor].quantization
+        q = self.graph.tensors[tensor].quantization
         if q is None or q.scale is None:
             return np.zeros(0), np.zeros(0, np.int64)
         return np.array(q.scale, np.float64), np.array(q.zeroPoint, np.int64)
 
     def range(self, tensor: int) -> tuple[float, float] | None:
         """The range that calibration noted, if it did."""
-        q = self._graph.tensors[tensor].quantization
+        q = self.graph.tensors[tensor].quantization
         return None if q is None or q.min is None else (float(q.min[0]), float(q.max[0]))
 
     def set_range(self, tensor: int, low: float, high: float) -> None:
         """Notes a range; the tensor must have one already."""
-        q = self._graph.tensors[tensor].quantization
+        q = self.graph.tensors[tensor].quantization
         q.min, q.max = [low], [high]
 
     def run(
@@ -105,3 +106,21 @@ class Network:
         if stored.dtype == np.float32 or not len(scales):
             return np.array(stored, np.float32)
         return (stored.astype(np.float32) - np.float32(zero_points[0])) * np.float32(scales[0])
+
+
+def _packed(model: Any) -> bytes:
+    """The flatbuffer of an object of the generated schema, whose own code does not align weights."""
+    base: Any = importlib.import_module("flatbuffers").Builder
+
+    class Builder(base):  # type: ignore[misc]
+        def CreateNumpyVector(self, values: NDArray[Any]) -> int:  # noqa: N802
+            if values.dtype != np.uint8:
+                return int(super().CreateNumpyVector(values))
+            self.StartVector(1, len(values), BLOB_ALIGNMENT)
+            self.head -= len(values)
+            self.Bytes[self.head : self.head + len(values)] = values.tobytes()
+            return int(self.EndVector())
+
+    builder = Builder(1024)
+    builder.Finish(model.Pack(builder), graph.FILE_IDENTIFIER)
+    return bytes(builder.Output())

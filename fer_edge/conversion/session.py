@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files, modelfile, tables
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import compressing, describe, export, integer, parity, tuning
+from fer_edge.conversion import compressing, describe, export, integer, lean, parity, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import SPLIT, Reference, verify
@@ -128,6 +128,11 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
 
 
 def _flatbuffer(against: Reference, format_: Format, plan: Plan) -> tuple[bytes, integer.Made | None]:
+    flatbuffer, made = _converted(against, format_, plan)
+    return lean.lean(flatbuffer), made
+
+
+def _converted(against: Reference, format_: Format, plan: Plan) -> tuple[bytes, integer.Made | None]:
     model = compressing.compressed(against.model, plan.recipe)
     if format_ not in CALIBRATED or plan.calibration is None:
         return export.to_float(model, format_), None
