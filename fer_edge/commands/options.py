@@ -48,4 +48,8 @@ Labels = Annotated[
         help="ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv.",
     ),
 ]
+Votes = Annotated[
+    Path | None,
+    typer.Option("--votes", metavar="FILE", help="FER+'s fer2013new.csv, for recipes that learn its votes."),
+]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]

@@ -39,6 +39,7 @@ def sweep(
         int | None, typer.Option(min=10, metavar="N", help="Pictures to train on, and to validate on.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="paper or official (see 'fer-edge train').")] = "paper",
+    votes: options.Votes = None,
     precision: options.Precision = "auto",
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
@@ -60,7 +61,7 @@ def sweep(
         raise UsageError(f"there is no --stage {stage!r}: choose from {', '.join(grid.STAGES)}, all")
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
     plan = grid.Plan(base, values, grid.Reduction(epochs_scale, subset))
-    work = run.Sweep(plan, data, out, seed, precision, skip_bad_rows)
+    work = run.Sweep(plan, data, out, seed, precision, skip_bad_rows, votes)
     result = run.run(work, grid.STAGES if stage == "all" else (stage,))
     for heading, table in show.tables(result):
         console.say(f"\n{heading}")

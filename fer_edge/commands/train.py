@@ -31,10 +31,7 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
     precision: options.Precision = "auto",
-    votes: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="FER+'s fer2013new.csv, for recipes that learn its votes."),
-    ] = None,
+    votes: options.Votes = None,
     labels: options.Labels = None,
     teacher: Annotated[
         list[str] | None,

@@ -19,13 +19,14 @@ from fer_edge.training.recipes import Recipe
 from fer_edge.training.teacher import NOBODY, Teacher
 
 
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """float32 (classes,): all / (classes x count), averages 1 over `labels`; 0 for a class without any."""
+def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -> NDArray[np.float32]:
+    """float32 (classes,): count to the power -`power`, of mean 1 over `labels`; 0 for a class without any."""
     counts = np.bincount(labels, minlength=classes)
     present = counts > 0
     weights = np.zeros(classes, np.float32)
-    weights[present] = len(labels) / (present.sum() * counts[present])
-    return weights
+    weights[present] = counts[present] ** -float(power)
+    out: NDArray[np.float32] = weights / weights[labels].mean()
+    return out
 
 
 class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -46,8 +47,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.teacher = teacher
         self.targets = objective.targets(dataset, recipe)
         classes = len(dataset.label_names)
-        even = np.ones(classes, np.float32)
-        self.weights = class_weights(dataset.labels, classes) if recipe.balance_classes else even
+        self.weights = class_weights(dataset.labels, classes, recipe.balance_classes)
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:

@@ -76,7 +76,8 @@ class Recipe:
     patience / 4 epochs, then a tenth, and so on; stops after `patience` epochs without improvement.
     `one_cycle`: a rise over warmup_fraction of all steps, then half a cosine down to 0; no early stop.
     weight_decay: decoupled, times the learning rate (Loshchilov & Hutter 2019).
-    balance_classes: weighs each class by all / (classes x its count).
+    balance_classes: weighs each class by all / (classes x its count) to this power; 0 weighs all the same, 1
+    counts each class as much as any other.
     votes_weight: weight of a second head that learns FER+'s votes beside the labels and is left out of
     the network that ships; 0 for none. teacher_weight: what part of the labels' place the probabilities
     of the teachers that are given take (0..1).
@@ -97,7 +98,7 @@ class Recipe:
     warmup_fraction: float = 0.25
     patience: int = 20
     label_smoothing: float = 0.0
-    balance_classes: bool = False
+    balance_classes: float = 0.0
     votes_weight: float = 0.0
     teacher_weight: float = 0.0
     monitor: str = "val_loss"
@@ -117,6 +118,7 @@ class Recipe:
             "patience must be at least 1": self.patience >= 1,
             "votes_weight must be at least 0": self.votes_weight >= 0,
             "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,
+            "balance_classes must lie in 0..1": 0 <= self.balance_classes <= 1,
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
         recipe_files.require(checks, f"recipe {self.name}")

@@ -70,8 +70,8 @@ def run(
 
     Of several processes (`workers`) only the first writes; the others give {}.
 
-    labels: as in ferplus.chosen. votes: FER+'s table, where the recipe learns from it. teachers: models,
-    by name or path, where it learns from them. weights: a `.keras` file to start from, of the same network.
+    labels, votes: as in ferplus.chosen. teachers: models, by name or path, where the recipe learns from
+    them. weights: a `.keras` file to start from, of the same network.
 
     Raises UsageError for teachers without a teacher_weight in the recipe, or the other way round,
     OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError past the
@@ -91,7 +91,7 @@ def run(
                 _make_ready(folder, resume, force)
             workers.together("ready")
             dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
-            dataset = ferplus.chosen(dataset if votes is None else ferplus.attach(dataset, votes), labels)
+            dataset = ferplus.chosen(dataset, labels, votes)
             protocol = protocol_splits(dataset, recipe.protocol)
             files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
             with TrainingProgress(recipe.epochs) as progress:

@@ -119,6 +119,10 @@ def test_class_weights_even_out_the_classes():
     weights = class_weights(labels, 7)
     np.testing.assert_allclose(weights, [10 / 18, 10 / 9, 0, 10 / 3, 0, 0, 0], rtol=1e-6)
     assert weights[labels].mean() == pytest.approx(1)
+    half = class_weights(labels, 7, 0.5)  # sqrt(6) times as much for a class with a sixth of the pictures
+    assert half[3] / half[0] == pytest.approx(6**0.5)
+    assert half[labels].mean() == pytest.approx(1)
+    np.testing.assert_allclose(class_weights(labels, 7, 0)[[0, 1, 3]], 1, rtol=1e-6)
 
 
 def test_loss_and_accuracy_by_hand():

@@ -15,7 +15,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "train/recipes").glob("*.toml"))
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_shipped_recipes_read_and_survive_a_round_trip(path, tmp_path):
     recipe = recipes.read(path)
-    assert recipe.name == path.stem
+    assert recipe.name == path.stem.removesuffix("_taught")  # a second training makes the same model
     copy = tmp_path / "copy.toml"
     copy.write_text(recipes.to_toml(recipe))
     assert recipes.read(copy) == recipe
@@ -27,7 +27,7 @@ def test_the_papers_recipe_is_the_papers():
     change = paper.augmentation  # Table 6
     assert (change.rotation_deg, change.shift_px, change.zoom_min, change.zoom_max) == (90, 10, 0.7, 1.3)
     assert change.flip
-    assert paper.balance_classes
+    assert paper.balance_classes == 1
 
 
 @pytest.mark.parametrize(

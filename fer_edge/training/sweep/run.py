@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console
-from fer_edge.data import Dataset, load, protocol_splits
+from fer_edge.data import Dataset, ferplus, load, protocol_splits
 from fer_edge.errors import GateError, UsageError
 from fer_edge.training import checkpoint, device, fit
 from fer_edge.training.progress import TrainingProgress
@@ -22,7 +22,7 @@ POLL_S = 5.0
 
 @dataclass(frozen=True)
 class Sweep:
-    """One process's part in a sweep; all its processes are told the same."""
+    """One process's part in a sweep; all its processes are told the same. votes: as in ferplus.chosen."""
 
     plan: grid.Plan
     data: str
@@ -30,6 +30,7 @@ class Sweep:
     seed: int = 0
     precision: str = "auto"
     skip_bad_rows: bool = False
+    votes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,8 @@ def run(sweep: Sweep, stages: tuple[str, ...]) -> dict[str, Any]:
     have not ended, and for a folder of another sweep.
     """
     used = device.prepare(sweep.precision)
-    protocol = protocol_splits(
-        load(sweep.data, skip_bad_rows=sweep.skip_bad_rows, seed=sweep.seed), sweep.plan.base.protocol
-    )
+    dataset = load(sweep.data, skip_bad_rows=sweep.skip_bad_rows, seed=sweep.seed)
+    protocol = protocol_splits(ferplus.chosen(dataset, votes=sweep.votes), sweep.plan.base.protocol)
     material = _Material(
         protocol.train.sample(sweep.plan.reduction.subset, sweep.seed),
         protocol.validation.sample(sweep.plan.reduction.subset, sweep.seed),
