@@ -27,10 +27,13 @@ def register(app: typer.Typer) -> None:
     def report(log: Log, png: Png = None, html: Html = None, json: Json = None, force: Force = False) -> None:
         """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
         from fer_edge import console, files
+        from fer_edge.errors import DataError
         from fer_edge.timeline import log as logs
         from fer_edge.timeline import page, plot
 
         console.reserve_stdout(json)
+        if not log.exists() or log.is_dir():
+            raise DataError(f"there is no log {log}: give what run --jsonl wrote")
         png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
         files.refuse_to_overwrite_any((png, html, json), force)
         recording = logs.read(log)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,11 +40,9 @@ def stat_of(tree: Tree) -> tuple[list[object], int]:
     """What changes whenever a file of the tree does, without reading it; and the newest time, in ns."""
     digest, newest = hashlib.sha256(), 0
     for picture in tree.pictures:
-        stat = picture.path.stat()
-        newest = max(newest, stat.st_mtime_ns)
-        digest.update(
-            f"{picture.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogateescape")
-        )
+        size, changed = _plain(picture.path)
+        newest = max(newest, changed)
+        digest.update(f"{picture.name}\0{size}\0{changed}\0".encode("utf-8", "surrogateescape"))
     return [len(tree.pictures), digest.hexdigest()], newest
 
 
@@ -50,17 +50,31 @@ def content_of(tree: Tree) -> str:
     """SHA-256 of all names and bytes."""
     digest = hashlib.sha256(tree.protocol.encode())
     for picture in tree.pictures:
-        data = picture.path.read_bytes() if picture.path.stat().st_size <= _MAX_PICTURE else b""
+        size, _ = _plain(picture.path)
+        data = picture.path.read_bytes() if 0 <= size <= _MAX_PICTURE else b""
         digest.update(f"\0{picture.name}\0{len(data)}\0".encode("utf-8", "surrogateescape"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def _plain(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns; a size of -1 for what cannot be read like a file: a
+    pipe or a device, which would never end, a link to nowhere, a file without permission."""
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, 0
+    plain = stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK)
+    return found.st_size if plain else -1, found.st_mtime_ns
 
 
 def _face(path: Path) -> NDArray[np.uint8]:
     from fer_edge.opencv import cv2
     from fer_edge.preprocess import resize_face, to_8_bit
 
-    size = path.stat().st_size
+    size, _ = _plain(path)
+    if size < 0:
+        raise ValueError("no file that can be read: a link to nowhere, a pipe, or no permission")
     if not 0 < size <= _MAX_PICTURE:
         raise ValueError("no bytes" if size == 0 else f"{size >> 20} MiB, too many for a face")
     try:

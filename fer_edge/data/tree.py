@@ -62,11 +62,16 @@ def find_tree(path: str) -> Tree:
     return Tree(root, tuple(pictures), "official" if official else "holdout")
 
 
-def _folders(root: Path) -> list[Path]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        inside = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"cannot read {root}: {error.strerror}") from error
+        raise DataError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _folders(root: Path) -> list[Path]:
+    inside = [entry.name for entry in _entries(root) if entry.is_dir()]
     return [root / name for name in inside if not name.startswith((".", "__"))]
 
 
@@ -98,9 +103,9 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     """Class folders that hold pictures, by name."""
     found = {}
     for inside in _folders(folder):
-        files = [entry.name for entry in os.scandir(inside) if entry.name.lower().endswith(SUFFIXES)]
-        if files:
-            found[inside.name] = [inside / name for name in files if not name.startswith(".")]
+        files = [entry.name for entry in _entries(inside) if entry.name.lower().endswith(SUFFIXES)]
+        if files := [name for name in files if not name.startswith(".")]:
+            found[inside.name] = [inside / name for name in files]
     return found
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -155,3 +157,24 @@ def test_a_changed_picture_is_read_again(tree):
     second = data.load(str(root))
     np.testing.assert_array_equal(second.images[0], face(999))
     assert first.sha256 != second.sha256
+
+
+@pytest.mark.parametrize("leads_to", ["/dev/zero", "nowhere", "a pipe"])
+def test_what_is_no_file_is_a_bad_picture_and_never_waited_for(tree, leads_to):
+    root = tree({"train": CLASSES, "test": CLASSES})
+    odd = next((root / "train").iterdir()) / "odd.png"
+    if leads_to == "a pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(leads_to)
+    with pytest.raises(DataError, match=r"odd\.png has no file that can be read: .*--skip-bad-rows"):
+        data.load(str(root))
+    assert data.load(str(root), skip_bad_rows=True).bad.count == 1
+
+
+def test_a_folder_of_hidden_files_alone_counts_as_empty(tree):
+    root = tree({"train": CLASSES, "test": CLASSES})
+    for picture in (root / "test" / CLASSES[0]).iterdir():
+        picture.rename(picture.with_name(f".{picture.name}"))
+    with pytest.raises(DataError, match=f"test/ lacks {CLASSES[0]}"):
+        data.load(str(root))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz import data_kinds, media_kinds, model_kinds, probe, text_kinds
+from fuzz import command_kinds, data_kinds, media_kinds, model_kinds, probe, text_kinds, tree_kinds
 from fuzz.harness import Kind
 
 KINDS = {
@@ -10,6 +10,7 @@ KINDS = {
     for kind in (
         Kind("table", data_kinds.table, data_kinds.read_table),
         Kind("packed_table", data_kinds.packed, data_kinds.read_packed),
+        Kind("tree", tree_kinds.tree, tree_kinds.read_tree),
         Kind("cache", data_kinds.kept, data_kinds.read_kept),
         Kind("picture", media_kinds.picture, media_kinds.read_picture),
         Kind("video", media_kinds.video, media_kinds.read_video),
@@ -21,6 +22,9 @@ KINDS = {
         Kind("tflite", model_kinds.tflite, model_kinds.read_tflite, hang_s=180.0),
         Kind("keras", model_kinds.keras, model_kinds.read_keras, hang_s=60.0, bounded=False),
         Kind("checkpoint", model_kinds.checkpoint, model_kinds.read_checkpoint, hang_s=60.0, bounded=False),
+        Kind(
+            "command_line", command_kinds.command_line, command_kinds.read_command_line, 120.0, bounded=False
+        ),
     )
 }
 PROBE = Kind("probe", probe.make, probe.attempt, hang_s=2.0)

@@ -93,3 +93,11 @@ def test_from_outside(tmp_path):
     again = subprocess.run([FER_EDGE, "report", log], capture_output=True, text=True, check=False)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
+
+
+def test_a_folder_is_no_log(tmp_path):
+    done = subprocess.run(
+        [FER_EDGE, "report", "."], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("fer-edge: there is no log .: ")
