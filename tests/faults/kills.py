@@ -55,7 +55,8 @@ def train(bench: Bench) -> str:
     for name in ("metrics.json", "card.json"):
         if (out / name).exists():
             json.loads((out / name).read_text())
-    bench.whole(*command)
+    if phase != moments.ENDED:
+        bench.whole(*command)
     finished_training(out)
     return phase
 
@@ -63,7 +64,7 @@ def train(bench: Bench) -> str:
 def finished_training(out: Path) -> None:
     """All files are there, and every epoch once."""
     rows = (out / "history.csv").read_text().splitlines()
-    check([row.split(",")[0] for row in rows[1:]] == ["1", "2", "3"], f"epochs in history.csv: {rows[1:]}")
+    check([row.split(",")[0] for row in rows[1:]] == ["1", "2"], f"epochs in history.csv: {rows[1:]}")
     check(all((out / name).stat().st_size > 0 for name in MODEL_FILES), "a file of the run is missing")
     json.loads((out / "metrics.json").read_text())
 

@@ -24,7 +24,7 @@ def full_disk(bench: Bench) -> str:
         command = ("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", old, "--force")
         bench.whole(*command, code=1, file_limit=min(limit, 100))
     elif name == "run":
-        command = ("run", bench.clip, "--headless", "--max-frames", 300, "--jsonl", bench.folder / "n.jsonl")
+        command = ("run", bench.clip, "--headless", "--max-frames", 150, "--jsonl", bench.folder / "n.jsonl")
         bench.whole(*command, "--force", code=1, file_limit=min(limit, 4096))
         (bench.folder / "n.jsonl").unlink(missing_ok=True)
     else:
