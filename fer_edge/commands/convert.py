@@ -160,7 +160,7 @@ def verify(
 ) -> None:
     """Prove a .tflite file, made by whatever program, against its Keras model; exit 3 if it fails."""
     from fer_edge import console
-    from fer_edge.conversion.command import Check, check
+    from fer_edge.conversion.verifying import Check, check
 
     console.reserve_stdout(json)
     if data is None:

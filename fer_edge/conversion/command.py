@@ -1,4 +1,4 @@
-"""What `fer-edge convert` and `fer-edge verify` do, step by step, with what they print."""
+"""What `fer-edge convert` does, step by step, with what it prints."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, files, modelfile, predictors, shipped
-from fer_edge.classifier import Classifier
-from fer_edge.conversion import calibration, explaining, explaining_show, recipes, reference, session, source
+from fer_edge import console, files, predictors, shipped
+from fer_edge.conversion import (
+    calibration,
+    explaining,
+    explaining_show,
+    recipes,
+    reference,
+    session,
+    session_show,
+    source,
+)
 from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
 from fer_edge.spec import Format
@@ -28,26 +36,6 @@ class Request:
     calibration_samples: int | None
     out: Path | None
     name: str | None
-    seed: int
-    skip_bad_rows: bool
-    force: bool
-    labels: str | None = None
-    qat: bool = False
-    explain: bool = False
-    sparsity: float | None = None
-    clusters: int | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """The options of `verify`."""
-
-    converted: str
-    model: str
-    data: str
-    format: str | None
-    card: Path | None
-    recipe: str
     seed: int
     skip_bad_rows: bool
     force: bool
@@ -84,7 +72,7 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     training = calibration.training_faces(dataset, against.size_hw) if request.qat else None
     plan = session.Plan(name, folder, recipe, chosen, training, request.seed)
     outputs = session.convert(against, request.formats, plan)
-    session.report(outputs)
+    session_show.report(outputs)
     result: dict[str, Any] = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
     if request.explain and chosen is not None:
         for output, row in zip(outputs, result["outputs"], strict=True):
@@ -155,36 +143,3 @@ def _refuse_to_overwrite(folder: Path, name: str, request: Request, json: str | 
             files.refuse_to_overwrite(folder / f"{name}_{format_.value}_layers.png", request.force)
     if json is not None and json != "-":
         files.refuse_to_overwrite(Path(json), request.force)
-
-
-def check(request: Check, json: str | None) -> dict[str, Any]:
-    """Verifies a file made elsewhere; gives and writes what was measured. Raises GateError if it fails."""
-    path = shipped.find_model(request.converted)
-    classifier = Classifier(path, card=request.card)
-    format_ = _format_of(request.format or classifier.card.format, path)
-    recipe = recipes.read(shipped.recipe("convert", request.recipe))
-    recipe.limits(format_)
-    model, _ = source.find(request.model)
-    dataset = ferplus.chosen(
-        load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed), request.labels
-    )
-    against = reference.measure(model, dataset, recipe, request.seed)
-    found = reference.verify(classifier, against, recipe, format_)
-    data = modelfile.read_bytes(path)
-    output = session.Output(path, format_, data, classifier.card, modelfile.operators(data), found)
-    session.report([output], written=False)
-    result = {"source": str(model), "outputs": [output.to_dict()]}
-    console.write_json(json, result, request.force)
-    if not found.passed:
-        raise GateError(f"{path} {'; '.join(found.failures)}")
-    return result
-
-
-def _format_of(name: str, path: Path) -> Format:
-    try:
-        return Format(name)
-    except ValueError as error:
-        known = ", ".join(Format)
-        raise UsageError(
-            f"{path} is of format {name!r}: choose its limits with --format, from {known}"
-        ) from error

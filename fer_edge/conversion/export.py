@@ -64,7 +64,7 @@ def input_shape(model: Any) -> tuple[int, ...]:
 
 
 def to_float(model: Any, format_: Format) -> bytes:
-    """The flatbuffer as float32, float16 (weights) or dynamic_range (weights int8, sums as the runtime does).
+    """The flatbuffer as float32, float16 (weights) or dynamic_range (weights int8, each rounded by itself).
 
     The same weights give the same bytes.
     """

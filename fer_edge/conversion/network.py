@@ -40,9 +40,8 @@ class Network:
         return [n for n, op in enumerate(self.operators) if op.name in WITH_WEIGHTS]
 
     def is_integer(self, operator: int) -> bool:
-        """Whether the operator takes int8 and its weights are int8."""
-        taken, weights = self.operators[operator].inputs[:2]
-        return all(_DTYPES.get(self.graph.tensors[n].type) is np.int8 for n in (taken, weights))
+        """Whether the operator's weights are int8, whatever it takes."""
+        return self.tensors[self.operators[operator].inputs[1]].dtype == "int8"
 
     def options(self, operator: int) -> Any:
         """TFLite's builtin options of an operator: padding, strides, fused activation."""

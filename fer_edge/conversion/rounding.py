@@ -1,4 +1,5 @@
-"""int8 weights that make up for each other's rounding, and biases that make up for the rest.
+"""int8 weights that make up for each other's rounding, and biases that make up for the rest; in integer files
+and in those of dynamic range, whose activations are floats to the network.
 
 Weights are rounded one input after the other, what each loses being passed on to those not yet rounded, in
 proportion to how the calibration pictures' inputs go together (GPTQ, Frantar et al. 2022,
@@ -33,7 +34,7 @@ class _Moments:
 
 
 def refine(quantised: bytes, calibrated: bytes, faces: NDArray[np.uint8]) -> bytes:
-    """The quantised flatbuffer with better weights and biases of its int8 convolutions.
+    """The quantised flatbuffer with better weights and biases of convolutions whose weights are int8.
 
     calibrated: the float flatbuffer that it was made from. faces: uint8 (N, height, width).
     """
@@ -63,7 +64,8 @@ def _refine_layer(net: Network, index: int, real: Network, counterpart: int, fou
     sums = real.constant(bias_float) + wanted.reshape(outputs, -1) @ found.mean_float
     corrected = sums - (rounded * scales[:, None]) @ found.mean
     net.set_constant(weights, rounded.reshape(wanted.shape))
-    net.set_constant(bias, np.rint(corrected / (net.steps(taken)[0][0] * scales)))
+    steps = net.steps(taken)[0]  # none of inputs in float, whose biases are in float too
+    net.set_constant(bias, np.rint(corrected / (steps[0] * scales)) if len(steps) else corrected)
 
 
 def rounded_weights(

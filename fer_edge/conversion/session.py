@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, files, modelfile, tables
+from fer_edge import files, modelfile
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import compressing, describe, export, integer, lean, parity, tuning
+from fer_edge.conversion import compressing, describe, export, integer, lean, parity, rounding, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import SPLIT, Reference, verify
 from fer_edge.spec import Format, ModelCard
 
 INTEGER = (Format.INT8, Format.FULL_INTEGER)
-CALIBRATED = (*INTEGER, Format.INT16X8)
-"""Formats whose ranges come from pictures."""
+CALIBRATED = (*INTEGER, Format.DYNAMIC_RANGE, Format.INT16X8)
+"""Formats whose weights or ranges are fitted to pictures."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class Output:
 
     @property
     def compressed_bytes(self) -> int:
-        """As a download or an archive holds it: zlib, which is gzip but for some bytes of header."""
-        return len(zlib.compress(self.data, 9))
+        """As a download or an archive holds it."""
+        return modelfile.compressed_bytes(self.data)
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `convert --json` (DESIGN, "Command line")."""
@@ -139,36 +138,11 @@ def _converted(against: Reference, format_: Format, plan: Plan) -> tuple[bytes, 
     faces = plan.calibration.faces
     if format_ is Format.INT16X8:
         return export.to_int16x8(model, faces), None
+    if format_ is Format.DYNAMIC_RANGE:
+        rounded, real = (export.to_float(model, f) for f in (format_, Format.FLOAT32))
+        return rounding.refine(rounded, real, faces[::2]) if plan.recipe.refine else rounded, None
     lesson = None
     if plan.training is not None:
         lesson = tuning.Lesson(plan.training, lambda batch: against.model(batch, training=False), plan.seed)
     made = integer.made(model, format_, faces, plan.recipe, lesson)
     return made.flatbuffer, made
-
-
-def report(outputs: Sequence[Output], written: bool = True) -> None:
-    """The table, and what failed. written: whether files that passed were written just now."""
-    pictures = outputs[0].parity.pictures
-    table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {SPLIT}")
-    table.add_column("format")
-    for heading in ("kB", "zip kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
-        table.add_column(heading, justify="right")
-    table.add_column("passed")
-    for output in outputs:
-        found = output.parity
-        table.add_row(
-            output.format.value,
-            f"{len(output.data) / 1e3:.0f}",
-            f"{output.compressed_bytes / 1e3:.0f}",
-            str(sum(output.ops.values())),
-            tables.percent(found.agreement, 2),
-            f"{found.max_abs_diff:.4f}",
-            f"{found.mean_abs_diff:.5f}",
-            tables.percent(found.accuracy, 2),
-            tables.percent(found.accuracy_fp32, 2),
-            str(output.path) if found.passed else "NO, not written" if written else "NO",
-        )
-    tables.show(table)
-    for output in outputs:
-        for failure in output.parity.failures:
-            console.say(f"{output.format.value} {failure}")

@@ -6,17 +6,13 @@ Values pass through the steps of their tensors: rounded and clipped, with the gr
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fer_edge.conversion.network import RELU, Network
+from fer_edge.conversion.network import Network
 from fer_edge.conversion.ranges import KEEP_RANGE
 from fer_edge.errors import ModelError
-
-_PADDING = {0: "SAME", 1: "VALID"}  # schema.fbs
 
 
 class Twin:
@@ -31,7 +27,10 @@ class Twin:
     def __init__(self, quantised: bytes, calibrated: bytes, keep_zeros: bool = False) -> None:
         import tensorflow as tf
 
+        from fer_edge.conversion.kernels import KERNELS  # not at the top: it imports TensorFlow
+
         self.tf = tf
+        self.kernels = KERNELS
         self.keep_zeros = keep_zeros
         self.net, self.real = Network(quantised), Network(calibrated)
         inserted = {"QUANTIZE", "DEQUANTIZE"}
@@ -39,7 +38,7 @@ class Twin:
         names = [self.net.operators[n].name for n in own]
         if names != [op.name for op in self.real.operators]:
             raise ModelError("the quantiser changed the network's operators: fine-tuning does not apply")
-        unknown = sorted({name for name in names if not hasattr(self, f"_{name.lower()}")})
+        unknown = sorted(set(names) - set(KERNELS))
         if unknown:
             raise ModelError(f"fine-tuning does not know {', '.join(unknown)}: convert without --qat")
         self.pairs = list(enumerate(own))
@@ -115,8 +114,7 @@ class Twin:
             ]
             if integer and n in self.moves and self._rounds(self.net.operators[n].inputs[1]):
                 given[1:] = self._moved(n)
-            kernel: Callable[..., Any] = getattr(self, f"_{op.name.lower()}")
-            result = kernel(self.real.options(k), *given)
+            result = self.kernels[op.name](self.real.options(k), *given)
             output = self.net.operators[n].outputs[0]
             is_stored = integer and (to_the_end or op.outputs[0] not in self.real.shown.outputs)
             values[op.outputs[0]] = self._stored(result, output) if is_stored else result
@@ -158,45 +156,3 @@ class Twin:
 
     def _rounded(self, value: Any) -> Any:
         return value + self.tf.stop_gradient(self.tf.round(value) - value)
-
-    def _activated(self, options: Any, value: Any) -> Any:
-        return self.tf.nn.relu(value) if options.fusedActivationFunction == RELU else value
-
-    def _conv_2d(self, options: Any, value: Any, weights: Any, bias: Any) -> Any:
-        kernel = self.tf.transpose(weights, (1, 2, 3, 0))
-        strides = options.strideH, options.strideW
-        return self._activated(
-            options, self.tf.nn.conv2d(value, kernel, strides, _PADDING[options.padding]) + bias
-        )
-
-    def _fully_connected(self, options: Any, value: Any, weights: Any, bias: Any = None) -> Any:
-        sums = self.tf.matmul(value, weights, transpose_b=True)
-        return self._activated(options, sums if bias is None else sums + bias)
-
-    def _add(self, options: Any, a: Any, b: Any) -> Any:
-        return self._activated(options, a + b)
-
-    def _sub(self, options: Any, a: Any, b: Any) -> Any:
-        return self._activated(options, a - b)
-
-    def _mul(self, options: Any, a: Any, b: Any) -> Any:
-        return self._activated(options, a * b)
-
-    def _max_pool_2d(self, options: Any, value: Any) -> Any:
-        size, strides = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
-        return self.tf.nn.max_pool2d(value, size, strides, _PADDING[options.padding])
-
-    def _mean(self, options: Any, value: Any, axes: Any) -> Any:
-        return self.tf.reduce_mean(value, np.atleast_1d(axes).tolist(), keepdims=bool(options.keepDims))
-
-    def _reduce_max(self, options: Any, value: Any, axes: Any) -> Any:
-        return self.tf.reduce_max(value, np.atleast_1d(axes).tolist(), keepdims=bool(options.keepDims))
-
-    def _reshape(self, options: Any, value: Any, shape: Any) -> Any:
-        rest = np.asarray(shape)[1:].astype(int)
-        known = -int(np.prod(rest)) if -1 in rest else 1
-        rest = np.where(rest == -1, math.prod(value.shape[1:]) // known, rest)
-        return self.tf.reshape(value, (-1, *rest))
-
-    def _softmax(self, options: Any, value: Any) -> Any:
-        return self.tf.nn.softmax(value)

@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_edge.conversion import entry, equalising, export, integer, ranges, recipes, rounding, source
+from fer_edge.conversion import (
+    calibration,
+    entry,
+    equalising,
+    export,
+    integer,
+    ranges,
+    recipes,
+    reference,
+    rounding,
+    source,
+)
 from fer_edge.conversion.network import Network
 from fer_edge.data import drawn_faces
 from fer_edge.spec import Format
@@ -147,6 +158,31 @@ def test_a_bias_makes_up_for_what_the_layers_before_shifted(noted: bytes) -> Non
     errors = [np.abs(_probabilities(f) - wanted).mean() for f in (off.to_bytes(), plain, refined)]
     assert errors[2] < errors[0]
     assert errors[2] < 1.5 * errors[1]
+
+
+def test_weights_of_dynamic_range_make_up_for_their_rounding_too(
+    against: reference.Reference, chosen: calibration.Calibration
+) -> None:
+    plain, real = (export.to_float(against.model, f) for f in (Format.DYNAMIC_RANGE, Format.FLOAT32))
+    refined = rounding.refine(plain, real, chosen.faces)
+    before, after = Network(plain), Network(refined)
+    assert [op.name for op in after.operators] == [op.name for op in before.operators]
+    faces = against.pictures.dataset.images[:100]
+    errors = []
+    for net in (before, after):
+        in_float = Network(real)  # the rounded weights alone, without the activations' rounding
+        for n, k in zip(net.layers(), in_float.layers(), strict=True):
+            (_, weights, bias), (_, stored, other) = net.operators[n].inputs, in_float.operators[k].inputs
+            scales = net.steps(weights)[0][:, None, None, None] if net.is_integer(n) else 1
+            in_float.set_constant(stored, net.constant(weights) * scales)
+            in_float.set_constant(other, net.constant(bias))
+        given = [values[0] for (values,) in in_float.run(faces, list(in_float.shown.outputs))]
+        errors.append(np.abs(given - against.probabilities[:100]).mean())
+    assert errors[1] < 0.8 * errors[0]
+    (first, *_) = [n for n in after.layers() if after.is_integer(n)]
+    _, weights, bias = after.operators[first].inputs
+    assert np.array_equal(after.steps(weights)[0], before.steps(weights)[0])
+    assert after.constant(bias).dtype == np.float32
 
 
 def test_the_mean_before_a_float_end_is_float_too(noted: bytes) -> None:

@@ -1,0 +1,37 @@
+"""What a conversion gave, as a table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fer_edge import console, tables
+from fer_edge.conversion.reference import SPLIT
+from fer_edge.conversion.session import Output
+
+
+def report(outputs: Sequence[Output], written: bool = True) -> None:
+    """The table, and what failed. written: whether files that passed were written just now."""
+    pictures = outputs[0].parity.pictures
+    table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {SPLIT}")
+    table.add_column("format")
+    for heading in ("kB", "zip kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
+        table.add_column(heading, justify="right")
+    table.add_column("passed")
+    for output in outputs:
+        found = output.parity
+        table.add_row(
+            output.format.value,
+            f"{len(output.data) / 1e3:.0f}",
+            f"{output.compressed_bytes / 1e3:.0f}",
+            str(sum(output.ops.values())),
+            tables.percent(found.agreement, 2),
+            f"{found.max_abs_diff:.4f}",
+            f"{found.mean_abs_diff:.5f}",
+            tables.percent(found.accuracy, 2),
+            tables.percent(found.accuracy_fp32, 2),
+            str(output.path) if found.passed else "NO, not written" if written else "NO",
+        )
+    tables.show(table)
+    for output in outputs:
+        for failure in output.parity.failures:
+            console.say(f"{output.format.value} {failure}")
