@@ -19,6 +19,12 @@ Targets = Annotated[
     list[str] | None,
     typer.Option("--target", metavar="NAME", help="microcontroller, ethos-u55-128, onnx, web or all."),
 ]
+Votes = Annotated[
+    Path | None,
+    typer.Option(
+        "--votes", metavar="FILE", help="FER+'s fer2013new.csv, for accuracy of models of its labels."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +39,7 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int, typer.Option(min=1, help="Pictures of PublicTest at most.")] = 500,
         runs: Annotated[int, typer.Option(min=0, help="Timed inferences of each file.")] = 200,
         markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table.")] = None,
+        votes: Votes = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
@@ -50,9 +57,9 @@ def register(app: typer.Typer) -> None:
         if data is None:
             seen = pictures.drawn()
         else:
-            seen = pictures.of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows)
+            seen = pictures.of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows, votes=votes)
         described = machine.describe()
-        found = comparison.rows(paths, wanted, seen, runs)
+        found = comparison.rows(paths, wanted, seen, runs, lenient="all" in names)
         comparison_show.show(found, seen.name)
         if markdown is not None:
             where = ", ".join(

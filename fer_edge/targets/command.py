@@ -12,9 +12,8 @@ from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError, GateError
 from fer_edge.spec import Format
 from fer_edge.targets import kinds, make
-from fer_edge.targets.ethos_u import in_words
 from fer_edge.targets.kinds import Target
-from fer_edge.targets.made import Made
+from fer_edge.targets.made import Made, needs
 from fer_edge.targets.pictures import Pictures, drawn, of
 
 PARITY_PICTURES = 500
@@ -123,24 +122,7 @@ def show(made: Sequence[tuple[Path, Made]], pictures: Pictures) -> None:
             f"{sum(map(len, result.files.values())) / 1e3:.0f}",
             tables.percent(found.agreement if found else None, 2),
             f"{found.max_abs_diff:.4f}" if found else "-",
-            needs(result),
+            needs(result.report),
             str(next(iter(result.files))) if len(result.files) == 1 else str(next(iter(result.files)).parent),
         )
     tables.show(table)
-
-
-def needs(made: Made) -> str:
-    """What the target's own tool says, in a few words."""
-    report = made.report
-    if "arena_bytes" in report:
-        return f"{report['flash_bytes'] / 1024:.0f} KiB flash, {report['arena_bytes'] / 1024:.0f} KiB arena"
-    if "cycles" in report:
-        cpu = in_words(report["cpu_ops"])
-        left = f", {cpu} on the CPU" if cpu else ""
-        return (
-            f"{report['ms']:.2f} ms at {report['mhz']:.0f} MHz (estimated), "
-            f"{report['sram_bytes'] / 1024:.0f} KiB SRAM{left}"
-        )
-    if "opset" in report:
-        return f"opset {report['opset']}"
-    return report.get("browser") or "not run here: no Chromium; the page checks itself"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +28,9 @@ class Row:
     """One file on one target; None where it was not measured or cannot be.
 
     bytes: of what is deployed (C source: of the array in flash). agreement: share of pictures with the label
-    that the family's float32 file gives in LiteRT here. ms: median here in LiteRT; of an NPU Vela's
-    estimate. memory_bytes: peak of activations (litert), arena or SRAM. ops: operators of the deployed graph.
-    refused: why the target does not take the file.
+    that the family's float32 file gives in LiteRT here. ms: median here in LiteRT. npu_ms: Vela's estimate.
+    memory_bytes: peak of activations (litert), arena or SRAM. ops: operators of the deployed graph.
+    refused: why the target does not take the file; `model` is empty where the target takes none here.
     """
 
     model: str
@@ -44,6 +43,7 @@ class Row:
     max_abs_diff: float | None = None
     accuracy: float | None = None
     ms: float | None = None
+    npu_ms: float | None = None
     memory_bytes: int | None = None
     refused: str = ""
 
@@ -52,14 +52,29 @@ class Row:
         return dataclasses.asdict(self)
 
 
-def rows(paths: Sequence[Path], targets: Sequence[Target], pictures: Pictures, runs: int) -> list[Row]:
+def rows(
+    paths: Sequence[Path],
+    targets: Sequence[Target],
+    pictures: Pictures,
+    runs: int,
+    lenient: bool = False,
+) -> list[Row]:
     """A row of each file in LiteRT, and one a target behind it.
 
     The family's float32 file is looked for among `paths`, else beside the file. runs: timed inferences, 0
-    for none. Raises ModelError for a file that does not run, MissingExtraError for a target without its tool.
+    for none. Raises ModelError for a file that does not run, MissingExtraError for a target without its
+    tool, unless `lenient`: a row then says what is missing.
     """
+    taken = []
+    absent = []
     for target in targets:
-        make.require(target)
+        try:
+            make.require(target)
+            taken.append(target)
+        except FerEdgeError as error:
+            if not lenient:
+                raise
+            absent.append(Row("", target.name, refused=str(error)))
     subjects = {path: Classifier(path) for path in paths}
     said = {path: subject.predict(fitted(pictures, subject.input_size)) for path, subject in subjects.items()}
     times = _times(list(subjects.values()), runs)
@@ -67,9 +82,8 @@ def rows(paths: Sequence[Path], targets: Sequence[Target], pictures: Pictures, r
     for (path, subject), ms in zip(subjects.items(), times, strict=True):
         reference = scores.reference(path, said, pictures)
         found.append(_litert(subject, said[path], reference, pictures, ms))
-        for target in targets:
-            found.append(_on(target, subject, reference, pictures))
-    return found
+        found += [_on(target, subject, reference, pictures) for target in taken]
+    return [*found, *absent]
 
 
 def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
@@ -95,7 +109,7 @@ def _litert(
         subject.path.stem,
         LITERT,
         len(data),
-        len(gzip.compress(data, mtime=0)),
+        modelfile.compressed_bytes(data),
         len(main.operators),
         sum(layer.macs for layer in layers.layers(main)),
         **scores.of(said, reference, subject, pictures),
@@ -122,15 +136,22 @@ def _on(
         subject.path.stem,
         target.name,
         len(deployed),
-        len(gzip.compress(deployed, mtime=0)),
+        modelfile.compressed_bytes(deployed),
         sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
         report.get("macs", sum(layer.macs for layer in layers.layers(main))),
         **scores.of(made.probabilities, reference, subject, pictures),
-        ms=report.get("ms"),
+        npu_ms=report.get("ms"),
         memory_bytes=report.get("arena_bytes", report.get("sram_bytes")),
     )
 
 
 def refusals(found: Sequence[Row]) -> list[str]:
-    """A line for each file that a target does not take."""
-    return [f"{row.model} on {row.target}: {row.refused}" for row in found if row.refused]
+    """Why targets do not take files: a line for each reason, with the files that it holds for."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for row in found:
+        if row.refused:
+            models.setdefault((row.target, row.refused), []).append(row.model)
+    return [
+        f"{', '.join(names)}{' on ' if names[0] else ''}{target}: {reason}"
+        for (target, reason), names in models.items()
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fer_edge import console, tables
-from fer_edge.targets.comparison import Row, refusals
+from fer_edge.targets.comparison import LITERT, Row, refusals
 
 
 def _scaled(divisor: float, digits: int) -> Callable[[float | None], str]:
@@ -14,32 +14,31 @@ def _scaled(divisor: float, digits: int) -> Callable[[float | None], str]:
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("kB", lambda row: _scaled(1e3, 0)(row.bytes)),
-    ("gzip kB", lambda row: _scaled(1e3, 0)(row.compressed_bytes)),
+    ("zip kB", lambda row: _scaled(1e3, 0)(row.compressed_bytes)),
     ("ops", lambda row: _scaled(1, 0)(row.ops)),
-    ("M MACs", lambda row: _scaled(1e6, 1)(row.macs)),
     ("agree %", lambda row: tables.percent(row.agreement, 2)),
-    ("max diff", lambda row: _scaled(1, 4)(row.max_abs_diff)),
     ("acc %", lambda row: tables.percent(row.accuracy, 2)),
-    ("ms", lambda row: _scaled(1, 3)(row.ms)),
+    ("ms here", lambda row: _scaled(1, 3)(row.ms)),
     ("KiB", lambda row: _scaled(1024, 0)(row.memory_bytes)),
+    ("NPU ms", lambda row: _scaled(1, 2)(row.npu_ms)),
 )
 
 LEGEND = (
-    "agree, max diff: against the family's float32 file in LiteRT here. ms: median in LiteRT here, one "
-    "thread; of ethos-u Vela's estimate. KiB: peak of activations (litert), measured arena "
-    "(microcontroller), SRAM (ethos-u)."
+    "zip: compressed. agree: on the label, with the family's float32 file in LiteRT here. ms here: median in "
+    "LiteRT, one thread. KiB: peak of activations (litert), measured arena (microcontroller), SRAM "
+    "(ethos-u). NPU ms: Vela's estimate; nothing here can run its results."
 )
 
 
 def show(found: Sequence[Row], pictures: str) -> None:
     """The table, its legend, and what no target takes."""
     table = tables.new_table(f"files and targets on {pictures}")
-    table.add_column("model", no_wrap=True)
-    table.add_column("target", no_wrap=True)
+    table.add_column("model, its targets", no_wrap=True)
     for heading, _ in _COLUMNS:
         table.add_column(heading, justify="right")
     for row in _taken(found):
-        table.add_row(row.model, row.target, *(cell(row) for _, cell in _COLUMNS))
+        name = row.model if row.target == LITERT else f"  {row.target}"
+        table.add_row(name, *(cell(row) for _, cell in _COLUMNS))
     tables.show(table)
     console.say(LEGEND)
     for line in refusals(found):

@@ -8,6 +8,7 @@ from typing import Any
 
 from fer_edge import console, tables
 from fer_edge.targets.acceptance import Answer
+from fer_edge.targets.made import needs
 
 
 def show(found: dict[str, Any], answers: Sequence[Answer], every_layer: bool) -> None:
@@ -112,17 +113,5 @@ def _targets(answers: Sequence[Answer]) -> None:
         table.add_column(heading, overflow="fold")
     words = {True: "yes", False: "no", None: "not tried"}
     for answer in answers:
-        table.add_row(answer.target, words[answer.accepted], answer.why or figures(answer.report))
+        table.add_row(answer.target, words[answer.accepted], answer.why or needs(answer.report))
     tables.show(table)
-
-
-def figures(report: dict[str, Any]) -> str:
-    """What a target's tool measured or estimated, in a few words."""
-    if "arena_bytes" in report:
-        return f"arena of {report['arena_bytes'] / 1024:.0f} KiB"
-    if "cycles" in report:
-        return (
-            f"{report['ms']:.2f} ms at {report['mhz']:.0f} MHz (estimated), "
-            f"{report['sram_bytes'] / 1024:.0f} KiB SRAM, {report['flash_bytes'] / 1024:.0f} KiB flash"
-        )
-    return f"opset {report['opset']}" if "opset" in report else ""

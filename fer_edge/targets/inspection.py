@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "path": str(path),
         "sha256": files.sha256_of(data),
         "bytes": len(data),
-        "compressed_bytes": len(gzip.compress(data, mtime=0)),
+        "compressed_bytes": modelfile.compressed_bytes(data),
         "ships": files.sha256_of(data) in shipped.trusted_sha256(),
         "subgraphs": len(parts),
         "inputs": [_end(parts[0].tensors[n]) for n in parts[0].inputs],

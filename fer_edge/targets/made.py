@@ -40,3 +40,18 @@ class Made:
             "agreement": None if self.agreement is None else dataclasses.asdict(self.agreement),
             **self.report,
         }
+
+
+def needs(report: dict[str, Any]) -> str:
+    """What a target's own tool measured or estimated, in a few words."""
+    flash = f"{report['flash_bytes'] / 1024:.0f} KiB flash, " if "flash_bytes" in report else ""
+    if "arena_bytes" in report:
+        return f"{flash}{report['arena_bytes'] / 1024:.0f} KiB arena"
+    if "cycles" in report:
+        sram = f"{report['sram_bytes'] / 1024:.0f} KiB SRAM"
+        return f"{flash}{sram}, {report['ms']:.2f} ms at {report['mhz']:.0f} MHz (estimated)"
+    if "opset" in report:
+        return f"opset {report['opset']}"
+    if "browser" in report:
+        return report["browser"] or "not run here: no Chromium; the page checks itself"
+    return ""

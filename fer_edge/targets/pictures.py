@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import evaluation, metrics
-from fer_edge.classifier import Classifier
-from fer_edge.predictors import Predictor
+from fer_edge.data import ferplus, load
 from fer_edge.spec import LABELS
 
 SPLIT = "PublicTest"
@@ -22,11 +22,21 @@ DRAWN = 70
 @dataclass(frozen=True)
 class Pictures:
     """images uint8 (N, height, width); labels int64 (N,) of spec.LABELS, None for drawn faces, whose
-    expressions a model of real ones need not know. name: for tables."""
+    expressions a model of real ones need not know. name: for tables. ferplus: int64 (N,), of FER+'s labels,
+    -1 where its voters did not agree; None without votes."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     name: str
+    ferplus: NDArray[np.int64] | None = None
+
+    def accuracy(self, p: NDArray[np.float32], labels: tuple[str, ...]) -> float | None:
+        """Of probabilities (N, len(labels)), by the labels of the same expressions; None without any."""
+        for names, truth in ((LABELS, self.labels), (ferplus.LABELS, self.ferplus)):
+            if truth is not None and sorted(labels) == sorted(names):
+                right = p[:, [labels.index(name) for name in names]].argmax(axis=1) == truth
+                return float(right[truth >= 0].mean())
+        return None
 
 
 def drawn(count: int = DRAWN) -> Pictures:
@@ -36,13 +46,18 @@ def drawn(count: int = DRAWN) -> Pictures:
     return Pictures(drawn_faces(count, seed=0)[0], None, f"{count} drawn faces")
 
 
-def of(data: str, limit: int, *, seed: int = 0, skip_bad_rows: bool = False) -> Pictures:
-    """At most `limit` pictures of PublicTest, drawn by the seed. Raises DataError."""
-    from fer_edge.data import load
-
-    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
+def of(
+    data: str, limit: int, *, seed: int = 0, skip_bad_rows: bool = False, votes: Path | None = None
+) -> Pictures:
+    """At most `limit` pictures of PublicTest, drawn by the seed. votes: FER+'s table. Raises DataError."""
+    dataset = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), votes=votes)
     chosen = evaluation.select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
-    return Pictures(chosen.images, chosen.labels, f"{len(chosen)} pictures of {SPLIT}")
+    other = None
+    if votes is not None:
+        agreed = ferplus.relabelled(chosen)
+        other = np.full(len(chosen), -1)
+        other[np.isin(chosen.ids, agreed.ids)] = agreed.labels
+    return Pictures(chosen.images, chosen.labels, f"{len(chosen)} pictures of {SPLIT}", other)
 
 
 def fitted(pictures: Pictures, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
@@ -71,20 +86,10 @@ def compare(
 ) -> Agreement:
     """p, q: probabilities float32 (N, len(labels)) of the runtime in question and of the one to go by."""
     difference = np.abs(p.astype(np.float64) - q)
-    right = None
-    if pictures.labels is not None and sorted(labels) == sorted(LABELS):
-        columns = [labels.index(label) for label in LABELS]
-        right = float((p[:, columns].argmax(axis=1) == pictures.labels).mean())
     return Agreement(
-        len(p), metrics.agreement(p, q), float(difference.max()), float(difference.mean()), right
+        len(p),
+        metrics.agreement(p, q),
+        float(difference.max()),
+        float(difference.mean()),
+        pictures.accuracy(p, labels),
     )
-
-
-def probabilities(classifier: Classifier, pictures: Pictures) -> NDArray[np.float32]:
-    """What LiteRT says here, float32 (N, labels)."""
-    return classifier.predict(fitted(pictures, classifier.input_size))
-
-
-def predictor(classifier: Classifier) -> Predictor:
-    """The classifier as evaluation takes it."""
-    return Predictor(classifier.path.stem, classifier.labels, classifier.input_size, classifier.predict)

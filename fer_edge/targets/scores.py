@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fer_edge import metrics
 from fer_edge.bench.accuracy import split_name
 from fer_edge.classifier import Classifier
-from fer_edge.spec import LABELS, Format
+from fer_edge.spec import Format
 from fer_edge.targets.pictures import Pictures, fitted
 
 
@@ -49,10 +49,9 @@ def of(
 ) -> Scores:
     """Of the probabilities `said`, float32 (N, labels); None where nothing here can run the target."""
     scores = Scores(agreement=None, max_abs_diff=None, accuracy=None)
-    if said is not None and reference is not None:
-        scores["agreement"] = metrics.agreement(said, reference)
-        scores["max_abs_diff"] = metrics.max_abs_diff(said, reference)
-    if said is not None and pictures.labels is not None and sorted(subject.labels) == sorted(LABELS):
-        columns = [subject.labels.index(label) for label in LABELS]
-        scores["accuracy"] = float((said[:, columns].argmax(axis=1) == pictures.labels).mean())
+    if said is not None:
+        scores["accuracy"] = pictures.accuracy(said, subject.labels)
+        if reference is not None:
+            scores["agreement"] = metrics.agreement(said, reference)
+            scores["max_abs_diff"] = metrics.max_abs_diff(said, reference)
     return scores

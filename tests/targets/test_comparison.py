@@ -1,10 +1,13 @@
 """The table over files and targets."""
 
 import numpy as np
+import pytest
 from tiny_models import shipped_style
 
 from fer_edge import modelfile
-from fer_edge.errors import GateError
+from fer_edge.data import ferplus
+from fer_edge.errors import GateError, MissingExtraError
+from fer_edge.spec import LABELS
 from fer_edge.targets import comparison, comparison_show, kinds, make
 from fer_edge.targets.made import Made
 from fer_edge.targets.pictures import Agreement, Pictures
@@ -54,7 +57,38 @@ def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path, monke
     assert npu.refused == "SOFTMAX would stay on the CPU"
     text = comparison_show.markdown(found, "noise", "machine")
     assert text.count("\n| t_") == 4
-    assert "refused: t_int8 on ethos-u55-128: SOFTMAX" in text
+    assert "refused: t_float32, t_int8 on ethos-u55-128: SOFTMAX" in text
+
+
+def test_a_tool_that_is_absent_is_told_once_where_all_are_asked_for(tiny, tmp_path, monkeypatch):
+    paths = family(tiny, tmp_path)
+
+    def absent(target):
+        raise MissingExtraError("tf2onnx", "onnx", "the target onnx")
+
+    monkeypatch.setattr(make, "require", absent)
+    pictures = Pictures(FACES, None, "noise")
+    found = comparison.rows(paths, [kinds.parse("onnx")], pictures, runs=0, lenient=True)
+    assert [row.target for row in found] == ["litert", "litert", "onnx"]
+    (line,) = comparison.refusals(found)
+    assert line.startswith("onnx: ")
+    assert "fer-edge[onnx]" in line
+    with pytest.raises(MissingExtraError):
+        comparison.rows(paths, [kinds.parse("onnx")], pictures, runs=0)
+
+
+def test_files_that_a_target_refuses_for_one_reason_share_a_line():
+    found = [comparison.Row(name, "web", refused="why") for name in ("a", "b")]
+    assert comparison.refusals([*found, comparison.Row("c", "web")]) == ["a, b on web: why"]
+
+
+def test_models_of_ferplus_are_judged_by_its_voters_where_they_agree():
+    pictures = Pictures(FACES[:3], np.array([0, 1, 2]), "", np.array([7, -1, 0]))
+    names = (*ferplus.LABELS[1:], ferplus.LABELS[0])  # in an order of the model's own
+    p = np.eye(8, dtype=np.float32)[[names.index("contempt"), 0, names.index("sad")]]
+    assert pictures.accuracy(p, names) == 0.5
+    assert pictures.accuracy(np.eye(7, dtype=np.float32)[[0, 1, 5]], LABELS) == 2 / 3
+    assert pictures.accuracy(p[:, :3], names[:3]) is None
 
 
 def test_agreement_of_two_runtimes():
