@@ -42,7 +42,7 @@ def test_every_command_has_the_options_that_are_written(page):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """What the pages speak of: my_faces/, fer2013.csv, clip.avi, photo.jpg."""
+    """What the pages speak of: my_faces/, fer2013.csv, clip.avi, photo.jpg, models/."""
     folder = tmp_path_factory.mktemp("docs")
     images, labels = drawn_faces(700, 5)
     rows = ["emotion,pixels,Usage"]
@@ -58,6 +58,7 @@ def place(tmp_path_factory):
         writer.write(np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8))
     writer.release()
     cv2.imwrite(str(folder / "photo.jpg"), np.full((120, 160, 3), 90, np.uint8))
+    (folder / "models").symlink_to(models_folder())
     return folder
 
 
