@@ -23,6 +23,8 @@ def test_the_guard_finds_what_it_is_for(tmp_path):
     (tmp_path / "fer.csv").write_text("emotion,pixels\n0," + "70 " * 2304)
     (tmp_path / "big.bin").write_bytes(bytes(10_000_001))
     (tmp_path / "fine.csv").write_text("epoch,loss\n1,2\n")
-    done = guard("face.png", "fer.csv", "big.bin", "fine.csv", cwd=tmp_path)
+    (tmp_path / "hidden.dat").write_bytes(b"\xff\xd8\xff\xe0JFIF")
+    done = guard("face.png", "fer.csv", "big.bin", "fine.csv", "hidden.dat", cwd=tmp_path)
     assert done.returncode == 1
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["face.png", "fer.csv", "big.bin"]
+    found = [line.split(":")[0] for line in done.stdout.splitlines()]
+    assert found == ["face.png", "fer.csv", "big.bin", "hidden.dat"]
