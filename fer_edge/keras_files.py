@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import zipfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,19 @@ def load(path: Path) -> Any:
     quiet_training()
     keras = importlib.import_module("keras")
     try:
-        with quiet_stderr(), keras.device("cpu:0"):
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+        with quiet_stderr(), on_cpu(keras):
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
+            return model.to("cpu") if keras.backend.backend() == "torch" else model
     except Exception as error:  # a damaged file fails in zipfile, h5py, json or Keras, each in its own way
         raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
+
+
+def on_cpu(keras: Any) -> AbstractContextManager[Any]:
+    """Where Keras puts what it makes: the CPU. On PyTorch, where a dropout layer's integer state cannot be
+    made in such a scope, it has to be moved there afterwards."""
+    on_torch = keras.backend.backend() == "torch"
+    scope: AbstractContextManager[Any] = nullcontext() if on_torch else keras.device("cpu:0")
+    return scope
 
 
 def check(path: Path) -> None:

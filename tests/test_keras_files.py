@@ -1,6 +1,9 @@
 """`.keras` files from elsewhere: what may be in them, and what may not."""
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -66,3 +69,21 @@ def test_layers_regularizers_and_operations_of_keras_are_loaded(tmp_path):
     loaded = keras_files.load(tmp_path / "m.keras")
     faces = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
     np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_network_with_dropout_loads_on_other_backends(tmp_path, backend):
+    """On PyTorch the state of a dropout layer cannot be made in a device's scope."""
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    code = (
+        "import pathlib, numpy, keras; from fer_edge import keras_files; from fer_edge.training import networks\n"
+        "path = pathlib.Path('model.keras'); made = networks.build('nano', 0.1); made.save(path)\n"
+        "face = numpy.full((1, 48, 48, 1), 90, 'float32')\n"
+        "one, two = (m.predict(face, verbose=0) for m in (made, keras_files.load(path)))\n"
+        "print(numpy.abs(one - two).max() < 1e-6)"
+    )
+    env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["True"], done.stderr

@@ -6,12 +6,12 @@ device's number format or a fault of its kernels hides is found before anything 
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
 
+from fer_edge import keras_files
 from fer_edge.data.dataset import Dataset
 from fer_edge.training import networks
 from fer_edge.training.batches import loss_and_accuracy, predict
@@ -47,10 +47,8 @@ def rebuild(network: keras.Model, recipe: Recipe) -> keras.Model:
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")
     on_torch = keras.backend.backend() == "torch"
-    # Keras cannot create a dropout layer's integer state inside a device scope on PyTorch.
-    place = contextlib.nullcontext() if on_torch else keras.device("cpu:0")
     try:
-        with place:
+        with keras_files.on_cpu(keras):
             reference = networks.build(recipe.network, recipe.dropout, network.output_shape[-1])
             reference.set_weights(network.get_weights())
         if on_torch:
