@@ -76,7 +76,8 @@ def test_a_network_with_dropout_loads_on_other_backends(tmp_path, backend):
     """On PyTorch the state of a dropout layer cannot be made in a device's scope."""
     pytest.importorskip(backend, reason=f"{backend} is not installed")
     code = (
-        "import pathlib, numpy, keras; from fer_edge import keras_files; from fer_edge.training import networks\n"
+        "import pathlib, numpy, keras\n"
+        "from fer_edge import keras_files; from fer_edge.training import networks\n"
         "path = pathlib.Path('model.keras'); made = networks.build('nano', 0.1); made.save(path)\n"
         "face = numpy.full((1, 48, 48, 1), 90, 'float32')\n"
         "one, two = (m.predict(face, verbose=0) for m in (made, keras_files.load(path)))\n"
