@@ -36,7 +36,7 @@ class Selection:
 def select(
     dataset: Dataset, protocol: str, split: str | None, *, limit: int | None = None, seed: int = 0
 ) -> Selection:
-    """The rows of `split`, by default those that `protocol` reports on.
+    """The rows of `split` (several joined by `+`), by default those that `protocol` reports on.
 
     limit: so many of them at most, drawn by the seed, in the data's order. `seen` marks rows whose
     picture is also in Training; it is None where the data set has no Training.
@@ -47,9 +47,10 @@ def select(
         part, name = chosen.report, chosen.name
         split = "+".join(SPLITS[index] for index in np.unique(part.split))
     else:
-        if split not in SPLITS:
-            raise UsageError(f"there is no split {split!r}: choose from {', '.join(SPLITS)}")
-        part, name = dataset.part(split), protocol if dataset.protocol == "official" else dataset.protocol
+        named = split.split("+")
+        if unknown := [one for one in named if one not in SPLITS]:
+            raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
+        part, name = dataset.part(*named), protocol if dataset.protocol == "official" else dataset.protocol
     if len(part) == 0:
         raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
     sample_seed = None

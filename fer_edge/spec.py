@@ -29,6 +29,14 @@ class Format(enum.StrEnum):
     INT16X8 = "int16x8"
 
 
+USE = (
+    "For naming what a face shows, on frontal faces as in FER-2013. Not for telling what a person feels, "
+    "thinks or is, nor for decisions about people: an expression is not an emotion. Error rates differ much "
+    "between expressions (recall); other ages, groups of people, lighting and cameras were not measured."
+)
+"""What a model of ours is for and not for, as its card says it."""
+
+
 @dataclass(frozen=True)
 class CropPolicy:
     """How a detected box becomes the square picture that a model sees.
@@ -59,7 +67,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model file says of itself; inside the file and beside it as NAME_FORMAT.json."""
+    """What a model file says of itself; in it and beside it as NAME_FORMAT.json. use: `USE` in ours."""
 
     name: str
     format: str
@@ -76,6 +84,7 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     source_sha256: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
+    use: str = ""
 
     def to_json(self, *, compact: bool = False) -> str:
         """JSON with a newline at the end, indented unless `compact`; the same card gives the same text."""

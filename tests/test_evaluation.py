@@ -143,6 +143,13 @@ def test_select_a_split_by_name_and_some_of_its_rows():
     assert len(evaluation.select(whole(), "official", "Training", limit=99).dataset) == 6
 
 
+def test_several_splits_are_joined_by_plus():
+    both = evaluation.select(whole(), "official", "PublicTest+PrivateTest")
+    assert (both.split, both.dataset.ids.tolist()) == ("PublicTest+PrivateTest", [7, 8, 9, 10])
+    with pytest.raises(UsageError, match="no split 'x'"):
+        evaluation.select(whole(), "official", "PublicTest+x")
+
+
 def test_select_without_training_knows_no_duplicates():
     assert evaluation.select(whole().part("PublicTest"), "official", "PublicTest").seen is None
 

@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show what is in a data set: counts per class and split, duplicates, rows that are not valid."""
         from fer_edge import console, figures, files, shipped
+        from fer_edge.conversion import needs
         from fer_edge.data import load
         from fer_edge.data.sheet import draw_sheet, write_sheet
         from fer_edge.data.summary import summarise
@@ -59,7 +60,7 @@ def register(app: typer.Typer) -> None:
         dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed)
         summary = summarise(dataset)
         _show(summary)
-        for line in _lines(summary):
+        for line in [*_lines(summary), *(f"too few: {text}" for text in needs.lacking(dataset))]:
             console.say(line)
         if plot is not None:
             write_sheet(draw_sheet(dataset, seed), plot)

@@ -14,6 +14,7 @@ from fer_edge.conversion import (
     calibration,
     explaining,
     explaining_show,
+    needs,
     recipes,
     reference,
     session,
@@ -72,7 +73,7 @@ def run(request: Request, json: str | None) -> dict[str, Any]:
     training = calibration.training_faces(dataset, against.size_hw) if request.qat else None
     plan = session.Plan(name, folder, recipe, chosen, training, request.seed)
     outputs = session.convert(against, request.formats, plan)
-    session_show.report(outputs)
+    session_show.report(outputs, against.pictures.split)
     result: dict[str, Any] = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
     if request.explain and chosen is not None:
         for output, row in zip(outputs, result["outputs"], strict=True):
@@ -117,10 +118,16 @@ def _explained(output: session.Output, faces: NDArray[np.uint8]) -> list[dict[st
 
 
 def _hint(against: reference.Reference) -> str:
-    """Why a gate fails most often: too short a training."""
-    if against.accuracy >= 0.4:
-        return ""
-    return f" (the Keras model itself is right on {against.accuracy:.1%} only: train it longer)"
+    """Why a gate fails most often: too short a training, or so few pictures that two near ties decide."""
+    pictures = len(against.pictures.dataset)
+    if against.accuracy < 0.4:
+        return f" (the Keras model itself is right on {against.accuracy:.1%} only: train it longer)"
+    if pictures < needs.ENOUGH:
+        return (
+            f" ({pictures} pictures are few, each is {1 / pictures:.1%}: with more of them outside Training, "
+            "or with --qat for integer files, it may pass)"
+        )
+    return ""
 
 
 def _name(path: Path) -> str:

@@ -13,7 +13,7 @@ from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import Reference
 from fer_edge.errors import ModelError
-from fer_edge.spec import LABELS, Format, ModelCard, TensorSpec
+from fer_edge.spec import LABELS, USE, Format, ModelCard, TensorSpec
 
 
 def tensors(flatbuffer: bytes, format_: Format) -> tuple[TensorSpec, TensorSpec]:
@@ -84,6 +84,7 @@ def card(
         versions={**{f"training {k}": v for k, v in known.versions.items()}, **versions()},
         source_sha256=files.sha256(against.path),
         measured={},
+        use=USE,
     )
 
 

@@ -127,7 +127,10 @@ def _allowed(share: float, n: int) -> int:
 def check_count(pictures: int) -> None:
     """Raises DataError for too few pictures to judge by."""
     if pictures < LEAST_PICTURES:
-        raise DataError(f"{pictures} pictures to verify on: at least {LEAST_PICTURES} are needed")
+        raise DataError(
+            f"{pictures} pictures to verify on: at least {LEAST_PICTURES} are needed in PublicTest and "
+            "PrivateTest (of a folder tree: a tenth of train/ unless there is validation/, and test/)"
+        )
 
 
 def check_probabilities(reference: NDArray[np.float32], name: str) -> None:

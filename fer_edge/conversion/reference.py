@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from fer_edge import evaluation, predictors, tables
 from fer_edge.classifier import Classifier
-from fer_edge.conversion import parity, source
+from fer_edge.conversion import needs, parity, source
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.data.dataset import Dataset
 from fer_edge.spec import LABELS, Format, ModelCard
-
-SPLIT = "PublicTest"
-"""What files are verified on: the split that one may choose on (DESIGN, "Data")."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,15 @@ class Reference:
 
 
 def measure(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Reference:
-    """Loads the Keras model and runs it on at most `recipe.parity_pictures` of PublicTest.
+    """Loads the Keras model and runs it on at most `recipe.parity_pictures` of what proves a file (`needs`).
 
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = predictors.keras_card(path)
     labels = LABELS if card is None else card.labels
     model = source.load(path, labels)
-    pictures = evaluation.select(dataset, "official", SPLIT, limit=recipe.parity_pictures, seed=seed)
+    split = needs.proving_split(dataset)
+    pictures = evaluation.select(dataset, "official", split, limit=recipe.parity_pictures, seed=seed)
     parity.check_count(len(pictures.dataset))
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:

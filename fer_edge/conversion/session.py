@@ -17,7 +17,7 @@ from fer_edge.classifier import Classifier
 from fer_edge.conversion import compressing, describe, export, integer, lean, parity, rounding, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
-from fer_edge.conversion.reference import SPLIT, Reference, verify
+from fer_edge.conversion.reference import Reference, verify
 from fer_edge.spec import Format, ModelCard
 
 INTEGER = (Format.INT8, Format.FULL_INTEGER)
@@ -120,7 +120,7 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
         candidate.write_bytes(modelfile.embed_card(flatbuffer, card))
         found = verify(Classifier(candidate, checked=True), against, plan.recipe, format_)
     data_sha256 = against.pictures.dataset.sha256
-    measured = {"split": SPLIT, "data_sha256": data_sha256, **found.measured()}
+    measured = {"split": against.pictures.split, "data_sha256": data_sha256, **found.measured()}
     card = dataclasses.replace(card, measured=measured)
     finished = modelfile.embed_card(flatbuffer, card)
     return Output(path, format_, finished, card, modelfile.operators(flatbuffer), found, made)

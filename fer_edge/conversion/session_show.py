@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fer_edge import console, tables
-from fer_edge.conversion.reference import SPLIT
 from fer_edge.conversion.session import Output
 
 
-def report(outputs: Sequence[Output], written: bool = True) -> None:
-    """The table, and what failed. written: whether files that passed were written just now."""
+def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
+    """The table, and what failed. split: whose pictures they were proved on. written: whether files that
+    passed were written just now."""
     pictures = outputs[0].parity.pictures
-    table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {SPLIT}")
+    table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {split}")
     table.add_column("format")
     for heading in ("kB", "zip kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
         table.add_column(heading, justify="right")

@@ -45,7 +45,7 @@ def check(request: Check, json: str | None) -> dict[str, Any]:
     found = reference.verify(classifier, against, recipe, format_)
     data = modelfile.read_bytes(path)
     output = session.Output(path, format_, data, classifier.card, modelfile.operators(data), found)
-    session_show.report([output], written=False)
+    session_show.report([output], against.pictures.split, written=False)
     result = {"source": str(model), "outputs": [output.to_dict()]}
     console.write_json(json, result, request.force)
     if not found.passed:

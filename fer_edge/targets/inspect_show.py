@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fer_edge import console, tables
+from fer_edge.spec import USE
 from fer_edge.targets.acceptance import Answer
 from fer_edge.targets.made import needs
 
@@ -44,6 +45,10 @@ def lines(found: dict[str, Any]) -> list[str]:
             else ""
         )
         said.append(f"card   {card['name']}, {card['format']}, {card['architecture']}{known}")
+        if recall := measured.get("recall"):
+            said.append(f"recall {', '.join(f'{label} {share:.0%}' for label, share in recall.items())}")
+        if use := card["use"] or (USE if found["ships"] else ""):  # cards of before say nothing of it
+            said.append(f"use    {use}")
     said.append(f"TFLite metadata {_metadata(metadata)}")
     kinds = ", ".join(f"{macs / 1e6:.1f} M in {kind}" for kind, macs in found["arithmetic"].items())
     said += [

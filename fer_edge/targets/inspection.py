@@ -83,7 +83,6 @@ def _card(data: bytes, path: Path) -> dict[str, Any]:
         card = None
     if card is None:
         return {"labels": None, "card": None}
-    keys = ("accuracy", "agreement", "split")
     return {
         "labels": list(card.labels),
         "card": {
@@ -91,9 +90,22 @@ def _card(data: bytes, path: Path) -> dict[str, Any]:
             "format": card.format,
             "architecture": card.architecture,
             "content": card.output.content,
-            "measured": {key: card.measured[key] for key in keys if key in card.measured},
+            "use": card.use,
+            "measured": _figures(card.measured),
         },
     }
+
+
+def _figures(measured: dict[str, Any]) -> dict[str, Any]:
+    """Of what a card says that was measured, that which can be printed: it may come from anybody."""
+    shares = {name: measured.get(name) for name in ("accuracy", "agreement")}
+    found: dict[str, Any] = {name: share for name, share in shares.items() if isinstance(share, int | float)}
+    if isinstance(split := measured.get("split"), str):
+        found["split"] = split
+    recall = measured.get("recall")
+    if isinstance(recall, dict) and all(isinstance(share, int | float) for share in recall.values()):
+        found["recall"] = recall
+    return found
 
 
 def _lacks(data: bytes, path: Path, main: Graph) -> list[str]:

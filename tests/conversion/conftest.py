@@ -57,7 +57,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def against(tiny: Path, faces: Dataset, recipe: recipes.Recipe) -> reference.Reference:
-    return reference.measure(tiny, faces, recipe, seed=0)
+    return reference.measure(tiny, faces.part("Training", "PublicTest"), recipe, seed=0)
 
 
 @pytest.fixture(scope="session")

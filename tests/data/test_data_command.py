@@ -32,6 +32,7 @@ def test_plain_lines(table, fer_edge):
     assert ["happy", "2", "1", "1", "4"] in lines
     assert ["all", "14", "7", "7", "28"] in lines
     assert "no picture is in two splits" in out
+    assert "too few: 14 pictures outside Training: convert proves a file on at least 50" in out
 
 
 def test_json_alone_on_standard_output(table, fer_edge):

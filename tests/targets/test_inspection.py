@@ -7,9 +7,11 @@ import pytest
 from tiny_models import Builder, Spec, shipped_style
 from typer.testing import CliRunner
 
+from fer_edge import modelfile
 from fer_edge.cli import application
 from fer_edge.errors import ModelError
-from fer_edge.targets import inspection
+from fer_edge.spec import USE, ModelCard, TensorSpec
+from fer_edge.targets import inspect_show, inspection
 
 
 def test_a_file_of_ours(tiny):
@@ -100,3 +102,30 @@ def test_command(tiny):
     assert done.exit_code == 0
     assert json.loads(done.stdout)["macs"] == 192
     assert "FULLY_CONNECTED" in done.stderr
+
+
+def _described(tmp_path, **said):
+    ends = TensorSpec("uint8", (1, 48, 48, 1), 1.0), TensorSpec("float32", (1, 3), content="probabilities")
+    card = ModelCard("tiny", "int8", ("angry", "happy", "sad"), *ends, **said)
+    path = tmp_path / "tiny_int8.tflite"
+    path.write_bytes(modelfile.embed_card(shipped_style(), card))
+    return inspect_show.lines(inspection.inspect(path))
+
+
+def test_what_a_model_is_for_and_how_it_errs_by_class_is_told(tmp_path):
+    measured = {
+        "accuracy": 0.5,
+        "agreement": 1.0,
+        "split": "PublicTest",
+        "recall": {"angry": 0.25, "happy": 1},
+    }
+    told = _described(tmp_path, measured=measured, use=USE)
+    assert "recall angry 25%, happy 100%" in told
+    assert f"use    {USE}" in told
+
+
+def test_figures_of_a_card_that_are_none_are_passed_over(tmp_path):
+    measured = {"accuracy": "x", "agreement": [], "split": 3, "recall": {"angry": "much"}}
+    told = _described(tmp_path, measured=measured)
+    assert not [line for line in told if line.startswith(("recall", "use "))]
+    assert "card   tiny, int8, " in told
