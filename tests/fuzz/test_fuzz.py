@@ -11,8 +11,8 @@ from fuzz.harness import FINDS, generated, tried
 from fuzz.kinds import KINDS, PROBE
 from fuzz.mutation import damaged, reshaped
 
-KERAS = ("keras", "checkpoint")
-FEW = {"tflite": 12, "keras": 10, "checkpoint": 20}
+KERAS = ("keras", "checkpoint", "command_line")
+FEW = {"tflite": 12, "keras": 10, "checkpoint": 20, "tree": 100, "command_line": 60}
 KEPT = sorted(path for path in FINDS.glob("*/*") if path.is_file())
 
 
