@@ -19,7 +19,7 @@ from fer_edge import __version__, evaluation, files, report
 from fer_edge.data import Protocol, seen_in_training
 from fer_edge.errors import MissingExtraError
 from fer_edge.opencv import cv2
-from fer_edge.spec import INPUT_SHAPE, ModelCard, TensorSpec
+from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import networks
 from fer_edge.training.batches import predict
 from fer_edge.training.checkpoint import State
@@ -110,6 +110,7 @@ def describe(run: Run, reference: keras.Model, metrics: dict[str, Any]) -> Model
         },
         seed=run.seed,
         versions=versions(),
+        use=USE,
         measured={
             "trained_on": str(run.device),
             "epochs": run.state.epochs,

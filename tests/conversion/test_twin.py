@@ -60,7 +60,7 @@ def test_training_brings_a_spoilt_network_nearer_to_its_float_one(made: integer.
     bias = spoilt.operators[layer].inputs[2]
     unit = spoilt.steps(bias)[0][0]
     spoilt.set_constant(bias, spoilt.constant(bias) + np.rint(0.3 / unit))
-    plan = tuning.Tuning(steps=25, batch=20, rate=0.05)
+    plan = tuning.Tuning(steps=75, batch=20, rate=0.05)
     twin = tuning.tune(spoilt.to_bytes(), made.calibrated, plan, tuning.Lesson(FACES))
     wanted = np.asarray(twin.teacher(BATCH))
     before = np.asarray(Twin(spoilt.to_bytes(), made.calibrated)(BATCH))
