@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_edge import shipped
 from fer_edge.classifier import Classifier
+from fer_edge.spec import LABELS
 
 Predict = Callable[[np.ndarray], np.ndarray]
 THREADS = 1
@@ -30,13 +31,14 @@ class Subject:
 
 
 def ours() -> list[Subject]:
-    """Every float32 and int8 model that ships."""
+    """Every float32 and int8 model that ships and names the peers' expressions, FER-2013's."""
     paths = [path for path in shipped.models() if path.stem.endswith(("_float32", "_int8"))]
     return [
         Subject(
             f"fer-edge {path.stem}", "ai-edge-litert", path, lambda p=path: Classifier(p, THREADS).predict_one
         )
         for path in paths
+        if set(Classifier(path, THREADS).labels) == set(LABELS)
     ]
 
 
