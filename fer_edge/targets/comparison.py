@@ -125,6 +125,7 @@ def _on(
         made = make.make(target, subject, Path(), pictures)
     except FerEdgeError as error:
         reason = str(error).removeprefix(f"{subject.path}: ").split("; convert with")[0]
+        reason = reason.replace(str(subject.path), "it")  # equal refusals share a line
         return Row(subject.path.stem, target.name, refused=reason.removesuffix(": not written"))
     report = made.report
     # A microcontroller's flash holds the model, not the C source.
