@@ -19,12 +19,6 @@ Targets = Annotated[
     list[str] | None,
     typer.Option("--target", metavar="NAME", help="microcontroller, ethos-u55-128, onnx, web or all."),
 ]
-Votes = Annotated[
-    Path | None,
-    typer.Option(
-        "--votes", metavar="FILE", help="FER+'s fer2013new.csv, for accuracy of models of its labels."
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +33,7 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int, typer.Option(min=1, help="Pictures of PublicTest at most.")] = 500,
         runs: Annotated[int, typer.Option(min=0, help="Timed inferences of each file.")] = 200,
         markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table.")] = None,
-        votes: Votes = None,
+        votes: options.Votes = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,

@@ -50,6 +50,6 @@ Labels = Annotated[
 ]
 Votes = Annotated[
     Path | None,
-    typer.Option("--votes", metavar="FILE", help="FER+'s fer2013new.csv, for recipes that learn its votes."),
+    typer.Option("--votes", metavar="FILE", help="FER+'s fer2013new.csv, for recipes or models with them."),
 ]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
