@@ -44,6 +44,8 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.size = min(recipe.batch_size, len(dataset))
         self.among = workers.current()
         self.part = self.among.share(self.size)
+        self.heads = objective.heads(dataset.label_names, recipe)
+        teacher.check(expressions for expressions, _ in self.heads)
         self.teacher = teacher
         self.targets = objective.targets(dataset, recipe)
         classes = len(dataset.label_names)
@@ -63,15 +65,39 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rng = np.random.default_rng((self.seed, self.epoch, index + 1, *self.among.mark))
         faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
         weights = self.weights[self.dataset.labels[rows]]
-        return faces[..., None].astype(np.float32), self._taught(faces, self.targets[rows]), weights
+        targets = self.targets[rows]
+        if self.recipe.mixup:
+            faces, targets, weights = mixed(self.recipe.mixup, rng, faces, targets, weights)
+        return faces[..., None].astype(np.float32), self._taught(faces, targets), weights
 
     def _taught(self, faces: NDArray[np.uint8], targets: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not self.teacher.models:
-            return targets
-        names, part = self.dataset.label_names, self.recipe.teacher_weight
-        labels = targets[:, : len(names)]
-        labels[:] = (1 - part) * labels + part * self.teacher(faces, names)
+        part = self.recipe.teacher_weight
+        for expressions, columns in self.heads:
+            if (answers := self.teacher(faces, expressions)) is not None:
+                targets[:, columns] = (1 - part) * targets[:, columns] + part * answers
         return targets
+
+
+def mixed(
+    alpha: float,
+    rng: np.random.Generator,
+    faces: NDArray[np.uint8],
+    targets: NDArray[np.float32],
+    weights: NDArray[np.float32],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """Each picture with part of the next one in it, and so targets and weights (mixup, Zhang et al. 2018).
+
+    The part that stays is drawn from Beta(alpha, alpha), its larger half, for each picture.
+    """
+    part = rng.beta(alpha, alpha, len(faces)).astype(np.float32)
+    stays = np.maximum(part, 1 - part)
+
+    def blend(of: NDArray[Any]) -> NDArray[np.float32]:
+        own = stays.reshape(-1, *[1] * (of.ndim - 1))
+        out: NDArray[np.float32] = own * of + (1 - own) * np.roll(of, -1, axis=0)
+        return out
+
+    return blend(faces).round().astype(np.uint8), blend(targets), blend(weights)
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:

@@ -33,6 +33,14 @@ def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
     return np.hstack([wanted, ferplus.shares(_votes(dataset))]) if recipe.votes_weight else wanted
 
 
+def heads(labels: tuple[str, ...], recipe: Recipe) -> list[tuple[tuple[str, ...], slice]]:
+    """The expressions of each head and its columns of `targets`: the labels', then the votes' if any."""
+    found = [(labels, slice(0, len(labels)))]
+    if recipe.votes_weight:
+        found.append((ferplus.LABELS, slice(len(labels), None)))
+    return found
+
+
 def _votes(dataset: Dataset) -> NDArray[np.uint8]:
     if dataset.votes is None:
         raise UsageError(f"{dataset.path} has no FER+ votes attached")

@@ -81,6 +81,7 @@ class Recipe:
     votes_weight: weight of a second head that learns FER+'s votes beside the labels and is left out of
     the network that ships; 0 for none. teacher_weight: what part of the labels' place the probabilities
     of the teachers that are given take (0..1).
+    mixup: alpha of the Beta distribution that says how much of another picture is blended into each; 0: none.
     reference_*: tolerances of the reference check between training device and float32 on the CPU.
     """
 
@@ -99,6 +100,7 @@ class Recipe:
     patience: int = 20
     label_smoothing: float = 0.0
     balance_classes: float = 0.0
+    mixup: float = 0.0
     votes_weight: float = 0.0
     teacher_weight: float = 0.0
     monitor: str = "val_loss"
@@ -119,6 +121,7 @@ class Recipe:
             "votes_weight must be at least 0": self.votes_weight >= 0,
             "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,
             "balance_classes must lie in 0..1": 0 <= self.balance_classes <= 1,
+            "mixup must be at least 0": self.mixup >= 0,
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
         recipe_files.require(checks, f"recipe {self.name}")

@@ -7,8 +7,8 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import Dataset, drawn_faces  # noqa: E402
-from fer_edge.errors import DataError, UsageError  # noqa: E402
+from fer_edge.data import Dataset, drawn_faces, ferplus  # noqa: E402
+from fer_edge.errors import DataError, ModelError, UsageError  # noqa: E402
 from fer_edge.predictors import Predictor  # noqa: E402
 from fer_edge.spec import LABELS  # noqa: E402
 from fer_edge.training import fit, session  # noqa: E402
@@ -45,6 +45,7 @@ def test_mean_of_teachers_takes_its_part_of_the_labels(data):
     wanted[:, 5] += 0.375
     np.testing.assert_allclose(targets, wanted, atol=1e-6)
     np.testing.assert_array_equal(seen[0], faces[..., 0])
+    np.testing.assert_array_equal(seen[1], faces[:, :, ::-1, 0])  # it is asked about the mirror image as well
     assert (batches.targets[rows].max(1) == 1).all()  # the labels themselves stay as they are
 
 
@@ -54,6 +55,29 @@ def test_a_teacher_of_other_expressions_names_the_students(data):
         data, dataclasses.replace(RECIPE, teacher_weight=1.0), 0, Teacher((), (shuffled,))
     )[0]
     np.testing.assert_array_equal(targets.argmax(1), 6)
+
+
+def test_a_teacher_of_the_votes_teaches_the_head_of_the_votes(data):
+    def predict(faces):
+        return np.eye(8, dtype=np.float32)[np.full(len(faces), 7)]
+
+    voted = dataclasses.replace(data, votes=np.full((16, 10), 1, np.uint8))
+    recipe = dataclasses.replace(RECIPE, votes_weight=1.0)
+    eight = Predictor("eight", ferplus.LABELS, (48, 48), predict)
+    batches = TrainingBatches(voted, recipe, 0, Teacher((), (knows(2)[0], eight)))
+    _, targets, _ = batches[0]
+    own = batches.targets[batches.order[:8]]
+    np.testing.assert_allclose(targets[:, 7:14], 0.25 * own[:, 7:14], atol=1e-6)
+    np.testing.assert_allclose(targets[:, 14], 0.25 * own[:, 14] + 0.75, atol=1e-6)
+    np.testing.assert_allclose(targets[:, 2], 0.25 * own[:, 2] + 0.75, atol=1e-6)
+
+
+def test_a_teacher_of_no_head_is_refused(data):
+    eight = Predictor("eight", ferplus.LABELS, (48, 48), lambda faces: faces)
+    with pytest.raises(
+        ModelError, match=r"teacher eight names neutral, .*contempt; this training learns angry"
+    ):
+        TrainingBatches(data, RECIPE, 0, Teacher((), (eight,)))
 
 
 class Silent:
