@@ -35,7 +35,7 @@ class Teacher:
                 )
 
     def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:
-        """Probabilities, float32 (N, len(labels)), of faces uint8 (N, 48, 48); None without a model for them."""
+        """Probabilities, float32 (N, len(labels)), of faces uint8 (N, 48, 48); None without a model."""
         models = [model for model in self.models if sorted(model.labels) == sorted(labels)]
         named = [evaluation.probabilities_of(model, faces, labels=labels, flip=True) for model in models]
         return np.mean(named, axis=0, dtype=np.float32) if named else None
