@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -123,6 +122,8 @@ def _load_average() -> float | None:
 
 
 def _version(packages: tuple[str, ...]) -> str | None:
+    import importlib.metadata  # heavy, and the loop's page imports this module for its memory alone
+
     for package in packages:
         try:
             return f"{package} {importlib.metadata.version(package)}"

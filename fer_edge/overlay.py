@@ -35,12 +35,11 @@ class Overlay:
         self._labels = labels
         self._canvas: NDArray[np.uint8] | None = None
 
-    def draw(self, frame_bgr: NDArray[np.uint8], faces: tuple[Face, ...]) -> NDArray[np.uint8]:
-        """uint8 (H, W, 3); valid until the next call."""
-        if self._canvas is None or self._canvas.shape != frame_bgr.shape:
-            self._canvas = np.empty_like(frame_bgr)
-        canvas = self._canvas
-        np.copyto(canvas, frame_bgr)
+    def draw(
+        self, frame_bgr: NDArray[np.uint8], faces: tuple[Face, ...], *, in_place: bool = False
+    ) -> NDArray[np.uint8]:
+        """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it."""
+        canvas = frame_bgr if in_place else self._copy(frame_bgr)
         unit = text_unit(canvas)
         taken = [face.box_xywh for face in faces]
         for face in faces:
@@ -48,6 +47,12 @@ class Overlay:
         for face in faces:
             _draw_box(canvas, face, unit)
         return canvas
+
+    def _copy(self, frame_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._canvas is None or self._canvas.shape != frame_bgr.shape:
+            self._canvas = np.empty_like(frame_bgr)
+        np.copyto(self._canvas, frame_bgr)
+        return self._canvas
 
 
 def text_unit(canvas: NDArray[np.uint8]) -> float:

@@ -93,7 +93,8 @@ class Loop:
                 return
             result = self._steps.analysed(frame)
             drawn = self._screen is not None or any(map(is_awake, self._sinks))
-            annotated = self._steps.draw(frame) if drawn else None
+            # Nobody else has the frame: what is drawn on it costs neither a copy nor its memory.
+            annotated = self._steps.draw(frame, in_place=True) if drawn else None
             with self._steps.stages.measure("write"):
                 for sink in self._sinks:
                     sink.write(result, annotated)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from drawn_clip import drawn_clip
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "matplotlib", "sklearn", "pandas")
@@ -15,6 +16,27 @@ def test_the_command_line_imports_nothing_heavy():
     code = f"import sys, fer_edge.cli; print(sorted(set(sys.modules) & set({HEAVY!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+NEEDLESS = (
+    *HEAVY, "rich", "uvicorn", "starlette", "ssl", "hashlib", "email", "http", "asyncio", "numpy.ma", "numpy.random",
+    "importlib.metadata", "tempfile", "fer_edge.data", "fer_edge.bench", "fer_edge.web", "fer_edge.report",
+)  # fmt: skip
+"""What a run over a video has no use for: each costs memory on a device."""
+
+
+def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
+    clip, log = drawn_clip(tmp_path / "clip.avi"), tmp_path / "faces.jsonl"
+    code = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print('needless', sorted(set(sys.modules) & set({NEEDLESS!r}))))\n"
+        f"sys.argv = ['fer-edge', 'run', {str(clip)!r}, '--headless', '--jsonl', {str(log)!r}]\n"
+        "from fer_edge.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "needless []"
+    assert len(log.read_text().splitlines()) == 12
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is drawn: in sight at any size, and never on the source's own frame."""
+"""What is drawn: in sight at any size, and on the source's own frame only where it may be."""
 
 import numpy as np
 import pytest
@@ -48,6 +48,15 @@ def test_without_faces_the_frame_is_shown_as_it_is():
 def test_the_canvas_is_used_again():
     overlay, frame = Overlay(LABELS), np.zeros((60, 80, 3), np.uint8)
     assert overlay.draw(frame, ()) is overlay.draw(frame, ())
+
+
+def test_in_place_the_same_is_drawn_on_the_frame_itself():
+    frame = np.full((240, 320, 3), 100, np.uint8)
+    copy = Overlay(LABELS).draw(frame, (face((50, 50, 90, 90)),)).copy()
+    drawn = Overlay(LABELS).draw(frame, (face((50, 50, 90, 90)),), in_place=True)
+    assert drawn is frame
+    assert (drawn == copy).all()
+    assert count(drawn, COLORS["happy"]) > 90
 
 
 def test_an_uncertain_face_and_a_foreign_label_are_drawn():

@@ -69,6 +69,15 @@ def test_frames_are_counted_anew_in_each_source():
     ]
 
 
+def test_a_live_frame_is_not_drawn_on_while_others_look_at_it():
+    """The analysis may be at work on the very frame that is shown; a file's frame is nobody else's."""
+    live, recorded = [picture(100) for _ in range(4)], [picture(100) for _ in range(4)]
+    run(FakeCapture(live, live=True, interval_s=0.02, ends=True), ListSink(wants_picture=True))
+    run(FakeCapture(recorded), ListSink(wants_picture=True))
+    assert all((frame == 100).all() for frame in live)
+    assert not any((frame == 100).all() for frame in recorded)
+
+
 def test_no_face_is_an_empty_list_and_the_frame_is_shown_all_the_same():
     sink, window = ListSink(wants_picture=True), FakeWindow()
     run(FakeCapture([picture(7)] * 3), sink, boxes=(), screen=Screen(window))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -39,6 +38,8 @@ def captured_stderr() -> Iterator[list[str]]:
     except (OSError, AttributeError, ValueError):
         yield lines  # standard error is closed: nothing to capture
         return
+    import tempfile  # for pictures alone
+
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
         try:
