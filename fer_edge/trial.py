@@ -29,21 +29,25 @@ def run_apart(data: bytes, where: str) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _outcome(data: bytes) -> str:
-    root = str(Path(__file__).resolve().parent.parent)
     try:
-        child = subprocess.run(
-            [sys.executable, "-c", _CHILD.format(root=root)],
-            input=data,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        child = _child(data)
     except subprocess.TimeoutExpired:
         return f"one run of this model takes over {_TIMEOUT_S:.0f} s"
     said = child.stdout.decode(errors="replace").strip()
     if child.returncode == 0:
         return ""
     return said or "the interpreter dies of this model: the file is damaged"
+
+
+def _child(data: bytes) -> subprocess.CompletedProcess[bytes]:
+    root = str(Path(__file__).resolve().parent.parent)
+    return subprocess.run(
+        [sys.executable, "-c", _CHILD.format(root=root)],
+        input=data,
+        capture_output=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
 
 
 def _run_once() -> None:

@@ -50,7 +50,8 @@ class Rows:
         if not self.labels:
             first = f": {self.bad[0].where} has {self.bad[0].why}" if self.bad else ""
             raise DataError(f"{where} has nothing valid in it{first}")
-        images = np.concatenate(self.chunks)[: len(self.labels)].reshape(-1, _SIDE, _SIDE)
+        self.chunks[-1] = self.chunks[-1][: (len(self.labels) - 1) % _CHUNK + 1]
+        images = np.concatenate(self.chunks).reshape(-1, _SIDE, _SIDE)
         labels = np.array(self.labels, np.int64)
         split = np.array(self.splits, np.uint8)
         return Dataset(

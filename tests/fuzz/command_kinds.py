@@ -20,6 +20,7 @@ from unittest import mock
 
 import cv2
 import numpy as np
+import typer
 
 from fer_edge import cli
 from fer_edge.data.drawn import drawn_faces
@@ -52,11 +53,13 @@ LONG = ("--help", "-h", "--install-completion", "--show-completion")
 """Not tried: they print pages, or write to the user's home."""
 
 
-@cache
-def _commands() -> dict[str, Any]:
-    import typer
+_application = cache(cli.application)
+_group = cache(typer.main.get_command)
+"""Options are read from signatures once, not for every input."""
 
-    group: Any = typer.main.get_command(cli.application())
+
+def _commands() -> dict[str, Any]:
+    group: Any = _group(_application())
     return dict(group.commands)
 
 
@@ -169,6 +172,8 @@ def _run(words: list[str], out: io.StringIO, errors: io.StringIO) -> int:
         mock.patch.object(sys, "argv", ["fer-edge", *words]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(errors),
+        mock.patch.object(cli, "application", lambda modules: _application(tuple(modules))),
+        mock.patch.object(typer.main, "get_command", _group),
         _without_the_work(),
     ):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from fuzz.mutation import Random
 
 FINDS = Path(__file__).parent / "finds"
 MEMORY_BYTES = 3 << 30
+IN_MEMORY = Path("/dev/shm")
+"""Where inputs are written: making and removing a folder on a disk takes longer than reading most of them."""
 OUTCOMES = ("taken", "refused", "fault", "crash", "hang")
 
 
@@ -60,19 +63,25 @@ def generated(kind: Kind, seed: int, number: int) -> bytes:
     return kind.make(np.random.default_rng((seed, *kind.name.encode(), number)))
 
 
-def _outcome(kind: Kind, data: bytes) -> tuple[str, str]:
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        try:
-            kind.attempt(data, Path(folder))
-        except FerEdgeError as error:
-            text = str(error)
-            if not text.strip() or "\n" in text or len(text) > 2000:
-                return "fault", f"{type(error).__name__}: not one line of bounded length: {text!r:.200}"
-            return "refused", ""
-        except BaseException as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(last.filename).name}:{last.lineno}"
-            return "fault", f"{type(error).__name__} in {where}: {str(error)!r:.200}"
+def _outcome(kind: Kind, data: bytes, folder: Path) -> tuple[str, str]:
+    """folder: empty, and empty again at the end."""
+    try:
+        kind.attempt(data, folder)
+    except FerEdgeError as error:
+        text = str(error)
+        if not text.strip() or "\n" in text or len(text) > 2000:
+            return "fault", f"{type(error).__name__}: not one line of bounded length: {text!r:.200}"
+        return "refused", ""
+    except BaseException as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        return "fault", f"{type(error).__name__} in {where}: {str(error)!r:.200}"
+    finally:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
     return "taken", ""
 
 
@@ -84,10 +93,11 @@ def work(kind: Kind, seed: int, names: Iterable[str]) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
+    folder = Path(tempfile.mkdtemp())
     for name in names:
         data = generated(kind, seed, int(name)) if name.isdecimal() else Path(name).read_bytes()
         print(f"begin\t{name}", file=out, flush=True)
-        outcome, text = _outcome(kind, data)
+        outcome, text = _outcome(kind, data, folder)
         print(f"end\t{name}\t{outcome}\t{text!r}", file=out, flush=True)
 
 
@@ -109,13 +119,20 @@ def tried(kind: Kind, names: Sequence[str], seed: int = 0, until: float = float(
     tally, began, left = Tally(kind.name), time.monotonic(), list(names)
     while left and time.monotonic() < until:
         batch = left[:2000]
-        command = [sys.executable, str(Path(__file__).parent), "--work", kind.name, "--seed", str(seed)]
-        child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        left = _watched(kind, child, batch, tally, until) + left[2000:]
+        with tempfile.TemporaryDirectory(
+            prefix="fuzz-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None
+        ) as place:
+            child = _started(kind, seed, place)
+            left = _watched(kind, child, batch, tally, until) + left[2000:]
     tally.seconds = time.monotonic() - began
     return tally
+
+
+def _started(kind: Kind, seed: int, place: str) -> subprocess.Popen[str]:
+    """place: the folder that all its temporary files go to."""
+    command = [sys.executable, str(Path(__file__).parent), "--work", kind.name, "--seed", str(seed)]
+    pipe, env = subprocess.PIPE, {**os.environ, "TMPDIR": place}
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=env)
 
 
 def _watched(

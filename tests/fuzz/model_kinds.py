@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
-from fer_edge import modelfile
+from fer_edge import modelfile, trial
 from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.mutation import Random, damaged, reshaped
 
@@ -39,11 +45,34 @@ def tflite(rng: Random) -> bytes:
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
+def _forked(data: bytes) -> subprocess.CompletedProcess[bytes]:
+    """What `trial` does in a new Python, here in a copy of this one: starting takes most of the time."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+        given.write(data)
+        given.seek(0)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(round(trial._TIMEOUT_S))
+            os.dup2(given.fileno(), 0)
+            os.dup2(said.fileno(), 1)
+            with open(0) as sys.stdin, open(1, "w") as sys.stdout:
+                try:
+                    trial._run_once()
+                except SystemExit:
+                    sys.stdout.flush()
+                    os._exit(1)
+                os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said.seek(0)
+        return subprocess.CompletedProcess([], code, said.read())
+
+
 def read_tflite(data: bytes, folder: Path) -> None:
     from fer_edge.classifier import Classifier
 
     (folder / "m.tflite").write_bytes(data)
-    classifier = Classifier(folder / "m.tflite")
+    with mock.patch.object(trial, "_child", _forked):
+        classifier = Classifier(folder / "m.tflite")
     faces = np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
     found = classifier.predict(faces)
     assert found.shape == (2, len(classifier.labels))
@@ -67,8 +96,6 @@ HOSTILE_LAYERS: tuple[dict[str, Any], ...] = (
 @cache
 def _keras() -> dict[str, bytes]:
     """Members of a tiny `.keras` file."""
-    import tempfile
-
     from fer_edge.quiet import quiet_training
 
     quiet_training()
@@ -110,11 +137,14 @@ def keras(rng: Random) -> bytes:
 
 
 def read_keras(data: bytes, folder: Path) -> None:
-    """As `evaluate` and as `convert` load it."""
+    """As `evaluate` and as `convert` load it; what it computes is not traced first, which takes longest."""
+    import tensorflow as tf
+
     from fer_edge import predictors
     from fer_edge.conversion import source
     from fer_edge.errors import FerEdgeError
 
+    tf.config.run_functions_eagerly(True)
     (folder / "m.keras").write_bytes(data)
     with contextlib.suppress(FerEdgeError):
         source.load(folder / "m.keras")
@@ -129,8 +159,6 @@ def read_keras(data: bytes, folder: Path) -> None:
 
 @cache
 def _checkpoint() -> tuple[Any, dict[str, bytes]]:
-    import tempfile
-
     from fer_edge.quiet import quiet_training
 
     quiet_training()

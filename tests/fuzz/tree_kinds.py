@@ -67,6 +67,7 @@ def _odd(steps: list[list[str]], rng: Random) -> list[str]:
     return [what, "/".join(place), str(rng.choice(TARGETS if what == "link" else CONTENTS))]
 
 
+@cache
 def _content(name: str) -> bytes:
     if name.startswith("face"):
         return cv2.imencode(".png", _faces()[int(name.split()[1])])[1].tobytes()
