@@ -53,6 +53,15 @@ class Network:
         data = np.asarray(self.model.buffers[found.buffer].data, np.uint8)
         return np.frombuffer(data.tobytes(), _DTYPES[found.type]).reshape(self.tensors[tensor].shape).copy()
 
+    def real_constant(self, tensor: int) -> NDArray[np.float64]:
+        """What a constant of integers stands for: each slice along its channels by its own scale."""
+        values = self.constant(tensor).astype(np.float64)
+        scales, zero_points = self.steps(tensor)
+        shape = [1] * values.ndim
+        if len(scales) > 1:
+            shape[self.graph.tensors[tensor].quantization.quantizedDimension] = -1
+        return (values - zero_points.reshape(shape)) * scales.reshape(shape)
+
     def set_constant(self, tensor: int, values: NDArray[Any]) -> None:
         """Values of the same shape, in the tensor's dtype."""
         found = self.graph.tensors[tensor]

@@ -1,5 +1,5 @@
-"""int8 weights that make up for each other's rounding, and biases that make up for the rest; in integer files
-and in those of dynamic range, whose activations are floats to the network.
+"""int8 weights that make up for each other's rounding, and biases that make up for the rest: in every format
+whose weights are int8, whatever its activations are.
 
 Weights are rounded one input after the other, what each loses being passed on to those not yet rounded, in
 proportion to how the calibration pictures' inputs go together (GPTQ, Frantar et al. 2022,
@@ -42,9 +42,33 @@ def refine(quantised: bytes, calibrated: bytes, faces: NDArray[np.uint8]) -> byt
     pairs = list(zip(net.layers(), real.layers(), strict=True))
     pairs = [(a, b) for a, b in pairs if _is_plain(net, a)]
     means = _means(real, [b for _, b in pairs], faces)
+    stand_in = _with_weights_of(net, calibrated) if _is_wide(net) else None
     for (index, counterpart), mean in zip(pairs, means, strict=True):
-        _refine_layer(net, index, real, counterpart, _moments(net, index, faces, mean))
+        seen, place = (net, index) if stand_in is None else (stand_in, counterpart)
+        _refine_layer(net, index, real, counterpart, _moments(seen, place, faces, mean))
+        if stand_in is not None:
+            _copy_weights(net, index, stand_in, counterpart)
     return net.to_bytes()
+
+
+def _is_wide(net: Network) -> bool:
+    """Whether activations are int16: as fine as floats, whose kernels are far faster."""
+    return any(net.tensors[net.operators[n].inputs[0]].dtype == "int16" for n in net.layers())
+
+
+def _with_weights_of(net: Network, calibrated: bytes) -> Network:
+    """The float network with the weights that the integers of `net` stand for."""
+    stand_in = Network(calibrated)
+    for index, counterpart in zip(net.layers(), stand_in.layers(), strict=True):
+        if net.is_integer(index):
+            _copy_weights(net, index, stand_in, counterpart)
+    return stand_in
+
+
+def _copy_weights(net: Network, index: int, to: Network, counterpart: int) -> None:
+    for n, same in zip(net.operators[index].inputs[1:], to.operators[counterpart].inputs[1:], strict=True):
+        if min(n, same) >= 0 and len(net.steps(n)[0]):  # a dense layer's bias may be absent in float alone
+            to.set_constant(same, net.real_constant(n))
 
 
 def _is_plain(net: Network, operator: int) -> bool:

@@ -136,11 +136,12 @@ def _converted(against: Reference, format_: Format, plan: Plan) -> tuple[bytes, 
     if format_ not in CALIBRATED or plan.calibration is None:
         return export.to_float(model, format_), None
     faces = plan.calibration.faces
-    if format_ is Format.INT16X8:
-        return export.to_int16x8(model, faces), None
-    if format_ is Format.DYNAMIC_RANGE:
-        rounded, real = (export.to_float(model, f) for f in (format_, Format.FLOAT32))
-        return rounding.refine(rounded, real, faces[::2]) if plan.recipe.refine else rounded, None
+    if format_ not in INTEGER:
+        wide = format_ is Format.INT16X8
+        rounded = export.to_int16x8(model, faces) if wide else export.to_float(model, format_)
+        if plan.recipe.refine:
+            rounded = rounding.refine(rounded, export.to_float(model, Format.FLOAT32), faces[::2])
+        return rounded, None
     lesson = None
     if plan.training is not None:
         lesson = tuning.Lesson(plan.training, lambda batch: against.model(batch, training=False), plan.seed)

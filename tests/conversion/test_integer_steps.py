@@ -132,6 +132,29 @@ def test_rounding_with_compensation_loses_less_than_rounding_alone() -> None:
     assert np.array_equal(alone, np.rint(weights / scales[:, None]))  # inputs that do not go together
 
 
+def test_constants_stand_for_the_weights_that_they_were_made_from() -> None:
+    keras = source.import_keras()
+    from keras import layers
+
+    inputs = keras.Input((6, 6, 1))
+    x = layers.DepthwiseConv2D(3, depth_multiplier=4)(inputs)
+    x = layers.Flatten()(layers.Conv2D(5, 2, bias_initializer="normal")(x))
+    model = keras.Model(inputs, layers.Softmax()(layers.Dense(7)(x)))
+    scales = {"DEPTHWISE_CONV_2D": 4, "CONV_2D": 5, "FULLY_CONNECTED": 7}  # one a channel
+    wide = Network(export.to_int16x8(model, FACES[:, :6, :6]))
+    real = Network(export.to_float(model, Format.FLOAT32))
+    for n, counterpart in zip(wide.layers(), real.layers(), strict=True):
+        weights, bias = wide.operators[n].inputs[1:]
+        steps = wide.steps(weights)[0]
+        assert len(steps) == scales.pop(wide.operators[n].name)
+        wanted = real.constant(real.operators[counterpart].inputs[1])
+        assert np.abs(wide.real_constant(weights) - wanted).max() <= 0.51 * steps.max()
+        if bias >= 0:  # the dense layer's zeros are left out
+            wanted = real.constant(real.operators[counterpart].inputs[2])
+            np.testing.assert_allclose(wide.real_constant(bias), wanted, atol=1e-5)
+    assert not scales
+
+
 def test_patches_are_what_a_convolution_sees() -> None:
     import tensorflow as tf
 
@@ -173,8 +196,8 @@ def test_weights_of_dynamic_range_make_up_for_their_rounding_too(
         in_float = Network(real)  # the rounded weights alone, without the activations' rounding
         for n, k in zip(net.layers(), in_float.layers(), strict=True):
             (_, weights, bias), (_, stored, other) = net.operators[n].inputs, in_float.operators[k].inputs
-            scales = net.steps(weights)[0][:, None, None, None] if net.is_integer(n) else 1
-            in_float.set_constant(stored, net.constant(weights) * scales)
+            values = net.real_constant(weights) if net.is_integer(n) else net.constant(weights)
+            in_float.set_constant(stored, values)
             in_float.set_constant(other, net.constant(bias))
         given = [values[0] for (values,) in in_float.run(faces, list(in_float.shown.outputs))]
         errors.append(np.abs(given - against.probabilities[:100]).mean())
@@ -183,6 +206,28 @@ def test_weights_of_dynamic_range_make_up_for_their_rounding_too(
     _, weights, bias = after.operators[first].inputs
     assert np.array_equal(after.steps(weights)[0], before.steps(weights)[0])
     assert after.constant(bias).dtype == np.float32
+
+
+def test_weights_of_int16x8_make_up_for_their_rounding_too(
+    against: reference.Reference, chosen: calibration.Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = export.to_int16x8(against.model, chosen.faces)
+    real = export.to_float(against.model, Format.FLOAT32)
+    refined = rounding.refine(plain, real, chosen.faces)
+    faces = against.pictures.dataset.images[:100]
+    errors = []
+    for flatbuffer in (plain, refined):
+        net = Network(flatbuffer)
+        given = [values[0] for (values,) in net.run(faces, list(net.shown.outputs))]
+        errors.append(np.abs(given - against.probabilities[:100]).mean())
+    assert errors[1] < 0.8 * errors[0]
+    monkeypatch.setattr(rounding, "_is_wide", lambda net: False)  # its own slow kernels, no stand-in
+    slowly = Network(rounding.refine(plain, real, chosen.faces))
+    for n in slowly.layers():
+        weights = slowly.operators[n].inputs[1]
+        quickly = Network(refined).constant(weights)
+        assert (slowly.constant(weights) == quickly).mean() > 0.95
+        assert (quickly == Network(plain).constant(weights)).mean() < 0.95
 
 
 def test_the_mean_before_a_float_end_is_float_too(noted: bytes) -> None:
