@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console, machine, shipped
-from fer_edge.bench import parts, timing
+from fer_edge.bench import parts
 from fer_edge.bench.output import BUSY
 from fer_edge.bench.sheets import Sheet, ms
+from fer_edge.bench.watch import Watch, is_busy
 
 ROUNDS, WARMUP = 3, 50
 ROUNDING_MS = 0.005
@@ -50,22 +51,21 @@ def main() -> None:
 
 def measure(paths: list[Path], runs: int, tolerance: float) -> dict[str, Any]:
     """A row a model: `ours_ms`, `litert_ms`, `ratio`, `agrees`, and whether the machine was busy."""
-    described, watch = machine.describe(), timing.Watch()
+    described = machine.describe()
     taken: dict[Path, list[tuple[float, float]]] = {path: [] for path in paths}
-    for _ in range(ROUNDS):
-        for path, pairs in taken.items():
-            (own,) = parts.measure([parts.Subject(path, 1, None)], runs, seed=0)
-            pairs.append((own["inference"], litert_ms(path, runs)))
-    # the tool's own process is another one, and takes one core about half of the time
-    cores, others = machine.usable_cores(), watch.others_share()
+    with Watch() as watch:
+        for _ in range(ROUNDS):
+            for path, pairs in taken.items():
+                (own,) = parts.measure([parts.Subject(path, 1, None)], runs, seed=0)
+                pairs.append((own["inference"], litert_ms(path, runs)))
+    others = watch.others_share()
     rows = []
     for path, pairs in taken.items():
         ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
         row = {"model": path.stem, "ours_ms": ours, "litert_ms": theirs, "ratio": ours / theirs}
         rows.append({**row, "agrees": abs(ours - theirs) <= tolerance * theirs + ROUNDING_MS})
-    busy = others is not None and others > 1 / cores + timing.OTHERS_LIMIT
     value = {"schema": 1, "machine": {**described, "others_share": others}, "tolerance": tolerance}
-    return {**value, "disturbed": busy, "rows": rows}
+    return {**value, "disturbed": is_busy(others), "rows": rows}
 
 
 def litert_ms(path: Path, runs: int) -> float:

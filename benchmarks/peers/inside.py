@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,9 +20,13 @@ from report import markdown
 from fer_edge import data, machine, metrics, shipped
 from fer_edge.bench import timing
 from fer_edge.bench.accuracy import split_name
+from fer_edge.bench.watch import Watch, is_busy
 
 HERE = Path(__file__).resolve().parent
 SLOW_PICTURES = 300
+PROCESSES = 5
+"""Fresh ones, which share the timed inferences: see fer_edge.bench.latency."""
+WARMUP = 10
 PACKAGES = ("tensorflow", "keras", "onnxruntime", "openvino", "ai-edge-litert", "tf2onnx", "fer", "deepface")
 
 
@@ -31,6 +36,9 @@ def main() -> None:
         options.onnx_folder = options.onnx_folder or Path(folder)
         if options.one is not None:
             print(json.dumps(one(_all(options)[options.one])))
+            return
+        if options.timed is not None:
+            print(json.dumps(timed(_all(options), options.timed, options.runs)))
             return
         value = measure(options)
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", default=split_name(shipped.DEFAULT_MODEL)[0])
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--timed", metavar="INDEX,...", help=argparse.SUPPRESS)
     parser.add_argument("--onnx-folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -67,25 +76,23 @@ def measure(options: argparse.Namespace) -> dict:
     onnx_files.write(
         shipped.find_model(f"{options.weights}_float32"), options.onnx_folder, np.asarray(training)
     )
-    rows, ready, failed = [], [], []
+    rows, ready, failed = [], {}, []
     for index, subject in enumerate(_all(options)):
         print(f"loading {subject.name}", file=sys.stderr, flush=True)
         try:
-            alone = _apart(options, index)
-            ready.append(subject.load())
+            alone = _apart(options, "--one", str(index))
+            ready[index] = subject.load()
         except Exception as error:  # a peer that does not load is reported, and the others measured
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             reason = lines[-1].encode("ascii", "ignore").decode().strip(" ,")[:200]
             failed.append({"name": subject.name, "reason": reason})
             continue
         rows.append({**_about(subject), **alone})
-    faces = list(data.drawn_faces(16, 0)[0])
-    print("timing", file=sys.stderr, flush=True)
-    timings, others = timing.interleaved([_cycled(predict, faces) for predict in ready], 10, options.runs)
-    for row, timed in zip(rows, timings, strict=True):
-        row.update(timing.summary(timed), disturbed=timing.disturbed(timed, others))
+    timings, others = _timings(options, list(ready))
+    for row, taken in zip(rows, timings, strict=True):
+        row.update(timing.summary(taken), disturbed=timing.disturbed(taken, others))
     if dataset:
-        for row, predict in zip(rows, ready, strict=True):
+        for row, predict in zip(rows, ready.values(), strict=True):
             row.update(_accuracy(predict, dataset.part("PrivateTest"), row.pop("slow")))
     versions = {name: _version(name) for name in PACKAGES}
     value = {
@@ -104,11 +111,31 @@ def one(subject: subjects.Subject) -> dict:
     return {"start_s": time.perf_counter() - start, "peak_rss_mib": machine.peak_rss_mib()}
 
 
-def _apart(options: argparse.Namespace, index: int) -> dict:
-    command = [sys.executable, str(HERE / "inside.py"), "--one", str(index), "--weights", options.weights]
+def timed(found: list[subjects.Subject], indexes: str, runs: int) -> dict:
+    """In a process of its own: `timings` of the subjects with these indexes, which take turns."""
+    faces = list(data.drawn_faces(16, 0)[0])
+    ready = [_cycled(found[int(index)].load(), faces) for index in indexes.split(",")]
+    return {"timings": [vars(one) for one in timing.interleaved(ready, WARMUP, runs, seed=os.getpid())]}
+
+
+def _timings(options: argparse.Namespace, indexes: list[int]) -> tuple[list[list[timing.Timings]], float]:
+    """For each subject what each process measured, and the share of the machine that others took."""
+    taken, watch = [[] for _ in indexes], Watch()
+    for number in range(PROCESSES):
+        print(f"timing, process {number + 1} of {PROCESSES}", file=sys.stderr, flush=True)
+        order = ",".join(map(str, indexes))
+        with watch:
+            answer = _apart(options, "--timed", order, "--runs", str(-(-options.runs // PROCESSES)))
+        for timings, values in zip(taken, answer["timings"], strict=True):
+            timings.append(timing.Timings(**values))
+    return taken, watch.others_share()
+
+
+def _apart(options: argparse.Namespace, *arguments: str) -> dict:
+    command = [sys.executable, str(HERE / "inside.py"), *arguments, "--weights", options.weights]
     command += ["--onnx-folder", str(options.onnx_folder)]
     command += [part for text in options.file for part in ("--file", text)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or f"exit {done.returncode}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -136,17 +163,19 @@ def _accuracy(predict: subjects.Predict, part, slow: bool) -> dict:
 
 def _clip(options: argparse.Namespace) -> dict:
     runs: dict[str, list[dict]] = {"ours": [], "fer": []}
-    watch = timing.Watch()
+    watch = Watch()
     for _ in range(3):
         for which, rows in runs.items():
             print(f"clip: {which}", file=sys.stderr, flush=True)
             command = [sys.executable, str(HERE / "clip.py"), which, options.clip, str(options.frames)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
+            with watch:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
             rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
     middle = {which: sorted(rows, key=lambda row: row["fps"])[1] for which, rows in runs.items()}
-    others = watch.others_share()  # the runs themselves are other processes too: told, not judged
+    others = watch.others_share()
     ratios = sorted(a["fps"] / b["fps"] for a, b in zip(runs["ours"], runs["fer"], strict=True))
     about = {"video": Path(options.clip).name, "model": shipped.DEFAULT_MODEL, "others_share": others}
+    about["disturbed"] = is_busy(others)
     return {**about, **middle, "ratio": ratios[1], "ratio_low": ratios[0], "ratio_high": ratios[-1]}
 
 

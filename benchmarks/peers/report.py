@@ -16,16 +16,17 @@ def markdown(value: dict) -> str:
         f"{name} {version}" for name, version in value["machine"]["packages"].items() if version
     )
     notes = [
-        f"{value['machine']['cpu']}, one thread each, in turn in one process; x: times of {fastest['name']}. "
+        f"{value['machine']['cpu']}, one thread each, in turn in fresh processes; x: times of {fastest['name']}. "
         "start and MiB: a process that imports, loads and infers once. Accuracy on PrivateTest; an asterisk "
         f"behind it: on some hundreds of its pictures. {packages}."
     ]
     notes += [f"Not measured: {one['name']} ({one['reason']})." for one in value["not_measured"]]
-    if any(row["disturbed"] for row in value["rows"]):
+    clip = value.get("clip") or {}
+    if any(part["disturbed"] for part in (*value["rows"], clip) if part):
         notes.append(BUSY + ".")
     headers = ("program", "size", "p50 ms", "x", "start s", "MiB", "acc %", "F1 %")
     text = Sheet("peers", headers, tuple(rows), notes=("\n\n".join(notes),)).markdown()
-    return text + ("\n" + _clip(value["clip"]) if value.get("clip") else "")
+    return text + ("\n" + _clip(clip) if clip else "")
 
 
 def _cells(row: dict, fastest_ms: float) -> tuple[str, ...]:
@@ -48,7 +49,8 @@ def _clip(clip: dict) -> str:
     for name, key in ((f"fer-edge, {clip['model']}", "ours"), ("fer 25.10.3, Haar, its tflite", "fer")):
         own = clip[key]
         found = f"{own['frames_with_face']} of {own['frames']}"
-        rows.append((name, f"{own['fps']:.1f}", found, f"{own['peak_rss_mib']:.0f}"))
+        fps = f"{own['fps']:.1f}" + ("\\*" if clip["disturbed"] else "")
+        rows.append((name, fps, found, f"{own['peak_rss_mib']:.0f}"))
     note = (
         f"{clip['video']}, whole pipeline, one thread, nothing drawn or saved: {clip['ratio']:.1f} times the "
         f"frames a second ({clip['ratio_low']:.1f} to {clip['ratio_high']:.1f} in three pairs of runs)."

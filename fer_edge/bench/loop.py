@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
-from fer_edge.bench import apart, timing
+from fer_edge.bench import apart, watch
 from fer_edge.bench.accuracy import Progress
 from fer_edge.classifier import Classifier, check
 from fer_edge.errors import OutputError
@@ -155,21 +154,20 @@ def _measure_here(video: Path, model: str, threads: int, known: int) -> dict[str
     counter = Counter(known)
     with tempfile.TemporaryDirectory() as folder:
         loop = Loop(analyser, [JsonlLog(Path(folder, "faces.jsonl"), analyser.labels), counter])
-        watch, cpu, start = timing.Watch(), time.process_time(), time.perf_counter()
-        loop.run(capture)
-        elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
+        with watch.Watch() as meanwhile:
+            loop.run(capture)
+    elapsed = meanwhile.elapsed_s
     stages = loop.summary.as_dict()["stages"]
     frames = counter.frames
     means = {name: row["mean_ms"] * row["n"] / frames for name, row in stages.items()}
-    others = watch.others_share()
     return {
         "frames": frames,
         "fps": frames / elapsed,
-        "cpu_ms": 1e3 * cpu / frames,
+        "cpu_ms": 1e3 * meanwhile.cpu_s / frames,
         "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
         "found": counter.found / (known * frames) if known else None,
         "extra": counter.extra,
         "peak_rss_mib": machine.peak_rss_mib(),
         "rss_mib": machine.rss_mib(),
-        "disturbed": cpu < timing.WAITING_LIMIT * elapsed or timing.is_busy(others),
+        "disturbed": meanwhile.disturbed(),
     }

@@ -133,8 +133,11 @@ def footnotes(result: Row) -> list[str]:
     """Lines that say where and on what the figures were measured."""
     machine, config = result["machine"], result["config"]
     where = ", ".join(str(machine[key]) for key in ("cpu", "system", "interpreter") if machine.get(key))
+    count = config.get("processes", 1)
+    each = f" in each of {count} processes" if count > 1 else ""
+    timed = f"{config['runs']} timed{' in all' if count > 1 else ''}"
     lines = [
-        f"{where}; {config['warmup']} inferences of warm-up, {config['runs']} timed, a face in and "
+        f"{where}; {config['warmup']} inferences of warm-up{each}, {timed}, a face in and "
         "probabilities out. fps is 1000 / p50; MiB is the peak of a process with Python, numpy, the "
         "interpreter and the model."
     ]

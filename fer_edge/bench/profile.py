@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fer_edge import interpreter, workload
-from fer_edge.bench import timing
+from fer_edge.bench import intervals, timing
 from fer_edge.errors import MissingExtraError
 
 _FREE = {"DEQUANTIZE"}  # of weights: done once, when the model is loaded
@@ -38,12 +38,12 @@ def measure(
     ends = [n for n in range(len(works)) if not _only_weights(works[n])]
     cuts = [cut(data, end + 1) if end + 1 < len(works) else data for end in ends]
     subjects = [_subject(interpreter.load(file, num_threads, name)) for file in cuts]
-    timings, _ = timing.interleaved(subjects, warmup, runs, seed, after_block=step)
+    timings = timing.interleaved(subjects, warmup, runs, seed, after_block=step)
     rows = []
     for n, end in enumerate(ends):
         taken = np.array(timings[n].wall_ns, np.float64) / 1e6
         before = np.array(timings[n - 1].wall_ns, np.float64) / 1e6 if n else np.zeros(len(taken))
-        low, high = timing.median_interval(taken - before)
+        low, high = intervals.of_difference_within(taken, before, timing.BLOCK)
         ms = float(np.median(taken) - np.median(before))
         row = {"op": works[end].name, "shape": list(works[end].shape), "macs": works[end].macs}
         rows.append({**row, "ms": ms, "ms_low": low, "ms_high": high})

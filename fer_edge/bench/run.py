@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge import data, machine, modelfile, preprocess
-from fer_edge.bench import accuracy, child, extras, timing
+from fer_edge import machine, modelfile
+from fer_edge.bench import accuracy, child, extras, latency, timing
 from fer_edge.bench.accuracy import Progress
 from fer_edge.classifier import Classifier, check
 from fer_edge.errors import UsageError
 from fer_edge.evaluation import Selection
 
 SCHEMA = 1
-FACES = 16
-"""Drawn faces that the latency is measured on, in turn."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """threads: of the interpreter, a row each. warmup (from 0), runs (from 1): inferences of each row.
+    """threads: of the interpreter, a row each. runs (from 1): inferences of each row, shared by
+    `latency.PROCESSES` processes, each of which warms up (`warmup`, from 0) by itself.
 
     limits: also the core's limit, each row's floor and projections. profile: also every operator's time.
     """
 
     threads: tuple[int, ...] = (1,)
-    warmup: int = 50
+    warmup: int = 20
     runs: int = 500
     card: Path | None = None
     seed: int = 0
@@ -69,49 +67,53 @@ def run(
         check(path)
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if modelfile.read_card(path) else config.card for path in models}
-    rows = list(itertools.product(models, config.threads))
+    rows = [latency.Row(path, n, cards[path]) for path in models for n in config.threads]
     loads = []
     with progress("load time and memory", len(rows)) as step:
-        for path, threads in rows:
-            loads.append(child.measure(path, threads, cards[path]))
+        for row in rows:
+            loads.append(child.measure(row.path, row.threads, row.card))
             step(1)
-    classifiers = [Classifier(path, threads, cards[path], checked=True) for path, threads in rows]
-    with progress("latency", len(rows) * -(-config.runs // timing.BLOCK)) as step:
-        timings, others = timing.interleaved(
-            [_subject(classifier, config.seed) for classifier in classifiers],
-            config.warmup,
-            config.runs,
-            config.seed,
-            after_block=lambda: step(1),
-        )
+    latencies = latency.Latencies(rows, config.warmup, config.seed)
+    shares = latency.shares(config.runs)
+    half = -(-len(shares) // 2)
+    with progress("latency", half) as step:
+        latencies.add(shares[:half], step)
+    classifiers = [Classifier(row.path, row.threads, row.card, checked=True) for row in rows]
     scores = accuracy.measure(
-        dict(zip((path for path, _ in rows), classifiers, strict=True)), selection, progress
+        dict(zip((row.path for row in rows), classifiers, strict=True)), selection, progress
     )
     more = extras.measure(
-        [extras.Subject(path, n, cards[path], c) for (path, n), c in zip(rows, classifiers, strict=True)],
+        [extras.Subject(r.path, r.threads, r.card, c) for r, c in zip(rows, classifiers, strict=True)],
         extras.Wanted(config.warmup, config.runs, config.seed, config.limits, config.profile),
         progress,
     )
-    names = _names([path for path, _ in rows])
+    # what drifts within minutes is then between the processes, too
+    with progress("latency, second half", len(shares) - half) as step:
+        latencies.add(shares[half:], step)
+    others = latencies.watch.others_share()
+    names = _names([row.path for row in rows])
     results = [
         {
-            **_row(name, path, threads),
+            **_row(name, row.path, row.threads),
             **{key: load[key] for key in ("load_ms", "first_ms")},
             **timing.summary(timed),
             "disturbed": timing.disturbed(timed, others),
             "peak_rss_mib": load["peak_rss_mib"],
             "rss_mib": load["rss_mib"],
-            **scores[path],
+            **scores[row.path],
             **own,
         }
-        for name, (path, threads), load, timed, own in zip(
-            names, rows, loads, timings, more.rows, strict=True
-        )
+        for name, row, load, timed, own in zip(names, rows, loads, latencies.timings, more.rows, strict=True)
     ]
     return {
         "schema": SCHEMA,
         "machine": {**described, "others_share": others},
-        "config": {"warmup": config.warmup, "runs": config.runs, "data": _described(selection)},
+        "config": {
+            "warmup": config.warmup,
+            "runs": config.runs,
+            "processes": len(shares),
+            "data": _described(selection),
+        },
         "limits": more.limits,
         "energy": more.energy,
         "results": results,
@@ -131,12 +133,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
     """A file's stem, or its whole path where two files share one."""
     stems = collections.Counter(path.stem for path in set(paths))
     return [path.stem if stems[path.stem] == 1 else str(path) for path in paths]
-
-
-def _subject(classifier: Classifier, seed: int) -> Callable[[], object]:
-    drawn, _ = data.drawn_faces(FACES, seed)
-    faces = itertools.cycle([preprocess.resize_face(face, classifier.input_size) for face in drawn])
-    return lambda: classifier.predict_one(next(faces))
 
 
 def _described(selection: Selection | None) -> dict[str, Any] | None:

@@ -27,8 +27,12 @@ Card = Annotated[
     Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) for models that carry none.")
 ]
 Threads = Annotated[str, typer.Option("--threads", metavar="N,...", help="Thread counts, a row each: 1,2.")]
-Warmup = Annotated[int, typer.Option("--warmup", min=0, help="Inferences before the timing.")]
-Runs = Annotated[int, typer.Option("--runs", min=1, help="Timed inferences of each row.")]
+Warmup = Annotated[
+    int, typer.Option("--warmup", min=0, help="Inferences before the timing, in each process.")
+]
+Runs = Annotated[
+    int, typer.Option("--runs", min=1, help="Timed inferences of each row, in ten processes together.")
+]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
 ]
@@ -79,7 +83,7 @@ def register(app: typer.Typer) -> None:
         limit: Limit = None,
         card: Card = None,
         threads: Threads = "1",
-        warmup: Warmup = 50,
+        warmup: Warmup = 20,
         runs: Runs = 500,
         limits: Limits = False,
         profile: Profile = False,
