@@ -92,7 +92,7 @@ def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
         return [None] * len(subjects)
     faces = [np.full(subject.input_size, 128, np.uint8) for subject in subjects]
     calls = [lambda s=s, f=f: s.predict_one(f) for s, f in zip(subjects, faces, strict=True)]
-    timings, _ = timing.interleaved(calls, min(runs, 50), runs)
+    timings = timing.interleaved(calls, min(runs, 50), runs)
     return [float(np.median(taken.wall_ns)) / 1e6 for taken in timings]
 
 
