@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fer_edge import predictors, shipped
 from fer_edge.bench.accuracy import split_name
-from fer_edge.spec import LABELS, Format
+from fer_edge.spec import Format, are_of_fer2013
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FER_EDGE = [sys.executable, "-c", "from fer_edge.cli import main; main()"]
@@ -30,14 +30,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for model in options.model or sorted(shipped.models_folder().glob("*.keras")):
             command = [*FER_EDGE, "convert", str(model), "--full-integer", "--data", options.data]
-            if not is_of_fer2013(model):
+            card = predictors.keras_card(model)
+            if card is not None and not are_of_fer2013(card.labels):
                 if options.votes is None:
                     print(f"{model}: no full-integer file without --votes", file=sys.stderr)
                     continue
                 command += ["--labels", f"ferplus:{options.votes}"]
             if subprocess.run([*command, "--out", folder], check=False).returncode:
                 failed.append(str(model))
-        made = [*shipped.models(), *Path(folder).glob("*.tflite")]
+        families = [model.stem for model in options.model or ()]
+        ours = [path for path in shipped.models() if not families or split_name(path.stem)[0] in families]
+        made = [*ours, *Path(folder).glob("*.tflite")]
         compare = [*FER_EDGE, "compare", *map(str, sorted(made, key=place)), "--target", "all"]
         compare += ["--data", options.data, "--limit", str(options.limit), "--runs", str(options.runs)]
         compare += ["--votes", options.votes] if options.votes else []
@@ -47,12 +50,6 @@ def main() -> int:
     for name in failed:
         print(f"{name}: no full-integer file", file=sys.stderr)
     return done or bool(failed)
-
-
-def is_of_fer2013(model: Path) -> bool:
-    """Whether the Keras model names FER-2013's expressions."""
-    card = predictors.keras_card(model)
-    return card is None or sorted(card.labels) == sorted(LABELS)
 
 
 def place(path: Path) -> tuple[str, int]:

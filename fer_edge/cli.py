@@ -57,10 +57,15 @@ def _needed() -> Iterable[str]:
     return called if called and called[0] in MODULES else MODULES
 
 
+def _unforeseen(error: Exception) -> FerEdgeError:
+    """An error that nothing expects, in a line."""
+    return FerEdgeError(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+
+
 def _refused(error: OSError) -> FerEdgeError:
     """What the operating system would not do, in a line."""
     if error.errno is None:
-        return FerEdgeError(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+        return _unforeseen(error)
     what = "cannot read or write" if error.filename is None else f"cannot use {error.filename}"
     return FerEdgeError(f"{what}: {error.strerror}")
 
@@ -94,5 +99,5 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        print(f"fer-edge: unexpected {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        print(f"fer-edge: {_unforeseen(error)}", file=sys.stderr)
         sys.exit(1)

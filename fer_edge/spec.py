@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,13 @@ from fer_edge.errors import ModelError
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
+
+
+
+def are_of_fer2013(labels: Iterable[str]) -> bool:
+    """Whether these are FER-2013's expressions, in whatever order."""
+    return sorted(labels) == sorted(LABELS)
+
 
 INPUT_SHAPE = (48, 48, 1)
 """Height, width, channels of the networks that we train."""

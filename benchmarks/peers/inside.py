@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,7 @@ def main() -> None:
             print(json.dumps(one(_all(options)[options.one])))
             return
         if options.timed is not None:
-            print(json.dumps(timed(_all(options), options.timed, options.runs)))
+            print(json.dumps(timed(_all(options), options.timed, options.runs, options.order)))
             return
         value = measure(options)
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--timed", metavar="INDEX,...", help=argparse.SUPPRESS)
+    parser.add_argument("--order", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--onnx-folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -111,11 +111,11 @@ def one(subject: subjects.Subject) -> dict:
     return {"start_s": time.perf_counter() - start, "peak_rss_mib": machine.peak_rss_mib()}
 
 
-def timed(found: list[subjects.Subject], indexes: str, runs: int) -> dict:
+def timed(found: list[subjects.Subject], indexes: str, runs: int, order: int) -> dict:
     """In a process of its own: `timings` of the subjects with these indexes, which take turns."""
     faces = list(data.drawn_faces(16, 0)[0])
     ready = [_cycled(found[int(index)].load(), faces) for index in indexes.split(",")]
-    return {"timings": [vars(one) for one in timing.interleaved(ready, WARMUP, runs, seed=os.getpid())]}
+    return {"timings": [vars(one) for one in timing.interleaved(ready, WARMUP, runs, seed=order)]}
 
 
 def _timings(options: argparse.Namespace, indexes: list[int]) -> tuple[list[list[timing.Timings]], float]:
@@ -123,9 +123,9 @@ def _timings(options: argparse.Namespace, indexes: list[int]) -> tuple[list[list
     taken, watch = [[] for _ in indexes], Watch()
     for number in range(PROCESSES):
         print(f"timing, process {number + 1} of {PROCESSES}", file=sys.stderr, flush=True)
-        order = ",".join(map(str, indexes))
+        share = ("--runs", str(-(-options.runs // PROCESSES)), "--order", str(number))
         with watch:
-            answer = _apart(options, "--timed", order, "--runs", str(-(-options.runs // PROCESSES)))
+            answer = _apart(options, "--timed", ",".join(map(str, indexes)), *share)
         for timings, values in zip(taken, answer["timings"], strict=True):
             timings.append(timing.Timings(**values))
     return taken, watch.others_share()

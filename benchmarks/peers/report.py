@@ -16,9 +16,9 @@ def markdown(value: dict) -> str:
         f"{name} {version}" for name, version in value["machine"]["packages"].items() if version
     )
     notes = [
-        f"{value['machine']['cpu']}, one thread each, in turn in fresh processes; x: times of {fastest['name']}. "
-        "start and MiB: a process that imports, loads and infers once. Accuracy on PrivateTest; an asterisk "
-        f"behind it: on some hundreds of its pictures. {packages}."
+        f"{value['machine']['cpu']}, one thread each, in turn in fresh processes; x: times of "
+        f"{fastest['name']}. start and MiB: a process that imports, loads and infers once. Accuracy on "
+        f"PrivateTest; an asterisk behind it: on some hundreds of its pictures. {packages}."
     ]
     notes += [f"Not measured: {one['name']} ({one['reason']})." for one in value["not_measured"]]
     clip = value.get("clip") or {}
