@@ -42,6 +42,18 @@ def find_model(name_or_path: str) -> Path:
     return _find(name_or_path, models(), "model", ModelError)
 
 
+def find_network(name_or_path: str) -> Path:
+    """The `.keras` file of a shipped network's name (`tuned`), or `name_or_path` itself if it is a file.
+
+    Raises ModelError, with the nearest names, if there is neither, and for a converted file.
+    """
+    found = sorted(models_folder().glob("*.keras"))
+    path = _find(name_or_path, found, "trained network", ModelError)
+    if path.suffix == ".tflite":
+        raise ModelError(f"{path} is a converted model: the .keras file that it was made from is needed")
+    return path
+
+
 def recipe(kind: str, name_or_path: str) -> Path:
     """The TOML file of a shipped recipe's name (`tuned`), or `name_or_path` itself if it is a file.
 

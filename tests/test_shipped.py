@@ -36,6 +36,15 @@ def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, mon
     assert shipped.recipe("convert", "int8") == tmp_path / "convert" / "recipes" / "int8.toml"
 
 
+def test_trained_networks_are_found_by_name_too(folder, tmp_path):
+    (folder / "_models" / "tuned.keras").touch()
+    assert shipped.find_network("tuned") == folder / "_models" / "tuned.keras"
+    with pytest.raises(ModelError, match=r"no trained network 'tuner': did you mean tuned\?"):
+        shipped.find_network("tuner")
+    with pytest.raises(ModelError, match=r"tuned_int8\.tflite is a converted model"):
+        shipped.find_network(str(folder / "_models" / "tuned_int8.tflite"))
+
+
 def test_a_path_is_taken_as_it_is(folder, tmp_path):
     own = tmp_path / "mine.tflite"
     own.touch()

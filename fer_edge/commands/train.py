@@ -38,8 +38,11 @@ def train(
         typer.Option(metavar="MODEL", help="Learn its probabilities too; several: their mean."),
     ] = None,
     weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Start from a .keras file's weights; its last layer may differ."),
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Start from the weights of a shipped network or a .keras file; its last layer may differ.",
+        ),
     ] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Same seed and machine, same weights; slower.")
@@ -59,12 +62,17 @@ def train(
         from fer_edge.training import determinism
 
         determinism.enable()
-    quiet_training()
-    from fer_edge.training import recipes, session
+    from fer_edge.training import recipes, start
 
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
+    start.check(chosen, teacher or (), votes, labels)  # what is missing is said before Keras has loaded
+    given = shipped.find_network(weights) if weights else None
+    teachers = [str(shipped.find_model(name)) for name in teacher or ()]
+    quiet_training()
+    from fer_edge.training import session
+
     metrics = session.run(
         chosen,
         data,
@@ -75,8 +83,8 @@ def train(
         precision=precision,
         labels=labels,
         votes=votes,
-        teachers=teacher or (),
-        weights=weights,
+        teachers=teachers,
+        weights=given,
         skip_bad_rows=skip_bad_rows,
     )
     if metrics:  # only the first of several processes has them

@@ -15,7 +15,7 @@ import keras
 
 from fer_edge import console, files
 from fer_edge.data import Protocol, ferplus, load, protocol_splits
-from fer_edge.errors import GateError, OutputError, UsageError
+from fer_edge.errors import GateError, OutputError
 from fer_edge.training import (
     checkpoint,
     device,
@@ -64,24 +64,20 @@ def run(
     labels: str | None = None,
     votes: Path | None = None,
     teachers: Sequence[str] = (),
-    weights: Path | None = None,
+    weights: str | Path | None = None,
 ) -> dict[str, Any]:
     """Trains into `folder`; gives the metrics on the protocol's report split.
 
     Of several processes (`workers`) only the first writes; the others give {}.
 
     labels, votes: as in ferplus.chosen. teachers: models, by name or path, where the recipe learns from
-    them. weights: a `.keras` file to start from, of the same network.
+    them. weights: a shipped network or a `.keras` file to start from, of the same network.
 
-    Raises UsageError for teachers without a teacher_weight in the recipe, or the other way round,
-    OutputError if the folder holds a run and neither `resume` nor `force` is given, GateError past the
-    recipe's reference tolerances (the model is written all the same, so that it can be looked at).
+    Raises UsageError as start.check does, OutputError if the folder holds a run and neither `resume` nor
+    `force` is given, GateError past the recipe's reference tolerances (the model is written all the same,
+    so that it can be looked at).
     """
-    if bool(teachers) != bool(recipe.teacher_weight):
-        raise UsageError(
-            f"recipe {recipe.name} has teacher_weight {recipe.teacher_weight:g}: "
-            + ("it learns from no --teacher" if teachers else "name whom it learns from with --teacher MODEL")
-        )
+    start.check(recipe, teachers, votes, labels)
     used = device.prepare(precision)
     console.say(str(used))
     try:

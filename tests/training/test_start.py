@@ -1,14 +1,20 @@
 """A training that starts from a network's weights: they are there at the first step, or it says why not."""
 
 import dataclasses
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
+from fer_edge import shipped  # noqa: E402
 from fer_edge.data import Dataset, drawn_faces  # noqa: E402
-from fer_edge.errors import DataError, ModelError  # noqa: E402
+from fer_edge.errors import DataError, ModelError, UsageError  # noqa: E402
 from fer_edge.training import fit, networks, start  # noqa: E402
 from fer_edge.training.recipes import Recipe  # noqa: E402
 
@@ -81,5 +87,54 @@ def test_another_network_or_no_file_is_refused(learned, tmp_path):
         start.opened(learned[1]).give(networks.build("edge", 0.0))
     with pytest.raises(ModelError, match="is not of the recipe's network paper"):
         start.opened(learned[1]).give(networks.build("paper", 0.0))
-    with pytest.raises(ModelError, match="to start from"):
-        start.opened(tmp_path / "none.keras")
+    with pytest.raises(ModelError, match=r"no trained network '.*zzzzz\.keras': there are edge"):
+        start.opened(tmp_path / "zzzzz.keras")
+    with pytest.raises(ModelError, match=r"no trained network 'nanoo': did you mean nano\?"):
+        start.opened("nanoo")
+
+
+def test_a_shipped_network_by_its_name():
+    given, path = start.opened("nano"), shipped.models_folder() / "nano.keras"
+    assert given.path == str(path)
+    assert given.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    network = networks.build("nano", 0.0)
+    given.give(network)
+    np.testing.assert_array_equal(network.get_layer("logits").get_weights()[0], given.weights[-1][0])
+
+
+@pytest.mark.parametrize(
+    ("weight", "options", "complaint"),
+    [
+        ({"teacher_weight": 0.5}, {}, "name whom it learns from"),
+        ({}, {"teachers": ["edge_int8"]}, "learns from no --teacher"),
+        ({"votes_weight": 1.0}, {}, "add --votes"),
+        ({"votes_weight": 1.0}, {"labels": "fer2013"}, "add --votes"),
+    ],
+)
+def test_what_the_recipe_learns_from_must_be_there(weight, options, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        start.check(dataclasses.replace(RECIPE, **weight), **options)
+
+
+def test_votes_come_from_their_table_or_from_the_labels():
+    recipe = dataclasses.replace(RECIPE, votes_weight=1.0)
+    start.check(recipe, votes=Path("fer2013new.csv"))
+    start.check(recipe, labels="ferplus:fer2013new.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--recipe", "edge_taught", "--teacher", "edge_int8"), "add --votes"),
+        (("--recipe", "tuned", "--weights", "edg"), "no trained network 'edg': did you mean edge"),
+        (("--recipe", "edge_taught", "--votes", "v.csv", "--teacher", "edge_int9"), "did you mean edge_int8"),
+    ],
+)
+def test_what_is_missing_is_said_without_keras(arguments, complaint, tmp_path):
+    (tmp_path / "keras.py").write_text("raise RuntimeError('keras was imported')\n")
+    command = [Path(sys.executable).with_name("fer-edge"), "train", "--data", "drawn", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
+    assert done.returncode in (1, 2)
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
