@@ -68,8 +68,11 @@ class Table:
         return None if position is None else self.buffer.follow(position)
 
     def text(self, slot: int) -> str:
-        """A string field; empty if it is absent. Bytes that are not UTF-8 are replaced."""
-        return self.blob(slot).decode(errors="replace")
+        """A string field; empty if it is absent. Raises ModelError unless it is UTF-8, as runtimes expect."""
+        try:
+            return self.blob(slot).decode()
+        except UnicodeDecodeError as error:
+            raise ModelError("the file is damaged: a name in it is not UTF-8") from error
 
     def blob(self, slot: int) -> bytes:
         """A vector of bytes; empty if it is absent."""

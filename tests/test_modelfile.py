@@ -76,6 +76,17 @@ def test_weights_keep_their_alignment(plain, carded):
     assert carded.index(weights) % 16 == plain.index(weights) % 16
 
 
+def test_a_tensor_whose_name_is_not_text_is_refused_before_a_runtime_stumbles_over_it():
+    build = Builder()
+    entry = build.tensor("face", (1, 4), Spec("float32"))
+    out = build.tensor("wxyz", (1, 4), Spec("float32"))
+    build.operator("SOFTMAX", [entry], [out], schema.SoftmaxOptionsT())
+    data = build.file([entry], [out])
+    modelfile.check_bytes(data, "m.tflite")
+    with pytest.raises(ModelError, match=r"^m\.tflite: the file is damaged: a name in it is not UTF-8$"):
+        modelfile.check_bytes(data.replace(b"wxyz", b"wxy\xff"), "m.tflite")
+
+
 def test_a_second_card_replaces_the_first(carded):
     other = modelfile.embed_card(carded, ModelCard("other", "int8", CARD.labels, CARD.input, CARD.output))
     assert modelfile.card_in(other, "x").name == "other"

@@ -22,7 +22,8 @@ from faults.moments import PHASES
 from faults.rounds import MET, ROUNDS
 from faults.workbench import Bench, WrongError
 
-HEAD = ("fault", "rounds", "disturbed", *PHASES, "wrong")
+AMID = "between first and last change"
+HEAD = ("fault", "rounds", "disturbed", *PHASES, AMID, "wrong")
 
 
 def main() -> int:
@@ -54,7 +55,9 @@ def disturbed(kind: str, bench: Bench, rounds: int, until: float) -> Counter[str
     while counts["rounds"] < rounds and time.monotonic() < until:
         counts["rounds"] += 1
         try:
-            counts[ROUNDS[kind](bench)] += 1
+            met = ROUNDS[kind](bench)
+            counts[met.phase] += 1
+            counts[AMID] += met.amid
         except WrongError as fault:
             counts["wrong"] += 1
             print(f"  {kind}: {fault}", file=sys.stderr, flush=True)
@@ -63,8 +66,8 @@ def disturbed(kind: str, bench: Bench, rounds: int, until: float) -> Counter[str
 
 def row(kind: str, counts: Counter[str]) -> str:
     """A line of the table; only kills have phases."""
-    phases = [str(counts[phase]) if kind.startswith("kill") else "" for phase in PHASES]
-    met = counts[MET] + sum(counts[phase] for phase in PHASES)
+    phases = [str(counts[phase]) if kind.startswith("kill") else "" for phase in (*PHASES, AMID)]
+    met = counts[MET.phase] + sum(counts[phase] for phase in PHASES)
     cells = (kind, counts["rounds"], met, *phases, counts["wrong"])
     return f"| {' | '.join(map(str, cells))} |"
 

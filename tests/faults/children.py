@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 Streams = tuple[Path, ...]
@@ -81,18 +82,22 @@ def _forking() -> multiprocessing.context.ForkServerContext:
     return context
 
 
-def _command(words: list[str], folder: str, streams: tuple[str, ...], env: dict[str, str]) -> None:
+def _command(*arguments: Any) -> None:
     from faults.preloaded import command
 
-    command(words, folder, streams, env)
+    command(*arguments)
 
 
 class Forked(Child):
-    def __init__(self, words: list[str], folder: Path, streams: Streams, env: dict[str, str]) -> None:
+    """stop: as in preloaded.stop_at."""
+
+    def __init__(
+        self, words: list[str], folder: Path, streams: Streams, env: dict[str, str], stop: tuple[Any, ...]
+    ) -> None:
         super().__init__(streams)
         for stream in streams:
             stream.write_text("")
-        arguments = (words, str(folder), tuple(map(str, streams)), env)
+        arguments = (words, str(folder), tuple(map(str, streams)), env, stop)
         self._process = _forking().Process(target=_command, args=arguments)
         self._process.start()
 

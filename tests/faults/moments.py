@@ -1,7 +1,9 @@
 """When a command is killed, and what it was at then.
 
-Half of the moments are drawn over the whole time that the command takes, half over what it does to its files:
-writing is a small part of that time, and the moments within it are those that matter.
+Some of the moments are drawn over the whole time that the command takes, the others over what it does to its
+files: writing is a small part of that time, and the moments within it are those that matter. A command that
+is forked stops by itself, right before it opens or renames a file, or at a byte of one: what kills it from
+outside comes too late for small files.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 PHASES = ("nothing yet", "half-written", "files finished")
 ENDED = "ended before"
@@ -22,8 +25,15 @@ _CREATE_MODIFY_CLOSE_MOVE = 0x100 | 0x2 | 0x8 | 0x80  # of <sys/inotify.h>
 _AT_MOST = 2000  # changes that are drawn from: a log has one for each line
 
 
+class Met(NamedTuple):
+    """What a command was at when disturbed; amid: between the first change to its files and the last."""
+
+    phase: str
+    amid: bool = False
+
+
 class Changes:
-    """Counts what happens to files in a folder, as the kernel tells it (inotify)."""
+    """Counts what happens to files in a folder, as the kernel tells it (inotify); locks are no files."""
 
     def __init__(self, fd: int) -> None:
         self._fd, self.count = fd, 0
@@ -48,19 +58,30 @@ class Changes:
             return
         data, at = os.read(self._fd, 1 << 16), 0
         while at < len(data):
-            at += 16 + int.from_bytes(data[at + 12 : at + 16], "little")
-            self.count += 1
+            name = data[at + 16 : at + 16 + int.from_bytes(data[at + 12 : at + 16], "little")]
+            at += 16 + len(name)
+            self.count += name.rstrip(b"\0") != b".lock"
+
+    def rest(self) -> None:
+        """All that happened until now."""
+        while select.select([self._fd], [], [], 0)[0]:
+            self.wait(0)
 
 
 @dataclass
 class Usual:
-    """What an undisturbed run of a command takes and does."""
+    """What an undisturbed run of a command takes and does; largest: bytes of its largest file."""
 
     seconds: float
     changes: int
+    largest: int
 
-    def moment(self, rng: random.Random) -> Moment:
-        """One at random."""
+    def moment(self, rng: random.Random, by_itself: bool) -> Moment:
+        """One at random; by_itself: of a command that can stop itself."""
+        if by_itself and self.changes and rng.random() < 0.75:
+            if rng.random() < 0.5:
+                return Moment(10 * self.seconds, None, size=round(self.largest ** rng.uniform(0.3, 1)))
+            return Moment(10 * self.seconds, None, step=rng.randint(1, max(1, self.changes // 2)))
         if self.changes and rng.random() < 0.5:
             change = rng.randint(1, min(self.changes, _AT_MOST))
             return Moment(10 * self.seconds, change, rng.choice((0.0, 0.001)))
@@ -69,11 +90,16 @@ class Usual:
 
 @dataclass(frozen=True)
 class Moment:
-    """After so many seconds, or so long after the change of that number."""
+    """After so many seconds, or so long after the change of that number.
+
+    step, size: the command itself stops before its step of that number, or when a file has so many bytes.
+    """
 
     seconds: float
     change: int | None
     pause_s: float = 0.0
+    step: int | None = None
+    size: int | None = None
 
     def come(self, alive: Callable[[], bool], changes: Changes) -> bool:
         """Waits for it; False if the command ended before."""

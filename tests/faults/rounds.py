@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faults import kills
+from faults.moments import Met
 from faults.workbench import Bench, check
 
-MET = "met"
+MET = Met("met")
 """A fault that a command cannot miss."""
 
 
-def full_disk(bench: Bench) -> str:
+def full_disk(bench: Bench) -> Met:
     """Any command that writes, with no room for its files: one line, and what was there stays."""
     limit = bench.rng.choice([0, 100, 4096, 20_000])
     name = bench.rng.choice(["data", "bench", "run", "snapshot"])
@@ -35,7 +36,7 @@ def full_disk(bench: Bench) -> str:
     return MET
 
 
-def no_permission(bench: Bench) -> str:
+def no_permission(bench: Bench) -> Met:
     """Outputs under a place that cannot be written: refused in a line, whoever runs it."""
     blocked = bench.folder / "a-file"
     blocked.write_text("")
@@ -51,7 +52,7 @@ def no_permission(bench: Bench) -> str:
     return MET
 
 
-def two_at_once(bench: Bench) -> str:
+def two_at_once(bench: Bench) -> Met:
     """Two trainings into one folder, the second begun at a random moment of the first: one of them is
     refused in a line, or goes on where the other ended; the folder holds one whole training."""
     out = kills.empty(bench.folder / "both", "checkpoint")
@@ -69,7 +70,7 @@ def two_at_once(bench: Bench) -> str:
     return MET
 
 
-ROUNDS: dict[str, Callable[[Bench], str]] = {
+ROUNDS: dict[str, Callable[[Bench], Met]] = {
     "kill data": kills.read_data,
     "kill run": kills.run_loop,
     "kill bench": kills.measure,

@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,9 @@ from fer_edge.data.drawn import drawn_faces
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 QUIET = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 ROWS = 280  # a quarter of them PublicTest: enough to prove a converted file with
-RECIPE = 'network = "paper"\nepochs = 2\nbatch_size = 16\ndropout = 0.1\n'
+FORKED = ("train", "convert")
+DEATHS = (-signal.SIGKILL, -signal.SIGXFSZ)
+RECIPE = 'network = "tiny"\nepochs = 2\nbatch_size = 16\ndropout = 0.1\n'
 
 
 class WrongError(Exception):
@@ -63,34 +66,49 @@ class Bench:
             writer.write(noise)
         writer.release()
 
-    def start(self, *arguments: object, file_limit: int | None = None) -> Child:
+    @cached_property
+    def network(self) -> Path:
+        """A `.keras` file of the tiny network, trained."""
+        self.whole("train", "--recipe", self.recipe, "--data", self.table, "--out", self.folder / "trained")
+        return self.folder / "trained/model.keras"
+
+    def start(
+        self,
+        *arguments: object,
+        file_limit: int | None = None,
+        stop: tuple[object, ...] = ("", None, None),
+    ) -> Child:
         """A command under way; those of training are forked from a process that has TensorFlow."""
         self.started += 1
         words = [str(word) for word in arguments]
         streams = tuple(self.folder / "streams" / f"{self.started % 9}.{end}" for end in ("out", "errors"))
-        if words[0] in ("train", "convert"):
-            return Forked(words, self.folder, streams, self.env)
+        if words[0] in FORKED:
+            return Forked(words, self.folder, streams, self.env, stop)
         limited = [] if file_limit is None else ["prlimit", f"--fsize={file_limit}"]
         return Started([*limited, str(FER_EDGE), *words], self.folder, streams, self.env)
 
-    def killed(self, *arguments: object, writes: Path) -> str:
-        """Starts the command and kills it at a random moment; the phase that it was in, or ENDED.
+    def killed(self, *arguments: object, writes: Path) -> moments.Met:
+        """Starts the command and kills it at a random moment; what it was at then, or ENDED.
 
         writes: the folder of its files. The first of each command runs to its end and shows what is usual.
         """
         name, began, before = str(arguments[0]), time.monotonic(), moments.state(writes)
-        moment = self.usual[name].moment(self.rng) if name in self.usual else moments.NEVER
+        usual = self.usual.get(name)
+        moment = usual.moment(self.rng, name in FORKED) if usual else moments.NEVER
         with moments.Changes.of(writes) as changes:
-            child = self.start(*arguments)
+            child = self.start(*arguments, stop=(str(writes), moment.step, moment.size))
             if moment.come(child.alive, changes):
                 child.kill()
             child.wait(60)
-        if child.code == -signal.SIGKILL:
-            return moments.phase(before, writes)
+            changes.rest()
+        if child.code in DEATHS:
+            amid = usual is not None and 0 < changes.count < usual.changes
+            return moments.Met(moments.phase(before, writes), amid)
         self.plain(arguments, child)
         check(child.code == 0, f"{arguments}: exit {child.code}: {child.errors()[-300:]}")
-        self.usual[name] = moments.Usual(time.monotonic() - began, changes.count)
-        return moments.ENDED
+        largest = max((size for size, _ in moments.state(writes).values()), default=1)
+        self.usual[name] = moments.Usual(time.monotonic() - began, changes.count, largest)
+        return moments.Met(moments.ENDED)
 
     def whole(self, *arguments: object, code: int = 0, file_limit: int | None = None) -> str:
         """Runs the command to its end; its standard output. Anything but `code` and plain lines is wrong."""

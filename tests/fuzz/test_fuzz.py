@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import numpy as np
 import pytest
 
+from fer_edge.errors import DataError
 from fuzz.harness import FINDS, generated, tried
 from fuzz.kinds import KINDS, PROBE
 from fuzz.mutation import damaged, reshaped
+from fuzz.tree_kinds import read_tree
 
 KERAS = ("keras", "checkpoint", "command_line")
 FEW = {"tflite": 12, "keras": 10, "checkpoint": 20, "tree": 100, "command_line": 60}
@@ -57,6 +60,27 @@ def test_the_same_seed_gives_the_same_inputs(name):
     first, again, other = (generated(KINDS[name], seed, 7) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+def test_no_tree_is_made_through_a_link_that_leads_out(tmp_path):
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (outside / "kept").write_text("kept")
+    (outside / "kept").chmod(0o640)
+    steps = [
+        ["link", "train", str(outside)], ["link", "face.png", str(outside / "kept")],
+        ["file", "train/new.png", "text"], ["close", "train/kept", ""], ["pipe", "train/pipe", ""],
+        ["rename", "train/kept", "kept"], ["remove", "train/kept", ""], ["folder", "train/a/b", ""],
+        ["file", "kept.png", "text"], ["rename", "kept.png", "train/moved.png"],
+        ["close", "face.png", ""], ["close", "train", ""], ["file", "face.png", "text"],
+    ]  # fmt: skip
+    with pytest.raises(DataError):
+        read_tree(json.dumps(steps).encode(), inside)
+    assert (inside / "tree/face.png").read_text() == "not a picture"
+    assert [path.name for path in outside.iterdir()] == ["kept"]
+    assert (outside / "kept").read_text() == "kept"
+    assert [path.stat().st_mode & 0o777 for path in (outside, outside / "kept")] == [0o755, 0o640]
 
 
 def test_most_inputs_are_changed_and_the_original_is_not():

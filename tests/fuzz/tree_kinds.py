@@ -82,17 +82,26 @@ def _content(name: str) -> bytes:
     return made.get(name, b"")
 
 
+def _inside(path: Path, root: Path) -> bool:
+    """Links lead out of the tree: reading may follow them, making must not."""
+    return path.parent.resolve().is_relative_to(root.resolve())
+
+
 def _make(root: Path, step: list[str]) -> None:
     what, name, content = step
     path = root / name
+    if not _inside(path, root):
+        return
     if what == "remove":
         path.unlink(missing_ok=True)
         return
     if what == "rename":
-        path.rename(root / content)
+        if _inside(root / content, root):
+            path.rename(root / content)
         return
     if what == "close":  # for root, who may open all the same, it changes nothing
-        path.chmod(0)
+        if not path.is_symlink():
+            path.chmod(0)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     if what == "link":
@@ -102,6 +111,7 @@ def _make(root: Path, step: list[str]) -> None:
     elif what == "folder":
         path.mkdir()
     else:
+        path.unlink(missing_ok=True)  # were it a pipe or a link, writing would wait, or lead out
         path.write_bytes(_content(content))
         if content == "huge":
             os.truncate(path, 1 << 40)  # a hole: it takes no room
