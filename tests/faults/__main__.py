@@ -44,8 +44,8 @@ def main() -> int:
             table.append(row(kind, counts))
             wrong += counts["wrong"]
             print(table[-1], flush=True)
-    if asked.write:
-        put(asked.write, "faults", table, f"python tests/faults {shlex.join(sys.argv[1:])}")
+            if asked.write:
+                put(asked.write, "faults", table, f"python tests/faults {shlex.join(sys.argv[1:])}")
     return int(wrong > 0)
 
 

@@ -54,6 +54,8 @@ def main() -> int:
         counts = " | ".join(f"{tally.counts[outcome]:,}" for outcome in OUTCOMES)
         table.append(f"| {name} | {tally.tried:,} | {counts} | {tally.seconds:.0f} |")
         print(table[-1], flush=True)
+        if asked.write:
+            put(asked.write, "fuzz", table, f"python tests/fuzz {' '.join(sys.argv[1:])}")
         if asked.keep:
             _keep(tally, asked.seed)
         elif tally.faults:
@@ -61,8 +63,6 @@ def main() -> int:
                 number = next(n for n, _, text in tally.faults if text == fault)
                 print(f"  input {number}: {fault}", file=sys.stderr, flush=True)
         failed |= bool(tally.faults)
-    if asked.write:
-        put(asked.write, "fuzz", table, f"python tests/fuzz {' '.join(sys.argv[1:])}")
     return int(failed)
 
 
