@@ -79,9 +79,9 @@ class Usual:
     def moment(self, rng: random.Random, by_itself: bool) -> Moment:
         """One at random; by_itself: of a command that can stop itself."""
         if by_itself and self.changes and rng.random() < 0.75:
-            if rng.random() < 0.5:
-                return Moment(10 * self.seconds, None, size=round(self.largest ** rng.uniform(0.3, 1)))
-            return Moment(10 * self.seconds, None, step=rng.randint(1, max(1, self.changes // 2)))
+            step = rng.randint(1, max(1, self.changes // 2))
+            size = rng.choice((None, rng.randint(0, self.largest)))
+            return Moment(10 * self.seconds, None, step=step, size=size)
         if self.changes and rng.random() < 0.5:
             change = rng.randint(1, min(self.changes, _AT_MOST))
             return Moment(10 * self.seconds, change, rng.choice((0.0, 0.001)))
@@ -92,7 +92,7 @@ class Usual:
 class Moment:
     """After so many seconds, or so long after the change of that number.
 
-    step, size: the command itself stops before its step of that number, or when a file has so many bytes.
+    step, size: as in preloaded.stop_at.
     """
 
     seconds: float

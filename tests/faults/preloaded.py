@@ -23,12 +23,11 @@ import fer_edge.training.session  # noqa: E402
 
 
 def stop_at(place: str, step: int | None, size: int | None) -> None:
-    """Ends this process before its step of that number (a file of `place` opened, renamed, removed), or by
-    the kernel when a file would grow past `size` bytes. Nothing of Python or of the program runs after that.
+    """Ends this process before its step of that number: a file of `place` opened, renamed or removed.
+
+    size: not there, but at the first file after it that would grow past so many bytes, by the kernel.
+    Nothing of Python or of the program runs after that.
     """
-    if size is not None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python would go on, with an error
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     left = step or 0
 
     def counted(event: str, arguments: tuple[object, ...]) -> None:
@@ -38,8 +37,11 @@ def stop_at(place: str, step: int | None, size: int | None) -> None:
         if event == "open" and not int(str(arguments[2])) & (os.O_WRONLY | os.O_RDWR):
             return
         left -= 1
-        if left == 0:
+        if left == 0 and size is None:
             os.kill(os.getpid(), signal.SIGKILL)
+        elif left == 0:
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python would go on, with an error
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     if step is not None:
         sys.addaudithook(counted)
