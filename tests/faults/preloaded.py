@@ -37,9 +37,11 @@ def stop_at(place: str, step: int | None, size: int | None) -> None:
         if event == "open" and not int(str(arguments[2])) & (os.O_WRONLY | os.O_RDWR):
             return
         left -= 1
-        if left == 0 and size is None:
+        if left:
+            return
+        if size is None:
             os.kill(os.getpid(), signal.SIGKILL)
-        elif left == 0:
+        else:
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python would go on, with an error
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
