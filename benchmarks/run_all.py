@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""All measurements that the documentation quotes, one after the other on a quiet machine; some ten minutes.
+"""All measurements that the documentation quotes, one after another on a quiet machine; a quarter of an hour.
 
 Usage: python benchmarks/run_all.py --data fer2013.csv --clip VIDEO [--faces N] [--skip peers] [--only plot]
 
 Writes benchmarks/results: shipped.json (models that ship: speed, limits, operators, accuracy), loop.json,
 peers.json (in an environment of its own, made at the first run, which takes some minutes more),
-crosscheck.json, accuracy.png and README.md with all tables; then the README's tables. A step that fails is
-told at the end, the others are done all the same; exit 1 then.
+crosscheck.json, accuracy.png and README.md with all tables; then the README's tables. run.json says when the
+run began, how long each step took and how it ended; README.md names what is of an earlier run. A step that
+fails is told at the end, the others are done all the same; exit 1 then.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import result_tables
 import update_readme
 
-from fer_edge.bench import output, sheets
+from fer_edge import files, machine
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("shipped", "loop", "peers", "crosscheck", "plot", "readme")
+STEPS = (*result_tables.MEASURED, "plot", "readme")
 FER_EDGE = [sys.executable, "-c", "from fer_edge.cli import main; main()"]
 
 
@@ -59,21 +62,40 @@ def main() -> None:
     options = _options()
     options.results.mkdir(parents=True, exist_ok=True)
     todo = commands(options)
+    run: dict[str, Any] = {"schema": 1, "machine": machine.describe(), "steps": {}}
     failed = []
     for step in options.only or [step for step in STEPS if step not in options.skip]:
         start = time.monotonic()
         print(f"--- {step}", flush=True)
-        if step == "readme":
-            (options.results / "README.md").write_text(all_tables(options.results))
-            if options.results == HERE / "results":
-                update_readme.main()
-        elif (code := subprocess.run(todo[step], check=False, env=_environment()).returncode) != 0:
-            failed.append(f"{step} (exit {code})")
-        print(f"--- {step}: {time.monotonic() - start:.0f} s", flush=True)
-    for name in busy(options.results):
+        how = written(options.results) if step == "readme" else done(todo[step])
+        seconds = round(time.monotonic() - start)
+        print(f"--- {step}: {seconds} s{', FAILED: ' + how if how else ''}", flush=True)
+        if how:
+            failed.append(f"{step} ({how})")
+        if step in result_tables.MEASURED:
+            run["steps"][step] = {"seconds": seconds, "failed": how}
+            files.write_text(options.results / "run.json", json.dumps(run, indent=2) + "\n")
+    for name in result_tables.busy(options.results):
         print(f"{name}: the machine was busy: its times are not to be quoted")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def done(command: list[str]) -> str | None:
+    """Runs a step; what it ended with, None if all is well."""
+    code = subprocess.run(command, check=False, env=_environment()).returncode
+    return f"exit {code}" if code else None
+
+
+def written(results: Path) -> str | None:
+    """Writes the tables; what hindered it, None if nothing did."""
+    try:
+        files.write_text(results / "README.md", result_tables.all_tables(results))
+        if results == HERE / "results":
+            update_readme.main()
+    except Exception as error:  # a result that an older version wrote, say: the measurements are kept
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _options() -> argparse.Namespace:
@@ -96,36 +118,6 @@ def _options() -> argparse.Namespace:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
-def all_tables(results: Path) -> str:
-    """results/README.md: every table of every file that is there."""
-    parts = [
-        "# Results",
-        "Made by `python benchmarks/run_all.py`. Times of a busy machine carry an asterisk.",
-    ]
-    if (results / "accuracy.png").exists():
-        parts.append("![accuracy against size and latency](accuracy.png)")
-    for name, title in (("shipped", "The models that ship"), ("loop", "The loop")):
-        path = results / f"{name}.json"
-        if path.exists():
-            value = json.loads(path.read_text())
-            table = output.markdown(value) if name == "shipped" else sheets.loop(value).markdown()
-            parts.append(f"## {title}\n\n{table}")
-    for name, title in (("peers", "Peers"), ("crosscheck", "A second tool")):
-        path = results / f"{name}.md"
-        if path.exists():
-            parts.append(f"## {title}\n\n{path.read_text()}")
-    return "\n\n".join(part.strip() for part in parts) + "\n"
-
-
-def busy(results: Path) -> list[str]:
-    """Names of the result files that say that they were disturbed."""
-    found = []
-    for path in sorted(results.glob("*.json")):
-        if '"disturbed": true' in path.read_text():
-            found.append(path.name)
-    return found
 
 
 if __name__ == "__main__":

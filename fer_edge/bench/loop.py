@@ -7,26 +7,22 @@ drawn, as for a live view, but not encoded.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
-from fer_edge.bench import apart, watch
+from fer_edge.bench import apart
 from fer_edge.bench.accuracy import Progress
-from fer_edge.classifier import Classifier, check
+from fer_edge.classifier import check
 from fer_edge.errors import OutputError
 from fer_edge.opencv import cv2
 from fer_edge.sources.video import VideoFile
-
-if TYPE_CHECKING:
-    from fer_edge.analysis import FrameResult
 
 SIZES = ((320, 240), (640, 480), (1280, 720))
 """Width and height of the frames, pixels."""
@@ -71,8 +67,11 @@ def measure(setting: Setting, progress: Progress) -> list[dict[str, Any]]:
             step(1)
         for _ in range(setting.rounds):
             for size, clip in clips.items():
-                arguments = (str(clip), str(setting.model), str(setting.threads), str(setting.faces))
-                runs[size].append(apart.run("loop", arguments, str(setting.video), timeout_s=_TIMEOUT_S))
+                log = str(clip.with_suffix(".jsonl"))
+                arguments = (str(clip), log, str(setting.model), str(setting.threads), str(setting.faces))
+                runs[size].append(
+                    apart.run("loop_child", arguments, str(setting.video), timeout_s=_TIMEOUT_S)
+                )
                 step(1)
     return [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
 
@@ -115,59 +114,3 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     middle = ordered[(len(ordered) - 1) // 2]
     ends = {"fps_low": ordered[0]["fps"], "fps_high": ordered[-1]["fps"]}
     return {**middle, **ends, "disturbed": any(row["disturbed"] for row in rows)}
-
-
-class Counter:
-    """A sink that counts faces and takes the drawn pictures, as a display does."""
-
-    wants_picture = True
-
-    def __init__(self, known: int) -> None:
-        self.frames = self.found = self.extra = 0
-        self._known = known
-
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        self.frames += 1
-        self.found += min(len(result.faces), self._known)
-        self.extra += max(0, len(result.faces) - self._known)
-
-    def close(self) -> None:
-        pass
-
-
-def main() -> None:
-    """The child's side: arguments VIDEO MODEL THREADS FACES."""
-    apart.answer(lambda: _measure_here(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
-
-
-def _measure_here(video: Path, model: str, threads: int, known: int) -> dict[str, Any]:
-    from fer_edge.analysis import Analyser
-    from fer_edge.detector import make_detector
-    from fer_edge.realtime import Loop
-    from fer_edge.sinks.logs import JsonlLog
-
-    cv2.setNumThreads(threads)
-    classifier = Classifier(model, threads, checked=True)
-    analyser = Analyser(make_detector("haar"), classifier, policy=classifier.card.crop)
-    capture = VideoFile(video, threads)
-    capture.open()
-    counter = Counter(known)
-    with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(analyser, [JsonlLog(Path(folder, "faces.jsonl"), analyser.labels), counter])
-        with watch.Watch() as meanwhile:
-            loop.run(capture)
-    elapsed = meanwhile.elapsed_s
-    stages = loop.summary.as_dict()["stages"]
-    frames = counter.frames
-    means = {name: row["mean_ms"] * row["n"] / frames for name, row in stages.items()}
-    return {
-        "frames": frames,
-        "fps": frames / elapsed,
-        "cpu_ms": 1e3 * meanwhile.cpu_s / frames,
-        "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
-        "found": counter.found / (known * frames) if known else None,
-        "extra": counter.extra,
-        "peak_rss_mib": machine.peak_rss_mib(),
-        "rss_mib": machine.rss_mib(),
-        "disturbed": meanwhile.disturbed(),
-    }

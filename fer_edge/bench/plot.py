@@ -57,7 +57,12 @@ def draw(result: dict[str, Any], path: Path) -> None:
         halves: Any = figure.subfigures(2, 1, height_ratios=[4.6, height])
         upper, lower = halves
         left, right = upper.subplots(1, 2, sharey=True)
-        _scatter(left, scored, [row["latency_ms"]["p50"] for row in scored], f"p50 ms, {fewest} thread(s)")
+        _scatter(
+            left,
+            scored,
+            [row["latency_ms"]["p50"] for row in scored],
+            f"p50 ms, {fewest} thread{'s' * (fewest > 1)}",
+        )
         _scatter(right, scored, [row["bytes"] / 1e6 for row in scored], "size, MB")
         left.set_ylabel("accuracy, %")
         right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
@@ -71,7 +76,13 @@ def _scatter(axes: Axes, rows: list[Row], costs: list[float], title: str) -> Non
     families = list(dict.fromkeys(split_name(row["model"])[0] for row in rows))
     front = pareto_front(list(zip(costs, gains, strict=True)))
     axes.plot(
-        *zip(*front, strict=True), color="0.6", linestyle="--", linewidth=1, label="Pareto front", zorder=1
+        *zip(*front, strict=True),
+        color="0.6",
+        linestyle="--",
+        linewidth=1,
+        label="Pareto front",
+        zorder=1,
+        drawstyle="steps-post",  # between two of its points nothing better is known than the cheaper one
     )
     for row, cost, gain in zip(rows, costs, gains, strict=True):
         family, known = split_name(row["model"])
@@ -95,8 +106,10 @@ def _spread(axes: Axes, rows: list[Row]) -> None:
         f"{row['model']}, {row['threads']} thr{' *' if row['disturbed'] else ''}" for row in reversed(rows)
     ]
     axes.set_yticks(range(len(rows)), names)
+    axes.set_ylim(-0.7, len(rows) - 0.3)
     log_axis(axes, [row["latency_ms"][key] for row in rows for key in ("min", "p99")])
-    axes.set_xlabel("latency, ms: median (dot), to p90 (bar), to p99 (line); * the machine was busy")
+    busy = "; * the machine was busy" if any(row["disturbed"] for row in rows) else ""
+    axes.set_xlabel(f"latency, ms: median (dot), fastest to p90 (bar), to p99 (line){busy}")
 
 
 def log_axis(axes: Axes, values: Sequence[float]) -> None:

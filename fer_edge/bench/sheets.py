@@ -115,7 +115,7 @@ def operators(row: dict[str, Any]) -> Sheet:
             f"{operator['macs'] / 1e6:.2f}" if operator["macs"] else "",
             f"{operator['ms'] * 1e3:.1f}",
             f"{operator['ms_low'] * 1e3:.1f}..{operator['ms_high'] * 1e3:.1f}",
-            f"{100 * operator['ms'] / total:.0f}",
+            f"{round(100 * operator['ms'] / total)}",  # rounded before it is text: no -0
             f"{operator['macs'] / operator['ms'] / 1e6:.0f}"
             if operator["macs"] and operator["ms"] > 0
             else "",
@@ -150,4 +150,4 @@ def loop(result: dict[str, Any]) -> Sheet:
 
 def _range(projection: dict[str, Any]) -> str:
     low, high = projection["at_peak_ms"], projection["at_network_ms"]
-    return f"{low:.2g} to {high:.2g}" if high is not None else f"{low:.2g} to -"
+    return f"{low:.2g}..{high:.2g}" if high is not None else f"{low:.2g}..-"

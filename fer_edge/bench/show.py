@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ def result(value: dict[str, Any]) -> None:
     out = console.console()
     tables.show(output.table(value, out.width if out.is_terminal else tables.PLAIN_WIDTH))
     if value["config"]["data"]:
-        console.say(output.accuracy_note(value))
+        _say(output.accuracy_note(value))
     for sheet in sheets.all_of(value):
         console.say("")
         sheet_of(sheet)
     if value["energy"]["reason"]:
-        console.say(f"energy: {value['energy']['reason']}")
+        _say(f"energy: {value['energy']['reason']}")
     if any(row["disturbed"] for row in value["results"]):
-        console.say(output.BUSY)
+        _say(output.BUSY)
 
 
 def loop(value: dict[str, Any], markdown: Path | None) -> None:
@@ -32,7 +33,7 @@ def loop(value: dict[str, Any], markdown: Path | None) -> None:
         sheet_of(sheet)
     busy = any(row["disturbed"] for row in value["loop"]["rows"])
     if busy:
-        console.say(output.BUSY)
+        _say(output.BUSY)
     if markdown is not None:
         text = "\n".join(sheet.markdown() for sheet in shown)
         files.write_text(markdown, text + (output.BUSY + ".\n" if busy else ""))
@@ -42,7 +43,14 @@ def sheet_of(sheet: sheets.Sheet) -> None:
     """One of the smaller tables and its notes."""
     tables.show(sheet.table())
     for note in sheet.notes:
-        console.say(note)
+        _say(note)
+
+
+def _say(text: str) -> None:
+    """A line as it is, or lines as wide as the terminal, broken between words."""
+    out = console.console()
+    for line in textwrap.wrap(text, out.width) if out.is_terminal else [text]:
+        console.say(line)
 
 
 def write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import html
 import json
@@ -69,7 +70,6 @@ def page(classifier: Classifier) -> bytes:
     imports = {
         name: f"data:text/javascript;base64,{_base64(text.encode())}" for name, text in modules.items()
     }
-    wasm = (package / "wasm" / f"{VARIANT}.wasm").read_bytes()
     height, width = classifier.input_size
     values = {
         "title": html.escape(classifier.path.stem),
@@ -80,12 +80,18 @@ def page(classifier: Classifier) -> bytes:
         "width": str(width),
         "facts": json.dumps(facts(classifier)).replace("<", "\\u003c"),
         "model": _base64(flatbuffer),
-        "wasm": _base64(gzip.compress(wasm, mtime=0)),
+        "wasm": _packed(package / "wasm" / f"{VARIANT}.wasm"),
         "loader": (package / "wasm" / f"{VARIANT}.js").read_text().replace("</script", "<\\/script"),
         "script": _asset("page.js"),
     }
     # In one pass, so that braces in what is put in stay as they are.
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _asset("index.html")).encode()
+
+
+@functools.cache
+def _packed(wasm: Path) -> str:
+    """The file in gzip and base64; kept, since a table over many models makes a page of each."""
+    return _base64(gzip.compress(wasm.read_bytes(), mtime=0))
 
 
 def _summary(classifier: Classifier) -> str:

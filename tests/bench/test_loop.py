@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_edge.analysis import Frame, FrameResult
-from fer_edge.bench import loop, sheets
+from fer_edge.bench import loop, loop_child, sheets
 from fer_edge.bench.run import silent
 from fer_edge.errors import SourceError
 from fer_edge.shipped import find_model
@@ -25,7 +25,7 @@ def test_frames_keep_their_proportions_between_black_bars():
 
 
 def test_faces_found_and_boxes_too_many():
-    counter = loop.Counter(known=2)
+    counter = loop_child.Counter(known=2)
     frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, "clip")
     for faces in ((), ("a",), ("a", "b"), ("a", "b", "c")):
         counter.write(FrameResult(frame, 0, faces), None)

@@ -143,7 +143,7 @@ def test_sheets_say_parts_floor_and_operators():
     parts, floors, operators = sheets.all_of(with_everything())
     assert parts.rows == (("paper_dynamic_range", "1", "0.050", "0.003", "0.400", "0.005"),)
     # 0.41 / 0.328 = 1.25
-    assert floors.rows == (("paper_dynamic_range", "1", "71.6", "0.328", "1.25", "4.8 to -"),)
+    assert floors.rows == (("paper_dynamic_range", "1", "71.6", "0.328", "1.25", "4.8..-"),)
     assert "52 G multiply-accumulates" in floors.notes[0]
     assert "projections, not measurements" in floors.notes[1]
     conv, softmax = operators.rows
@@ -157,7 +157,7 @@ def test_all_forms_carry_the_sheets():
     text = output.markdown(value)
     assert "| model | thr | M MAC | floor ms |" in text
     assert "Energy: not readable here: no meter." in text
-    assert "<td>4.8 to -</td>" in page(value)
+    assert "<td>4.8..-</td>" in page(value)
     (row,) = csv.DictReader(io.StringIO(flat.as_csv(value)))
     assert (row["parts_crop_ms"], row["accuracy_low"], row["floor_ms"]) == ("0.05", "0.678", "0.328")
     assert not {"profile", "projections"} & row.keys()
