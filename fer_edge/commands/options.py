@@ -39,7 +39,6 @@ Protocol = Annotated[
         help="official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets.",
     ),
 ]
-OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE")]
 Labels = Annotated[
     str | None,
     typer.Option(
