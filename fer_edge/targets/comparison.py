@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import graph, modelfile
+from fer_edge import graph, machine, modelfile
 from fer_edge.bench import timing
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError
@@ -21,6 +22,7 @@ from fer_edge.targets.pictures import Pictures, fitted
 
 LITERT = "litert"
 """The row of a file as it is, run here."""
+_AT_ONCE = 4  # files; a converter to ONNX takes most of a GiB
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,17 @@ def rows(
     subjects = {path: Classifier(path) for path in paths}
     said = {path: subject.predict(fitted(pictures, subject.input_size)) for path, subject in subjects.items()}
     times = _times(list(subjects.values()), runs)
-    found = []
-    for (path, subject), ms in zip(subjects.items(), times, strict=True):
-        reference = scores.reference(path, said, pictures)
-        found.append(_litert(subject, said[path], reference, pictures, ms))
-        found += [_on(target, subject, reference, pictures) for target in taken]
-    return [*found, *absent]
+    references = {path: scores.reference(path, said, pictures) for path in paths}
+
+    def on_all(path: Path, ms: float | None) -> list[Row]:
+        subject, reference = subjects[path], references[path]
+        here = _litert(subject, said[path], reference, pictures, ms)
+        return [here, *(_on(target, subject, reference, pictures) for target in taken)]
+
+    # targets work in processes of their own; a file's classifier is used by one thread only
+    with ThreadPoolExecutor(min(machine.usable_cores(), _AT_ONCE)) as pool:
+        found = list(pool.map(on_all, subjects, times))
+    return [row for rows_ in found for row in rows_] + absent
 
 
 def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
