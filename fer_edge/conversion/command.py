@@ -14,7 +14,7 @@ from fer_edge.conversion import (
     calibration,
     explaining,
     explaining_show,
-    needs,
+    parity,
     recipes,
     reference,
     session,
@@ -122,7 +122,7 @@ def _hint(against: reference.Reference) -> str:
     pictures = len(against.pictures.dataset)
     if against.accuracy < 0.4:
         return f" (the Keras model itself is right on {against.accuracy:.1%} only: train it longer)"
-    if pictures < needs.ENOUGH:
+    if pictures < parity.ENOUGH:
         return (
             f" ({pictures} pictures are few, each is {1 / pictures:.1%}: with more of them outside Training, "
             "or with --qat for integer files, it may pass)"

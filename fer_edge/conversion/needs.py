@@ -9,14 +9,15 @@ from fer_edge.data.dataset import Dataset
 
 SPLIT = "PublicTest"
 """What files are proved on: the split that one may choose on."""
-ENOUGH = 1000
-"""Pictures of `SPLIT`; where there are fewer, those of PrivateTest prove a file too. No network was trained
-on them either, and whether a file agrees with its network chooses nothing."""
 
 
 def proving_split(dataset: Dataset) -> str:
-    """The split, or splits joined by `+`, whose pictures prove a file."""
-    alone = len(dataset.part(SPLIT)) >= ENOUGH or not len(dataset.part("PrivateTest"))
+    """The split, or splits joined by `+`, whose pictures prove a file.
+
+    Fewer than `parity.ENOUGH` of `SPLIT` are helped out by those of PrivateTest: no network was trained on
+    them either, and whether a file agrees with its network chooses nothing.
+    """
+    alone = len(dataset.part(SPLIT)) >= parity.ENOUGH or not len(dataset.part("PrivateTest"))
     return SPLIT if alone else f"{SPLIT}+PrivateTest"
 
 

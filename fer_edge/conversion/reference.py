@@ -21,7 +21,8 @@ from fer_edge.spec import LABELS, Format, ModelCard
 class Reference:
     """A Keras model, its card if it has one, and what it says.
 
-    probabilities: float32 (N, labels), in the order of the data set's `label_names`.
+    probabilities: float32 (N + M, labels), in the order of the data set's `label_names`. more: uint8
+    (M, height, width), of Training; they help to tell agreement from chance where `pictures`, N, are few.
     """
 
     path: Path
@@ -29,6 +30,12 @@ class Reference:
     model: Any
     pictures: evaluation.Selection
     probabilities: NDArray[np.float32]
+    more: NDArray[np.uint8]
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """What the file and the model are compared on, uint8 (N + M, height, width)."""
+        return np.concatenate([self.pictures.dataset.images, self.more])
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -38,7 +45,8 @@ class Reference:
     @property
     def accuracy(self) -> float:
         """Of the Keras model, 0..1."""
-        return float((self.probabilities.argmax(axis=1) == self.pictures.dataset.labels).mean())
+        labels = self.pictures.dataset.labels
+        return float((self.probabilities[: len(labels)].argmax(axis=1) == labels).mean())
 
 
 def measure(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Reference:
@@ -52,31 +60,36 @@ def measure(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Referenc
     split = needs.proving_split(dataset)
     pictures = evaluation.select(dataset, "official", split, limit=recipe.parity_pictures, seed=seed)
     parity.check_count(len(pictures.dataset))
+    lacking = min(parity.ENOUGH, recipe.parity_pictures) - len(pictures.dataset)
+    training = dataset.part("Training")
+    more = np.asarray(training.sample(min(max(lacking, 0), len(training)), seed).images)
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(model(faces[..., None].astype(np.float32), training=False), np.float32)
 
     subject = predictors.Predictor(path.name, labels, _size(model), predict)
-    probabilities = _on_all(subject, pictures, "float32 in Keras")
+    images = np.concatenate([pictures.dataset.images, more])
+    probabilities = _on_all(subject, images, dataset.label_names, "float32 in Keras")
     parity.check_probabilities(probabilities, str(path))
-    return Reference(path, card, model, pictures, probabilities)
+    return Reference(path, card, model, pictures, probabilities, more)
 
 
 def verify(converted: Classifier, against: Reference, recipe: Recipe, format_: Format) -> parity.Parity:
     """Runs the file on the same pictures, as `run` does, and judges it by the limits of `format_`."""
     name = converted.path.stem
     subject = predictors.Predictor(name, tuple(converted.labels), converted.input_size, converted.predict)
-    probabilities = _on_all(subject, against.pictures, f"verifying {format_.value}")
     part = against.pictures.dataset
+    probabilities = _on_all(subject, against.images, part.label_names, f"verifying {format_.value}")
     return parity.compare(
         probabilities, against.probabilities, part.labels, recipe.limits(format_), part.label_names
     )
 
 
-def _on_all(subject: predictors.Predictor, pictures: evaluation.Selection, what: str) -> NDArray[np.float32]:
-    part = pictures.dataset
-    with tables.progress(what, len(part)) as step:
-        return evaluation.probabilities_of(subject, part.images, labels=part.label_names, step=step)
+def _on_all(
+    subject: predictors.Predictor, images: NDArray[np.uint8], labels: tuple[str, ...], what: str
+) -> NDArray[np.float32]:
+    with tables.progress(what, len(images)) as step:
+        return evaluation.probabilities_of(subject, images, labels=labels, step=step)
 
 
 def _size(model: Any) -> tuple[int, int]:

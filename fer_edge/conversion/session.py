@@ -80,6 +80,7 @@ class Output:
             "accuracy": found.accuracy,
             "accuracy_fp32": found.accuracy_fp32,
             "pictures": found.pictures,
+            "compared": found.compared,
             "passed": found.passed,
             "failures": list(found.failures),
         }

@@ -11,7 +11,7 @@ from fer_edge.conversion.session import Output
 def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
     """The table, and what failed. split: whose pictures they were proved on. written: whether files that
     passed were written just now."""
-    pictures = outputs[0].parity.pictures
+    pictures, compared = outputs[0].parity.pictures, outputs[0].parity.compared
     table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {split}")
     table.add_column("format")
     for heading in ("kB", "zip kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
@@ -32,6 +32,11 @@ def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
             str(output.path) if found.passed else "NO, not written" if written else "NO",
         )
     tables.show(table)
+    if compared > pictures:
+        console.say(
+            f"agreement and differences are of {compared} pictures: {pictures} are few, and "
+            f"{compared - pictures} of Training help out"
+        )
     for output in outputs:
         for failure in output.parity.failures:
             console.say(f"{output.format.value} {failure}")

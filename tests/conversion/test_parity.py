@@ -37,16 +37,16 @@ def test_figures_are_those_of_the_definition() -> None:
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"agreement": 0.981}, r"agrees on 98.00% of 700 pictures, at least 98.10%"),
+        ({"agreement": 0.981}, r"agrees on 98.00% of 1400 pictures, at least 98.10%"),
         ({"max_abs_diff": 0.29}, "differs by up to 0.3000"),
         ({"mean_abs_diff": 0.0017}, "differs by 0.00171 on average"),
         ({"accuracy_loss": 0.019}, "loses 2.00% of accuracy"),
     ],
 )
 def test_each_limit_holds_by_itself(limits: dict[str, float], said: str) -> None:
-    true = np.arange(700) % 7
+    true = np.arange(1400) % 7
     now = true.copy()
-    now[:14] = (now[:14] + 1) % 7
+    now[:28] = (now[:28] + 1) % 7
     found = _compare(now, true, true, Thresholds(**{**vars(LOOSE), **limits}))
     assert len(found.failures) == 1
     assert found.failures[0].startswith(said)
@@ -70,6 +70,41 @@ def test_one_tie_in_a_small_set_is_no_failure_two_are() -> None:
         now = true.copy()
         now[:changed] = (now[:changed] + 1) % 7
         assert _compare(now, true, true, strict).passed is passes
+
+
+@pytest.mark.parametrize(("pictures", "limit", "differing"), [(56, 0.99, 2), (56, 0.98, 3), (1000, 0.99, 10)])
+def test_of_few_pictures_more_than_chance_must_differ(pictures: int, limit: float, differing: int) -> None:
+    # by hand: of 56, each differing with 1 %, at most 1 differ in 89 % of cases, at most 2 in 98 %
+    true = np.arange(pictures) % 7
+    limits = Thresholds(**{**vars(LOOSE), "agreement": limit})
+    for changed, passes in ((differing, True), (differing + 1, False)):
+        now = true.copy()
+        now[:changed] = (now[:changed] + 1) % 7
+        assert _compare(now, true, true, limits).passed is passes
+
+
+def test_pictures_of_training_count_for_agreement_alone() -> None:
+    true = np.arange(1000) % 7
+    limits = Thresholds(**{**vars(LOOSE), "agreement": 0.99})
+
+    def judged(changed: list[int]) -> Parity:
+        now = true.copy()
+        now[changed] = (now[changed] + 1) % 7
+        return compare(_saying(now), _saying(true), true[:56], limits)
+
+    found = judged([0, 1, 100])
+    assert found.passed
+    assert (found.pictures, found.compared) == (56, 1000)
+    assert found.agreement == pytest.approx(0.997)
+    assert found.accuracy == pytest.approx(54 / 56)
+    assert found.measured()["compared"] == 1000
+    # what the network was not trained on cannot be hidden behind what it was
+    assert judged([0, 1, 2]).failures == (
+        "agrees on 94.64% of the 56 pictures outside Training, at least 99.00% wanted",
+    )
+    assert judged(list(range(100, 111))).failures == (
+        "agrees on 98.90% of 1000 pictures, at least 99.00% wanted",
+    )
 
 
 def test_a_loss_that_chance_explains_is_none() -> None:

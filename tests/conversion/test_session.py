@@ -9,6 +9,7 @@ import pytest
 from fer_edge import modelfile
 from fer_edge.classifier import Classifier
 from fer_edge.conversion import calibration, describe, export, integer, recipes, reference, session
+from fer_edge.data.dataset import Dataset
 from fer_edge.errors import ModelError
 from fer_edge.spec import LABELS, Format, ModelCard
 
@@ -58,6 +59,23 @@ def test_agreement_is_measured_on_the_file_that_is_written(made: Made, against: 
         assert output.card.measured["agreement"] == output.parity.agreement
     assert made[Format.FLOAT32].parity.max_abs_diff < 1e-5
     assert against.accuracy > 0.6  # a network that has learnt nothing would agree by naming one class
+
+
+def test_few_pictures_are_helped_out_by_those_of_training(
+    tiny: Path, faces: Dataset, recipe: recipes.Recipe, plan: session.Plan, tmp_path: Path
+) -> None:
+    few = faces.part("Training", "PublicTest")
+    training = few.part("Training")
+    rows = np.concatenate([few.part("PublicTest").ids[:60], training.ids[:50]])
+    small = few.rows(np.isin(few.ids, rows))
+    against = reference.measure(tiny, small, recipe, seed=0)
+    assert len(against.pictures.dataset) == 60
+    assert sorted(map(bytes, against.more)) == sorted(map(bytes, training.images[:50]))
+    output = session.make(against, Format.FLOAT32, dataclasses.replace(plan, folder=tmp_path))
+    assert output.parity.passed
+    assert (output.parity.pictures, output.parity.compared) == (60, 110)
+    fewer = reference.measure(tiny, small, recipe.override(parity_pictures=70), seed=0)
+    assert (len(fewer.pictures.dataset), len(fewer.more)) == (60, 10)
 
 
 def test_files_hold_builtin_operators_only_and_int8_ends_in_float(made: Made) -> None:
