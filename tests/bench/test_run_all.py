@@ -1,0 +1,66 @@
+"""benchmarks/run_all.py: one run of all steps, of which some fail."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def run_all(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import run_all
+
+    return run_all
+
+
+def step(folder, name, code=0, time="2099-01-01T00:00:00+00:00"):
+    """A command that writes NAME.json, as if measured at `time`, and ends with `code`."""
+    value = {"machine": {"time": time}, "disturbed": False}
+    program = f"open({str(folder / f'{name}.json')!r}, 'w').write({json.dumps(value)!r}); exit({code})"
+    return [sys.executable, "-c", program]
+
+
+def test_a_step_that_fails_says_so_and_the_others_go_on(run_all, monkeypatch, tmp_path, capfd):
+    commands = {
+        "shipped": step(tmp_path, "a"),
+        "loop": step(tmp_path, "b", 3),
+        "peers": [sys.executable, "-c", "raise SystemExit('no peers')"],
+        "crosscheck": step(tmp_path, "d"),
+    }
+    monkeypatch.setattr(run_all, "commands", lambda options: commands)
+    wanted = ["run_all.py", "--data", "x", "--clip", "y", "--skip", "plot", "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", wanted)
+    with pytest.raises(SystemExit) as ended:
+        run_all.main()
+    assert ended.value.code == "failed: loop (exit 3), peers (exit 1)"
+    assert {path.stem for path in tmp_path.glob("*.json")} == {"a", "b", "d", "run"}
+    steps = json.loads((tmp_path / "run.json").read_text())["steps"]
+    assert {name: how["failed"] for name, how in steps.items()} == {
+        "shipped": None,
+        "loop": "exit 3",
+        "peers": "exit 1",
+        "crosscheck": None,
+    }
+    assert (tmp_path / "README.md").read_text().startswith("# Results")
+    assert "FAILED: exit 3" in capfd.readouterr().out
+
+
+def test_tables_that_cannot_be_made_are_a_failure_like_others(run_all, tmp_path):
+    (tmp_path / "shipped.json").write_text("{}")
+    assert run_all.written(tmp_path) == "KeyError: 'results'"
+
+
+def test_results_of_an_earlier_run_are_named(run_all, tmp_path):
+    tables = run_all.result_tables
+    assert tables.origin(tmp_path) == ""
+    times = {"shipped": "10:00:00", "loop": "10:01:00", "peers": "09:59:59"}
+    for name, time in times.items():
+        value = {"machine": {"time": f"2026-01-02T{time}+00:00"}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    about = {"machine": {"time": "2026-01-02T10:00:00+00:00", "commit": "abc"}}
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    assert tables.origin(tmp_path).endswith("commit abc; of an earlier run: peers")
