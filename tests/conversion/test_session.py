@@ -136,18 +136,6 @@ def test_a_model_that_int8_ruins_is_not_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny_float32.json", "tiny_float32.tflite"]
 
 
-def test_a_file_whose_card_names_its_outputs_in_another_order_is_refused(
-    made: Made, against: reference.Reference, recipe: recipes.Recipe, tmp_path: Path
-) -> None:
-    output = made[Format.FLOAT32]
-    swapped = dataclasses.replace(output.card, labels=output.card.labels[::-1])
-    path = tmp_path / "swapped.tflite"
-    path.write_bytes(modelfile.embed_card(output.data, swapped))
-    found = reference.verify(Classifier(path, checked=True), against, recipe, Format.FLOAT32)
-    assert not found.passed
-    assert found.agreement < 0.5
-
-
 def test_calibration_at_the_wrong_scale_does_not_pass_as_int8(
     against: reference.Reference, recipe: recipes.Recipe, chosen: calibration.Calibration
 ) -> None:
