@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fer_edge import files
+from fer_edge import files, trial
 from fer_edge.errors import ModelError
 from fer_edge.interpreter import quiet_stderr
 from fer_edge.quiet import quiet_training
@@ -56,11 +56,13 @@ def on_cpu(keras: Any) -> AbstractContextManager[Any]:
 
 
 def check(path: Path) -> None:
-    """Raises ModelError unless the archive holds what a model needs, and names layers of Keras only."""
+    """Raises ModelError unless the archive holds what a model needs, names layers of Keras only, and its
+    weights can be read to their end."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path)
             config = files.parse_json(archive.read("config.json"))
+            weights = archive.read("model.weights.h5")
     except ModelError:
         raise
     except Exception as error:  # as above
@@ -71,6 +73,7 @@ def check(path: Path) -> None:
                 f"{path} needs {module}.{name}, which this program does not load: it could run code or "
                 "read other files"
             )
+    trial.read_weights_apart(weights, str(path))
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:

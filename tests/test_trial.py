@@ -1,5 +1,8 @@
+import zipfile
+
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from fuzz.harness import FINDS
 from tiny_models import Builder, Spec, shipped_style
 
 from fer_edge import modelfile, trial
@@ -27,3 +30,12 @@ def test_a_model_that_kills_its_process_is_an_error_like_others(monkeypatch):
     monkeypatch.setattr(trial, "_CHILD", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ModelError, match=r"m\.tflite: the interpreter dies of this model"):
         trial.run_apart(b"some bytes", "m.tflite")
+
+
+def test_weights_whose_addresses_lead_in_a_circle_are_damaged(monkeypatch):
+    monkeypatch.setattr(trial, "_CPU_S", 2)
+    with zipfile.ZipFile(FINDS / "keras/7e25bc164f28") as archive:
+        weights = archive.read("model.weights.h5")
+    with pytest.raises(ModelError, match=r"^m\.keras: its weights cannot be read to their end"):
+        trial.read_weights_apart(weights, "m.keras")
+    trial.read_weights_apart(b"not HDF5", "m.keras")  # Keras says what is wrong with it

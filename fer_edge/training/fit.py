@@ -88,6 +88,8 @@ def train(
     state = resumed_state(place, fresh)
     if state.epochs:
         checkpoint.restore(place, trainee, state)
+        if workers.current().first:
+            on_epoch(state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
     while state.epochs < recipe.epochs:
         losses = [row["val_loss"] for row in state.history]
