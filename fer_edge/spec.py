@@ -16,7 +16,6 @@ LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
 
 
-
 def are_of_fer2013(labels: Iterable[str]) -> bool:
     """Whether these are FER-2013's expressions, in whatever order."""
     return sorted(labels) == sorted(LABELS)
