@@ -50,7 +50,12 @@ def test_resumed_equals_unbroken(data, unbroken, tmp_path):
     with pytest.raises(KilledError):
         fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent(), on_epoch=kill_in_the_second)
     (tmp_path / "checkpoint/epoch_0003.npz").write_bytes(b"half-written")
-    network, state = fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent())
+    told = []
+    network, state = fit.train(
+        RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent(),
+        on_epoch=lambda state: told.append([row["epoch"] for row in state.history]),
+    )  # fmt: skip
+    assert told == [[1, 2], [1, 2, 3]]  # the killed one's last row is told again: it may not have been written
     whole_network, whole = unbroken
 
     def without_seconds(rows):
