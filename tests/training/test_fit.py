@@ -55,7 +55,7 @@ def test_resumed_equals_unbroken(data, unbroken, tmp_path):
         RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent(),
         on_epoch=lambda state: told.append([row["epoch"] for row in state.history]),
     )  # fmt: skip
-    assert told == [[1, 2], [1, 2, 3]]  # the killed one's last row is told again: it may not have been written
+    assert told == [[1, 2], [1, 2, 3]]  # the row that a kill kept from being written comes again
     whole_network, whole = unbroken
 
     def without_seconds(rows):
