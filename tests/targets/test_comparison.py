@@ -31,9 +31,8 @@ def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path, monke
 
     def fake(target, classifier, folder, pictures):
         if target.kind is kinds.Kind.ETHOS_U:
-            raise GateError(
-                f"{classifier.path}: SOFTMAX of {classifier.path} stays on the CPU: not written; convert with --x"
-            )
+            path = classifier.path
+            raise GateError(f"{path}: SOFTMAX of {path} stays on the CPU: not written; convert with --x")
         return Made("microcontroller", {tmp_path / "a.c": b"abc"}, None, {"arena_bytes": 2048}, wrong)
 
     monkeypatch.setattr(make, "make", fake)
