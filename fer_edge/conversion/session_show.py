@@ -9,8 +9,8 @@ from fer_edge.conversion.session import Output
 
 
 def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
-    """The table, and what failed. split: whose pictures they were proved on. written: whether files that
-    passed were written just now."""
+    """The table. split: whose pictures they were proved on. written: whether files that passed were written
+    just now."""
     pictures, compared = outputs[0].parity.pictures, outputs[0].parity.compared
     table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {split}")
     table.add_column("format")
@@ -37,6 +37,3 @@ def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
             f"agreement and differences are of {compared} pictures: {pictures} are few, and "
             f"{compared - pictures} of Training help out"
         )
-    for output in outputs:
-        for failure in output.parity.failures:
-            console.say(f"{output.format.value} {failure}")
