@@ -65,9 +65,8 @@ class Classifier:
             self.output.scale, self.output.zero_point, self.output.dtype
         ).dequantize
         # Gray level -> what the tensor stores for it, worked out once: exact for every dtype.
-        span = tensor.real_max - tensor.real_min
-        real = tensor.real_min + _GRAY_LEVELS * (span / 255.0)
-        self._stored = Quantization(tensor.scale, tensor.zero_point, tensor.dtype).quantize(real)
+        stored_as = Quantization(tensor.scale, tensor.zero_point, tensor.dtype)
+        self._stored = stored_as.quantize(tensor.real_of(_GRAY_LEVELS))
         self._identity = tensor.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
         self._identity = self._identity and self.channels == 1
         self._input = np.zeros(tensor.shape, tensor.dtype)
@@ -96,7 +95,7 @@ class Classifier:
         real = self._dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
         if not math.isfinite(real.sum()):
             raise ModelError(f"{self.path} gives values that are no numbers: its weights are damaged")
-        return _softmax(real) if self.output.content == "logits" else real
+        return softmax(real) if self.output.content == "logits" else real
 
     def predict(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Gray faces, uint8 (N, height, width) -> probabilities, float32 (N, labels); N may be 0."""
@@ -162,6 +161,7 @@ def _size(shape: tuple[int, ...], axis: int | None) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponentials = np.exp(logits - logits.max())
-    return np.asarray(exponentials / exponentials.sum(), np.float32)
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities, float32 (..., labels), of logits float32 (..., labels)."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_edge import files
 from fer_edge.errors import ModelError
 
@@ -70,6 +73,10 @@ class TensorSpec:
     real_min: float = 0.0
     real_max: float = 255.0
     content: str = "gray"
+
+    def real_of(self, gray: NDArray[Any]) -> NDArray[np.float64]:
+        """What an input tensor takes for gray levels 0..255, before quantisation; any shape."""
+        return self.real_min + gray * ((self.real_max - self.real_min) / 255.0)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import evaluation, predictors, tables
-from fer_edge.classifier import Classifier
+from fer_edge.classifier import Classifier, softmax
 from fer_edge.conversion import needs, parity, source
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.data.dataset import Dataset
@@ -49,12 +49,17 @@ class Reference:
         return float((self.probabilities[: len(labels)].argmax(axis=1) == labels).mean())
 
 
-def measure(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Reference:
+def measure(
+    path: Path, dataset: Dataset, recipe: Recipe, seed: int, made: ModelCard | None = None
+) -> Reference:
     """Loads the Keras model and runs it on at most `recipe.parity_pictures` of what proves a file (`needs`).
 
+    made: the card of a file made of it. A model without a card of its own takes and gives the same values; its
+    labels are in FER-2013's order then.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = predictors.keras_card(path)
+    values = card or made
     labels = LABELS if card is None else card.labels
     model = source.load(path, labels)
     split = needs.proving_split(dataset)
@@ -65,7 +70,9 @@ def measure(path: Path, dataset: Dataset, recipe: Recipe, seed: int) -> Referenc
     more = np.asarray(training.sample(min(max(lacking, 0), len(training)), seed).images)
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(model(faces[..., None].astype(np.float32), training=False), np.float32)
+        real = faces if values is None else values.input.real_of(faces)
+        given = np.asarray(model(real[..., None].astype(np.float32), training=False), np.float32)
+        return softmax(given) if values is not None and values.output.content == "logits" else given
 
     subject = predictors.Predictor(path.name, labels, _size(model), predict)
     images = np.concatenate([pictures.dataset.images, more])

@@ -41,7 +41,7 @@ def check(request: Check, json: str | None) -> dict[str, Any]:
     dataset = ferplus.chosen(
         load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed), request.labels
     )
-    against = reference.measure(model, dataset, recipe, request.seed)
+    against = reference.measure(model, dataset, recipe, request.seed, classifier.card)
     found = reference.verify(classifier, against, recipe, format_)
     data = modelfile.read_bytes(path)
     output = session.Output(path, format_, data, classifier.card, modelfile.operators(data), found)

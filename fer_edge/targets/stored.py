@@ -13,8 +13,9 @@ from fer_edge.spec import TensorSpec
 
 def levels(tensor: TensorSpec) -> NDArray[Any]:
     """The stored value, in the tensor's dtype, of each gray level 0..255: shape (256,)."""
-    real = tensor.real_min + np.arange(256) * ((tensor.real_max - tensor.real_min) / 255.0)
-    return Quantization(tensor.scale, tensor.zero_point, tensor.dtype).quantize(real)
+    return Quantization(tensor.scale, tensor.zero_point, tensor.dtype).quantize(
+        tensor.real_of(np.arange(256))
+    )
 
 
 def channels_first(tensor: TensorSpec) -> bool:

@@ -11,7 +11,7 @@ from fer_edge.classifier import Classifier
 from fer_edge.conversion import calibration, describe, export, integer, recipes, reference, session
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import ModelError
-from fer_edge.spec import LABELS, Format, ModelCard
+from fer_edge.spec import LABELS, Format, ModelCard, TensorSpec
 
 Made = dict[Format, session.Output]
 
@@ -76,6 +76,26 @@ def test_few_pictures_are_helped_out_by_those_of_training(
     assert (output.parity.pictures, output.parity.compared) == (60, 110)
     fewer = reference.measure(tiny, small, recipe.override(parity_pictures=70), seed=0)
     assert (len(fewer.pictures.dataset), len(fewer.more)) == (60, 10)
+
+
+def test_a_model_of_other_values_is_given_what_the_card_says(
+    tiny: Path, faces: Dataset, recipe: recipes.Recipe, tmp_path: Path
+) -> None:
+    """The same network, made to take [-1, 1] and to give logits, says the same of the same pictures."""
+    import keras
+
+    network = keras.models.load_model(tiny)
+    face = keras.Input((48, 48, 1))
+    logits = keras.ops.log(network((face + 1) * 127.5) + 1e-12) + 3
+    keras.Model(face, logits).save(tmp_path / "other.keras")
+    card = ModelCard(
+        "other", "float32", LABELS,
+        input=TensorSpec("float32", (1, 48, 48, 1), real_min=-1.0, real_max=1.0),
+        output=TensorSpec("float32", (1, 7), content="logits"),
+    )  # fmt: skip
+    wanted = reference.measure(tiny, faces, recipe, seed=0).probabilities
+    found = reference.measure(tmp_path / "other.keras", faces, recipe, seed=0, made=card).probabilities
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_files_hold_builtin_operators_only_and_int8_ends_in_float(made: Made) -> None:
