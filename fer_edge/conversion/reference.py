@@ -54,8 +54,8 @@ def measure(
 ) -> Reference:
     """Loads the Keras model and runs it on at most `recipe.parity_pictures` of what proves a file (`needs`).
 
-    made: the card of a file made of it. A model without a card of its own takes and gives the same values; its
-    labels are in FER-2013's order then.
+    made: the card of a file made of it. A model without a card of its own takes and gives the same values;
+    its labels are in FER-2013's order then.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = predictors.keras_card(path)
