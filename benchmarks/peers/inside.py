@@ -17,7 +17,7 @@ import subjects
 from report import markdown
 
 from fer_edge import data, machine, metrics, shipped
-from fer_edge.bench import timing
+from fer_edge.bench import latency, timing
 from fer_edge.bench.accuracy import split_name
 from fer_edge.bench.watch import Watch, is_busy
 
@@ -88,8 +88,9 @@ def measure(options: argparse.Namespace) -> dict:
             failed.append({"name": subject.name, "reason": reason})
             continue
         rows.append({**_about(subject), **alone})
-    timings, others = _timings(options, list(ready))
-    for row, taken in zip(rows, timings, strict=True):
+    latencies = _latencies(options, list(ready))
+    others = latencies.watch.others_share()
+    for row, taken in zip(rows, latencies.timings, strict=True):
         row.update(timing.summary(taken), disturbed=timing.disturbed(taken, others))
     if dataset:
         for row, predict in zip(rows, ready.values(), strict=True):
@@ -115,20 +116,21 @@ def timed(found: list[subjects.Subject], indexes: str, runs: int, order: int) ->
     """In a process of its own: `timings` of the subjects with these indexes, which take turns."""
     faces = list(data.drawn_faces(16, 0)[0])
     ready = [_cycled(found[int(index)].load(), faces) for index in indexes.split(",")]
-    return {"timings": [vars(one) for one in timing.interleaved(ready, WARMUP, runs, seed=order)]}
+    return latency.measured(ready, WARMUP, runs, order)
 
 
-def _timings(options: argparse.Namespace, indexes: list[int]) -> tuple[list[list[timing.Timings]], float]:
-    """For each subject what each process measured, and the share of the machine that others took."""
-    taken, watch = [[] for _ in indexes], Watch()
-    for number in range(PROCESSES):
-        print(f"timing, process {number + 1} of {PROCESSES}", file=sys.stderr, flush=True)
-        share = ("--runs", str(-(-options.runs // PROCESSES)), "--order", str(number))
-        with watch:
-            answer = _apart(options, "--timed", ",".join(map(str, indexes)), *share)
-        for timings, values in zip(taken, answer["timings"], strict=True):
-            timings.append(timing.Timings(**values))
-    return taken, watch.others_share()
+def _latencies(options: argparse.Namespace, indexes: list[int]) -> latency.Latencies:
+    """Of the subjects with these indexes, in fresh processes."""
+
+    def start(runs: int, order: int) -> dict:
+        print(f"timing, process {order + 1} of {PROCESSES}", file=sys.stderr, flush=True)
+        return _apart(
+            options, "--timed", ",".join(map(str, indexes)), "--runs", str(runs), "--order", str(order)
+        )
+
+    found = latency.Latencies(len(indexes), start)
+    found.add([-(-options.runs // PROCESSES)] * PROCESSES)
+    return found
 
 
 def _apart(options: argparse.Namespace, *arguments: str) -> dict:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from fer_edge import machine, modelfile, workload
 from fer_edge.bench import energy, limits, parts, profile, projection
 from fer_edge.bench.accuracy import Progress
+from fer_edge.bench.latency import Row
 from fer_edge.bench.timing import BLOCK
 from fer_edge.classifier import Classifier
 
@@ -21,12 +21,9 @@ MOST_RUNS = 200
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One row of the benchmark."""
+class Subject(Row):
+    """One row of the benchmark, loaded."""
 
-    path: Path
-    threads: int
-    card: Path | None
     classifier: Classifier
 
 

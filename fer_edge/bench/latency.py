@@ -46,31 +46,46 @@ def shares(runs: int) -> list[int]:
 
 
 class Latencies:
-    """Timings of some rows, process by process.
+    """Timings of `count` subjects, process by process.
 
-    timings: for each row, what each process has measured so far. watch: over the processes' time.
+    start(runs, order): starts a process that times each subject so many times, in turns drawn by `order`,
+    and gives what `measured` gave there. timings: for each subject, what each process has measured so far.
+    watch: over the processes' time.
     """
 
-    def __init__(self, rows: Sequence[Row], warmup: int, seed: int = 0) -> None:
-        self._rows, self._warmup, self._seed = rows, warmup, seed
-        self.timings: list[list[timing.Timings]] = [[] for _ in rows]
+    def __init__(self, count: int, start: Callable[[int, int], dict[str, Any]], seed: int = 0) -> None:
+        self._start, self._seed = start, seed
+        self.timings: list[list[timing.Timings]] = [[] for _ in range(count)]
         self.watch = Watch()
 
     def add(self, runs: Sequence[int], step: Callable[[int], object] = lambda done: None) -> None:
         """Starts a process for each entry of `runs`, one after the other; each times so many inferences.
 
         Every process warms up by itself, with an order of its own. step: called with 1 after each process.
-        Raises ModelError if a process ends.
+        Raises what `start` raises.
         """
         for count in runs:
-            order = self._seed + len(self.timings[0])
-            rows = [[str(row.path), row.threads, str(row.card or "")] for row in self._rows]
-            arguments = (json.dumps(rows), str(self._warmup), str(count), str(order))
             with self.watch:
-                answer = apart.run("latency", arguments, "a timing process", timeout_s=_TIMEOUT_S)
+                answer = self._start(count, self._seed + len(self.timings[0]))
             for taken, values in zip(self.timings, answer["timings"], strict=True):
                 taken.append(timing.Timings(**values))
             step(1)
+
+
+def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
+    """Of models in LiteRT, each by `Classifier.predict_one`. `add` raises ModelError if a process ends."""
+    named = json.dumps([[str(row.path), row.threads, str(row.card or "")] for row in rows])
+
+    def start(runs: int, order: int) -> dict[str, Any]:
+        arguments = (named, str(warmup), str(runs), str(order))
+        return apart.run("latency", arguments, "a timing process", timeout_s=_TIMEOUT_S)
+
+    return Latencies(len(rows), start, seed)
+
+
+def measured(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:
+    """In a timing process: what it answers."""
+    return {"timings": [vars(taken) for taken in timing.interleaved(subjects, warmup, runs, order)]}
 
 
 def main() -> None:
@@ -87,9 +102,7 @@ def _measure_here(rows: list[tuple[str, int, str]], warmup: int, runs: int, seed
         path, threads, card = rows[index]
         classifier = Classifier(Path(path), threads, Path(card) if card else None, checked=True)
         loaded[int(index)] = _subject(classifier, seed)
-    subjects = [loaded[index] for index in range(len(rows))]
-    taken = timing.interleaved(subjects, warmup, runs, seed)
-    return {"timings": [vars(one) for one in taken]}
+    return measured([loaded[index] for index in range(len(rows))], warmup, runs, seed)
 
 
 def _subject(classifier: Classifier, seed: int) -> Callable[[], object]:

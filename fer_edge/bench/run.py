@@ -73,7 +73,7 @@ def run(
         for row in rows:
             loads.append(child.measure(row.path, row.threads, row.card))
             step(1)
-    latencies = latency.Latencies(rows, config.warmup, config.seed)
+    latencies = latency.of_rows(rows, config.warmup, config.seed)
     shares = latency.shares(config.runs)
     half = -(-len(shares) // 2)
     with progress("latency", half) as step:

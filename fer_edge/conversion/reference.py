@@ -21,21 +21,17 @@ from fer_edge.spec import LABELS, Format, ModelCard
 class Reference:
     """A Keras model, its card if it has one, and what it says.
 
-    probabilities: float32 (N + M, labels), in the order of the data set's `label_names`. more: uint8
-    (M, height, width), of Training; they help to tell agreement from chance where `pictures`, N, are few.
+    images: what the file and the model are compared on, uint8 (N + M, height, width): the N of `pictures`,
+    and M of Training, which help to tell agreement from chance where N is small. probabilities: float32
+    (N + M, labels), in the order of the data set's `label_names`.
     """
 
     path: Path
     card: ModelCard | None
     model: Any
     pictures: evaluation.Selection
+    images: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
-    more: NDArray[np.uint8]
-
-    @property
-    def images(self) -> NDArray[np.uint8]:
-        """What the file and the model are compared on, uint8 (N + M, height, width)."""
-        return np.concatenate([self.pictures.dataset.images, self.more])
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -67,7 +63,7 @@ def measure(
     parity.check_count(len(pictures.dataset))
     lacking = min(parity.ENOUGH, recipe.parity_pictures) - len(pictures.dataset)
     training = dataset.part("Training")
-    more = np.asarray(training.sample(min(max(lacking, 0), len(training)), seed).images)
+    more = training.sample(min(max(lacking, 0), len(training)), seed).images
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         real = faces if values is None else values.input.real_of(faces)
@@ -78,7 +74,7 @@ def measure(
     images = np.concatenate([pictures.dataset.images, more])
     probabilities = _on_all(subject, images, dataset.label_names, "float32 in Keras")
     parity.check_probabilities(probabilities, str(path))
-    return Reference(path, card, model, pictures, probabilities, more)
+    return Reference(path, card, model, pictures, images, probabilities)
 
 
 def verify(converted: Classifier, against: Reference, recipe: Recipe, format_: Format) -> parity.Parity:

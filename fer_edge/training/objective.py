@@ -23,8 +23,6 @@ def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
     expression has zeros in the votes' columns, which its loss leaves out.
     Raises UsageError where the recipe needs votes and none are attached.
     """
-    if recipe.votes_weight and dataset.votes is None:
-        raise UsageError(f"recipe {recipe.name} learns from FER+'s votes: add --votes fer2013new.csv")
     classes = len(dataset.label_names)
     if dataset.label_names == ferplus.LABELS:
         wanted = ferplus.shares(_votes(dataset))
@@ -43,7 +41,7 @@ def heads(labels: tuple[str, ...], recipe: Recipe) -> list[tuple[tuple[str, ...]
 
 def _votes(dataset: Dataset) -> NDArray[np.uint8]:
     if dataset.votes is None:
-        raise UsageError(f"{dataset.path} has no FER+ votes attached")
+        raise UsageError(f"{dataset.path} has no FER+ votes attached: add --votes fer2013new.csv")
     return dataset.votes
 
 

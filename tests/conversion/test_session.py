@@ -70,12 +70,12 @@ def test_few_pictures_are_helped_out_by_those_of_training(
     small = few.rows(np.isin(few.ids, rows))
     against = reference.measure(tiny, small, recipe, seed=0)
     assert len(against.pictures.dataset) == 60
-    assert sorted(map(bytes, against.more)) == sorted(map(bytes, training.images[:50]))
+    assert sorted(map(bytes, against.images[60:])) == sorted(map(bytes, training.images[:50]))
     output = session.make(against, Format.FLOAT32, dataclasses.replace(plan, folder=tmp_path))
     assert output.parity.passed
     assert (output.parity.pictures, output.parity.compared) == (60, 110)
     fewer = reference.measure(tiny, small, recipe.override(parity_pictures=70), seed=0)
-    assert (len(fewer.pictures.dataset), len(fewer.more)) == (60, 10)
+    assert (len(fewer.pictures.dataset), len(fewer.images[60:])) == (60, 10)
 
 
 def test_a_model_of_other_values_is_given_what_the_card_says(
