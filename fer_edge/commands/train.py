@@ -38,10 +38,11 @@ def train(
         typer.Option(metavar="MODEL", help="Learn its probabilities too; several: their mean."),
     ] = None,
     weights: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Start from the weights of a shipped network or a .keras file; its last layer may differ.",
+            help="Start from the weights of a shipped network or a .keras file (its last layer may differ); "
+            "several: their mean.",
         ),
     ] = None,
     deterministic: Annotated[
@@ -68,7 +69,7 @@ def train(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
     start.check(chosen, teacher or (), votes, labels)  # what is missing is said before Keras has loaded
-    given = shipped.find_network(weights) if weights else None
+    given = [shipped.find_network(name) for name in weights or ()]
     teachers = [str(shipped.find_model(name)) for name in teacher or ()]
     quiet_training()
     from fer_edge.training import session

@@ -64,14 +64,14 @@ def run(
     labels: str | None = None,
     votes: Path | None = None,
     teachers: Sequence[str] = (),
-    weights: str | Path | None = None,
+    weights: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Trains into `folder`; gives the metrics on the protocol's report split.
 
     Of several processes (`workers`) only the first writes; the others give {}.
 
     labels, votes: as in ferplus.chosen. teachers: models, by name or path, where the recipe learns from
-    them. weights: a shipped network or a `.keras` file to start from, of the same network.
+    them. weights: shipped networks or `.keras` files, of the recipe's network, whose mean it starts from.
 
     Raises UsageError as start.check does, OutputError if the folder holds a run and neither `resume` nor
     `force` is given, GateError past the recipe's reference tolerances (the model is written all the same,

@@ -1,5 +1,5 @@
 """What a training begins with: all that its recipe learns from, and the weights of a network that has learned
-already in place of random ones (fine-tuning).
+already in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman et al. 2022).
 
 Loads no Keras by itself, so that what is missing is said before that.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files, shipped
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """sha256: of the `.keras` file, "" for random weights. weights: each layer's, those without left out."""
+    """sha256: of the `.keras` files, "" for random weights. weights: each layer's, those without left out."""
 
     sha256: str = ""
     path: str = ""
@@ -51,19 +52,24 @@ class Start:
 ANEW = Start()
 
 
-def opened(name_or_path: str | Path | None) -> Start:
-    """The weights of a shipped network, by name, or of a `.keras` file; ANEW for None.
+def opened(names_or_paths: Sequence[str | Path]) -> Start:
+    """The mean weights of shipped networks, by name, or of `.keras` files; ANEW for none.
 
-    Raises ModelError for what is neither.
+    Raises ModelError for what is neither, and for networks of different layers.
     """
-    if name_or_path is None:
+    if not names_or_paths:
         return ANEW
     from fer_edge import keras_files
 
-    path = shipped.find_network(str(name_or_path))
-    layers = keras_files.load(path).layers
-    weights = tuple(layer.get_weights() for layer in layers if layer.weights)
-    return Start(files.sha256(path), str(path), weights)
+    paths = [shipped.find_network(str(name)) for name in names_or_paths]
+    networks = [[x.get_weights() for x in keras_files.load(path).layers if x.weights] for path in paths]
+    shapes = [[w.shape for layer in network for w in layer] for network in networks]
+    for path, other in zip(paths, shapes, strict=True):
+        if other != shapes[0]:
+            raise ModelError(f"{path} is not of the network that {paths[0]} is: they have no mean")
+    layers = zip(*networks, strict=True)
+    weights = tuple([np.mean(ws, axis=0) for ws in zip(*layer, strict=True)] for layer in layers)
+    return Start(" ".join(map(files.sha256, paths)), " and ".join(map(str, paths)), weights)
 
 
 def check(

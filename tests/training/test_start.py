@@ -46,7 +46,7 @@ class Silent:
 
 def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
     network, path = learned
-    how = {"folder": tmp_path, "seed": 0, "watcher": Silent(), "start": start.opened(path)}
+    how = {"folder": tmp_path, "seed": 0, "watcher": Silent(), "start": start.opened([path])}
     trained, state = fit.train(RECIPE, data, data, **how)
     kernels = [np.asarray(layer.kernel) for layer in network.layers if hasattr(layer, "kernel")]
     after = [keras.ops.convert_to_numpy(layer.kernel) for layer in trained.layers if hasattr(layer, "kernel")]
@@ -62,7 +62,7 @@ def test_votes_are_learned_on_top_of_the_given_weights(learned):
 
     network, path = learned
     shipped, trainee = compiled(dataclasses.replace(RECIPE, votes_weight=1.0), 7)
-    start.opened(path).give(shipped)
+    start.opened([path]).give(shipped)
     faces = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 1)).astype(np.float32)
     logits = keras.ops.convert_to_numpy(trainee(faces, training=False))[:, :7]
     exponents = np.exp(logits - logits.max(1, keepdims=True))
@@ -74,7 +74,7 @@ def test_other_classes_keep_all_but_the_last_layer(learned):
     network, path = learned
     three = networks.build("nano", 0.0, classes=3)
     fresh = [np.array(w) for w in three.get_layer("logits").get_weights()]
-    start.opened(path).give(three)
+    start.opened([path]).give(three)
     np.testing.assert_array_equal(three.get_layer("logits").get_weights()[0], fresh[0])
     weighted = [[layer for layer in model.layers if layer.weights][:-1] for model in (three, network)]
     for mine, given in zip(*weighted, strict=True):
@@ -84,17 +84,38 @@ def test_other_classes_keep_all_but_the_last_layer(learned):
 
 def test_another_network_or_no_file_is_refused(learned, tmp_path):
     with pytest.raises(ModelError, match="is not of the recipe's network edge"):
-        start.opened(learned[1]).give(networks.build("edge", 0.0))
+        start.opened([learned[1]]).give(networks.build("edge", 0.0))
     with pytest.raises(ModelError, match="is not of the recipe's network paper"):
-        start.opened(learned[1]).give(networks.build("paper", 0.0))
+        start.opened([learned[1]]).give(networks.build("paper", 0.0))
     with pytest.raises(ModelError, match=r"no trained network '.*zzzzz\.keras': there are edge"):
-        start.opened(tmp_path / "zzzzz.keras")
+        start.opened([tmp_path / "zzzzz.keras"])
     with pytest.raises(ModelError, match=r"no trained network 'nanoo': did you mean nano\?"):
-        start.opened("nanoo")
+        start.opened(["nanoo"])
+
+
+def test_several_networks_start_it_with_their_mean(learned, tmp_path):
+    network, path = learned
+    other = networks.build("nano", 0.0)
+    other.set_weights([w + 2.0 for w in network.get_weights()])
+    other.save(tmp_path / "other.keras")
+    given = start.opened([path, tmp_path / "other.keras"])
+    mean = [w for layer in given.weights for w in layer]
+    for before, now in zip((w for x in network.layers for w in x.get_weights()), mean, strict=True):
+        np.testing.assert_allclose(now, before + 1.0, atol=1e-6)
+    assert given.sha256.split() == [
+        hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, tmp_path / "other.keras")
+    ]
+
+
+def test_networks_of_different_layers_have_no_mean(learned):
+    with pytest.raises(ModelError, match=r"edge\.keras is not of the network that .*model\.keras is"):
+        start.opened([learned[1], "edge"])
+    with pytest.raises(ModelError, match=r"edge_ferplus\.keras is not of the network"):
+        start.opened(["edge", "edge_ferplus"])
 
 
 def test_a_shipped_network_by_its_name():
-    given, path = start.opened("nano"), shipped.models_folder() / "nano.keras"
+    given, path = start.opened(["nano"]), shipped.models_folder() / "nano.keras"
     assert given.path == str(path)
     assert given.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     network = networks.build("nano", 0.0)
