@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -76,8 +78,29 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _leave_at_once(code: object) -> None:
+    """Ends the process while a thread is still inside a driver.
+
+    Python, taking itself down, would end that thread by force, and inside C++ this aborts the process.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or a pipe that nobody reads
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def main() -> None:
     """Entry point of the console command; never returns."""
+    try:
+        _called()
+    except SystemExit as end:
+        if any(thread.daemon for thread in threading.enumerate()):
+            _leave_at_once(end.code)
+        raise
+
+
+def _called() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

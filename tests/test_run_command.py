@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -115,6 +116,18 @@ def test_a_signal_leaves_whole_files_and_exit_0(empty_clip, tmp_path, number):
     while video.read()[0]:
         frames += 1
     assert frames == len(lines)
+
+
+def test_a_signal_while_a_server_does_not_answer_is_exit_0():
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and says nothing
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        process = subprocess.Popen([FER_EDGE, "run", url, "--headless"], stdout=subprocess.PIPE, text=True)
+        server.settimeout(60)
+        connection = server.accept()[0]
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+        connection.close()
+    assert (process.returncode, said) == (0, f"stopped before {url} could be opened\n")
 
 
 def test_wrong_usage_is_exit_2(empty_clip, tmp_path):

@@ -67,7 +67,7 @@ def run(
     cv2.setNumThreads(threads)
     from fer_edge.realtime import Loop
     from fer_edge.sinks.opening import open_sinks
-    from fer_edge.sources.opening import make_capture
+    from fer_edge.sources.opening import make_capture, open_unless
     from fer_edge.steps import Pace
     from fer_edge.systemd import Watchdog
 
@@ -75,7 +75,9 @@ def run(
         return make_capture(source, camera, threads)
 
     capture = make()
-    capture.open()
+    if not open_unless(stop, capture):
+        console.say(f"stopped before {capture.name} could be opened")
+        return
     from fer_edge import shipped
     from fer_edge.analysis import Analyser
     from fer_edge.classifier import Classifier

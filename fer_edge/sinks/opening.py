@@ -41,4 +41,4 @@ def saved(capture: Capture, path: Path, force: bool) -> Sink:
         return pictures.SavedPicture(path)
     if suffix not in video.CODECS:
         raise UsageError(f"--save {path}: a video is saved as one of {' '.join(video.CODECS)}")
-    return video.SavedVideo(path, None if capture.is_live else capture.fps or video.DEFAULT_FPS)
+    return video.SavedVideo(path, capture.fps, live=capture.is_live)

@@ -16,13 +16,13 @@ from fer_edge.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 MEASURED_FRAMES = 15  # of a live source, kept until their times tell the rate
-DEFAULT_FPS = 25.0
+DEFAULT_FPS, MOST_FPS = 25.0, 120.0
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
 
 
 class SavedVideo:
-    """path: ends in one of CODECS. fps: the source's; None for a live one, whose rate is measured on
-    its first frames and then kept by leaving frames out or writing them again.
+    """path: ends in one of CODECS. fps: the source's, None if unknown. live: the rate is measured on the
+    first frames and then kept by leaving frames out or writing them again.
 
     Written aside and moved into place by `close`. Stops before the disk is full, while the file can
     still be closed.
@@ -30,10 +30,11 @@ class SavedVideo:
 
     wants_picture = True
 
-    def __init__(self, path: Path, fps: float | None) -> None:
+    def __init__(self, path: Path, fps: float | None, *, live: bool = False) -> None:
         self._path = path
-        self._fps = fps
-        self._keeps_time = fps is None
+        self._fps = None if live else fps or DEFAULT_FPS
+        self._stated_fps = fps or MOST_FPS
+        self._keeps_time = live
         self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
@@ -81,7 +82,10 @@ class SavedVideo:
     def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         seconds = waiting[-1][0] - waiting[0][0]
-        self._fps = min(max((len(waiting) - 1) / seconds, 1.0), 120.0) if seconds > 0 else DEFAULT_FPS
+        measured = (len(waiting) - 1) / seconds if seconds > 0 else DEFAULT_FPS
+        if measured > 2 * self._stated_fps:  # frames that had waited and came all at once
+            measured = self._stated_fps
+        self._fps = min(max(measured, 1.0), MOST_FPS)
         for time_s, picture in waiting:
             self._put(time_s, picture)
 

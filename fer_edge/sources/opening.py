@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from fer_edge.errors import SourceError, UsageError
@@ -34,6 +35,34 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
     if path.suffix.lower() in SUFFIXES:
         return Pictures(str(path), [path])
     return VideoFile(path, num_threads)
+
+
+def open_unless(stop: threading.Event, capture: Capture) -> bool:
+    """Opens the capture; False if `stop` was set before that was done. Raises what `open` raises.
+
+    A live one is opened in a thread: while a camera or server keeps the main one waiting, Python hears no
+    signals.
+    """
+    if not capture.is_live:
+        capture.open()
+        return True
+    failures: list[Exception] = []
+
+    def opening() -> None:
+        try:
+            capture.open()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=opening, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        if stop.is_set():
+            return False
+        thread.join(0.05)
+    if failures:
+        raise failures[0]
+    return True
 
 
 def _camera(name: str) -> Capture:

@@ -63,7 +63,7 @@ def test_frames_of_another_size_are_brought_to_the_first_one_s(tmp_path):
 
 
 def test_a_live_source_is_saved_at_the_rate_at_which_its_frames_came(tmp_path):
-    sink = SavedVideo(tmp_path / "o.mp4", None)
+    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
     for i in range(40):
         sink.write(result(i / 8), picture(0, (48, 64)))
     sink.close()
@@ -72,9 +72,21 @@ def test_a_live_source_is_saved_at_the_rate_at_which_its_frames_came(tmp_path):
     assert len(frames) == 40
 
 
+def test_a_stream_that_begins_with_frames_that_had_waited_is_saved_at_its_own_rate(tmp_path):
+    burst, steady = [i / 200 for i in range(20)], [0.1 + i / 12 for i in range(36)]
+    times = burst + steady
+    sink = SavedVideo(tmp_path / "o.mp4", 12.0, live=True)
+    for time_s in times:
+        sink.write(result(time_s), picture(0, (48, 64)))
+    sink.close()
+    fps, frames = read_back(tmp_path / "o.mp4")
+    assert fps == pytest.approx(12)
+    assert len(frames) == round(times[-1] * 12) + 1
+
+
 def test_a_live_source_that_slows_down_keeps_its_time(tmp_path):
     times = [i / 20 for i in range(20)] + [1 + i / 5 for i in range(10)]  # 1 s at 20, 2 s at 5 a second
-    sink = SavedVideo(tmp_path / "o.mp4", None)
+    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
     for time_s in times:
         sink.write(result(time_s), picture(0, (48, 64)))
     sink.close()
@@ -83,7 +95,7 @@ def test_a_live_source_that_slows_down_keeps_its_time(tmp_path):
 
 
 def test_a_live_source_with_few_frames_is_saved_too(tmp_path):
-    sink = SavedVideo(tmp_path / "o.mp4", None)
+    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
     sink.write(result(0.0), picture(0, (48, 64)))
     sink.close()
     assert len(read_back(tmp_path / "o.mp4")[1]) == 1

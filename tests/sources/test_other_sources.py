@@ -2,16 +2,18 @@
 
 import io
 import sys
+import threading
 import types
 
 import cv2
 import numpy as np
 import pytest
+from loop_fakes import FakeCapture
 
 from fer_edge.errors import SourceError, UsageError
 from fer_edge.sources.camera import Camera, PiCamera
 from fer_edge.sources.mjpeg import MjpegPipe
-from fer_edge.sources.opening import make_capture
+from fer_edge.sources.opening import make_capture, open_unless
 from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import Stream, VideoFile
 
@@ -130,3 +132,30 @@ def test_a_path_that_does_not_exist_and_two_sources_at_once(tmp_path):
 def test_a_stream_that_nobody_serves_is_given_up():
     with pytest.raises(SourceError, match="no stream at"):
         Stream("http://127.0.0.1:9/none").open()
+
+
+class Unanswering(FakeCapture):
+    """A server that takes the connection and says nothing, until `over`."""
+
+    def __init__(self):
+        super().__init__([], live=True)
+        self.over = threading.Event()
+
+    def open(self):
+        self.over.wait(30)
+
+
+def test_a_source_that_does_not_answer_holds_nobody_up_who_wants_to_stop():
+    stop, capture = threading.Event(), Unanswering()
+    threading.Timer(0.1, stop.set).start()
+    assert not open_unless(stop, capture)
+    capture.over.set()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_source_is_opened_and_its_failure_reaches_the_caller(live):
+    capture = FakeCapture([], live=live)
+    assert open_unless(threading.Event(), capture)
+    assert capture.opened == 1
+    with pytest.raises(SourceError, match="fake is not there"):
+        open_unless(threading.Event(), FakeCapture([], live=live, opens=False))
