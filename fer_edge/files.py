@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -38,6 +39,14 @@ def refuse_to_overwrite_any(outputs: Iterable[Path | str | None], force: bool) -
             refuse_to_overwrite(Path(output), force)
 
 
+def make_folders(folder: Path) -> None:
+    """Makes `folder` and those above it where they are missing. Raises OSError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except RecursionError as error:  # mkdir calls itself for each folder above
+        raise OSError(errno.ENAMETOOLONG, "folders nested too deeply", str(folder)) from error
+
+
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Gives a temporary path with the same suffix in the same folder; moves it to `path` at the end.
@@ -51,7 +60,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         return
     aside = real.with_name(f".{real.stem}.{os.getpid()}{real.suffix}")
     try:
-        real.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(real.parent)
         yield aside
         os.replace(aside, real)
     except OSError as error:

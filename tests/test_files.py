@@ -111,3 +111,10 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
 def test_a_folder_is_no_name_for_a_file(tmp_path):
     with pytest.raises(OutputError, match="it is a folder"):
         files.refuse_to_overwrite(tmp_path, force=True)
+
+
+def test_folders_deeper_than_python_makes_them_are_refused_in_a_line(tmp_path):
+    path = tmp_path / ("x/" * 1500 + "out.txt")  # Path.mkdir calls itself for each missing folder
+    with pytest.raises(OutputError, match="folders nested too deeply"):
+        files.write_text(path, "text")
+    assert not list(tmp_path.iterdir())

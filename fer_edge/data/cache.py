@@ -72,7 +72,7 @@ def keep(key: str, dataset: Dataset) -> None:
     Raises OSError if the cache cannot be written; nothing of it is left then.
     """
     entry = _entry(key)
-    entry.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folders(entry.parent)
     _sweep(entry.parent)
     aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=entry.parent))
     try:
@@ -110,7 +110,7 @@ def note_key(source: Path, stat: list[object], newest_ns: int, key: str) -> None
     if time.time_ns() - newest_ns < 2_000_000_000 or noted_key(source, stat, newest_ns) == key:
         return
     note = _note(source)
-    note.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folders(note.parent)
     aside = note.with_suffix(f".{os.getpid()}")
     aside.write_text(json.dumps({"stat": stat, "key": key}))
     os.replace(aside, note)

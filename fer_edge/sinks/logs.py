@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import files
 from fer_edge.analysis import Face, FrameResult
 from fer_edge.errors import OutputError
 
@@ -53,7 +54,7 @@ class LineFile:
         self._path = path
         self._size = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folders(path.parent)
             self._file = sys.stdout.buffer if path == STDOUT else path.open("wb", buffering=0)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from error

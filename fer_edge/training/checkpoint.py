@@ -51,7 +51,7 @@ def _arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
 
 def save(folder: Path, model: keras.Model, state: State) -> None:
     """Writes the model's weights and optimiser, then the state, then removes what it superseded."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folders(folder)
     with files.written_aside(folder / f"epoch_{state.epochs:04}.npz") as aside:
         np.savez(aside, allow_pickle=False, **_arrays(model))
     if state.best == state.epochs - 1:
@@ -83,7 +83,10 @@ def load_state(folder: Path) -> State | None:
 def _weights(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
+            arrays = dict(stored)
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("not all in it are arrays")
+            return arrays
     except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy, each in its own way
         raise DataError(f"{path} cannot be read ({error}): remove {path.parent} to begin anew") from error
 

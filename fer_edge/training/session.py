@@ -34,7 +34,7 @@ from fer_edge.training.progress import TrainingProgress
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Holds `folder` against a second training. Raises OutputError where one runs already."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folders(folder)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

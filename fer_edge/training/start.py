@@ -1,5 +1,5 @@
 """What a training begins with: all that its recipe learns from, and the weights of a network that has learned
-already in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman et al. 2022).
+already in place of random ones (fine-tuning), or the mean of several (model soups, Wortsman et al. 2022).
 
 Loads no Keras by itself, so that what is missing is said before that.
 """

@@ -50,7 +50,7 @@ class Queue:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         optuna.logging.set_verbosity(logging.ERROR)
         self.folder = folder
-        (folder / "locks").mkdir(parents=True, exist_ok=True)
+        files.make_folders(folder / "locks")
         journal = (folder / "study.journal").resolve()
         with self._alone():
             _same_sweep(folder / "settings.json", settings)
