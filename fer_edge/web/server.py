@@ -15,6 +15,7 @@ from fer_edge.web.handler import Handler
 from fer_edge.web.slot import Slot
 
 MAX_VIEWERS = 4
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
 
 class PageServer(ThreadingHTTPServer):
@@ -52,7 +53,11 @@ class PageServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        host = f"[{self.access.host}]" if ":" in self.access.host else self.access.host
+        host = self.access.host
+        if host in EVERYWHERE:  # no address that a browser on another machine could open
+            host = socket.gethostname()
+        elif ":" in host:
+            host = f"[{host}]"
         token = f"?token={self.access.token}" if self.access.token else ""
         return f"http://{host}:{self.server_address[1]}/{token}"
 

@@ -164,3 +164,8 @@ def test_a_port_that_is_taken_is_said(serve):
     port = serve().server_address[1]
     with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
         PageServer(Access("127.0.0.1"), port, Slot(), Slot())
+
+
+def test_a_page_on_every_network_is_told_by_the_machine_s_name(serve):
+    server = serve(Access("0.0.0.0", TOKEN))
+    assert server.url == f"http://{socket.gethostname()}:{server.server_port}/?token={TOKEN}"

@@ -78,13 +78,15 @@ function drawChart() {
   const canvas = byId("chart");
   const pen = canvas.getContext("2d");
   const style = getComputedStyle(document.documentElement);
-  const left = 46, right = 8, top = 8, bottom = 24;
-  const width = canvas.width - left - right, height = canvas.height - top - bottom;
+  const left = 46, right = 8, top = 8, bottom = 20;
+  const width = canvas.clientWidth - left - right, height = canvas.clientHeight - top - bottom;
   const now = performance.now() / 1000;
   const x = (time) => left + width * (1 - (now - time) / SECONDS);
   const y = (share) => top + height * (1 - share);
-  pen.clearRect(0, 0, canvas.width, canvas.height);
-  pen.font = "16px system-ui, sans-serif";
+  canvas.width = canvas.clientWidth * devicePixelRatio;  // which clears it
+  canvas.height = canvas.clientHeight * devicePixelRatio;
+  pen.scale(devicePixelRatio, devicePixelRatio);
+  pen.font = "13px system-ui, sans-serif";
   pen.fillStyle = style.getPropertyValue("--quiet");
   pen.strokeStyle = style.getPropertyValue("--line");
   pen.lineWidth = 1;
@@ -93,10 +95,10 @@ function drawChart() {
     pen.moveTo(left, y(share));
     pen.lineTo(left + width, y(share));
     pen.stroke();
-    pen.fillText(percent(share), 0, y(share) + 6);
+    pen.fillText(percent(share), 0, y(share) + 5);
   }
-  for (const ago of [60, 45, 30, 15]) pen.fillText(`-${ago} s`, x(now - ago), canvas.height - 4);
-  pen.lineWidth = 2.5;
+  for (const ago of [60, 45, 30, 15]) pen.fillText(`-${ago} s`, x(now - ago), canvas.clientHeight - 3);
+  pen.lineWidth = 2;
   labels.forEach((_, i) => {
     pen.strokeStyle = colors[i];
     pen.beginPath();
