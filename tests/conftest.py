@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(os.environ.get("FER_EDGE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 
 def _beside(name: str) -> Path:
     path = SHARED / name
     if not path.exists():
-        pytest.skip(f"needs ../shared/{name}, which is not here")
+        pytest.skip(f"needs {path}, which is not here (FER_EDGE_SHARED names another folder)")
     return path
 
 

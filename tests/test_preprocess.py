@@ -18,12 +18,15 @@ def test_gray_of_a_gray_level_is_that_level_in_every_layout(shape):
 def test_gray_weighs_the_channels_as_bt601():
     frame = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
     assert to_gray(frame).tolist() == [[29, 150, 76]]  # 0.114, 0.587, 0.299 of 255
+    with_alpha = np.dstack([frame, np.full((1, 3), 7, np.uint8)])
+    assert to_gray(with_alpha).tolist() == [[29, 150, 76]]
+    assert (to_bgr(with_alpha) == frame).all()
 
 
 def test_16_bit_levels_keep_their_share_of_white():
-    frame = np.array([[0, 257, 32896, 65535]], np.uint16)
-    assert to_gray(frame).tolist() == [[0, 1, 128, 255]]
-    assert to_bgr(frame)[0, :, 1].tolist() == [0, 1, 128, 255]
+    frame = np.array([[0, 257, 32896, 60000, 65535]], np.uint16)
+    assert to_gray(frame).tolist() == [[0, 1, 128, 233, 255]]  # 60,000 / 65,535 of 255 is 233.46
+    assert to_bgr(frame)[0, :, 1].tolist() == [0, 1, 128, 233, 255]
 
 
 @pytest.mark.parametrize("frame", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8)])
@@ -51,12 +54,23 @@ def test_a_box_over_the_corner_repeats_the_border():
     assert (face[2:, 0] == gray[:6, 0]).all()
 
 
-def test_a_box_outside_is_an_error_and_not_an_empty_face():
-    with pytest.raises(ValueError, match="no pixel"):
-        crop_face(np.zeros((10, 10), np.uint8), (20, 20, 4, 4), (4, 4))
+@pytest.mark.parametrize("x", [20, 10, -4], ids=["far", "right of the last pixel", "left of the first"])
+def test_a_box_outside_is_an_error_and_not_an_empty_face(x):
+    gray = np.zeros((10, 10), np.uint8)
+    for box in ((x, 2, 4, 4), (2, x, 4, 4)):
+        with pytest.raises(ValueError, match="no pixel"):
+            crop_face(gray, box, (4, 4))
 
 
 def test_resize_averages_areas_and_leaves_the_right_size_alone():
-    face = np.array([[0, 100], [100, 200]], np.uint8)
-    assert resize_face(face, (1, 1)).tolist() == [[100]]
-    assert resize_face(face, (2, 2)) is face
+    face = np.array([[0, 30, 90, 9, 9, 9]] * 3, np.uint8)
+    assert resize_face(face, (1, 2)).tolist() == [
+        [40, 9]
+    ]  # every pixel counts, not the ones in the middle alone
+    assert resize_face(face, (3, 6)) is face
+
+
+def test_growing_draws_a_line_between_pixels():
+    """Centres of four pixels over two: at the first, a quarter and three quarters of the way, the second."""
+    face = np.array([[0, 100], [0, 100]], np.uint8)
+    assert resize_face(face, (4, 4)).tolist() == [[0, 25, 75, 100]] * 4

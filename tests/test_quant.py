@@ -18,6 +18,11 @@ def test_rounds_to_nearest_and_does_not_truncate():
     np.testing.assert_array_equal(tensor.quantize([0.74, 0.76, -0.74, -0.76]), [4, 5, 2, 1])
 
 
+def test_ties_go_to_the_even_step():
+    real = [0.25, 0.75, 1.25, -0.25, -0.75]  # 0.5, 1.5, 2.5, -0.5, -1.5 steps
+    np.testing.assert_array_equal(Quantization(0.5, 0, "int8").quantize(real), [0, 2, 2, 0, -2])
+
+
 @pytest.mark.parametrize(("dtype", "least", "greatest"), [("int8", -128, 127), ("uint8", 0, 255)])
 def test_clips_and_does_not_wrap_round(dtype, least, greatest):
     stored = Quantization(0.1, 0, dtype).quantize([-1e6, 1e6])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_edge.tracker import LEAD, Tracker, held_label, smooth
+from fer_edge.tracker import Tracker, held_label, smooth
 
 
 def p(*values):
@@ -28,8 +28,9 @@ def test_no_half_life_is_no_smoothing():
 
 
 def test_a_label_holds_until_another_is_clearly_ahead():
-    assert held_label(np.array([0.48, 0.52]), 0) == 0
-    assert held_label(np.array([0.5 - LEAD, 0.5 + LEAD]), 0) == 1
+    assert held_label(np.array([0.455, 0.545]), 0) == 0
+    assert held_label(np.array([0.445, 0.555]), 0) == 1
+    assert held_label(np.array([0.2, 0.36, 0.44]), 1) == 1
 
 
 def test_ids_follow_the_faces_when_their_order_changes():
@@ -46,12 +47,34 @@ def test_the_better_overlap_wins_and_the_other_face_is_new():
     assert [t.id for t in tracker.update(boxes, np.full((2, 2), 0.5, np.float32), 0.1)] == [2, 1]
 
 
+@pytest.mark.parametrize(("x", "same"), [(13, True), (14, False)])
+def test_a_face_that_jumped_is_another(x, same):
+    """Of 20 pixels, 7 and 6 in common: 7 / 33 is 0.21 of both together, 6 / 34 is 0.18."""
+    tracker, one = Tracker(), p(0.5, 0.5)[None]
+    tracker.update([(0, 0, 20, 20)], one, 0.0)
+    assert tracker.update([(x, 0, 20, 20)], one, 0.1)[0].id == (1 if same else 2)
+
+
+def test_a_face_that_moves_is_followed_step_by_step():
+    tracker, one = Tracker(), p(0.5, 0.5)[None]
+    tracks = [tracker.update([(10 * n, 0, 20, 20)], one, n * 0.9)[0] for n in range(5)]
+    assert {track.id for track in tracks} == {1}
+    assert tracks[-1].box_xywh == (40, 0, 20, 20)
+
+
+def test_without_smoothing_the_label_is_the_frames_own():
+    tracker, box = Tracker(half_life_s=0), (0, 0, 20, 20)
+    shares = [p(0.6, 0.4), p(0.49, 0.51), p(0.6, 0.4)]
+    assert [tracker.update([box], now[None], i / 30)[0].class_id for i, now in enumerate(shares)] == [0, 1, 0]
+
+
 def test_a_face_keeps_its_id_over_a_short_gap_and_loses_it_over_a_long_one():
     tracker, one = Tracker(), p(0.5, 0.5)[None]
     box = (0, 0, 20, 20)
     tracker.update([box], one, 0.0)
     assert tracker.update([box], one, 0.9)[0].id == 1
-    assert tracker.update([box], one, 2.0)[0].id == 2
+    assert tracker.update([box], one, 1.8)[0].id == 1  # counted from when it was seen last
+    assert tracker.update([box], one, 2.9)[0].id == 2
 
 
 def test_each_face_is_smoothed_on_its_own():
