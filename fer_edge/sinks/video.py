@@ -41,6 +41,7 @@ class SavedVideo:
         self._start_s = 0.0
         self._written = 0
         self._stopped: str | None = None
+        self._in_place = False
         self._stack = ExitStack()
         self._aside = self._stack.enter_context(files.written_aside(path))
 
@@ -60,22 +61,26 @@ class SavedVideo:
         """Raises OutputError if nothing playable came out or the disk stopped it."""
         if self._waiting:
             self._write_waiting()
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-            whole = _is_playable(self._aside)
-            if whole:
-                self._stack.close()
-            else:
-                self._give_up()
-                raise OutputError(f"{self._path} could not be closed as a playable video: is the disk full?")
-        else:
+        self._finish()
+        if not self._in_place:
             self._give_up()
         if self._stopped:
             raise OutputError(self._stopped)
 
+    def _finish(self) -> None:
+        """Closes the file, if there is one, and moves it into place, if it can be played."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        self._in_place = _is_playable(self._aside)
+        if self._in_place:
+            self._stack.close()
+        else:
+            self._stopped = f"{self._path} could not be closed as a playable video: is the disk full?"
+
     def _give_up(self) -> None:
-        """Leaves the stack as if by an error, so that the file is not moved into place."""
+        """Removes what is not in place: leaves the stack as if by an error."""
         self._aside.unlink(missing_ok=True)
         self._stack.pop_all()
 
@@ -87,7 +92,8 @@ class SavedVideo:
             measured = self._stated_fps
         self._fps = min(max(measured, 1.0), MOST_FPS)
         for time_s, picture in waiting:
-            self._put(time_s, picture)
+            if not self._stopped:
+                self._put(time_s, picture)
 
     def _put(self, time_s: float, picture: NDArray[np.uint8]) -> None:
         if self._writer is None:
@@ -120,6 +126,7 @@ class SavedVideo:
             return False
         self._stopped = f"the disk is full: {self._path} ends after {self._written} frames"
         console.warn(f"{self._stopped}; the run goes on without it")
+        self._finish()  # now: a log beside it may fill what is kept free for that
         return True
 
 

@@ -114,9 +114,23 @@ def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(tmp_path, monkey
     for i in range(9):
         sink.write(result(i / 10), picture(0, (48, 64)))
     assert capsys.readouterr().err.count("disk is full") == 1
+    # In place already: a log beside it may need the rest of the disk before the run ends.
+    assert len(read_back(tmp_path / "o.mp4")[1]) == 5
     with pytest.raises(OutputError, match="ends after 5 frames"):
         sink.close()
-    assert len(read_back(tmp_path / "o.mp4")[1]) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
+
+
+def test_a_disk_that_fills_up_among_a_live_source_s_first_frames_is_said_once(tmp_path, monkeypatch, capsys):
+    Disk = namedtuple("Disk", "f_bavail f_frsize")
+    monkeypatch.setattr(video.os, "statvfs", lambda path: Disk(1000, 1))
+    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
+    for i in range(20):
+        sink.write(result(i / 10), picture(0, (48, 64)))
+    assert capsys.readouterr().err.count("disk is full") == 1
+    with pytest.raises(OutputError):
+        sink.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_played_is_not_left_behind(tmp_path, monkeypatch):
