@@ -34,6 +34,16 @@ def models() -> list[Path]:
     return sorted(models_folder().glob("*.tflite"))
 
 
+def networks() -> list[Path]:
+    """The .keras files that ship, sorted by name."""
+    return sorted(models_folder().glob("*.keras"))
+
+
+def recipes(kind: str) -> list[Path]:
+    """The TOML files of `kind` (`train` or `convert`) that ship, sorted by name."""
+    return sorted(recipes_folder(kind).glob("*.toml"))
+
+
 def find_model(name_or_path: str) -> Path:
     """The file of a shipped model's name (`tuned_int8`), or `name_or_path` itself if it is a file.
 
@@ -47,8 +57,7 @@ def find_network(name_or_path: str) -> Path:
 
     Raises ModelError, with the nearest names, if there is neither, and for a converted file.
     """
-    found = sorted(models_folder().glob("*.keras"))
-    path = _find(name_or_path, found, "trained network", ModelError)
+    path = _find(name_or_path, networks(), "trained network", ModelError)
     if path.suffix == ".tflite":
         raise ModelError(f"{path} is a converted model: the .keras file that it was made from is needed")
     return path
@@ -59,8 +68,7 @@ def recipe(kind: str, name_or_path: str) -> Path:
 
     Raises UsageError, with the nearest names, if there is neither.
     """
-    found = sorted(recipes_folder(kind).glob("*.toml"))
-    return _find(name_or_path, found, f"{kind} recipe", UsageError)
+    return _find(name_or_path, recipes(kind), f"{kind} recipe", UsageError)
 
 
 def trusted_sha256() -> frozenset[str]:

@@ -1,7 +1,9 @@
 """How the process of a command ends."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,29 @@ def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(arguments, 
     assert done.returncode == code, done.stderr
     assert done.stdout.endswith("tidied up\n")
     assert "terminate" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["rep"], {"report"}),
+        (["run", "--head"], {"--headless"}),
+        (["run", "--model", "nano_i"], {"nano_int8"}),
+        (["bench", "nano_int8", "tuned_i"], {"tuned_int8"}),
+        (["train", "--recipe", "dem"], {"demo"}),
+        (["train", "--weights", "nan"], {"nano"}),
+        (["convert", "--target", "micro"], {"microcontroller"}),
+        (["bench", "nothing_of_that_name"], set()),  # files, by bash itself
+    ],
+    ids=" ".join,
+)
+def test_the_shell_completes_what_ships(words, offered):
+    environment = {
+        "COMP_WORDS": " ".join(["fer-edge", *words]),
+        "COMP_CWORD": str(len(words)),
+        "_FER_EDGE_COMPLETE": "complete_bash",
+        "PATH": os.environ["PATH"],
+    }
+    fer_edge = Path(sys.executable).with_name("fer-edge")
+    done = subprocess.run([fer_edge], capture_output=True, text=True, check=True, env=environment)
+    assert set(done.stdout.split()) == offered

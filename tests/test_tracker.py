@@ -68,6 +68,12 @@ def test_without_smoothing_the_label_is_the_frames_own():
     assert [tracker.update([box], now[None], i / 30)[0].class_id for i, now in enumerate(shares)] == [0, 1, 0]
 
 
+def test_of_two_faces_that_a_box_overlaps_the_nearer_goes_on():
+    tracker = Tracker()
+    tracker.update([(0, 0, 20, 20), (12, 0, 20, 20)], np.full((2, 2), 0.5, np.float32), 0.0)
+    assert tracker.update([(4, 0, 20, 20)], p(0.5, 0.5)[None], 0.1)[0].id == 1
+
+
 def test_a_face_keeps_its_id_over_a_short_gap_and_loses_it_over_a_long_one():
     tracker, one = Tracker(), p(0.5, 0.5)[None]
     box = (0, 0, 20, 20)

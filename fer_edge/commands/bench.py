@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 EXAMPLE = (
     "Example: fer-edge bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"
@@ -16,7 +16,9 @@ EXAMPLE = (
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Shipped models' names or .tflite files; default: all that ship.", metavar="[MODEL]..."
+        help="Shipped models' names or .tflite files; default: all that ship.",
+        metavar="[MODEL]...",
+        autocompletion=completion.models,
     ),
 ]
 Split = Annotated[

@@ -7,17 +7,25 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 EXAMPLE = "Example: fer-edge compare tuned_float32 tuned_int8 --target all --data fer2013.csv"
 
 Models = Annotated[
     list[str] | None,
-    typer.Argument(help="Shipped models' names or .tflite files; default: all that ship."),
+    typer.Argument(
+        help="Shipped models' names or .tflite files; default: all that ship.",
+        autocompletion=completion.models,
+    ),
 ]
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--target", metavar="NAME", help="microcontroller, ethos-u55-128, onnx, web or all."),
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="microcontroller, ethos-u55-128, onnx, web or all.",
+        autocompletion=completion.targets,
+    ),
 ]
 
 

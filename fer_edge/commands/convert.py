@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 from fer_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ Source = Annotated[
         help="A .keras file or a training run's folder; default: the newest of runs/, else the shipped one.",
     ),
 ]
-Recipe = Annotated[str, typer.Option("--recipe", help="Name of a shipped recipe, or a TOML file.")]
+Recipe = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        help="Name of a shipped recipe, or a TOML file.",
+        autocompletion=completion.convert_recipes,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +83,7 @@ def convert(
         typer.Option(
             metavar="NAME",
             help="microcontroller, ethos-u55-128 (and its kin), onnx, web; also of a .tflite MODEL as it is.",
+            autocompletion=completion.targets,
         ),
     ] = None,
     recipe: Recipe = "default",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.json"
 SHOWN = 20
@@ -29,7 +29,14 @@ Augmented = Annotated[
     Path | None,
     typer.Option("--augmented", metavar="FILE", help="Draw a recipe's augmentations into this picture."),
 ]
-Recipe = Annotated[str, typer.Option("--recipe", help="Whose augmentations: a name or a TOML file.")]
+Recipe = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        help="Whose augmentations: a name or a TOML file.",
+        autocompletion=completion.train_recipes,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -121,7 +128,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
             )
     across_splits = [across for across in summary["duplicates"]["across"] if across["rows"]]
     lines += [
-        f"{across['rows']:,} rows of {across['split']} are pixel for pixel in {across['of']}, "
+        f"of {across['split']}, pixel for pixel in {across['of']} too: {across['rows']:,}, "
         f"{across['other_label']:,} of them under another label"
         for across in across_splits
     ]

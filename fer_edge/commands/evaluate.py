@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 if TYPE_CHECKING:
     from fer_edge.evaluation import Selection
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
 
 Model = Annotated[
-    str, typer.Argument(help="A shipped model's name (tuned_int8), a .tflite or a .keras file.")
+    str,
+    typer.Argument(
+        help="A shipped model's name (tuned_int8), a .tflite or a .keras file.",
+        autocompletion=completion.models,
+    ),
 ]
 Split = Annotated[
     str | None,

@@ -7,15 +7,23 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 EXAMPLE = "Example: fer-edge inspect other.tflite --layers --target microcontroller"
 
-Model = Annotated[str, typer.Argument(help="A shipped model's name (tuned_int8) or a .tflite file.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A shipped model's name (tuned_int8) or a .tflite file.", autocompletion=completion.models
+    ),
+]
 Targets = Annotated[
     list[str] | None,
     typer.Option(
-        "--target", metavar="NAME", help="Also try microcontroller, ethos-u55-128, onnx, web or all."
+        "--target",
+        metavar="NAME",
+        help="Also try microcontroller, ethos-u55-128, onnx, web or all.",
+        autocompletion=completion.targets,
     ),
 ]
 Layers = Annotated[bool, typer.Option("--layers", help="Each layer, in place of a line an operator.")]

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from fer_edge.commands import completion
+
 OutputPath = Path | None
 
 Source = Annotated[
@@ -17,7 +19,15 @@ Source = Annotated[
     ),
 ]
 Camera = Annotated[str | None, Option("--camera", metavar="N", help="Camera: number, /dev path, or 'pi'.")]
-Model = Annotated[str | None, Option("--model", metavar="NAME|PATH", help="Shipped model or .tflite file.")]
+Model = Annotated[
+    str | None,
+    Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="Shipped model or .tflite file.",
+        autocompletion=completion.models,
+    ),
+]
 Card = Annotated[
     OutputPath, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
 ]

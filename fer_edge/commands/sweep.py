@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 EPILOG = (
     "Example: fer-edge sweep --data fer2013.csv --out runs/sweep. The same command again goes on after a "
@@ -28,7 +28,12 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the study, its trials and its results.")] = Path(
         "runs/sweep"
     ),
-    recipe: Annotated[str, typer.Option(help="What the trials vary: a recipe's name, or a file.")] = "paper",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="What the trials vary: a recipe's name, or a file.", autocompletion=completion.train_recipes
+        ),
+    ] = "paper",
     values: Annotated[
         str, typer.Option(help="table3 (as the paper planned), reported (its Tables 7 to 9) or both.")
     ] = "both",

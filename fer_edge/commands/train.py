@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import options
+from fer_edge.commands import completion, options
 
 EPILOG = (
     "Example: fer-edge train --recipe tuned --data fer2013.csv --out runs/tuned; then again with --resume."
 )
+
+INSTEAD = "In place of the recipe's."
 
 
 def register(app: typer.Typer) -> None:
@@ -22,20 +24,29 @@ def register(app: typer.Typer) -> None:
 def train(
     data: options.Data,
     *,
-    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a TOML file.")] = "tuned",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Name of a shipped recipe, or a TOML file.", autocompletion=completion.train_recipes
+        ),
+    ] = "tuned",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2)] = None,
-    dropout: Annotated[float | None, typer.Option(min=0, max=0.99)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help=INSTEAD)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help=INSTEAD)] = None,
+    dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help=INSTEAD)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help=INSTEAD)] = None,
     protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
     precision: options.Precision = "auto",
     votes: options.Votes = None,
     labels: options.Labels = None,
     teacher: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL", help="Learn its probabilities too; several: their mean."),
+        typer.Option(
+            metavar="MODEL",
+            help="Learn its probabilities too; several: their mean.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     weights: Annotated[
         list[str] | None,
@@ -43,6 +54,7 @@ def train(
             metavar="NAME|FILE",
             help="Start from the weights of a shipped network or a .keras file (its last layer may differ); "
             "several: their mean.",
+            autocompletion=completion.networks,
         ),
     ] = None,
     deterministic: Annotated[

@@ -126,11 +126,11 @@ def _compare(classes: dict[Path, dict[str, list[Path]]], path: str) -> None:
         known = names.labels_of(list(found))
         differences += [f"{folder.name}/ has {name} ({len(found[name])} pictures)"
                         for name in sorted(found) if known[name] is None]  # fmt: skip
-        differences += [f"{folder.name}/ lacks {LABELS[index]}"
-                        for index in range(len(LABELS)) if index not in known.values()]  # fmt: skip
+        lacking = [label for index, label in enumerate(LABELS) if index not in known.values()]
+        differences += [f"{folder.name}/ lacks {', '.join(lacking)}"] if lacking else []
     if differences:
         raise DataError(
-            f"{path}: the class folders are not the same seven everywhere: {'; '.join(differences)}; "
+            f"{path}: each split must have the same seven class folders: {'; '.join(differences)}; "
             f"expected in each {', '.join(LABELS)}"
         )
 

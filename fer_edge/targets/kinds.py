@@ -62,10 +62,15 @@ def parse(name: str) -> Target:
         return Target(Kind.ETHOS_U, DEFAULT_ACCELERATOR)
     if name in set(Kind):
         return Target(Kind(name))
-    known = (*Kind, *ACCELERATORS)
+    known = names()
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
     raise UsageError(f"there is no target {name!r}: {hint}")
+
+
+def names() -> tuple[str, ...]:
+    """All that `parse` takes."""
+    return (*Kind, *ACCELERATORS)
 
 
 def all_targets() -> tuple[Target, ...]:
