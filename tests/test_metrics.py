@@ -15,7 +15,9 @@ def test_confusion_matrix_rows_are_true_columns_predicted():
     assert cm.dtype == np.int64
 
 
-@pytest.mark.parametrize(("labels", "predicted"), [([0, 3], [0, 0]), ([0, 1], [-1, 0]), ([0], [0, 1])])
+@pytest.mark.parametrize(
+    ("labels", "predicted"), [([0, 3], [0, 0]), ([0, 1], [-1, 0]), ([0], [3]), ([0], [0, 1])]
+)
 def test_confusion_matrix_refuses_what_is_no_class(labels, predicted):
     with pytest.raises(ValueError):  # noqa: PT011
         metrics.confusion_matrix(np.array(labels), np.array(predicted), 3)

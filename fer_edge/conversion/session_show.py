@@ -14,7 +14,7 @@ def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
     pictures, compared = outputs[0].parity.pictures, outputs[0].parity.compared
     table = tables.new_table(f"against float32 in Keras on {pictures} pictures of {split}")
     table.add_column("format")
-    for heading in ("kB", "zip kB", "ops", "agreement %", "max diff", "mean diff", "accuracy %", "fp32 %"):
+    for heading in ("kB", "zip kB", "ops", "agree %", "max diff", "mean diff", "acc %", "fp32 %"):
         table.add_column(heading, justify="right")
     table.add_column("passed")
     for output in outputs:
@@ -29,9 +29,11 @@ def report(outputs: Sequence[Output], split: str, written: bool = True) -> None:
             f"{found.mean_abs_diff:.5f}",
             tables.percent(found.accuracy, 2),
             tables.percent(found.accuracy_fp32, 2),
-            str(output.path) if found.passed else "NO, not written" if written else "NO",
+            "yes" if found.passed else "NO",
         )
     tables.show(table)
+    for output in outputs if written else ():
+        console.say(f"{'wrote' if output.parity.passed else 'not written:'} {output.path}")
     if compared > pictures:
         console.say(
             f"agreement and differences are of {compared} pictures: {pictures} are few, and "

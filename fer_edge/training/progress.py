@@ -12,10 +12,10 @@ from fer_edge import console
 
 
 def line(row: dict[str, float], epochs: int) -> str:
-    """One finished epoch in one line."""
+    """One finished epoch in one line of at most 80 columns."""
     return (
-        f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.4f}  "
-        f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  "
+        f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
+        f"val loss {row['val_loss']:.3f} acc {row['val_accuracy']:.3f}  "
         f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
     )
 

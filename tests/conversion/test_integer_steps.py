@@ -132,6 +132,11 @@ def test_rounding_with_compensation_loses_less_than_rounding_alone() -> None:
     assert np.array_equal(alone, np.rint(weights / scales[:, None]))  # inputs that do not go together
 
 
+def test_rounded_weights_stay_between_127_and_its_negative() -> None:
+    rounded = rounding.rounded_weights(np.array([[-1.4], [1.4]]), np.array([0.01, 0.01]), np.eye(1))
+    assert rounded.tolist() == [[-127], [127]]
+
+
 def test_constants_stand_for_the_weights_that_they_were_made_from() -> None:
     keras = source.import_keras()
     from keras import layers

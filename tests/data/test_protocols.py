@@ -45,6 +45,21 @@ def test_paper_needs_the_official_splits(table):
     assert data.protocol_splits(read, "holdout").name == "holdout"
 
 
+def test_a_small_class_gives_one_row(dataset):
+    """Two rows of each class: a tenth is none, and one is held out all the same; the second has to stay."""
+    split = with_held_out(dataset.part("Training"), seed=0).split
+    assert np.bincount(split).tolist() == [7, 0, 7]
+
+
+def test_a_sample_is_drawn_without_repetition_in_the_sources_order(dataset):
+    for seed in range(5):
+        ids = dataset.sample(25, seed).ids
+        assert len(ids) == 25
+        assert (np.diff(ids) > 0).all()
+    assert (dataset.sample(10, 0).ids != dataset.sample(10, 1).ids).any()
+    assert dataset.sample(28, 0) is dataset
+
+
 def test_a_class_of_one_row_stays_in_training(dataset):
     alone = with_held_out(dataset.rows(np.arange(7)), seed=0)
     assert (alone.split == 0).all()

@@ -83,6 +83,7 @@ BAD = {
     "no values": ("2,,Training", "0 pixel values instead of 2304"),
     "256": (f"2,{GOOD.rsplit(' ', 1)[0]} 256,Training", "pixel value 256, not 0 to 255"),
     "wraps to 10": (f"2,{GOOD.rsplit(' ', 1)[0]} 65546,Training", "pixel value 65546, not 0 to 255"),
+    "four figures": (f"2,{GOOD.rsplit(' ', 1)[0]} 1070,Training", "pixel value 1070, not 0 to 255"),
     "negative": (f"2,{GOOD.rsplit(' ', 1)[0]} -1,Training", "pixel value '-1'"),
     "a word": (f"2,{GOOD.rsplit(' ', 1)[0]} abc,Training", "pixel value 'abc'"),
     "a fraction": (f"2,{GOOD.rsplit(' ', 1)[0]} 0.5,Training", "pixel value '0.5'"),
@@ -180,6 +181,31 @@ def test_without_usage_tenths_are_held_out(table):
 def test_pixels_round_trip(pattern, gap):
     values = (list(pattern) * 2304)[:2304]
     assert parse_pixels(gap.join(map(str, values)).encode()).tolist() == values
+
+
+def test_neighbours_of_few_figures_are_not_joined():
+    values = [1, 5, 23, 4, 156, 7, 0, 10] * 288
+    assert parse_pixels(" ".join(map(str, values)).encode()).tolist() == values
+
+
+@pytest.mark.parametrize("n", [7, 8, 9])
+def test_no_row_is_lost_where_a_chunk_ends(table, monkeypatch, n):
+    monkeypatch.setattr("fer_edge.data.rows._CHUNK", 4)
+    read = data.load(str(table(plain_rows(n))))
+    np.testing.assert_array_equal(read.images, [face(row) for row in range(1, n + 1)])
+
+
+def test_usage_may_be_the_first_column(table):
+    rows = [",".join(reversed(row.split(","))) for row in plain_rows()]
+    read = data.load(str(table(rows, header="Usage,pixels,emotion")))
+    assert read.protocol == "official"
+    assert np.bincount(read.split).tolist() == [14, 7, 7]
+
+
+def test_the_hash_tells_other_splits_apart(table):
+    plain = data.load(str(table(plain_rows())))
+    other = data.load(str(table([row.replace("PublicTest", "PrivateTest") for row in plain_rows()])))
+    assert other.sha256 != plain.sha256
 
 
 def test_leading_zeros_are_numbers():

@@ -53,6 +53,13 @@ def test_usual_spellings(tree, classes, labels):
         assert read.labels[row] == label
 
 
+@pytest.mark.parametrize("name", ["validation", "valid", "val", "Val"])
+def test_of_three_folders_the_validation_is_chosen_on(tree, name):
+    read = data.load(str(tree({"train": CLASSES, name: CLASSES, "testing": CLASSES})))
+    chosen_on = data.protocol_splits(read, "holdout").validation
+    np.testing.assert_array_equal(chosen_on.images[0], face(15))  # the first after the 14 of train/
+
+
 def test_numbers_from_1_are_not_guessed(tree):
     classes = tuple("1234567")
     with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\)"):
