@@ -77,7 +77,8 @@ def test_one_tie_in_a_small_set_is_no_failure_two_are() -> None:
     [(50, 0.99, 2), (56, 0.99, 2), (56, 0.98, 3), (1000, 0.99, 10), (1000, 0.9, 100)],
 )
 def test_of_few_pictures_more_than_chance_must_differ(pictures: int, limit: float, differing: int) -> None:
-    # by hand: of 50, each differing with 1 %, at most 1 differ in 91 % of cases, at most 2 in 99 %; of 56, each differing with 1 %, at most 1 differ in 89 % of cases, at most 2 in 98 %
+    # by hand: of 50, each differing with 1 %, at most 1 differ in 91 % of cases, at most 2 in 99 %;
+    # of 56, at most 1 in 89 %, at most 2 in 98 %
     true = np.arange(pictures) % 7
     limits = Thresholds(**{**vars(LOOSE), "agreement": limit})
     for changed, passes in ((differing, True), (differing + 1, False)):
