@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files, metrics
 from fer_edge.errors import MissingExtraError
+from fer_edge.spec import LABELS
 from fer_edge.tables import new_table, percent, show
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ text states other figures): its test set, PublicTest, is part of its validation 
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
-    """Prints a metrics.json value: accuracy with its interval, classes, matrix, and the paper's figures."""
+    """Prints a metrics.json value: accuracy with its interval, classes, matrix, and the paper's figures where it is
+    FER-2013 under its own labels."""
     cm = np.array(result["confusion_matrix"])
     n, right = result["data"]["n"], int(np.trace(cm))
     low, high = metrics.wilson_interval(right, n)
@@ -31,8 +33,9 @@ def show_evaluation(result: dict[str, Any]) -> None:
     console.say("")
     show(confusion_table(cm, list(result["per_class"])))
     console.say("")
-    show(comparison_table(result))
-    console.say("")
+    if result["data"]["protocol"] != "holdout" and tuple(result["per_class"]) == LABELS:
+        show(comparison_table(result))
+        console.say("")
     console.say(
         f"accuracy {percent(result['accuracy'], 2)} % ({right} of {n}; 95 % interval {percent(low)} to "
         f"{percent(high)}), macro F1 {percent(result['macro_f1'], 2)} %"

@@ -54,6 +54,19 @@ def test_printed_figures(result, capsys):
     assert all(ord(letter) < 128 for letter in text)  # no frames where there is no terminal
 
 
+@pytest.mark.parametrize("other", ["pictures", "labels"])
+def test_the_paper_s_figures_stand_beside_its_own_data_only(result, other, capsys):
+    if other == "pictures":
+        result["data"]["protocol"] = "holdout"
+    else:
+        result["per_class"] = {label.upper(): row for label, row in result["per_class"].items()}
+    console.reserve_stdout(None)
+    report.show_evaluation(result)
+    out = capsys.readouterr().out
+    assert "accuracy 50.55 %" in out
+    assert "69.8" not in out
+
+
 def test_tables_fit_80_columns(result):
     out = io.StringIO()
     terminal = Console(file=out, width=80)
