@@ -24,8 +24,10 @@ text states other figures): its test set, PublicTest, is part of its validation 
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
-    """Prints a metrics.json value: accuracy with its interval, classes, matrix, and the paper's figures where it is
-    FER-2013 under its own labels."""
+    """Prints a metrics.json value: accuracy with its interval, classes, matrix.
+
+    Beside FER-2013 under its own labels the paper's figures too.
+    """
     cm = np.array(result["confusion_matrix"])
     n, right = result["data"]["n"], int(np.trace(cm))
     low, high = metrics.wilson_interval(right, n)
