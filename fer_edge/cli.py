@@ -93,14 +93,15 @@ def _leave_at_once(code: object) -> None:
 def main() -> None:
     """Entry point of the console command; never returns."""
     try:
-        _called()
+        invoke()
     except SystemExit as end:
         if any(thread.daemon for thread in threading.enumerate()):
             _leave_at_once(end.code)
         raise
 
 
-def _called() -> None:
+def invoke() -> None:
+    """The command that sys.argv names, in a process that goes on after it. Raises SystemExit."""
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

@@ -18,7 +18,7 @@ def fer_edge(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["fer-edge", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.invoke()
         shown = capsys.readouterr()
         return ended.value.code or 0, shown.out, shown.err
 

@@ -177,7 +177,7 @@ def _run(words: list[str], out: io.StringIO, errors: io.StringIO) -> int:
         _without_the_work(),
     ):
         try:
-            cli.main()
+            cli.invoke()
         except SystemExit as end:
             return int(end.code or 0) if not isinstance(end.code, str) else 1
     return 0
