@@ -15,7 +15,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "train/recipes").glob("*.toml"))
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_shipped_recipes_read_and_survive_a_round_trip(path, tmp_path):
     recipe = recipes.read(path)
-    assert recipe.name == path.stem.split("_")[0]  # a second training makes the same model
+    assert f"{path.stem}_".startswith(f"{recipe.name}_")  # a second training makes the same model
     copy = tmp_path / "copy.toml"
     copy.write_text(recipes.to_toml(recipe))
     assert recipes.read(copy) == recipe
