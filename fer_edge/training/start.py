@@ -63,7 +63,7 @@ def opened(names_or_paths: Sequence[str | Path]) -> Start:
 
     paths = [shipped.find_network(str(name)) for name in names_or_paths]
     networks = [[x.get_weights() for x in keras_files.load(path).layers if x.weights] for path in paths]
-    shapes = [[w.shape for layer in network for w in layer] for network in networks]
+    shapes = [[[w.shape for w in layer] for layer in network] for network in networks]
     for path, other in zip(paths, shapes, strict=True):
         if other != shapes[0]:
             raise ModelError(f"{path} is not of the network that {paths[0]} is: they have no mean")

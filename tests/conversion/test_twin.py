@@ -36,8 +36,8 @@ def _interpreted(flatbuffer: bytes) -> np.ndarray:
 def test_the_twin_gives_what_the_interpreter_gives(made: integer.Made) -> None:
     twin = Twin(made.flatbuffer, made.calibrated)
     got, wanted = np.asarray(twin(BATCH)), _interpreted(made.flatbuffer)
-    # The kernels round once more, inside, and not alike on every processor: single values differ by a step of
-    # a hidden tensor; on average by less than one of an int8 output.
+    # The kernels round once more, inside: single values differ by a step of a hidden tensor, the logits' in
+    # full_integer among them. How much that is depends on the network, which each machine trains for itself.
     assert np.abs(got - wanted).mean() < (1 / 256 if _takes_int8(made.flatbuffer) else 0.003)
     assert np.abs(np.asarray(twin.teacher(BATCH)) - _interpreted(made.calibrated)).max() < 1e-4
     assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.95
