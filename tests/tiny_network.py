@@ -17,12 +17,12 @@ class Silent:
         pass
 
 
-def tiny(dropout, classes=7, batch_norm=keras.layers.BatchNormalization):
+def tiny(dropout, classes=7, made_of=keras.layers):
     """A convolution, batch normalisation, dropout, a dense layer; as networks.NETWORKS' own."""
     face = keras.Input((48, 48, 1))
     x = keras.layers.Rescaling(1 / 127.5, -1.0)(face)
-    x = keras.layers.Conv2D(4, 3, strides=4)(x)
-    x = keras.layers.ReLU()(batch_norm()(x))
+    x = made_of.Conv2D(4, 3, strides=4)(x)
+    x = keras.layers.ReLU()(made_of.BatchNormalization()(x))
     x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.Dense(classes)(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(face, keras.layers.Softmax(dtype="float32")(x))

@@ -27,59 +27,59 @@ from fer_edge.training import batches, device, fit, networks, recipes, residual
 RECIPES = Path(__file__).parent / "recipes"
 
 
-def bottleneck(x: Any, inner: int, norm: Callable[[], Any]) -> Any:
-    y = residual.convolution(x, inner, norm, side=1)
-    y = residual.convolution(y, inner, norm)
-    y = residual.convolution(y, x.shape[-1], norm, side=1, relu=False)
+def bottleneck(x: Any, inner: int, made_of: Any) -> Any:
+    y = residual.convolution(x, inner, made_of, side=1)
+    y = residual.convolution(y, inner, made_of)
+    y = residual.convolution(y, x.shape[-1], made_of, side=1, relu=False)
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def separable(x: Any, channels: int, norm: Callable[[], Any], relu: bool = True) -> Any:
+def separable(x: Any, channels: int, made_of: Any, relu: bool = True) -> Any:
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
-    return residual.convolution(layers.ReLU()(norm()(x)), channels, norm, side=1, relu=relu)
+    return residual.convolution(layers.ReLU()(made_of.BatchNormalization()(x)), channels, made_of, side=1, relu=relu)
 
 
-def separable_block(x: Any, norm: Callable[[], Any]) -> Any:
+def separable_block(x: Any, made_of: Any) -> Any:
     channels = x.shape[-1]
-    y = separable(separable(x, channels, norm), channels, norm, relu=False)
+    y = separable(separable(x, channels, made_of), channels, made_of, relu=False)
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def basic(x: Any, norm: Callable[[], Any]) -> Any:
+def basic(x: Any, made_of: Any) -> Any:
     """`edge`'s shape, 72 channels wide at 6 px."""
-    return residual.features(x, (32, 64, 72), norm)
+    return residual.features(x, (32, 64, 72), made_of)
 
 
-def bottlenecks(x: Any, norm: Callable[[], Any]) -> Any:
-    x = residual.convolution(x, 24, norm)
-    x = residual.block(residual.convolution(x, 32, norm, stride=2), norm)
+def bottlenecks(x: Any, made_of: Any) -> Any:
+    x = residual.convolution(x, 24, made_of)
+    x = residual.block(residual.convolution(x, 32, made_of, stride=2), made_of)
     for channels, inner, count in ((96, 32, 3), (128, 48, 2)):
-        x = residual.convolution(x, channels, norm, stride=2)
+        x = residual.convolution(x, channels, made_of, stride=2)
         for _ in range(count):
-            x = bottleneck(x, inner, norm)
+            x = bottleneck(x, inner, made_of)
     return layers.GlobalAveragePooling2D()(x)
 
 
-def separable_late(x: Any, norm: Callable[[], Any]) -> Any:
+def separable_late(x: Any, made_of: Any) -> Any:
     """`nano`'s shape to 12 px, then separable convolutions of 96 channels."""
-    x = residual.block(residual.convolution(x, 16, norm, side=5, stride=2), norm)
-    x = residual.block(residual.convolution(layers.MaxPooling2D(2)(x), 32, norm), norm)
-    x = separable_block(separable(layers.MaxPooling2D(2)(x), 96, norm), norm)
+    x = residual.block(residual.convolution(x, 16, made_of, side=5, stride=2), made_of)
+    x = residual.block(residual.convolution(layers.MaxPooling2D(2)(x), 32, made_of), made_of)
+    x = separable_block(separable(layers.MaxPooling2D(2)(x), 96, made_of), made_of)
     return layers.GlobalAveragePooling2D()(x)
 
 
-def separable_early(x: Any, norm: Callable[[], Any]) -> Any:
-    x = residual.block(residual.convolution(x, 24, norm, side=5, stride=2), norm)
+def separable_early(x: Any, made_of: Any) -> Any:
+    x = residual.block(residual.convolution(x, 24, made_of, side=5, stride=2), made_of)
     for channels, count in ((64, 2), (72, 1)):
-        x = separable(layers.MaxPooling2D(2)(x), channels, norm)
+        x = separable(layers.MaxPooling2D(2)(x), channels, made_of)
         for _ in range(count):
-            x = separable_block(x, norm)
+            x = separable_block(x, made_of)
     return layers.GlobalAveragePooling2D()(x)
 
 
-def network(features: Callable[..., Any], dropout: float, classes: int, batch_norm: Any) -> keras.Model:
+def network(features: Callable[..., Any], dropout: float, classes: int, made_of: Any) -> keras.Model:
     inputs = keras.Input((48, 48, 1), name="face")
-    x = layers.Dropout(dropout)(features(networks.normalisation()(inputs), batch_norm))
+    x = layers.Dropout(dropout)(features(networks.normalisation()(inputs), made_of))
     x = layers.Dense(classes, name="logits")(x)
     return keras.Model(inputs, layers.Softmax(dtype="float32")(x))
 

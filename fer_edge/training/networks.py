@@ -26,20 +26,16 @@ def normalisation() -> Any:
     return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalisation")
 
 
-def batch_normalisation() -> Any:
-    """Keras' layer; on PyTorch the same layer computed by one fused kernel (see torch_layers)."""
+def fastest_layers() -> Any:
+    """What `made_of` takes: keras.layers; on PyTorch the same layers computed by its kernels."""
     if keras.backend.backend() == "torch":
-        from fer_edge.training.torch_layers import FusedBatchNormalization
+        from fer_edge.training import torch_layers
 
-        return FusedBatchNormalization()
-    return layers.BatchNormalization()
+        return torch_layers
+    return layers
 
 
-def paper(
-    dropout: float = 0.6,
-    classes: int = len(LABELS),
-    batch_norm: Callable[[], Any] = layers.BatchNormalization,
-) -> keras.Model:
+def paper(dropout: float = 0.6, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
     """Table 2 of Ihsan et al.: 642,935 parameters, 641,463 trainable, 71.6 M multiply-accumulates.
 
     'Padding = 1' with kernels of 7 and 5 cannot be one pixel and keep the size, which the table's sizes
@@ -50,14 +46,14 @@ def paper(
     x = normalisation()(x)
     for filters, side in PAPER_STAGES:
         for _ in range(2):
-            x = layers.Conv2D(filters, side, padding="same")(x)
-            x = batch_norm()(x)
+            x = made_of.Conv2D(filters, side, padding="same")(x)
+            x = made_of.BatchNormalization()(x)
         x = layers.ReLU()(x)
-        x = layers.MaxPooling2D(2)(x)
+        x = made_of.MaxPooling2D(2)(x)
         x = layers.Dropout(dropout)(x)
-    x = layers.Conv2D(256, 3, padding="same")(x)
-    x = batch_norm()(x)
-    x = layers.Conv2D(classes, 3, padding="same")(x)
+    x = made_of.Conv2D(256, 3, padding="same")(x)
+    x = made_of.BatchNormalization()(x)
+    x = made_of.Conv2D(classes, 3, padding="same")(x)
     x = layers.GlobalMaxPooling2D(name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, x, name="paper")
@@ -67,11 +63,11 @@ def residual_network(
     name: str,
     dropout: float = 0.1,
     classes: int = len(LABELS),
-    batch_norm: Callable[[], Any] = layers.BatchNormalization,
+    made_of: Any = layers,
 ) -> keras.Model:
     """Our own networks, `name` of residual.WIDTHS; dropout: fraction 0..1 of the features."""
     inputs = keras.Input(INPUT_SHAPE, name="face")
-    x = residual.features(normalisation()(inputs), residual.WIDTHS[name], batch_norm)
+    x = residual.features(normalisation()(inputs), residual.WIDTHS[name], made_of)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(classes, name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)
@@ -84,16 +80,12 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {
 }
 
 
-def build(
-    network: str,
-    dropout: float,
-    classes: int = len(LABELS),
-    batch_norm: Callable[[], Any] = layers.BatchNormalization,
-) -> keras.Model:
-    """The network of that name, freshly initialised. Raises UsageError for an unknown name."""
+def build(network: str, dropout: float, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
+    """The network of that name, freshly initialised. made_of: where Conv2D, BatchNormalization and
+    MaxPooling2D come from. Raises UsageError for an unknown name."""
     if network not in NETWORKS:
         raise UsageError(f"no network {network!r}: there are {', '.join(NETWORKS)}")
-    return NETWORKS[network](dropout=dropout, classes=classes, batch_norm=batch_norm)
+    return NETWORKS[network](dropout=dropout, classes=classes, made_of=made_of)
 
 
 def multiply_accumulates(model: keras.Model) -> int:

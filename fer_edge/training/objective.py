@@ -67,7 +67,7 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
 
     Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0.
     """
-    network = networks.build(recipe.network, recipe.dropout, classes, networks.batch_normalisation)
+    network = networks.build(recipe.network, recipe.dropout, classes, networks.fastest_layers())
     logits = network.layers[-2].output
     trainee = keras.Model(network.input, _with_votes(network, logits) if recipe.votes_weight else logits)
 
@@ -95,7 +95,7 @@ def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32
     """
     network, trainee = compiled(recipe, classes)
     trainee.set_weights(weights)
-    votes = networks.build(recipe.network, recipe.dropout, len(ferplus.LABELS), networks.batch_normalisation)
+    votes = networks.build(recipe.network, recipe.dropout, len(ferplus.LABELS), networks.fastest_layers())
     head = _head(network)
     if not isinstance(head, layers.Dense):
         return None

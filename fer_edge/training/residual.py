@@ -7,40 +7,39 @@ logits insensitive to single quantised values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import layers
 
-WIDTHS = {"edge": (32, 64, 80), "nano": (16, 32, 32), "large": (48, 96, 120)}
-"""Channels at 24, 12 and 6 pixels; most work at 24 and 12. nano: for microcontrollers, large: a teacher."""
+WIDTHS = {"edge": (32, 64, 80), "nano": (16, 32, 32), "large": (48, 96, 120), "wide": (64, 128, 256)}
+"""Channels at 24, 12 and 6 pixels; most work at 24 and 12. nano: for microcontrollers, large, wide: teachers."""
 
 
 def convolution(
-    x: Any, channels: int, batch_norm: Callable[[], Any], *, side: int = 3, stride: int = 1, relu: bool = True
+    x: Any, channels: int, made_of: Any, *, side: int = 3, stride: int = 1, relu: bool = True
 ) -> Any:
     """Convolution without bias, batch normalisation and, unless told, ReLU."""
-    x = layers.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
-    x = batch_norm()(x)
+    x = made_of.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
+    x = made_of.BatchNormalization()(x)
     return layers.ReLU()(x) if relu else x
 
 
-def block(x: Any, batch_norm: Callable[[], Any]) -> Any:
+def block(x: Any, made_of: Any) -> Any:
     """A basic block: two convolutions added to their input, which has as many channels."""
     channels = x.shape[-1]
-    y = convolution(x, channels, batch_norm)
-    y = convolution(y, channels, batch_norm, relu=False)
+    y = convolution(x, channels, made_of)
+    y = convolution(y, channels, made_of, relu=False)
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def features(x: Any, widths: tuple[int, ...], batch_norm: Callable[[], Any]) -> Any:
+def features(x: Any, widths: tuple[int, ...], made_of: Any) -> Any:
     """Features (N, widths[-1]) of normalised faces (N, 48, 48, 1).
 
     The first convolution, 5x5, halves the size: at 48 pixels a channel costs four times what it does at
     24 and brings the least. Max pooling halves it before each further width.
     """
-    x = block(convolution(x, widths[0], batch_norm, side=5, stride=2), batch_norm)
+    x = block(convolution(x, widths[0], made_of, side=5, stride=2), made_of)
     for channels in widths[1:]:
-        x = layers.MaxPooling2D(2)(x)
-        x = block(convolution(x, channels, batch_norm), batch_norm)
+        x = made_of.MaxPooling2D(2)(x)
+        x = block(convolution(x, channels, made_of), made_of)
     return layers.GlobalAveragePooling2D(name="features")(x)
