@@ -36,7 +36,9 @@ def bottleneck(x: Any, inner: int, made_of: Any) -> Any:
 
 def separable(x: Any, channels: int, made_of: Any, relu: bool = True) -> Any:
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
-    return residual.convolution(layers.ReLU()(made_of.BatchNormalization()(x)), channels, made_of, side=1, relu=relu)
+    return residual.convolution(
+        layers.ReLU()(made_of.BatchNormalization()(x)), channels, made_of, side=1, relu=relu
+    )
 
 
 def separable_block(x: Any, made_of: Any) -> Any:

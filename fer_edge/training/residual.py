@@ -12,7 +12,8 @@ from typing import Any
 from keras import layers
 
 WIDTHS = {"edge": (32, 64, 80), "nano": (16, 32, 32), "large": (48, 96, 120), "wide": (64, 128, 256)}
-"""Channels at 24, 12 and 6 pixels; most work at 24 and 12. nano: for microcontrollers, large, wide: teachers."""
+"""Channels at 24, 12 and 6 pixels; most work at 24 and 12. nano is for microcontrollers, large and wide are
+teachers."""
 
 
 def convolution(

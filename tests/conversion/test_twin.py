@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_edge import keras_files
 from fer_edge.conversion import explaining, explaining_show, integer, recipes, reference, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.network import Network
@@ -33,13 +34,18 @@ def _interpreted(flatbuffer: bytes) -> np.ndarray:
     return np.concatenate([values for (values,) in net.run(FACES, list(net.shown.outputs))])
 
 
-def test_the_twin_gives_what_the_interpreter_gives(made: integer.Made) -> None:
+@pytest.mark.parametrize("format_", [Format.INT8, Format.FULL_INTEGER])
+def test_the_twin_gives_what_the_interpreter_gives(
+    format_: Format, chosen: Calibration, recipe: recipes.Recipe
+) -> None:
+    """On nano as it ships, since a network trained here differs from machine to machine."""
+    nano = keras_files.load(Path(__file__).resolve().parents[2] / "models" / "nano.keras")
+    made = integer.made(nano, format_, chosen.faces, recipe)
     twin = Twin(made.flatbuffer, made.calibrated)
-    got, wanted = np.asarray(twin(BATCH)), _interpreted(made.flatbuffer)
-    # The kernels round once more, inside: single values differ by a step of a hidden tensor, the logits' in
-    # full_integer among them. How much that is depends on the network, which each machine trains for itself.
-    assert np.abs(got - wanted).mean() < (1 / 256 if _takes_int8(made.flatbuffer) else 0.003)
-    assert np.abs(np.asarray(twin.teacher(BATCH)) - _interpreted(made.calibrated)).max() < 1e-4
+    got, wanted, in_float = np.asarray(twin(BATCH)), *map(_interpreted, (made.flatbuffer, made.calibrated))
+    # The kernels round once more, inside: single values differ by a step of a hidden tensor.
+    assert np.abs(got - wanted).mean() < min(0.003, 0.7 * np.abs(in_float - wanted).mean())
+    assert np.abs(np.asarray(twin.teacher(BATCH)) - in_float).max() < 1e-4
     assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() > 0.95
 
 

@@ -50,7 +50,7 @@ assert len(ours) == len(keras_own) > 1
 n = 6 * side * side
 for k, (one, two) in enumerate(zip(ours, keras_own)):
     one, two = one.numpy(), two.numpy()
-    if name == "normalisation" and k == len(ours) - 1:  # the variance's estimate without bias, as PyTorch has it
+    if name == "normalisation" and k == len(ours) - 1:  # PyTorch's estimate of the variance has no bias
         two = 0.99 + (two - 0.99) * n / (n - 1)
     assert one.shape == two.shape
     np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
