@@ -80,10 +80,9 @@ def trusted_sha256() -> frozenset[str]:
     return frozenset(line.split(maxsplit=1)[0].lower() for line in text.splitlines() if line.strip())
 
 
-def is_trusted(path: Path) -> bool:
-    """Whether the file at `path` is, byte for byte, one that ships."""
-    hashes = trusted_sha256()
-    return bool(hashes) and files.sha256(path) in hashes
+def ships(data: bytes) -> bool:
+    """Whether a file's content is, byte for byte, that of a model that ships."""
+    return files.sha256_of(data) in trusted_sha256()
 
 
 def _first_folder(installed: Path, checkout: Path) -> Path:

@@ -27,7 +27,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "sha256": files.sha256_of(data),
         "bytes": len(data),
         "compressed_bytes": modelfile.compressed_bytes(data),
-        "ships": files.sha256_of(data) in shipped.trusted_sha256(),
+        "ships": shipped.ships(data),
         "subgraphs": len(parts),
         "inputs": [_end(parts[0].tensors[n]) for n in parts[0].inputs],
         "outputs": [_end(parts[0].tensors[n]) for n in parts[0].outputs],
