@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, as pytes
 
 from doc_tables import put
 
-from fuzz.harness import FINDS, OUTCOMES, Tally, generated, tried, work
+from fuzz.harness import FINDS, OUTCOMES, Tally, generated, tried_apart, work
 from fuzz.kinds import KINDS, PROBE
 
 
@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="at most, for each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
+    parser.add_argument("--jobs", type=int, default=1, help="inputs tried at a time")
     parser.add_argument("--keep", action="store_true", help=f"write what is found to {FINDS.name}/")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into docs/hardening.md")
     parser.add_argument("--work", metavar="KIND", help=argparse.SUPPRESS)
@@ -50,7 +51,7 @@ def main() -> int:
     failed = False
     for name in asked.kinds or KINDS:
         numbers = [str(n) for n in range(asked.first, asked.first + asked.inputs)]
-        tally = tried(KINDS[name], numbers, asked.seed, time.monotonic() + asked.seconds)
+        tally = tried_apart(KINDS[name], numbers, asked.seed, time.monotonic() + asked.seconds, asked.jobs)
         counts = " | ".join(f"{tally.counts[outcome]:,}" for outcome in OUTCOMES)
         table.append(f"| {name} | {tally.tried:,} | {counts} | {tally.seconds:.0f} |")
         print(table[-1], flush=True)

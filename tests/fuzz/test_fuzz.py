@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import DataError
-from fuzz.harness import FINDS, generated, tried
+from fuzz.harness import FINDS, generated, tried, tried_apart
 from fuzz.kinds import KINDS, PROBE
 from fuzz.mutation import damaged, reshaped
 from fuzz.tree_kinds import read_tree
@@ -43,14 +43,15 @@ def test_what_was_found_once_stays_mended(name):
     assert tally.tried == len(paths)
 
 
-def test_the_harness_sees_each_fault_and_goes_on(tmp_path):
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_harness_sees_each_fault_and_goes_on(tmp_path, jobs):
     names = []
     for n, data in enumerate([b"fine", b"die", b"refuse", b"wait", b"raise", b"two lines", b"fine"]):
         names.append(str(tmp_path / str(n)))
         (tmp_path / str(n)).write_bytes(data)
-    tally = tried(PROBE, names)
+    tally = tried_apart(PROBE, names, jobs=jobs)
     assert dict(tally.counts) == {"taken": 2, "crash": 1, "refused": 1, "hang": 1, "fault": 2}
-    assert [(name, outcome) for name, outcome, _ in tally.faults] == [
+    assert sorted((name, outcome) for name, outcome, _ in tally.faults) == [
         (names[1], "crash"), (names[3], "hang"), (names[4], "fault"), (names[5], "fault"),
     ]  # fmt: skip
 
