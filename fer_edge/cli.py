@@ -45,6 +45,9 @@ def application(modules: Iterable[str] = MODULES) -> typer.Typer:
         epilog="--debug anywhere shows the traceback of an error.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode="rich"
+        if sys.stdout.isatty() and sys.stderr.isatty()
+        else None,  # frames are for eyes
         context_settings={"help_option_names": ["-h", "--help"]},
         callback=_options,
     )

@@ -65,3 +65,19 @@ def test_the_shell_completes_what_ships(words, offered):
     fer_edge = Path(sys.executable).with_name("fer-edge")
     done = subprocess.run([fer_edge], capture_output=True, text=True, check=True, env=environment)
     assert set(done.stdout.split()) == offered
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-h"], ["train", "-h"], ["bogus"], ["train", "--bogus"], ["run", "--every", "0"]]
+)
+def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", "from fer_edge.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert "Usage: " in said
+    assert said.isascii(), said
+    assert "\x1b" not in said
