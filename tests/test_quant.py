@@ -45,3 +45,11 @@ def test_unquantised_tensors_keep_real_values():
     np.testing.assert_array_equal(Quantization(0.0, 0, "float32").quantize([0.3]), np.float32([0.3]))
     np.testing.assert_array_equal(Quantization(0.0, 0, "uint8").quantize([0.6, 254.4, 300.0]), [1, 254, 255])
     np.testing.assert_array_equal(Quantization(0.0, 0, "uint8").dequantize(np.uint8([7])), [7.0])
+
+
+def test_the_smallest_scale_is_one_and_no_scale_is_none():
+    tiny = Quantization(1e-30, 3, "int8")
+    assert tiny.quantized
+    assert tiny.dequantize(np.int8([5]))[0] == pytest.approx(2e-30)
+    np.testing.assert_array_equal(tiny.quantize([2e-30]), [5])
+    assert not Quantization(0.0, 0, "int8").quantized

@@ -29,6 +29,14 @@ def test_interval_of_equal_values_is_that_value(values):
     assert intervals.of_median_within(np.array(values), block=10) == (3.0, 3.0)
 
 
+@pytest.mark.parametrize(("inferences", "drawn"), [(80, 8), (89, 8), (79, 79)])
+def test_blocks_are_drawn_where_there_are_eight_of_them(inferences, drawn, monkeypatch):
+    counts, times_drawn = [], intervals._times_drawn
+    monkeypatch.setattr(intervals, "_times_drawn", lambda n, *rest: counts.append(n) or times_drawn(n, *rest))
+    intervals.of_median_within(np.arange(float(inferences)), block=10)
+    assert counts == [drawn]
+
+
 def test_interval_of_a_difference_holds_the_difference_of_the_medians():
     """Both rise and fall together by far more than they differ: drawn together, that cancels."""
     rng = np.random.default_rng(0)

@@ -132,6 +132,16 @@ def test_rounding_with_compensation_loses_less_than_rounding_alone() -> None:
     assert np.array_equal(alone, np.rint(weights / scales[:, None]))  # inputs that do not go together
 
 
+@pytest.mark.parametrize(
+    ("together", "rounded"),
+    [(0.0, [0, 0]), (1.0, [0, 1]), (-1.0, [0, 0])],  # 0.3 lost: nobody's, the next one's 0.6, or its 0.0
+)
+def test_what_a_weight_loses_goes_to_the_inputs_that_go_with_it(together: float, rounded: list[int]) -> None:
+    covariance = np.array([[1.0, together], [together, 1.0]])
+    given = rounding.rounded_weights(np.array([[0.3, 0.3]]), np.ones(1), covariance)
+    np.testing.assert_array_equal(given, [rounded])
+
+
 def test_rounded_weights_stay_between_127_and_its_negative() -> None:
     rounded = rounding.rounded_weights(np.array([[-1.4], [1.4]]), np.array([0.01, 0.01]), np.eye(1))
     assert rounded.tolist() == [[-127], [127]]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_edge.conversion.parity import Parity, check_probabilities, compare
+from fer_edge.conversion.parity import Parity, _loss, check_probabilities, compare
 from fer_edge.conversion.recipes import Thresholds
 from fer_edge.errors import DataError, ModelError
 
@@ -119,6 +119,15 @@ def test_a_loss_that_chance_explains_is_none() -> None:
     assert _compare(now, before, true, limits).passed
     now[12:39] = 1  # 39 changed sides, 15 more lost: over two sigma, 12.5
     assert _compare(now, before, true, limits).failures == ("loses 15.00% of accuracy, 2.00% allowed",)
+
+
+def test_what_is_lost_may_be_as_much_as_allowed_and_as_chance_and_no_more() -> None:
+    everywhere, right = np.ones(1000, bool), np.ones(1000, bool)
+    for lost, counted in ((10, 0), (11, 11)):  # 1 % of 1000 allowed; two sigma of 11 are 6.6
+        assert _loss(np.arange(1000) >= lost, right, everywhere, 0.01) == counted
+    for lost, counted in ((12, 0), (13, 13 - 4)):  # with 4 won: 16 changed sides, two sigma are exactly 8
+        now, before = np.arange(1000) >= lost, np.arange(1000) < 996
+        assert _loss(now, before, everywhere, 0.001) == counted
 
 
 def test_values_that_are_no_numbers_fail() -> None:

@@ -41,6 +41,9 @@ def test_train_and_test_alone_hold_a_tenth_out(tree):
     ("classes", "labels"),
     [
         (OTHER_SPELLINGS, range(7)),
+        (("anger", "Disgust", "fearful", "Joy", "sad", "surprise", "neutrality"), range(7)),
+        (("angry", "disgust", "scared", "happy", "sad", "surprise", "neutral"), range(7)),
+        (("angry", "disgust", "Afraid", "happy", "sad", "surprise", "neutral"), range(7)),
         (tuple("0123456"), range(7)),
         (("0_angry", "1_disgust", "2_fear", "3_happy", "4_sad", "5_surprise", "6_neutral"), range(7)),
     ],
