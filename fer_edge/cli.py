@@ -45,15 +45,18 @@ def application(modules: Iterable[str] = MODULES) -> typer.Typer:
         epilog="--debug anywhere shows the traceback of an error.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich"
-        if sys.stdout.isatty() and sys.stderr.isatty()
-        else None,  # frames are for eyes
+        rich_markup_mode="rich" if _seen_by_eyes() else None,
         context_settings={"help_option_names": ["-h", "--help"]},
         callback=_options,
     )
     for module in modules:
         importlib.import_module(f"fer_edge.commands.{module}").register(app)
     return app
+
+
+def _seen_by_eyes() -> bool:
+    """Whether all output goes to terminals; a closed stream is None."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
 
 
 def _needed() -> Iterable[str]:

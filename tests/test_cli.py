@@ -81,3 +81,9 @@ def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(arguments):
     assert "Usage: " in said
     assert said.isascii(), said
     assert "\x1b" not in said
+
+
+def test_a_closed_output_is_no_fault():
+    command = f"'{sys.executable}' -c 'from fer_edge.cli import main; main()' doctor >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
