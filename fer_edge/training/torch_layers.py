@@ -1,7 +1,7 @@
 """Keras' layers computed by PyTorch's own kernels, for training on the `torch` backend of Keras.
 
 Keras composes batch normalisation of a dozen elementwise operations there, and copies maps from one order of
-memory to another round each convolution and pooling: half of an epoch on a CPU. The weights are those of
+memory to another round each convolution and pooling. The weights are those of
 Keras' layers of the same names; a model that is saved is rebuilt with these.
 """
 
