@@ -11,9 +11,20 @@ from typing import Any
 
 from keras import layers
 
-WIDTHS = {"edge": (32, 64, 80), "nano": (16, 32, 32), "large": (48, 96, 120), "wide": (64, 128, 256)}
-"""Channels at 24, 12 and 6 pixels; most work at 24 and 12. nano is for microcontrollers, large and wide are
-teachers."""
+WIDTHS = {
+    "edge": (32, 64, 80),
+    "nano": (16, 32, 32),
+    "large": (48, 96, 120),
+    "wide": (64, 128, 256),
+    "whole": (16, 32, 64, 84),
+    "deep": (24, 64, 128, 256),
+}
+"""Channels at 24, 12 and 6 pixels, of four at 48 too; most work at 24 and 12. nano is for microcontrollers;
+large, wide and deep are teachers; whole is edge that first looks at all 48 pixels."""
+
+BLOCKS_AT_48_PX = {"deep": 1}
+
+SIDES = (48, 24, 12, 6)
 
 
 def convolution(
@@ -33,13 +44,19 @@ def block(x: Any, made_of: Any) -> Any:
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def features(x: Any, widths: tuple[int, ...], made_of: Any) -> Any:
+def features(x: Any, widths: tuple[int, ...], made_of: Any, blocks_at_48_px: int = 0) -> Any:
     """Features (N, widths[-1]) of normalised faces (N, 48, 48, 1).
 
-    The first convolution, 5x5, halves the size: at 48 pixels a channel costs four times what it does at
-    24 and brings the least. Max pooling halves it before each further width.
+    Of three widths, the first convolution, 5x5, halves the size: at 48 pixels a channel costs four times
+    what it does at 24 and brings the least. Of four, it is 3x3 and keeps it. Max pooling halves it before
+    each further width.
     """
-    x = block(convolution(x, widths[0], made_of, side=5, stride=2), made_of)
+    if len(widths) == len(SIDES):
+        x = convolution(x, widths[0], made_of)
+        for _ in range(blocks_at_48_px):
+            x = block(x, made_of)
+    else:
+        x = block(convolution(x, widths[0], made_of, side=5, stride=2), made_of)
     for channels in widths[1:]:
         x = made_of.MaxPooling2D(2)(x)
         x = block(convolution(x, channels, made_of), made_of)
