@@ -11,6 +11,7 @@ from pathlib import Path
 from fer_edge import machine
 from fer_edge.errors import FerEdgeError
 from fer_edge.findings import Finding, Status
+from fer_edge.sources import v4l2
 
 HOT_C = 75.0  # a Raspberry Pi lowers its clock from 80 degrees on
 
@@ -28,17 +29,16 @@ def temperature_c(root: Path = Path("/sys/class/thermal")) -> float | None:
 
 def cameras() -> Iterable[Finding]:
     """Cameras that the system lists, and whether this user may open them."""
-    devices = sorted(Path("/dev").glob("video*"))
-    denied = [str(device) for device in devices if not os.access(device, os.R_OK | os.W_OK)]
+    devices = v4l2.cameras()
+    denied = [str(device.path) for device in devices if not os.access(device.path, os.R_OK | os.W_OK)]
     if denied:
         advice = "sudo usermod -aG video $USER, then log in again"
         yield Finding("cameras", Status.NOTE, f"no right to use {', '.join(denied)}", advice)
     elif devices:
         yield Finding("cameras", Status.OK, ", ".join(map(str, devices)))
     elif sys.platform.startswith("linux"):
-        yield Finding(
-            "cameras", Status.NOTE, "no /dev/video*", "plug one in; videos and pictures work without"
-        )
+        advice = "plug one in; videos and pictures work without"
+        yield Finding("cameras", Status.NOTE, "no /dev/video* gives pictures", advice)
     else:
         yield Finding(
             "cameras", Status.NOTE, "cannot be listed on this system", "try fer-edge run --camera 0"

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from fer_edge.analysis import Frame
 from fer_edge.errors import SourceError
 from fer_edge.opencv import cv2
+from fer_edge.sources import v4l2
 from fer_edge.sources.video import plausible_fps
 
 PI_CAMERA = "pi"
 PI_SIZE, PI_FPS = (640, 480), 30.0
 
 
-def camera_devices() -> list[Path]:
-    """The video devices of a Linux machine; empty elsewhere."""
-    return sorted(Path("/dev").glob("video*"), key=lambda path: (len(path.name), path.name))
+def _cameras_here() -> str:
+    return f"cameras here: {', '.join(map(str, v4l2.cameras())) or 'none'}"
 
 
 class Camera:
@@ -42,10 +42,11 @@ class Camera:
         linux = sys.platform.startswith("linux")
         device = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
         if linux and not device.exists():
-            there = ", ".join(str(path) for path in camera_devices()) or "none"
-            raise SourceError(f"{self.name} is not there ({device} is missing; video devices here: {there})")
+            raise SourceError(f"{self.name} is not there ({device} is missing; {_cameras_here()})")
         video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not video.isOpened():
+            if linux and v4l2.described(device).gives_pictures is False:
+                raise SourceError(f"{self.name} is no camera: {device} gives no pictures ({_cameras_here()})")
             raise SourceError(
                 f"{self.name} cannot be opened: it is absent, another program uses it, or you lack the "
                 "right to (sudo usermod -aG video $USER); a Raspberry Pi camera module needs --camera pi"

@@ -27,6 +27,12 @@ def test_an_absent_camera_is_named_by_its_index():
         Camera(93).open()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux")
+def test_a_device_that_is_no_camera_is_told_so():
+    with pytest.raises(SourceError, match=r"camera /dev/null is no camera: .* gives no pictures"):
+        Camera("/dev/null").open()
+
+
 def test_the_pi_camera_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(SourceError, match="apt install python3-picamera2"):
