@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,15 @@ PI_SIZE, PI_FPS = (640, 480), 30.0
 
 def _cameras_here() -> str:
     return f"cameras here: {', '.join(map(str, v4l2.cameras())) or 'none'}"
+
+
+def _why_closed(device: Path) -> str:
+    """Why a device that is there cannot be opened."""
+    if v4l2.described(device).gives_pictures is False:
+        return f"is no camera: {device} gives no pictures ({_cameras_here()})"
+    if not os.access(device, os.R_OK | os.W_OK):
+        return "cannot be opened: you lack the right to (sudo usermod -aG video $USER, then log in again)"
+    return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 
 class Camera:
@@ -45,11 +55,8 @@ class Camera:
             raise SourceError(f"{self.name} is not there ({device} is missing; {_cameras_here()})")
         video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not video.isOpened():
-            if linux and v4l2.described(device).gives_pictures is False:
-                raise SourceError(f"{self.name} is no camera: {device} gives no pictures ({_cameras_here()})")
             raise SourceError(
-                f"{self.name} cannot be opened: it is absent, another program uses it, or you lack the "
-                "right to (sudo usermod -aG video $USER); a Raspberry Pi camera module needs --camera pi"
+                f"{self.name} {_why_closed(device) if linux else 'cannot be opened: is it there?'}"
             )
         # A queue inside the driver would hand out old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)

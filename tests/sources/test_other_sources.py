@@ -4,6 +4,7 @@ import io
 import sys
 import threading
 import types
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from loop_fakes import FakeCapture
 
 from fer_edge.errors import SourceError, UsageError
+from fer_edge.sources import v4l2
 from fer_edge.sources.camera import Camera, PiCamera
 from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.opening import make_capture, open_unless
@@ -30,6 +32,18 @@ def test_an_absent_camera_is_named_by_its_index():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux")
 def test_a_device_that_is_no_camera_is_told_so():
     with pytest.raises(SourceError, match=r"camera /dev/null is no camera: .* gives no pictures"):
+        Camera("/dev/null").open()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux")
+@pytest.mark.parametrize(
+    ("has_right", "why"), [(False, "you lack the right to"), (True, "another program uses it")]
+)
+def test_a_camera_that_cannot_be_opened_says_why(monkeypatch, has_right, why):
+    device = v4l2.Device(Path("/dev/null"), "", gives_pictures=None)
+    monkeypatch.setattr(v4l2, "described", lambda path: device)
+    monkeypatch.setattr("os.access", lambda path, mode: has_right)
+    with pytest.raises(SourceError, match=why):
         Camera("/dev/null").open()
 
 
