@@ -1,6 +1,6 @@
-"""A small network of the paper's kind, right on most drawn faces, whose weights lie beside this file.
+"""A small network of the paper's kind, right on most drawn faces: tiny_trained.keras, beside this file.
 
-They are kept since a training comes out otherwise on each machine, and so would what the tests measure.
+It is kept since a training comes out otherwise on each machine, and so would what the tests measure.
 `python tests/tiny_trained.py` trains it again, within seconds.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_edge.conversion import source
 
-WEIGHTS = Path(__file__).with_suffix(".npz")
+FILE = Path(__file__).with_suffix(".keras")
 
 
 def untrained() -> Any:
@@ -36,16 +36,8 @@ def untrained() -> Any:
     return keras.Model(inputs, layers.Softmax()(x), name="tiny")
 
 
-def trained() -> Any:
-    """The same with its weights."""
-    model = untrained()
-    with np.load(WEIGHTS) as held:
-        model.set_weights([held[name] for name in held.files])
-    return model
-
-
 def train() -> None:
-    """Writes the weights."""
+    """Writes the file."""
     from fer_edge.data import drawn_faces
 
     keras, model = source.import_keras(), untrained()
@@ -55,7 +47,9 @@ def train() -> None:
     model.compile(keras.optimizers.Adam(rate), keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
     wanted = np.eye(7, dtype=np.float32)[labels]
     model.fit(images[..., None].astype(np.float32), wanted, batch_size=batch, epochs=epochs, verbose=2)
-    np.savez(WEIGHTS, **{f"{n:02}": weights for n, weights in enumerate(model.get_weights())})
+    plain = untrained()  # without the optimiser
+    plain.set_weights(model.get_weights())
+    plain.save(FILE)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,7 @@ def faces() -> Dataset:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .keras file, right on most drawn faces."""
-    path = tmp_path_factory.mktemp("tiny") / "tiny.keras"
-    tiny_trained.trained().save(path)
-    return path
+    return Path(shutil.copy(tiny_trained.FILE, tmp_path_factory.mktemp("tiny") / "tiny.keras"))
 
 
 @pytest.fixture(scope="session")
