@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,10 +29,10 @@ def temperature_c(root: Path = Path("/sys/class/thermal")) -> float | None:
 def cameras() -> Iterable[Finding]:
     """Cameras that the system lists, and whether this user may open them."""
     devices = v4l2.cameras()
-    denied = [str(device.path) for device in devices if not os.access(device.path, os.R_OK | os.W_OK)]
+    denied = [str(device.path) for device in devices if not device.may_be_used()]
     if denied:
-        advice = "sudo usermod -aG video $USER, then log in again"
-        yield Finding("cameras", Status.NOTE, f"no right to use {', '.join(denied)}", advice)
+        said = f"no right to use {', '.join(denied)}"
+        yield Finding("cameras", Status.NOTE, said, v4l2.HOW_TO_GET_THE_RIGHT)
     elif devices:
         yield Finding("cameras", Status.OK, ", ".join(map(str, devices)))
     elif sys.platform.startswith("linux"):

@@ -42,7 +42,7 @@ def train() -> None:
 
     keras, model = source.import_keras(), untrained()
     images, labels = drawn_faces(1400, seed=1)
-    epochs, batch = 12, 50
+    epochs, batch = 24, 50
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(images) // batch)
     model.compile(keras.optimizers.Adam(rate), keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
     wanted = np.eye(7, dtype=np.float32)[labels]

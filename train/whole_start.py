@@ -17,7 +17,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from fer_edge.data import load
-from fer_edge.training import networks
+from fer_edge.training import networks, start
 
 STEPS, BATCH = 900, 64
 STEM_CONVOLUTIONS = {"edge": 1, "whole": 2}  # to 24 px
@@ -30,8 +30,7 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     asked = parser.parse_args()
     edge, whole = networks.build("edge", 0.0), networks.build("whole", 0.0)
-    weights = [keras.models.load_model(path, compile=False).get_weights() for path in asked.edges]
-    edge.set_weights([np.mean(same, axis=0) for same in zip(*weights, strict=True)])
+    start.opened(asked.edges).give(edge)
     for old, new in zip(after_stem(edge), after_stem(whole), strict=True):
         new.set_weights([widened(*pair) for pair in zip(old.get_weights(), new.get_weights(), strict=True)])
     imitate(stem(edge), stem(whole), load(asked.data).part("Training").images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -24,12 +23,13 @@ def _cameras_here() -> str:
     return f"cameras here: {', '.join(map(str, v4l2.cameras())) or 'none'}"
 
 
-def _why_closed(device: Path) -> str:
+def _why_closed(path: Path) -> str:
     """Why a device that is there cannot be opened."""
-    if v4l2.described(device).gives_pictures is False:
-        return f"is no camera: {device} gives no pictures ({_cameras_here()})"
-    if not os.access(device, os.R_OK | os.W_OK):
-        return "cannot be opened: you lack the right to (sudo usermod -aG video $USER, then log in again)"
+    device = v4l2.described(path)
+    if device.gives_pictures is False:
+        return f"is no camera: {path} gives no pictures ({_cameras_here()})"
+    if not device.may_be_used():
+        return f"cannot be opened: you lack the right to ({v4l2.HOW_TO_GET_THE_RIGHT})"
     return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 

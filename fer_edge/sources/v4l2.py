@@ -13,6 +13,7 @@ QUERYCAP = 0x80685600  # VIDIOC_QUERYCAP: _IOR('V', 0, struct v4l2_capability)
 CAPABILITY = struct.Struct("=16s32s32sIII12x")  # driver, card, bus, version, of all nodes, of this one
 CAPTURES = 0x00000001 | 0x00001000  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE_MPLANE
 OF_THIS_NODE = 0x80000000  # V4L2_CAP_DEVICE_CAPS
+HOW_TO_GET_THE_RIGHT = "sudo usermod -aG video $USER, then log in again"
 MAY_NOT_ASK = (errno.EACCES, errno.EPERM, errno.EBUSY)
 
 
@@ -22,6 +23,10 @@ class Device(NamedTuple):
     path: Path
     card: str
     gives_pictures: bool | None
+
+    def may_be_used(self) -> bool:
+        """Whether this user has the right to."""
+        return os.access(self.path, os.R_OK | os.W_OK)
 
     def __str__(self) -> str:
         return f"{self.path} ({self.card})" if self.card else str(self.path)

@@ -67,9 +67,8 @@ def residual_network(
 ) -> keras.Model:
     """Our own networks, `name` of residual.WIDTHS; dropout: fraction 0..1 of the features."""
     inputs = keras.Input(INPUT_SHAPE, name="face")
-    x = residual.features(
-        normalisation()(inputs), residual.WIDTHS[name], made_of, residual.BLOCKS_AT_48_PX.get(name, 0)
-    )
+    first_block = name not in residual.BARE_AT_48_PX
+    x = residual.features(normalisation()(inputs), residual.WIDTHS[name], made_of, first_block)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(classes, name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)

@@ -22,9 +22,7 @@ WIDTHS = {
 """Channels at 24, 12 and 6 pixels, of four at 48 too; most work at 24 and 12. nano is for microcontrollers;
 large, wide and deep are teachers; whole is edge that first looks at all 48 pixels."""
 
-BLOCKS_AT_48_PX = {"deep": 1}
-
-SIDES = (48, 24, 12, 6)
+BARE_AT_48_PX = ("whole",)  # no block there
 
 
 def convolution(
@@ -44,19 +42,17 @@ def block(x: Any, made_of: Any) -> Any:
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def features(x: Any, widths: tuple[int, ...], made_of: Any, blocks_at_48_px: int = 0) -> Any:
+def features(x: Any, widths: tuple[int, ...], made_of: Any, first_block: bool = True) -> Any:
     """Features (N, widths[-1]) of normalised faces (N, 48, 48, 1).
 
     Of three widths, the first convolution, 5x5, halves the size: at 48 pixels a channel costs four times
     what it does at 24 and brings the least. Of four, it is 3x3 and keeps it. Max pooling halves it before
-    each further width.
+    each further width, and a block follows each; first_block: the first width too.
     """
-    if len(widths) == len(SIDES):
-        x = convolution(x, widths[0], made_of)
-        for _ in range(blocks_at_48_px):
-            x = block(x, made_of)
-    else:
-        x = block(convolution(x, widths[0], made_of, side=5, stride=2), made_of)
+    side, stride = (5, 2) if len(widths) == 3 else (3, 1)
+    x = convolution(x, widths[0], made_of, side=side, stride=stride)
+    if first_block:
+        x = block(x, made_of)
     for channels in widths[1:]:
         x = made_of.MaxPooling2D(2)(x)
         x = block(convolution(x, channels, made_of), made_of)

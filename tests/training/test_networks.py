@@ -58,14 +58,20 @@ def test_edge_and_nano_keep_their_limits():
     assert nano.count_params() <= 60_000
 
 
-def test_edge_parameters_by_hand():
-    def conv(side, given, made):  # kernel, then batch normalisation's four values a channel
-        return side * side * given * made + 4 * made
+def convolution(side, given, made):  # kernel, then batch normalisation's four values a channel
+    return side * side * given * made + 4 * made
 
-    stage1 = conv(5, 1, 32) + 2 * conv(3, 32, 32)
-    stage2 = conv(3, 32, 64) + 2 * conv(3, 64, 64)
-    stage3 = conv(3, 64, 80) + 2 * conv(3, 80, 80)
-    assert networks.build("edge", 0.1).count_params() == stage1 + stage2 + stage3 + 81 * 7
+
+def width(given, made):  # a convolution and a block
+    return convolution(3, given, made) + 2 * convolution(3, made, made)
+
+
+def test_parameters_by_hand():
+    edge = convolution(5, 1, 32) + 2 * convolution(3, 32, 32) + width(32, 64) + width(64, 80) + 81 * 7
+    whole = convolution(3, 1, 16) + width(16, 32) + width(32, 64) + width(64, 84) + 85 * 7
+    deep = width(1, 24) + width(24, 64) + width(64, 128) + width(128, 256) + 257 * 7
+    for name, parameters in (("edge", edge), ("whole", whole), ("deep", deep)):
+        assert networks.build(name, 0.1).count_params() == parameters
 
 
 def test_each_convolution_has_its_own_activation_or_joins_one():
