@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from fer_edge.opencv import cv2
 from fer_edge.training.recipes import Augmentation
 
+CHANGES = ("rotation", "shift along x", "shift along y", "zoom", "flip")
+"""Figure 6 of the paper, (a) to (e)."""
+
 
 def affine(
     side: int, turn_deg: float, shift: tuple[float, float], zoom: float, flip: bool
@@ -76,6 +79,13 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))
     zoom = rng.uniform(how.zoom_min, how.zoom_max, (count,))
     flip = how.flip & (rng.random((count,)) < 0.5)
+    if how.one_change:
+        change = rng.integers(0, len(CHANGES), count)
+        turn[change != CHANGES.index("rotation")] = 0
+        shift[change != CHANGES.index("shift along x"), 0] = 0
+        shift[change != CHANGES.index("shift along y"), 1] = 0
+        zoom[change != CHANGES.index("zoom")] = 1
+        flip = how.flip & (change == CHANGES.index("flip"))
     tables = _levels(how, rng, count)
     erase = rng.random((count,)) < how.erase_probability
     out = np.empty_like(faces)

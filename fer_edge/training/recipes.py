@@ -26,8 +26,12 @@ class Augmentation:
     gamma_probability, gamma_max: exponent 1 / gamma_max..gamma_max, even on a log scale;
     blur_probability, blur_sigma: Gaussian of 0..blur_sigma pixels; noise_probability, noise_sigma:
     Gaussian of 0..noise_sigma gray levels, each pixel by itself.
+
+    one_change: each picture gets one of rotation, shift along x, shift along y, zoom and flip, each as likely
+    as the others, and keeps its own framing otherwise (the paper's Figure 6 and "five variants").
     """
 
+    one_change: bool = False
     rotation_deg: float = 0.0
     shift_px: float = 0.0
     zoom_min: float = 1.0
@@ -73,7 +77,8 @@ class Recipe:
     """One training, whole. Defaults are plain; recipes/*.toml hold what is used.
 
     schedule `plateau`: learning_rate until the validation loss has not improved for
-    patience / 4 epochs, then a tenth, and so on; stops after `patience` epochs without improvement.
+    patience / 4 epochs, then a tenth, and so on, never below learning_rate_floor; stops after `patience`
+    epochs without improvement.
     `one_cycle`: a rise over warmup_fraction of all steps, then half a cosine down to 0; no early stop.
     weight_decay: decoupled, times the learning rate (Loshchilov & Hutter 2019).
     balance_classes: weighs each class by all / (classes x its count) to this power; 0 weighs all the same, 1
@@ -93,6 +98,7 @@ class Recipe:
     dropout: float = 0.6
     optimizer: str = "adam"
     learning_rate: float = 1e-3
+    learning_rate_floor: float = 0.0
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: str = "plateau"
@@ -117,6 +123,7 @@ class Recipe:
             "batch_size must be at least 2": self.batch_size >= 2,
             "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
             "learning_rate must be above 0": self.learning_rate > 0,
+            "learning_rate_floor must lie in 0..learning_rate": 0 <= self.learning_rate_floor <= self.learning_rate,
             "patience must be at least 1": self.patience >= 1,
             "votes_weight must be at least 0": self.votes_weight >= 0,
             "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,

@@ -36,7 +36,8 @@ def learning_rate(recipe: Recipe, step: int, steps: int, losses: Sequence[float]
     """The rate of step `step` (from 0) of `steps` in all; `losses`: validation losses so far."""
     if recipe.schedule == "plateau":
         quarter = max(1, recipe.patience // 4)
-        return recipe.learning_rate * plateau_factor(losses, quarter)
+        rate = recipe.learning_rate * plateau_factor(losses, quarter)
+        return max(rate, recipe.learning_rate_floor)
     rise = max(1, round(recipe.warmup_fraction * steps))
     if step < rise:
         return recipe.learning_rate * (0.04 + 0.96 * step / rise)
