@@ -19,11 +19,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fer_edge import console, machine, shipped
+from fer_edge import console, machine
 from fer_edge.bench import parts
 from fer_edge.bench.output import BUSY
 from fer_edge.bench.sheets import Sheet, ms
 from fer_edge.bench.watch import Watch, is_busy
+from fer_edge.model import shipped
 
 ROUNDS, WARMUP = 3, 50
 ROUNDING_MS = 0.005

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import interpreter, machine, shipped
+from fer_edge import machine
 from fer_edge.conversion import calibration, export, integer, recipes, source
 from fer_edge.data import load
+from fer_edge.model import interpreter, shipped
 from fer_edge.spec import Format
 
 RUNS = 500

@@ -16,8 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fer_edge import predictors, shipped
 from fer_edge.bench.accuracy import split_name
+from fer_edge.evaluation import predictors
+from fer_edge.model import shipped
 from fer_edge.spec import Format, are_of_fer2013
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fer_edge.analysis import Face
     from fer_edge.api import analyze
-    from fer_edge.classifier import Classifier
     from fer_edge.errors import FerEdgeError
+    from fer_edge.model.classifier import Classifier
     from fer_edge.spec import LABELS
+    from fer_edge.vision.analysis import Face
 
 __version__ = "0.1.0"
 
@@ -21,8 +21,8 @@ __all__ = ["LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analy
 
 _HOMES = {
     "LABELS": "spec",
-    "Classifier": "classifier",
-    "Face": "analysis",
+    "Classifier": "model.classifier",
+    "Face": "vision.analysis",
     "FerEdgeError": "errors",
     "analyze": "api",
 }

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import shipped
-from fer_edge.analysis import Analyser, Face, Frame
-from fer_edge.classifier import Classifier
-from fer_edge.detector import make_detector
 from fer_edge.errors import SourceError
-from fer_edge.preprocess import to_bgr
+from fer_edge.model import shipped
+from fer_edge.model.classifier import Classifier
 from fer_edge.sources.pictures import read_picture
+from fer_edge.vision.analysis import Analyser, Face, Frame
+from fer_edge.vision.crop import to_bgr
+from fer_edge.vision.detector import make_detector
 
 _lock = threading.Lock()  # neither OpenCV's cascade nor the interpreter bears two threads at once
 

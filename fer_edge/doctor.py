@@ -7,9 +7,10 @@ import importlib.util
 import platform
 from collections.abc import Callable, Iterable
 
-from fer_edge import __version__, hardware, interpreter, shipped
+from fer_edge import __version__, hardware
 from fer_edge.errors import FerEdgeError
 from fer_edge.findings import Finding, Status
+from fer_edge.model import interpreter, shipped
 
 OPENCV_FLAVOURS = (
     "opencv-python",
@@ -72,8 +73,8 @@ def _basics() -> Iterable[Finding]:
 def _opencv() -> Iterable[Finding]:
     yield opencv_flavours(version_of)
     try:
-        from fer_edge.detector import load_cascade
-        from fer_edge.opencv import cv2
+        from fer_edge.vision.detector import load_cascade
+        from fer_edge.vision.opencv import cv2
 
         load_cascade()
     except FerEdgeError as error:

@@ -6,7 +6,7 @@ import importlib.util
 import os
 
 from fer_edge.errors import MissingExtraError
-from fer_edge.interpreter import quiet_stderr
+from fer_edge.model.interpreter import quiet_stderr
 
 
 def quiet_training() -> None:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fer_edge
-from fer_edge import Classifier, FerEdgeError, analyze, shipped
-from fer_edge.preprocess import crop_face
+from fer_edge import Classifier, FerEdgeError, analyze
+from fer_edge.model import shipped
 from fer_edge.spec import LABELS
+from fer_edge.vision.crop import crop_face
 
 NAMES = {"LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analyze"}
 FIELDS = {"box_xywh", "track", "label", "confidence", "probabilities", "smoothed"}

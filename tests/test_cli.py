@@ -10,7 +10,7 @@ import pytest
 BUSY_INSIDE_OPENCV = """
 import atexit, sys, threading, time
 import numpy as np
-from fer_edge.opencv import cv2
+from fer_edge.vision.opencv import cv2
 
 class TakenDown:
     def __del__(self):  # keeps Python's end waiting until the thread wants to go on

@@ -17,7 +17,7 @@ from doc_blocks import PAGES, ROOT, blocks, commands, mentioned
 
 from fer_edge.cli import application
 from fer_edge.data.drawn import drawn_faces
-from fer_edge.shipped import models_folder
+from fer_edge.model.shipped import models_folder
 from fer_edge.spec import LABELS
 
 BIN = Path(sys.executable).parent

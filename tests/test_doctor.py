@@ -10,7 +10,7 @@ import pytest
 from fer_edge.doctor import examine, opencv_flavours
 from fer_edge.findings import Status
 from fer_edge.hardware import temperature_c
-from fer_edge.opencv import explain_import_error
+from fer_edge.vision.opencv import explain_import_error
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 

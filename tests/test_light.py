@@ -21,7 +21,7 @@ def test_the_command_line_imports_nothing_heavy():
 NEEDLESS = (
     *HEAVY, "rich", "uvicorn", "starlette", "ssl", "hashlib", "email", "http", "asyncio", "tempfile",
     "numpy.ma", "numpy.random", "importlib.metadata",
-    "fer_edge.data", "fer_edge.bench", "fer_edge.web", "fer_edge.report",
+    "fer_edge.data", "fer_edge.bench", "fer_edge.web", "fer_edge.evaluation.report",
 )  # fmt: skip
 """What a run over a video has no use for: each costs memory on a device."""
 

@@ -12,9 +12,9 @@ import pytest
 from drawn_clip import drawn_clip
 from tiny_models import shipped_style
 
-from fer_edge import modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.data.ferplus import LABELS
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import ModelCard, TensorSpec
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")

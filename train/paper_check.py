@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_edge import files, metrics, paper
+from fer_edge import files, paper
 from fer_edge.data import load, protocol_splits
-from fer_edge.report import PAPER_TABLE_10
+from fer_edge.evaluation import metrics
+from fer_edge.evaluation.report import PAPER_TABLE_10
 from fer_edge.spec import LABELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper.md"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 def ours(clip: str, most: int) -> dict[str, int]:
     """Frames and frames with a face."""
-    from fer_edge import shipped
-    from fer_edge.analysis import Analyser
-    from fer_edge.classifier import Classifier
-    from fer_edge.detector import make_detector
-    from fer_edge.realtime import Loop
+    from fer_edge.loop.realtime import Loop
+    from fer_edge.loop.steps import Pace
+    from fer_edge.model import shipped
+    from fer_edge.model.classifier import Classifier
     from fer_edge.sinks.logs import JsonlLog
     from fer_edge.sources.video import VideoFile
-    from fer_edge.steps import Pace
+    from fer_edge.vision.analysis import Analyser
+    from fer_edge.vision.detector import make_detector
 
     classifier = Classifier(shipped.DEFAULT_MODEL, 1)
     analyser = Analyser(make_detector("haar"), classifier, policy=classifier.card.crop)

@@ -16,10 +16,12 @@ import onnx_files
 import subjects
 from report import markdown
 
-from fer_edge import data, machine, metrics, shipped
+from fer_edge import data, machine
 from fer_edge.bench import latency, timing
 from fer_edge.bench.accuracy import split_name
 from fer_edge.bench.watch import Watch, is_busy
+from fer_edge.evaluation import metrics
+from fer_edge.model import shipped
 
 HERE = Path(__file__).resolve().parent
 SLOW_PICTURES = 300

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_edge import shipped
-from fer_edge.classifier import Classifier
+from fer_edge.model import shipped
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import are_of_fer2013
 
 Predict = Callable[[np.ndarray], np.ndarray]

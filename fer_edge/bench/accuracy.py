@@ -10,11 +10,12 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, metrics
-from fer_edge.classifier import Classifier
+from fer_edge import console
 from fer_edge.errors import ModelError
-from fer_edge.evaluation import Selection, probabilities_of
-from fer_edge.predictors import Predictor
+from fer_edge.evaluation import metrics
+from fer_edge.evaluation.predictors import Predictor
+from fer_edge.evaluation.scores import Selection, probabilities_of
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 
 Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], object]]]

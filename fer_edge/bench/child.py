@@ -34,8 +34,9 @@ def main() -> None:
 def _measure_here(model: Path, num_threads: int, card: str) -> dict[str, Any]:
     import numpy as np
 
-    from fer_edge import interpreter, machine
-    from fer_edge.classifier import Classifier
+    from fer_edge import machine
+    from fer_edge.model import interpreter
+    from fer_edge.model.classifier import Classifier
 
     interpreter.find()  # imports the library, whose own time is no model's
     start = time.perf_counter_ns()

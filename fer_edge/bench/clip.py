@@ -14,10 +14,10 @@ from fer_edge.bench.lag import LabelLag
 from fer_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from fer_edge.analysis import Analyser
-    from fer_edge.boxes import Box
-    from fer_edge.detector import Detector
-    from fer_edge.summary import Summary
+    from fer_edge.loop.summary import Summary
+    from fer_edge.vision.analysis import Analyser
+    from fer_edge.vision.boxes import Box
+    from fer_edge.vision.detector import Detector
 
 SAMPLED_EVERY = 6
 """Frames from one sample to the next where only samples are looked at, as by other measurements."""
@@ -85,12 +85,13 @@ def main() -> None:
 
 
 def _measure_here(setting: Setting) -> dict[str, Any]:
-    from fer_edge.opencv import cv2
+    from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(setting.threads)
-    from fer_edge import machine, shipped
-    from fer_edge.analysis import Analyser
-    from fer_edge.classifier import Classifier
+    from fer_edge import machine
+    from fer_edge.model import shipped
+    from fer_edge.model.classifier import Classifier
+    from fer_edge.vision.analysis import Analyser
 
     card = Path(setting.card) if setting.card else None
     classifier = Classifier(setting.model or shipped.DEFAULT_MODEL, setting.threads, card)
@@ -106,7 +107,7 @@ def _measure_here(setting: Setting) -> dict[str, Any]:
 
 
 def _detector(setting: Setting) -> Detector:
-    from fer_edge.detector import make_detector
+    from fer_edge.vision.detector import make_detector
 
     if setting.detector == "plain":
         return PlainHaar()
@@ -119,7 +120,7 @@ class PlainHaar:
     margin = 0.0
 
     def __init__(self) -> None:
-        from fer_edge.detector import load_cascade
+        from fer_edge.vision.detector import load_cascade
 
         self._cascade = load_cascade()
 
@@ -132,11 +133,11 @@ class PlainHaar:
 
 
 def _over_video(setting: Setting, analyser: Analyser) -> dict[str, Any]:
-    from fer_edge.analysis import FrameResult
-    from fer_edge.opencv import cv2
+    from fer_edge.loop.stages import StageTimes
+    from fer_edge.loop.summary import Summary
     from fer_edge.sources.video import VideoFile
-    from fer_edge.stages import StageTimes
-    from fer_edge.summary import Summary
+    from fer_edge.vision.analysis import FrameResult
+    from fer_edge.vision.opencv import cv2
 
     capture = VideoFile(Path(setting.video), setting.threads)
     capture.open()

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import machine, modelfile, workload
-from fer_edge.bench import energy, limits, parts, profile, projection
+from fer_edge import machine
+from fer_edge.bench import energy, limits, parts, profile, projection, workload
 from fer_edge.bench.accuracy import Progress
 from fer_edge.bench.latency import Row
 from fer_edge.bench.timing import BLOCK
-from fer_edge.classifier import Classifier
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 
 MOST_RUNS = 200
 """At most so many inferences tell a row's parts and its operators."""

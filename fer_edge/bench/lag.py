@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_edge.analysis import FrameResult
+from fer_edge.vision.analysis import FrameResult
 
 
 class LabelLag:

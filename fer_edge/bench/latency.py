@@ -21,7 +21,7 @@ from fer_edge.bench import apart, timing
 from fer_edge.bench.watch import Watch
 
 if TYPE_CHECKING:
-    from fer_edge.classifier import Classifier
+    from fer_edge.model.classifier import Classifier
 
 PROCESSES = 10
 """Which share the runs; fewer where there are fewer runs than that."""
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _measure_here(rows: list[tuple[str, int, str]], warmup: int, runs: int, seed: int) -> dict[str, Any]:
-    from fer_edge.classifier import Classifier
+    from fer_edge.model.classifier import Classifier
 
     loaded: dict[int, Callable[[], object]] = {}
     for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
@@ -106,7 +106,8 @@ def _measure_here(rows: list[tuple[str, int, str]], warmup: int, runs: int, seed
 
 
 def _subject(classifier: Classifier, seed: int) -> Callable[[], object]:
-    from fer_edge import data, preprocess
+    from fer_edge import data
+    from fer_edge.vision import crop as preprocess
 
     drawn, _ = data.drawn_faces(FACES, seed)
     faces = itertools.cycle([preprocess.resize_face(face, classifier.input_size) for face in drawn])

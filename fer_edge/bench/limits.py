@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import interpreter
 from fer_edge.bench import apart
+from fer_edge.bench.workload import Work
 from fer_edge.errors import MissingExtraError
-from fer_edge.workload import Work
+from fer_edge.model import interpreter
 
 SIDE = 768
 """Rows and columns of the matrices: 0.45 G multiply-accumulates a product."""

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from fer_edge import machine
 from fer_edge.bench import apart
 from fer_edge.bench.accuracy import Progress
-from fer_edge.classifier import check
 from fer_edge.errors import OutputError
-from fer_edge.opencv import cv2
+from fer_edge.model.classifier import check
 from fer_edge.sources.video import VideoFile
+from fer_edge.vision.opencv import cv2
 
 SIZES = ((320, 240), (640, 480), (1280, 720))
 """Width and height of the frames, pixels."""

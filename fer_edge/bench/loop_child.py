@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fer_edge.analysis import FrameResult
+    from fer_edge.vision.analysis import FrameResult
 
 
 class Counter:
@@ -49,15 +49,15 @@ def main() -> None:
 
 def _measure_here(video: Path, log: Path, model: str, threads: int, known: int) -> dict[str, Any]:
     cli.application(("run",))
-    from fer_edge.opencv import cv2
+    from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.analysis import Analyser
-    from fer_edge.classifier import Classifier
-    from fer_edge.detector import make_detector
-    from fer_edge.realtime import Loop
+    from fer_edge.loop.realtime import Loop
+    from fer_edge.model.classifier import Classifier
     from fer_edge.sinks.logs import JsonlLog
     from fer_edge.sources.opening import make_capture
+    from fer_edge.vision.analysis import Analyser
+    from fer_edge.vision.detector import make_detector
 
     capture = make_capture(str(video), num_threads=threads)
     capture.open()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fer_edge import metrics
 from fer_edge.bench import sheets
+from fer_edge.evaluation import metrics
 from fer_edge.tables import new_table, percent
 
 if TYPE_CHECKING:

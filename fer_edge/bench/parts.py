@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import interpreter
-from fer_edge.classifier import Classifier
-from fer_edge.preprocess import crop_face
+from fer_edge.model import interpreter
+from fer_edge.model.classifier import Classifier
+from fer_edge.vision.crop import crop_face
 
 PARTS = ("crop", "input", "inference", "output")
 FRAME_HW = (480, 640)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import interpreter, workload
-from fer_edge.bench import intervals, timing
+from fer_edge.bench import intervals, timing, workload
 from fer_edge.errors import MissingExtraError
+from fer_edge.model import interpreter
 
 _FREE = {"DEQUANTIZE"}  # of weights: done once, when the model is loaded
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fer_edge.workload import Work
+from fer_edge.bench.workload import Work
 
 MOBILENET_V1_MACS = 569e6
 """MobileNet v1 1.0 at 224 px, multiply-accumulates (Howard et al., arXiv 1704.04861)."""

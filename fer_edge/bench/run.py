@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge import machine, modelfile
+from fer_edge import machine
 from fer_edge.bench import accuracy, child, extras, latency, timing
 from fer_edge.bench.accuracy import Progress
-from fer_edge.classifier import Classifier, check
 from fer_edge.errors import UsageError
-from fer_edge.evaluation import Selection
+from fer_edge.evaluation.scores import Selection
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier, check
 
 SCHEMA = 1
 

@@ -104,12 +104,14 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure size, load time, latency, memory and accuracy of models side by side."""
-        from fer_edge import console, evaluation, files, shipped, tables
+        from fer_edge import console, files, tables
         from fer_edge.bench import compare as comparing
         from fer_edge.bench import show
         from fer_edge.bench.run import Config, parse_threads, run
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
+        from fer_edge.evaluation import scores as evaluation
+        from fer_edge.model import shipped
 
         console.reserve_stdout(json)
         files.refuse_to_overwrite_any((csv, markdown, plot, html, json), force)

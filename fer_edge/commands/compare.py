@@ -48,7 +48,8 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Put files and targets side by side: size, work, memory, and whether all say the same."""
-        from fer_edge import console, files, machine, shipped
+        from fer_edge import console, files, machine
+        from fer_edge.model import shipped
         from fer_edge.targets import comparison, comparison_show, kinds, pictures
 
         console.reserve_stdout(json)

@@ -7,28 +7,28 @@ from collections.abc import Iterable
 
 def models(incomplete: str) -> list[str]:
     """Converted models."""
-    from fer_edge import shipped
+    from fer_edge.model import shipped
 
     return _starting((path.stem for path in shipped.models()), incomplete)
 
 
 def networks(incomplete: str) -> list[str]:
     """Trained networks."""
-    from fer_edge import shipped
+    from fer_edge.model import shipped
 
     return _starting((path.stem for path in shipped.networks()), incomplete)
 
 
 def train_recipes(incomplete: str) -> list[str]:
     """Recipes of trainings."""
-    from fer_edge import shipped
+    from fer_edge.model import shipped
 
     return _starting((path.stem for path in shipped.recipes("train")), incomplete)
 
 
 def convert_recipes(incomplete: str) -> list[str]:
     """Recipes of conversions."""
-    from fer_edge import shipped
+    from fer_edge.model import shipped
 
     return _starting((path.stem for path in shipped.recipes("convert")), incomplete)
 

@@ -55,11 +55,13 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Show what is in a data set: counts per class and split, duplicates, rows that are not valid."""
-        from fer_edge import console, figures, files, shipped
+        from fer_edge import console, files
         from fer_edge.conversion import needs
         from fer_edge.data import load
         from fer_edge.data.sheet import draw_sheet, write_sheet
         from fer_edge.data.summary import summarise
+        from fer_edge.evaluation import figures
+        from fer_edge.model import shipped
         from fer_edge.training import recipes
 
         console.reserve_stdout(json)

@@ -10,8 +10,8 @@ import typer
 from fer_edge.commands import completion, options
 
 if TYPE_CHECKING:
-    from fer_edge.evaluation import Selection
-    from fer_edge.predictors import Predictor
+    from fer_edge.evaluation.predictors import Predictor
+    from fer_edge.evaluation.scores import Selection
 
 EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
 
@@ -76,9 +76,11 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure accuracy, precision, recall and F1 of a model on a data set."""
-        from fer_edge import console, evaluation, files, predictors, report, tables
+        from fer_edge import console, files, tables
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
+        from fer_edge.evaluation import predictors, report
+        from fer_edge.evaluation import scores as evaluation
 
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
@@ -95,8 +97,9 @@ def register(app: typer.Typer) -> None:
         if plot is not None:
             report.draw_evaluation(result, plot)
         if detections is not None:
-            from fer_edge import detector, figures
             from fer_edge.data.sheet import write_sheet
+            from fer_edge.evaluation import figures
+            from fer_edge.vision import detector
 
             sheet = figures.detection_sheet(chosen.dataset, detector.make_detector("haar"), subject, seed)
             write_sheet(sheet, detections)
@@ -106,7 +109,8 @@ def register(app: typer.Typer) -> None:
 def _robustness(
     subject: Predictor, chosen: Selection, pictures: int, seed: int, flip: bool
 ) -> dict[str, object]:
-    from fer_edge import console, corruptions, robustness, tables
+    from fer_edge import console, tables
+    from fer_edge.evaluation import corruptions, robustness
 
     count = min(pictures, len(chosen.dataset)) * len(corruptions.CONDITIONS)
     with tables.progress("robustness", count) as step:

@@ -46,7 +46,8 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Say what a .tflite file takes, gives, contains, lacks, and which targets take it."""
-        from fer_edge import console, files, shipped
+        from fer_edge import console, files
+        from fer_edge.model import shipped
         from fer_edge.targets import inspection
 
         console.reserve_stdout(json)
@@ -56,7 +57,7 @@ def register(app: typer.Typer) -> None:
         found = inspection.inspect(path)
         answers = []
         if names:
-            from fer_edge.classifier import Classifier
+            from fer_edge.model.classifier import Classifier
             from fer_edge.targets import acceptance, kinds
 
             wanted = kinds.all_targets() if "all" in names else tuple(kinds.parse(name) for name in names)

@@ -15,7 +15,7 @@ from fer_edge.errors import FerEdgeError, UsageError
 from fer_edge.sinks.outputs import Outputs
 
 if TYPE_CHECKING:
-    from fer_edge.realtime import Loop
+    from fer_edge.loop.realtime import Loop
     from fer_edge.sinks.screen import Screen
     from fer_edge.sinks.web import WebPage
     from fer_edge.sources.capture import Capture
@@ -62,14 +62,14 @@ def run(
     outputs = Outputs(save, jsonl, csv, snapshot)
     console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
     outputs.check(json, force)
-    from fer_edge.opencv import cv2
+    from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.realtime import Loop
+    from fer_edge.loop.realtime import Loop
+    from fer_edge.loop.steps import Pace
+    from fer_edge.loop.systemd import Watchdog
     from fer_edge.sinks.opening import open_sinks
     from fer_edge.sources.opening import make_capture, open_unless
-    from fer_edge.steps import Pace
-    from fer_edge.systemd import Watchdog
 
     def make() -> Capture:
         return make_capture(source, camera, threads)
@@ -78,10 +78,10 @@ def run(
     if not open_unless(stop, capture):
         console.say(f"stopped before {capture.name} could be opened")
         return
-    from fer_edge import shipped
-    from fer_edge.analysis import Analyser
-    from fer_edge.classifier import Classifier
-    from fer_edge.detector import make_detector
+    from fer_edge.model import shipped
+    from fer_edge.model.classifier import Classifier
+    from fer_edge.vision.analysis import Analyser
+    from fer_edge.vision.detector import make_detector
 
     classifier = Classifier(model or shipped.DEFAULT_MODEL, threads, card)
     analyser = Analyser(

@@ -29,7 +29,8 @@ def spread(
     force: options.Force = False,
 ) -> None:
     """Mean and standard deviation of the scores of several runs of one recipe."""
-    from fer_edge import console, files, spread, tables
+    from fer_edge import console, files, tables
+    from fer_edge.training import spread
 
     console.reserve_stdout(json)
     files.refuse_to_overwrite_any((markdown, json), force)

@@ -52,8 +52,9 @@ def sweep(
     force: options.Force = False,
 ) -> None:
     """Search batch size, then epochs, then dropout, as the paper did; resumable, shared by processes."""
-    from fer_edge import console, files, shipped, tables
+    from fer_edge import console, files, tables
     from fer_edge.errors import UsageError
+    from fer_edge.model import shipped
     from fer_edge.quiet import quiet_training
 
     console.reserve_stdout(json)

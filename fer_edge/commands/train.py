@@ -66,7 +66,8 @@ def train(
     force: options.Force = False,
 ) -> None:
     """Train a network by a recipe and report it; a checkpoint each epoch survives a kill."""
-    from fer_edge import console, files, shipped
+    from fer_edge import console, files
+    from fer_edge.model import shipped
     from fer_edge.quiet import quiet_training
 
     console.reserve_stdout(json)

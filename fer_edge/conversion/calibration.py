@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files, shipped
+from fer_edge import files
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError
-from fer_edge.preprocess import resize_face
+from fer_edge.model import shipped
 from fer_edge.spec import LABELS
+from fer_edge.vision.crop import resize_face
 
 LEAST_PER_CLASS = 5
 LEAST_PICTURES = 70

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, files, predictors, shipped
+from fer_edge import console, files
 from fer_edge.conversion import (
     calibration,
     explaining,
@@ -23,6 +23,8 @@ from fer_edge.conversion import (
 )
 from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
+from fer_edge.evaluation import predictors
+from fer_edge.model import shipped
 from fer_edge.spec import Format
 
 

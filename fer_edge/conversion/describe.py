@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import __version__, files, interpreter
+from fer_edge import __version__, files
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import Reference
 from fer_edge.errors import ModelError
+from fer_edge.model import interpreter
 from fer_edge.spec import LABELS, USE, Format, ModelCard, TensorSpec
 
 

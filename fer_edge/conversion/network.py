@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import graph
-from fer_edge.flatbuffer_writer import BLOB_ALIGNMENT
+from fer_edge.model import graph
+from fer_edge.model.flatbuffer_writer import BLOB_ALIGNMENT
 
 WITH_WEIGHTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 """Operators whose inputs are an activation, weights and a bias."""

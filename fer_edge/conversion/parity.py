@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import metrics
 from fer_edge.conversion.recipes import Thresholds
 from fer_edge.errors import DataError, ModelError
+from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
 
 LEAST_PICTURES = 50

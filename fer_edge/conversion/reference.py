@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import evaluation, predictors, tables
-from fer_edge.classifier import Classifier, softmax
+from fer_edge import tables
 from fer_edge.conversion import needs, parity, source
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.data.dataset import Dataset
+from fer_edge.evaluation import predictors
+from fer_edge.evaluation import scores as evaluation
+from fer_edge.model.classifier import Classifier, softmax
 from fer_edge.spec import LABELS, Format, ModelCard
 
 

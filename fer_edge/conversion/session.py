@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files, modelfile
-from fer_edge.classifier import Classifier
+from fer_edge import files
 from fer_edge.conversion import compressing, describe, export, integer, lean, parity, rounding, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import Reference, verify
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, ModelCard
 
 INTEGER = (Format.INT8, Format.FULL_INTEGER)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fer_edge import keras_files, shipped
 from fer_edge.errors import ModelError
+from fer_edge.model import keras_files, shipped
 from fer_edge.quiet import quiet_training
 from fer_edge.spec import LABELS
 

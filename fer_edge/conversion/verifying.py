@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge import console, modelfile, shipped
-from fer_edge.classifier import Classifier
+from fer_edge import console
 from fer_edge.conversion import recipes, reference, session, session_show, source
 from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
+from fer_edge.model import modelfile, shipped
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 
 

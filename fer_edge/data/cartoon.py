@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.opencv import cv2
 from fer_edge.spec import INPUT_SHAPE
+from fer_edge.vision.opencv import cv2
 
 _SIDE = INPUT_SHAPE[0]
 _SCALE = 4  # drawn four times as large, then averaged down

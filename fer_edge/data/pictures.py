@@ -69,8 +69,8 @@ def _plain(path: Path) -> tuple[int, int]:
 
 
 def _face(path: Path) -> NDArray[np.uint8]:
-    from fer_edge.opencv import cv2
-    from fer_edge.preprocess import resize_face, to_8_bit
+    from fer_edge.vision.crop import resize_face, to_8_bit
+    from fer_edge.vision.opencv import cv2
 
     size, _ = _plain(path)
     if size < 0:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from fer_edge import files
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import OutputError
-from fer_edge.opencv import cv2
 from fer_edge.spec import INPUT_SHAPE, LABELS
+from fer_edge.vision.opencv import cv2
 
 COLUMNS = 12
 _CELL = 2 * INPUT_SHAPE[0] + 4  # faces twice as large, 4 px apart

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files
-from fer_edge.analysis import Face, FrameResult
 from fer_edge.errors import OutputError
+from fer_edge.vision.analysis import Face, FrameResult
 
 STDOUT = Path("-")
 

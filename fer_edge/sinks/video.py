@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files
-from fer_edge.analysis import FrameResult
 from fer_edge.errors import OutputError
-from fer_edge.opencv import cv2
+from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 MEASURED_FRAMES = 15  # of a live source, kept until their times tell the rate

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
-from fer_edge.analysis import Face, FrameResult
-from fer_edge.opencv import cv2
-from fer_edge.overlay import hex_color
+from fer_edge.vision.analysis import Face, FrameResult
+from fer_edge.vision.opencv import cv2
+from fer_edge.vision.overlay import hex_color
 from fer_edge.web.access import Access
 from fer_edge.web.server import MAX_VIEWERS, PageServer
 from fer_edge.web.slot import Slot

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.opencv import cv2
 from fer_edge.sinks.screen import QUIT
+from fer_edge.vision.opencv import cv2
 
 TITLE = "fer-edge (q: quit)"
-PROBE = "from fer_edge.opencv import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
+PROBE = (
+    "from fer_edge.vision.opencv import cv2; "
+    "cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
+)
 
 
 def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str | None:

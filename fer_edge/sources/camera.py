@@ -9,11 +9,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.analysis import Frame
 from fer_edge.errors import SourceError
-from fer_edge.opencv import cv2
 from fer_edge.sources import v4l2
 from fer_edge.sources.video import plausible_fps
+from fer_edge.vision.analysis import Frame
+from fer_edge.vision.opencv import cv2
 
 PI_CAMERA = "pi"
 PI_SIZE, PI_FPS = (640, 480), 30.0

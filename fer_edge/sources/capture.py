@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from fer_edge.analysis import Frame
+from fer_edge.vision.analysis import Frame
 
 
 class Capture(Protocol):

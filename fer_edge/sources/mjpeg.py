@@ -8,9 +8,9 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.analysis import Frame
 from fer_edge.errors import SourceError
-from fer_edge.opencv import cv2
+from fer_edge.vision.analysis import Frame
+from fer_edge.vision.opencv import cv2
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 CHUNK = 1 << 16

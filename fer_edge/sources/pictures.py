@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
-from fer_edge.analysis import Frame
 from fer_edge.errors import SourceError
-from fer_edge.opencv import cv2
+from fer_edge.vision.analysis import Frame
+from fer_edge.vision.opencv import cv2
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2"}

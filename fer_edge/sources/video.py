@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
-from fer_edge.analysis import Frame
 from fer_edge.errors import SourceError
-from fer_edge.opencv import cv2
+from fer_edge.vision.analysis import Frame
+from fer_edge.vision.opencv import cv2
 
 TIMEOUT_MS = 5000  # of a stream's connection and of each read
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp", "srt")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, ModelError
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import ethos_u, make, microcontroller, onnx_file, web_page
 from fer_edge.targets.kinds import Kind, Target
 from fer_edge.targets.pictures import Pictures, drawn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_edge import modelfile
+from fer_edge.model import modelfile
 from fer_edge.targets.c_source import Source, notice
 
 

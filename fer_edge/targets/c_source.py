@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fer_edge.classifier import Classifier
+from fer_edge.model.classifier import Classifier
 
 _BYTES_A_LINE = 16
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge import console, files, shipped, tables
-from fer_edge.classifier import Classifier
+from fer_edge import console, files, tables
 from fer_edge.errors import FerEdgeError, GateError
+from fer_edge.model import shipped
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 from fer_edge.targets import kinds, make
 from fer_edge.targets.kinds import Target

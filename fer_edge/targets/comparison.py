@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import graph, machine, modelfile
+from fer_edge import machine
 from fer_edge.bench import timing
-from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError
+from fer_edge.model import graph, modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import layers, make, scores
 from fer_edge.targets.kinds import Kind, Target
 from fer_edge.targets.pictures import Pictures, fitted

@@ -6,8 +6,8 @@ import io
 import zipfile
 from typing import Any
 
-from fer_edge import metadata
-from fer_edge.flatbuffer import Buffer, Table
+from fer_edge.model import metadata
+from fer_edge.model.flatbuffer import Buffer, Table
 
 
 def metadata_of(data: bytes) -> dict[str, Any] | None:

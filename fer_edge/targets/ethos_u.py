@@ -12,9 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from fer_edge import graph, modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.errors import GateError, MissingExtraError, ModelError
+from fer_edge.model import graph, modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets.made import Made
 
 _TIMEOUT_S = 900.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fer_edge import files, graph, modelfile, shipped
+from fer_edge import files
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.graph import Graph, Tensor
+from fer_edge.model import graph, modelfile, shipped
+from fer_edge.model.graph import Graph, Tensor
 from fer_edge.targets import described, layers
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fer_edge.graph import Graph, Operator, Tensor
+from fer_edge.model.graph import Graph, Operator, Tensor
 
 _ITEM_BITS = {
     **{"float32": 32, "int32": 32, "uint32": 32, "float16": 16, "bfloat16": 16, "int16": 16, "uint16": 16},

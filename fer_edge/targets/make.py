@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fer_edge.classifier import Classifier
 from fer_edge.errors import GateError
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import browser, ethos_u, microcontroller, onnx_file, web_page
 from fer_edge.targets.kinds import Kind, Target
 from fer_edge.targets.made import Made

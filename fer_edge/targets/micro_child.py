@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.interpreter import quiet_stderr
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
+from fer_edge.model.interpreter import quiet_stderr
 from fer_edge.targets import apart, micro_interpreter
 
 MICRO, REFERENCE = "micro.npy", "reference.npy"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError
-from fer_edge.interpreter import quiet_stderr
+from fer_edge.model.interpreter import quiet_stderr
 
 _ROOM = 64 << 20  # bytes: as much arena as no microcontroller has, to see what is used of it
 _STEP = 1024  # bytes, in which the smallest arena is searched

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import graph, modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.errors import GateError, MissingExtraError
+from fer_edge.model import graph, modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import apart, c_example, c_source, micro_child
 from fer_edge.targets.made import Made
 from fer_edge.targets.pictures import Pictures, compare, fitted

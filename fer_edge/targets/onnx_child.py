@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import interpreter, modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.model import interpreter, modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import apart
 
 OPSET = 17

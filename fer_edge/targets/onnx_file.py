@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_edge.classifier import Classifier
 from fer_edge.errors import GateError, MissingExtraError
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import apart, onnx_child
 from fer_edge.targets.made import Made
 from fer_edge.targets.pictures import Agreement, Pictures, compare, fitted

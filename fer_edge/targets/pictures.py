@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import evaluation, metrics
 from fer_edge.data import ferplus, load
+from fer_edge.evaluation import metrics
+from fer_edge.evaluation import scores as evaluation
 from fer_edge.spec import LABELS
 
 SPLIT = "PublicTest"
@@ -62,7 +63,7 @@ def of(
 
 def fitted(pictures: Pictures, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     """The images at the size that a model takes, uint8 (N, *size_hw)."""
-    from fer_edge.preprocess import resize_face
+    from fer_edge.vision.crop import resize_face
 
     if pictures.images.shape[1:] == size_hw:
         return pictures.images

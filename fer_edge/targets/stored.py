@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.quant import Quantization
+from fer_edge.model.quant import Quantization
 from fer_edge.spec import TensorSpec
 
 

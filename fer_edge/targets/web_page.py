@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets.pictures import drawn, fitted
 from fer_edge.targets.stored import channels_first, levels
 

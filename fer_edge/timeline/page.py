@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from fer_edge.overlay import hex_color
 from fer_edge.tables import percent
 from fer_edge.timeline import plot
 from fer_edge.timeline.log import UNCERTAIN, Face, Recording
+from fer_edge.vision.overlay import hex_color
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222 }

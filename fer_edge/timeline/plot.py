@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.errors import MissingExtraError
-from fer_edge.overlay import hex_color
 from fer_edge.timeline.log import Face, Recording
+from fer_edge.vision.overlay import hex_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

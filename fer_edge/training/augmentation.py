@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.opencv import cv2
 from fer_edge.training.recipes import Augmentation
+from fer_edge.vision.opencv import cv2
 
 CHANGES = ("rotation", "shift along x", "shift along y", "zoom", "flip")
 """Figure 6 of the paper, (a) to (e)."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from fer_edge.errors import UsageError
-from fer_edge.interpreter import quiet_stderr
+from fer_edge.model.interpreter import quiet_stderr
 from fer_edge.training import workers
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import keras_files
 from fer_edge.errors import ModelError
+from fer_edge.model import keras_files
 
 
 def keras_predict(

@@ -15,10 +15,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer_edge import __version__, evaluation, files, report
+from fer_edge import __version__, files
 from fer_edge.data import Protocol, seen_in_training
 from fer_edge.errors import MissingExtraError
-from fer_edge.opencv import cv2
+from fer_edge.evaluation import report
+from fer_edge.evaluation import scores as evaluation
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import networks
 from fer_edge.training.batches import predict
@@ -26,6 +27,7 @@ from fer_edge.training.checkpoint import State
 from fer_edge.training.device import Device
 from fer_edge.training.recipes import Recipe
 from fer_edge.training.reference import ReferenceCheck
+from fer_edge.vision.opencv import cv2
 
 History = list[dict[str, float]]
 

@@ -123,7 +123,9 @@ class Recipe:
             "batch_size must be at least 2": self.batch_size >= 2,
             "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
             "learning_rate must be above 0": self.learning_rate > 0,
-            "learning_rate_floor must lie in 0..learning_rate": 0 <= self.learning_rate_floor <= self.learning_rate,
+            "learning_rate_floor must lie in 0..learning_rate": 0
+            <= self.learning_rate_floor
+            <= self.learning_rate,
             "patience must be at least 1": self.patience >= 1,
             "votes_weight must be at least 0": self.votes_weight >= 0,
             "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 import keras
 import numpy as np
 
-from fer_edge import keras_files
 from fer_edge.data.dataset import Dataset
+from fer_edge.model import keras_files
 from fer_edge.training import networks
 from fer_edge.training.batches import loss_and_accuracy, predict
 from fer_edge.training.recipes import Recipe

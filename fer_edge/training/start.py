@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files, shipped
+from fer_edge import files
 from fer_edge.errors import ModelError, UsageError
+from fer_edge.model import shipped
 from fer_edge.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def opened(names_or_paths: Sequence[str | Path]) -> Start:
     """
     if not names_or_paths:
         return ANEW
-    from fer_edge import keras_files
+    from fer_edge.model import keras_files
 
     paths = [shipped.find_network(str(name)) for name in names_or_paths]
     networks = [[x.get_weights() for x in keras_files.load(path).layers if x.weights] for path in paths]

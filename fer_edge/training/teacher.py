@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import evaluation, files, predictors, shipped
+from fer_edge import files
 from fer_edge.errors import ModelError
+from fer_edge.evaluation import predictors
+from fer_edge.evaluation import scores as evaluation
+from fer_edge.model import shipped
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fer_edge import interpreter, workload
-from fer_edge.bench import limits, projection
-from fer_edge.workload import Work
+from fer_edge.bench import limits, projection, workload
+from fer_edge.bench.workload import Work
+from fer_edge.model import interpreter
 
 LIMITS = {"float32_gmacs": 50.0, "int8_gmacs": 200.0, "cache_gbs": 50.0, "memory_gbs": 10.0}
 CONV = Work("CONV_2D", 10_000_000, True, 1000, (1, 8, 8, 8))

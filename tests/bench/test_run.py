@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge import evaluation
 from fer_edge.bench import child
 from fer_edge.bench.run import Config, parse_threads, run
 from fer_edge.errors import ModelError, UsageError
+from fer_edge.evaluation import scores as evaluation
 
 QUICK = Config(threads=(1, 2), warmup=1, runs=4)
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_edge import graph, interpreter, metadata
 from fer_edge.conversion import export, integer, lean, reference
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.network import Network
 from fer_edge.conversion.recipes import Recipe
-from fer_edge.flatbuffer import Buffer
+from fer_edge.model import graph, interpreter, metadata
+from fer_edge.model.flatbuffer import Buffer
 from fer_edge.spec import Format
 
 FORMATS = (Format.FLOAT32, Format.FLOAT16, Format.DYNAMIC_RANGE, Format.INT8)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_edge import modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.conversion import calibration, describe, export, integer, recipes, reference, session
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import ModelError
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, Format, ModelCard, TensorSpec
 
 Made = dict[Format, session.Output]

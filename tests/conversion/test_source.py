@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_edge import shipped
 from fer_edge.conversion import reference, source
 from fer_edge.errors import ModelError
+from fer_edge.model import shipped
 
 
 def _run(folder: Path, name: str, time: float) -> Path:

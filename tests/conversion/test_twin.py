@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_edge import keras_files
 from fer_edge.conversion import explaining, explaining_show, integer, recipes, reference, tuning
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.network import Network
 from fer_edge.conversion.twin import Twin
 from fer_edge.data import drawn_faces
+from fer_edge.model import keras_files
 from fer_edge.spec import Format
 
 FACES = drawn_faces(30, seed=9)[0]

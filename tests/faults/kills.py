@@ -14,7 +14,8 @@ import numpy as np
 
 from faults import moments
 from faults.workbench import ROWS, Bench, check
-from fer_edge import Classifier, modelfile
+from fer_edge import Classifier
+from fer_edge.model import modelfile
 
 MODEL_FILES = (
     "model.keras",

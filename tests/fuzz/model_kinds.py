@@ -18,7 +18,7 @@ from unittest import mock
 
 import numpy as np
 
-from fer_edge import modelfile, trial
+from fer_edge.model import modelfile, trial
 from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.mutation import Random, damaged, reshaped
 
@@ -68,7 +68,7 @@ def _forked(what: str, data: bytes, timeout_s: float) -> subprocess.CompletedPro
 
 
 def read_tflite(data: bytes, folder: Path) -> None:
-    from fer_edge.classifier import Classifier
+    from fer_edge.model.classifier import Classifier
 
     (folder / "m.tflite").write_bytes(data)
     with mock.patch.object(trial, "_child", _forked):
@@ -140,9 +140,9 @@ def read_keras(data: bytes, folder: Path) -> None:
     """As `evaluate` and as `convert` load it; what it computes is not traced first, which takes longest."""
     import tensorflow as tf
 
-    from fer_edge import predictors
     from fer_edge.conversion import source
     from fer_edge.errors import FerEdgeError
+    from fer_edge.evaluation import predictors
 
     tf.config.run_functions_eagerly(True)
     (folder / "m.keras").write_bytes(data)

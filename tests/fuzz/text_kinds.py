@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fer_edge import cards, shipped
 from fer_edge.errors import ModelError
+from fer_edge.model import cards, shipped
 from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.mutation import Random, damaged, reshaped
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from loop_fakes import LABELS, picture
 
-from fer_edge.analysis import Face, Frame, FrameResult
 from fer_edge.errors import OutputError
 from fer_edge.sinks.logs import CsvLog, JsonlLog, json_line
+from fer_edge.vision.analysis import Face, Frame, FrameResult
 
 PROBABILITIES = np.array([0.1, 0.7, 0.2], np.float32)
 FACE = Face((np.int32(1), 2, 3, 4), 5, "sad", np.float32(0.5), PROBABILITIES, PROBABILITIES)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
 
-from fer_edge.realtime import Loop
+from fer_edge.loop.realtime import Loop
 from fer_edge.sinks.sink import is_awake
 from fer_edge.sinks.web import Rate, WebPage
 from fer_edge.web.access import Access

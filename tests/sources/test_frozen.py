@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from loop_fakes import FakeCapture, ListSink, analyser, picture
 
-from fer_edge.realtime import Loop
+from fer_edge.loop.realtime import Loop
 from fer_edge.sources.frozen import Stillness
 from fer_edge.sources.reconnect import Patience
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_models import Spec, dense, picks, shipped_style
 
-from fer_edge import modelfile
+from fer_edge.model import modelfile
 from fer_edge.spec import ModelCard, TensorSpec
 
 SIDE = 8

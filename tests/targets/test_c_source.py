@@ -6,8 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from fer_edge import modelfile
-from fer_edge.classifier import Classifier
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import c_example, c_source
 from fer_edge.targets.stored import levels
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tiny_models import shipped_style
 
-from fer_edge import modelfile
 from fer_edge.data import ferplus
 from fer_edge.errors import GateError, MissingExtraError
+from fer_edge.model import modelfile
 from fer_edge.spec import LABELS
 from fer_edge.targets import comparison, comparison_show, kinds, make
 from fer_edge.targets.made import Made

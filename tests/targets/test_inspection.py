@@ -7,9 +7,9 @@ import pytest
 from tiny_models import Builder, Spec, shipped_style
 from typer.testing import CliRunner
 
-from fer_edge import modelfile
 from fer_edge.cli import application
 from fer_edge.errors import ModelError
+from fer_edge.model import modelfile
 from fer_edge.spec import USE, ModelCard, TensorSpec
 from fer_edge.targets import inspect_show, inspection
 

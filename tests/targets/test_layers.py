@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_models import Builder, Spec
 
-from fer_edge import graph, shipped
+from fer_edge.model import graph, shipped
 from fer_edge.targets import layers
 
 F32 = Spec("float32")

@@ -8,7 +8,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from fer_edge import preprocess
+from fer_edge.vision import crop as preprocess
 
 
 @pytest.fixture(scope="module")

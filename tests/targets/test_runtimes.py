@@ -5,9 +5,9 @@ import importlib.util
 import numpy as np
 import pytest
 
-from fer_edge import modelfile
-from fer_edge.classifier import Classifier
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError
+from fer_edge.model import modelfile
+from fer_edge.model.classifier import Classifier
 from fer_edge.targets import browser, ethos_u, kinds, make, microcontroller, onnx_file, web_page
 from fer_edge.targets.pictures import Pictures, drawn
 

@@ -12,9 +12,9 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge import shipped  # noqa: E402
 from fer_edge.data import Dataset, drawn_faces  # noqa: E402
 from fer_edge.errors import DataError, ModelError, UsageError  # noqa: E402
+from fer_edge.model import shipped  # noqa: E402
 from fer_edge.training import fit, networks, start  # noqa: E402
 from fer_edge.training.recipes import Recipe  # noqa: E402
 

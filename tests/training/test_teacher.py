@@ -9,7 +9,7 @@ keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
 from fer_edge.data import Dataset, drawn_faces, ferplus  # noqa: E402
 from fer_edge.errors import DataError, ModelError, UsageError  # noqa: E402
-from fer_edge.predictors import Predictor  # noqa: E402
+from fer_edge.evaluation.predictors import Predictor  # noqa: E402
 from fer_edge.spec import LABELS  # noqa: E402
 from fer_edge.training import fit, session  # noqa: E402
 from fer_edge.training.batches import TrainingBatches  # noqa: E402

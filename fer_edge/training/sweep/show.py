@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_edge import files, metrics, paper
+from fer_edge import files, paper
 from fer_edge.errors import MissingExtraError
+from fer_edge.evaluation import metrics
 from fer_edge.tables import new_table, percent
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""A `.tflite` file: its bytes, card, labels, interpreter, and what classifies with it."""

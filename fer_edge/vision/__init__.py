@@ -1,0 +1,1 @@
+"""Frames, faces and what is seen in them."""

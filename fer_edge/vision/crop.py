@@ -1,0 +1,90 @@
+"""From a frame to the square gray picture that a model sees.
+
+The one path for the loop, calibration and evaluation: what a model is measured on is what it gets.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.errors import SourceError
+from fer_edge.spec import CropPolicy
+from fer_edge.vision.boxes import Box, square_box
+from fer_edge.vision.opencv import cv2
+
+
+def to_8_bit(frame: NDArray[Any]) -> NDArray[np.uint8]:
+    """uint8 of the same shape; 16-bit levels 0..65535 become 0..255.
+
+    Raises SourceError for another dtype, whose range nothing tells.
+    """
+    if frame.dtype == np.uint8:
+        return cast(NDArray[np.uint8], frame)
+    if frame.dtype == np.uint16:
+        return cast(NDArray[np.uint8], cv2.convertScaleAbs(frame, alpha=255 / 65535))
+    raise SourceError(f"a picture of {frame.dtype} values: only 8 and 16 bits a channel can be read")
+
+
+def to_bgr(frame: NDArray[Any]) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) from (H, W) or (H, W, 1, 3 or 4) of 8 or 16 bits; alpha is dropped."""
+    frame = to_8_bit(frame)
+    if frame.ndim == 2 or frame.shape[2] == 1:
+        return cast(NDArray[np.uint8], cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+    if frame.shape[2] == 4:
+        return cast(NDArray[np.uint8], cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR))
+    if frame.shape[2] == 3:
+        return frame
+    raise SourceError(f"a picture of {frame.shape[2]} channels: only 1, 3 and 4 can be read")
+
+
+def to_gray(frame: NDArray[Any], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """uint8 (H, W) gray levels from (H, W) or (H, W, 1, 3 or 4) in OpenCV's BGR order, 8 or 16 bits.
+
+    out: used for the result where colours are converted and its size fits.
+
+    Raises SourceError for other shapes and dtypes.
+    """
+    frame = to_8_bit(frame)
+    if frame.ndim == 2:
+        return frame
+    if frame.ndim == 3 and frame.shape[2] == 1:
+        return frame[:, :, 0]
+    if frame.ndim == 3 and frame.shape[2] in (3, 4):
+        code = cv2.COLOR_BGR2GRAY if frame.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
+        return cast(NDArray[np.uint8], cv2.cvtColor(frame, code, out))
+    raise SourceError(f"a picture of shape {frame.shape}: only 1, 3 and 4 channels can be read")
+
+
+def resize_face(face: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """uint8 of `size_hw`: area average where it shrinks, linear where it grows."""
+    if face.shape == size_hw:
+        return face
+    shrinks = face.shape[0] >= size_hw[0] and face.shape[1] >= size_hw[1]
+    filter_ = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cast(NDArray[np.uint8], cv2.resize(face, size_hw[::-1], interpolation=filter_))
+
+
+def crop_face(
+    gray: NDArray[np.uint8],
+    box_xywh: Box,
+    size_hw: tuple[int, int] = (48, 48),
+    policy: CropPolicy = CropPolicy(),  # noqa: B008 (frozen)
+) -> NDArray[np.uint8]:
+    """uint8 face of `size_hw` from gray levels (H, W) and a box.
+
+    Where the square leaves the picture, the border's pixels are repeated, so that a face at the
+    border keeps its proportions. Raises ValueError if the box is empty or wholly outside.
+    """
+    x, y, side, _ = square_box(box_xywh, policy.margin)
+    height, width = gray.shape
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    if left >= right or top >= bottom:
+        raise ValueError(f"box {box_xywh} has no pixel in a picture of {width}x{height}")
+    face = gray[top:bottom, left:right]
+    if face.shape != (side, side):
+        edges = (top - y, y + side - bottom, left - x, x + side - right)
+        face = cast(NDArray[np.uint8], cv2.copyMakeBorder(face, *edges, cv2.BORDER_REPLICATE))
+    return resize_face(face, size_hw)

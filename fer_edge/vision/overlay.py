@@ -1,0 +1,140 @@
+"""What is drawn on a frame: each face's box, label and confidence, and a bar for each expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.vision.analysis import Face
+from fer_edge.vision.boxes import Box, common_area
+from fer_edge.vision.opencv import cv2
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+Color = tuple[int, int, int]
+COLORS: dict[str | None, Color] = {
+    "angry": (60, 60, 230),
+    "disgust": (60, 160, 60),
+    "fear": (200, 80, 160),
+    "happy": (40, 200, 250),
+    "sad": (230, 150, 60),
+    "surprise": (60, 150, 250),
+    "neutral": (200, 200, 200),
+    "contempt": (150, 200, 60),  # of FER+
+    None: (130, 130, 130),
+}
+OTHER_COLOR: Color = (220, 200, 80)  # labels of a foreign model
+WHITE: Color = (255, 255, 255)
+
+
+class Overlay:
+    """Draws on a copy of its own, which is used again for the next frame of the same size."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self._labels = labels
+        self._canvas: NDArray[np.uint8] | None = None
+
+    def draw(
+        self, frame_bgr: NDArray[np.uint8], faces: tuple[Face, ...], *, in_place: bool = False
+    ) -> NDArray[np.uint8]:
+        """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it."""
+        canvas = frame_bgr if in_place else self._copy(frame_bgr)
+        unit = text_unit(canvas)
+        taken = [face.box_xywh for face in faces]
+        for face in faces:
+            taken.append(_draw_bars(canvas, face, self._labels, unit, taken))
+        for face in faces:
+            _draw_box(canvas, face, unit)
+        return canvas
+
+    def _copy(self, frame_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._canvas is None or self._canvas.shape != frame_bgr.shape:
+            self._canvas = np.empty_like(frame_bgr)
+        np.copyto(self._canvas, frame_bgr)
+        return self._canvas
+
+
+def text_unit(canvas: NDArray[np.uint8]) -> float:
+    """Height of a line of text in pixels: 1/24 of the shorter side, never below what can be read."""
+    return float(max(min(canvas.shape[:2]) / 24, 10.0))
+
+
+def color_of(label: str | None) -> Color:
+    """BGR."""
+    return COLORS.get(label, OTHER_COLOR)
+
+
+def hex_color(label: str | None) -> str:
+    """The same colour as pages and plots write it: `#rrggbb`."""
+    blue, green, red = color_of(label)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _put_text(
+    canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], *, height: float, color: Color
+) -> None:
+    """Text whose lower left corner is `corner`; `height` is the line's."""
+    scale = height / 32  # a capital of this font is 22 px high at scale 1
+    thickness = max(1, round(height / 16))
+    cv2.putText(canvas, text, corner, FONT, scale, color, thickness, cv2.LINE_AA)
+
+
+def _text_width(text: str, height: float) -> int:
+    return int(cv2.getTextSize(text, FONT, height / 32, max(1, round(height / 16)))[0][0])
+
+
+def _draw_box(canvas: NDArray[np.uint8], face: Face, unit: float) -> None:
+    x, y, w, h = face.box_xywh
+    color = color_of(face.label)
+    cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), color, max(1, round(unit / 8)))
+    text = f"{face.label} {face.confidence:.0%}" if face.label else "uncertain"
+    line, width = round(unit * 1.3), _text_width(text, unit) + round(unit / 2)
+    top = y - line if y >= line else y  # inside the box where there is no room above it
+    left = max(0, min(x, canvas.shape[1] - width))
+    cv2.rectangle(canvas, (left, top), (left + width, top + line), color, cv2.FILLED)
+    _put_text(canvas, text, (left + round(unit / 4), top + round(unit)), height=unit, color=(0, 0, 0))
+
+
+def panel_place(
+    box_xywh: Box, size: tuple[int, int], frame_wh: tuple[int, int], taken: Sequence[Box] = ()
+) -> tuple[int, int]:
+    """Upper left corner of a panel of `size` (w, h) in the frame: the first of some places, from the box's
+    right side to the frame's corners, that covers neither the box nor what is `taken`; else the one that
+    covers least."""
+    (x, y, w, h), (width, height), (frame_w, frame_h) = box_xywh, size, frame_wh
+    right, bottom = max(0, frame_w - width), max(0, frame_h - height)
+    beside, along = min(max(y, 0), bottom), min(max(x, 0), right)
+    places = [(x + w, beside), (x - width, beside), (along, y + h), (along, y - height)]
+    inside = [(left, top) for left, top in places if 0 <= left <= right and 0 <= top <= bottom]
+    # On the side that is farther from the box first.
+    sides = (0, right) if x + w / 2 > frame_w / 2 else (right, 0)
+    inside += [(left, top) for top in (bottom, 0) for left in sides]
+
+    def covered(place: tuple[int, int]) -> int:
+        return sum(common_area((*place, width, height), other) for other in (box_xywh, *taken))
+
+    return min(inside, key=covered)  # the first of equals
+
+
+def _draw_bars(
+    canvas: NDArray[np.uint8], face: Face, labels: tuple[str, ...], unit: float, taken: Sequence[Box]
+) -> Box:
+    """Gives the panel's place."""
+    frame_h, frame_w = canvas.shape[:2]
+    small = max(unit * 0.75, 9.0)
+    row = round(small * 1.25)
+    names = max(_text_width(label, small) for label in labels) + round(small / 2)
+    bar = round(small * 4)
+    width, height = names + bar + round(small / 2), row * len(labels) + round(small / 2)
+    left, top = panel_place(face.box_xywh, (width, height), (frame_w, frame_h), taken)
+    ground = canvas[top : top + height, left : left + width]
+    ground[:] = cv2.convertScaleAbs(ground, alpha=0.35)
+    for i, (label, share) in enumerate(zip(labels, face.smoothed, strict=True)):
+        y = top + round(small / 4) + i * row
+        _put_text(canvas, label, (left + round(small / 4), y + round(small)), height=small, color=WHITE)
+        start, filled = left + names, max(1, round(bar * float(share)))
+        cv2.rectangle(
+            canvas, (start, y + row // 5), (start + filled, y + row - row // 5), color_of(label), -1
+        )
+    return left, top, width, height

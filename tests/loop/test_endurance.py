@@ -1,0 +1,106 @@
+"""Days without a person, in small: many frames, memory and handles as after the first ones."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loop_fakes import LABELS, FakeCapture, analyser, picture
+
+from fer_edge import machine
+from fer_edge.loop.realtime import Loop
+from fer_edge.sinks.logs import CsvLog, JsonlLog
+from fer_edge.sources.reconnect import Patience
+from fer_edge.vision.analysis import Frame
+from fer_edge.vision.detector import HaarDetector
+
+FRAMES, SETTLED = 20_000, 2_000
+
+
+class Endless(FakeCapture):
+    """`FRAMES` frames, alternately one of two pictures; looks at the process as it goes."""
+
+    def __init__(self, **options):
+        super().__init__([], **options)
+        self.pictures = [picture(0, (24, 32)), picture(9, (24, 32))]
+        self.looks = []
+
+    def read(self):
+        if self._next in (SETTLED, FRAMES - 1):
+            self.looks.append((machine.rss_mib(), handles()))
+        if self._next >= FRAMES:
+            self.ended = True
+            return None
+        self._next += 1
+        return Frame(self.pictures[self._next % 2], self._next / 25, self.name)
+
+
+class Forgetful:
+    """Unlike FakeClassifier it does not keep the faces that it sees."""
+
+    labels = LABELS
+    input_size = (4, 4)
+
+    def predict(self, faces):
+        return np.full((len(faces), 3), 1 / 3, np.float32)
+
+
+def handles():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc/self/fd")
+@pytest.mark.parametrize("boxes", [(), ((3, 3, 12, 12),)], ids=["nobody", "somebody"])
+def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
+    capture = Endless()
+    sinks = [JsonlLog(tmp_path / "o.jsonl", LABELS), CsvLog(tmp_path / "o.csv", LABELS)]
+    Loop(analyser(*boxes, classifier=Forgetful()), sinks).run(capture)
+    assert (tmp_path / "o.jsonl").read_bytes().count(b"\n") == FRAMES
+    (early_mib, early_handles), (late_mib, late_handles) = capture.looks
+    assert late_handles == early_handles
+    assert late_mib - early_mib < 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc/self/fd")
+def test_reconnections_leave_no_handle_behind():
+    """A source that breaks off again and again, each time with a file of its own open."""
+
+    class WithFile(FakeCapture):
+        def open(self):
+            super().open()
+            self.file = Path("/dev/null").open()  # noqa: SIM115 (what a driver would hold)
+
+        def close(self):
+            super().close()
+            if self.opened:
+                self.file.close()
+
+    made = []
+
+    def make():
+        ends = len([capture for capture in made if capture.opened]) == 20
+        made.append(WithFile([picture(len(made))] * 2, live=True, ends=ends))
+        return made[-1]
+
+    first = make()
+    first.open()
+    before = handles()
+    patience = Patience(first_frame_s=5, silence_s=0.01, reconnect_waits_s=(0.001,))
+    Loop(analyser(), [], patience=patience).run(first, make)
+    assert len([capture for capture in made if capture.opened]) == 21
+    assert handles() == before - 1  # the first one's is closed, too
+
+
+def test_an_empty_scene_takes_no_new_memory_a_frame():
+    """The search over whole frames, which an empty scene gets every time."""
+    detector = HaarDetector()
+    gray = np.random.default_rng(0).integers(90, 110, (240, 320), np.uint8)
+    bgr = np.repeat(gray[:, :, None], 3, axis=2)
+    for _ in range(20):
+        assert detector.detect(bgr, gray) == []
+    before = machine.rss_mib()
+    if before is None:
+        pytest.skip("this system does not tell a process's memory")
+    for _ in range(150):
+        detector.detect(bgr, gray)
+    assert machine.rss_mib() - before < 1

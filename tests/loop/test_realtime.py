@@ -1,0 +1,265 @@
+"""The loop through its capture interface: files, cameras, windows, failures."""
+
+import itertools
+import threading
+import time
+
+import pytest
+from loop_fakes import (
+    FakeCapture,
+    FakeClassifier,
+    FakeWindow,
+    HangingCapture,
+    ListSink,
+    analyser,
+    picture,
+)
+
+from fer_edge.errors import OutputError, SourceError
+from fer_edge.loop.realtime import Loop
+from fer_edge.loop.steps import Pace
+from fer_edge.sinks.screen import Screen
+from fer_edge.sources.reconnect import Patience
+
+BOX = (10, 10, 20, 20)
+SHORT = Patience(first_frame_s=0.2, silence_s=0.1, reconnect_waits_s=(0.01, 0.01))
+
+
+def run(capture, *sinks, boxes=(BOX,), make=None, classifier=None, **options):
+    loop = Loop(analyser(*boxes, classifier=classifier), sinks, patience=SHORT, **options)
+    loop.run(capture, make)
+    return loop.summary
+
+
+def test_the_end_of_a_file_is_the_end_of_the_run():
+    capture, sink = FakeCapture([picture(i) for i in range(5)]), ListSink()
+    summary = run(capture, sink)
+    assert [r.index for r in sink.results] == [0, 1, 2, 3, 4]
+    assert [r.frame.time_s for r in sink.results] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert (summary.frames, summary.dropped) == (5, 0)
+    assert (capture.closed, sink.closed) == (1, 1)
+
+
+def test_every_frame_of_a_file_is_analysed_however_slow_the_classifier():
+    sink = ListSink()
+    run(FakeCapture([picture(i) for i in range(6)]), sink, classifier=FakeClassifier(seconds=0.02))
+    assert [int(r.frame.bgr[0, 0, 0]) for r in sink.results] == list(range(6))
+
+
+def test_times_rise_even_where_the_container_repeats_them():
+    capture, sink = FakeCapture([picture()] * 4, fps=1e9), ListSink()
+    run(capture, sink)
+    times = [r.frame.time_s for r in sink.results]
+    assert all(b > a for a, b in itertools.pairwise(times))
+
+
+def test_frames_are_counted_anew_in_each_source():
+    class Folder(FakeCapture):
+        def read(self):
+            frame = super().read()
+            return frame and frame._replace(source=f"{self._next // 3}.png", time_s=0.0)
+
+    sink = ListSink()
+    run(Folder([picture()] * 4), sink)
+    assert [(r.frame.source, r.index) for r in sink.results] == [
+        ("0.png", 0),
+        ("0.png", 1),
+        ("1.png", 0),
+        ("1.png", 1),
+    ]
+
+
+def test_a_live_frame_is_not_drawn_on_while_others_look_at_it():
+    """The analysis may be at work on the very frame that is shown; a file's frame is nobody else's."""
+    live, recorded = [picture(100) for _ in range(4)], [picture(100) for _ in range(4)]
+    run(FakeCapture(live, live=True, interval_s=0.02, ends=True), ListSink(wants_picture=True))
+    run(FakeCapture(recorded), ListSink(wants_picture=True))
+    assert all((frame == 100).all() for frame in live)
+    assert not any((frame == 100).all() for frame in recorded)
+
+
+def test_no_face_is_an_empty_list_and_the_frame_is_shown_all_the_same():
+    sink, window = ListSink(wants_picture=True), FakeWindow()
+    run(FakeCapture([picture(7)] * 3), sink, boxes=(), screen=Screen(window))
+    assert [r.faces for r in sink.results] == [()] * 3
+    assert len(sink.pictures) == 3
+    assert set(window.shown) == {7}
+    assert window.closed
+
+
+def test_passed_over_frames_have_a_line_and_say_so():
+    sink = ListSink()
+    run(FakeCapture([picture()] * 5), sink, pace=Pace(every=2))
+    assert [(r.index, r.analysed, len(r.faces)) for r in sink.results] == [
+        (0, True, 1),
+        (1, False, 0),
+        (2, True, 1),
+        (3, False, 0),
+        (4, True, 1),
+    ]
+
+
+def test_max_frames_ends_the_run():
+    assert run(FakeCapture([picture()] * 9), pace=Pace(max_frames=4)).frames == 4
+
+
+def test_max_fps_holds_the_loop_back():
+    start = time.monotonic()
+    run(FakeCapture([picture()] * 5), pace=Pace(max_fps=50))
+    assert time.monotonic() - start >= 4 / 50
+
+
+def test_stop_ends_a_file_after_the_frame_at_hand_and_closes():
+    stop, sink = threading.Event(), ListSink()
+
+    class Stopping(FakeCapture):
+        def read(self):
+            if self._next == 3:
+                stop.set()
+            return super().read()
+
+    run(Stopping([picture()] * 9), sink, stop=stop)
+    assert (len(sink.results), sink.closed) == (4, 1)
+
+
+def test_a_sink_that_fails_ends_the_run_and_the_others_are_closed():
+    good = ListSink()
+    with pytest.raises(OutputError, match="full"):
+        run(FakeCapture([picture()] * 3), good, ListSink(fails_with=OutputError("disk full")))
+    assert (len(good.results), good.closed) == (1, 1)
+
+
+def test_signs_of_life_come_with_every_frame_and_while_a_camera_is_waited_for():
+    beats = []
+    run(FakeCapture([picture()] * 5), alive=lambda: beats.append(1))
+    assert len(beats) >= 5
+    beats.clear()
+    with pytest.raises(SourceError):
+        run(FakeCapture([], live=True), alive=lambda: beats.append(1))
+    assert beats
+
+
+def test_nothing_is_drawn_for_a_sink_that_sleeps():
+    class Page(ListSink):
+        asleep = True
+
+    page = Page(wants_picture=True)
+    run(FakeCapture([picture()] * 3), page)
+    run(FakeCapture([picture()] * 3, live=True, ends=True, interval_s=0.05), page)
+    assert len(page.results) >= 4  # it hears of every frame
+    assert page.pictures == []
+    page.asleep = False
+    run(FakeCapture([picture()] * 3), page)
+    assert len(page.pictures) == 3
+
+
+# --- live ---
+
+
+def test_a_camera_that_opens_and_gives_nothing_is_given_up_with_advice():
+    capture = FakeCapture([], live=True, name="camera 0")
+    with pytest.raises(SourceError, match=r"camera 0 is open but gave no frame in 0\.2 s.*--camera pi"):
+        run(capture)
+    assert capture.closed
+
+
+def test_a_camera_whose_first_read_hangs_is_given_up_too():
+    with pytest.raises(SourceError, match="gave no frame"):
+        run(HangingCapture([], live=True))
+
+
+def test_a_slow_analysis_gets_the_newest_frame_and_drops_are_counted():
+    frames = [picture(i) for i in range(40)]
+    capture = FakeCapture(frames, live=True, interval_s=0.01, ends=True)
+    sink = ListSink()
+    summary = run(capture, sink, classifier=FakeClassifier(seconds=0.05))
+    seen = [int(r.frame.bgr[0, 0, 0]) for r in sink.results]
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 39  # the last frame of all, not one that waited in a queue
+    assert summary.dropped == 40 - len(seen) > 10
+    assert [r.index for r in sink.results] == list(range(len(seen)))
+
+
+def test_the_display_goes_on_while_a_face_is_classified():
+    capture = FakeCapture([picture(i) for i in range(30)], live=True, interval_s=0.02, ends=True)
+    window, log = FakeWindow(), ListSink()
+    run(capture, log, screen=Screen(window), classifier=FakeClassifier(seconds=0.5))
+    assert len(log.results) <= 3
+    assert len(window.shown) > 10
+
+
+def test_the_saved_video_of_a_camera_does_not_wait_for_the_classifier():
+    capture = FakeCapture([picture(i) for i in range(30)], live=True, interval_s=0.02, ends=True)
+    saved, log = ListSink(wants_picture=True), ListSink()
+    run(capture, log, saved, classifier=FakeClassifier(seconds=0.5))
+    assert len(saved.pictures) > 10 > len(log.results)
+
+
+def test_a_file_in_a_window_keeps_the_window_alive_and_loses_no_frame():
+    window, log = FakeWindow(), ListSink()
+    capture = FakeCapture([picture(i) for i in range(3)])
+    run(capture, log, screen=Screen(window), classifier=FakeClassifier(seconds=0.2))
+    assert len(log.results) == 3
+    assert window._left < 10**9 - 10  # its events were handled many times meanwhile
+
+
+@pytest.mark.parametrize("key", [ord("q"), 27])
+@pytest.mark.parametrize("live", [True, False])
+def test_q_and_escape_end_the_run(key, live):
+    capture = FakeCapture([picture()] * 10_000, live=live, interval_s=0.005)
+    summary = run(capture, screen=Screen(FakeWindow(key, after=3)))
+    assert 0 < summary.frames < 1000
+
+
+def test_a_picture_stays_until_a_key_is_pressed():
+    class Still(FakeCapture):
+        is_still = True
+
+    window = FakeWindow(ord(" "), after=4)
+    assert run(Still([picture(1), picture(2)]), boxes=(), screen=Screen(window)).frames == 2
+    assert window.shown == [1, 2]
+
+
+def test_a_stream_that_breaks_off_is_opened_again():
+    made = []
+
+    def make():
+        made.append(FakeCapture([picture(len(made) + 1)] * 3, live=True, ends=len(made) == 1))
+        return made[-1]
+
+    sink = ListSink()
+    first = FakeCapture([picture(0)] * 3, live=True)
+    run(first, sink, make=make)
+    assert {int(r.frame.bgr[0, 0, 0]) for r in sink.results} >= {0}
+    assert int(sink.results[-1].frame.bgr[0, 0, 0]) > 0
+    times = [r.frame.time_s for r in sink.results]
+    assert times == sorted(times)
+    assert first.closed
+
+
+def test_a_read_that_hangs_is_left_behind_and_the_source_opened_again():
+    def make():
+        return FakeCapture([picture(9)] * 2, live=True, ends=True)
+
+    sink = ListSink()
+    run(HangingCapture([picture(0)], live=True), sink, make=make)
+    assert int(sink.results[-1].frame.bgr[0, 0, 0]) == 9
+
+
+def test_a_source_that_does_not_come_back_is_given_up():
+    def make():
+        return FakeCapture([], live=True, opens=False, name="camera 0")
+
+    sink = ListSink()
+    with pytest.raises(SourceError, match="did not come back after 2 attempts"):
+        run(FakeCapture([picture()], live=True), sink, make=make)
+    assert (len(sink.results), sink.closed) == (1, 1)
+
+
+def test_a_failure_inside_the_reading_thread_reaches_the_user():
+    class Broken(FakeCapture):
+        def read(self):
+            raise RuntimeError("driver fault")
+
+    with pytest.raises(SourceError, match="driver fault"):
+        run(Broken([], live=True))

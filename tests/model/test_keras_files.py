@@ -1,0 +1,90 @@
+"""`.keras` files from elsewhere: what may be in them, and what may not."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from fuzz.model_kinds import HOSTILE_LAYERS
+
+from fer_edge.errors import ModelError
+from fer_edge.model import keras_files
+from fer_edge.model.shipped import models_folder
+
+PLAIN = {"config.json": b"{}", "metadata.json": b"{}", "model.weights.h5": b""}
+
+
+def archive(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, content in members.items():
+            written.writestr(name, content)
+    return path
+
+
+def test_the_shipped_model_passes():
+    keras_files.check(models_folder() / "tuned.keras")
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "assets/vocabulary.txt", "code.py"])
+def test_only_the_members_of_a_plain_model_are_taken(tmp_path, name):
+    path = archive(tmp_path / "m.keras", PLAIN | {name: b"x"})
+    with pytest.raises(ModelError, match="no part of a plain Keras model"):
+        keras_files.check(path)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_member_that_is_missing_is_named(tmp_path, name):
+    path = archive(tmp_path / "m.keras", {other: b"{}" for other in PLAIN if other != name})
+    with pytest.raises(ModelError, match=f"no {name} in it"):
+        keras_files.check(path)
+
+
+def test_a_member_that_unpacks_to_more_than_a_configuration_has_is_refused(tmp_path):
+    path = archive(tmp_path / "m.keras", PLAIN | {"config.json": b" " * (17 << 20)})
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ModelError, match=r"config\.json in it unpacks to more than 16 MiB"):
+        keras_files.check(path)
+
+
+@pytest.mark.parametrize("layer", HOSTILE_LAYERS, ids=lambda layer: layer["class_name"])
+@pytest.mark.parametrize("where", ["layer", "deep in it"])
+def test_what_runs_code_or_reads_other_files_is_refused(tmp_path, layer, where):
+    config = {"config": {"layers": [layer if where == "layer" else {"config": [{"activation": layer}]}]}}
+    path = archive(tmp_path / "m.keras", PLAIN | {"config.json": json.dumps(config)})
+    with pytest.raises(ModelError, match=f"needs {layer['module']}.{layer['class_name']}"):
+        keras_files.check(path)
+
+
+def test_layers_regularizers_and_operations_of_keras_are_loaded(tmp_path):
+    keras = pytest.importorskip("keras")
+    face = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(2, 3, kernel_regularizer=keras.regularizers.L2(0.1), activation="relu")(face)
+    x = keras.ops.mean(x, axis=(1, 2)) * 2 + keras.layers.Flatten()(face)[:, :2]
+    model = keras.Model(face, x)
+    model.compile("adam", "mse")
+    model.save(tmp_path / "m.keras")
+    loaded = keras_files.load(tmp_path / "m.keras")
+    faces = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
+    np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_network_with_dropout_loads_on_other_backends(tmp_path, backend):
+    """On PyTorch the state of a dropout layer cannot be made in a device's scope."""
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    code = (
+        "import pathlib, numpy, keras\n"
+        "from fer_edge.model import keras_files; from fer_edge.training import networks\n"
+        "path = pathlib.Path('model.keras'); made = networks.build('nano', 0.1); made.save(path)\n"
+        "face = numpy.full((1, 48, 48, 1), 90, 'float32')\n"
+        "one, two = (m.predict(face, verbose=0) for m in (made, keras_files.load(path)))\n"
+        "print(numpy.abs(one - two).max() < 1e-6)"
+    )
+    env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["True"], done.stderr

@@ -1,0 +1,78 @@
+import hashlib
+
+import pytest
+
+from fer_edge.errors import ModelError, UsageError
+from fer_edge.model import shipped
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Stands for the package folder of an installed wheel, with two models and two recipes."""
+    for name in ("tuned_int8", "tuned_float32"):
+        (tmp_path / "_models").mkdir(exist_ok=True)
+        (tmp_path / "_models" / f"{name}.tflite").write_bytes(name.encode())
+    recipes = tmp_path / "_recipes" / "train"
+    recipes.mkdir(parents=True)
+    for name in ("paper", "tuned"):
+        (recipes / f"{name}.toml").write_text("")
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path)
+    return tmp_path
+
+
+def test_models_by_name_in_an_installed_package(folder):
+    assert shipped.find_model("tuned_int8") == folder / "_models" / "tuned_int8.tflite"
+    assert [path.stem for path in shipped.models()] == ["tuned_float32", "tuned_int8"]
+
+
+def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, monkeypatch):
+    (tmp_path / "fer_edge").mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "convert" / "recipes").mkdir(parents=True)
+    (tmp_path / "models" / "edge_int8.tflite").touch()
+    (tmp_path / "convert" / "recipes" / "int8.toml").touch()
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "fer_edge")
+    assert shipped.find_model("edge_int8") == tmp_path / "models" / "edge_int8.tflite"
+    assert shipped.recipe("convert", "int8") == tmp_path / "convert" / "recipes" / "int8.toml"
+
+
+def test_trained_networks_are_found_by_name_too(folder, tmp_path):
+    (folder / "_models" / "tuned.keras").touch()
+    assert shipped.find_network("tuned") == folder / "_models" / "tuned.keras"
+    with pytest.raises(ModelError, match=r"no trained network 'tuner': did you mean tuned\?"):
+        shipped.find_network("tuner")
+    with pytest.raises(ModelError, match=r"tuned_int8\.tflite is a converted model"):
+        shipped.find_network(str(folder / "_models" / "tuned_int8.tflite"))
+
+
+def test_a_path_is_taken_as_it_is(folder, tmp_path):
+    own = tmp_path / "mine.tflite"
+    own.touch()
+    assert shipped.find_model(str(own)) == own
+
+
+def test_a_misspelt_name_gets_the_nearest(folder):
+    with pytest.raises(ModelError, match=r"no model 'tuned_int9': did you mean tuned_int8"):
+        shipped.find_model("tuned_int9")
+    with pytest.raises(UsageError, match=r"no train recipe 'papper': did you mean paper\?"):
+        shipped.recipe("train", "papper")
+
+
+def test_a_name_like_no_other_gets_the_whole_list(folder):
+    with pytest.raises(ModelError, match="there are tuned_float32, tuned_int8, or give a file's path"):
+        shipped.find_model("zzz")
+
+
+def test_a_folder_is_no_model(folder, tmp_path):
+    with pytest.raises(ModelError, match="is a folder"):
+        shipped.find_model(str(tmp_path))
+
+
+def test_only_files_named_in_sha256sums_are_trusted(folder):
+    path = folder / "_models" / "tuned_int8.tflite"
+    assert not shipped.ships(path.read_bytes())
+    digest = hashlib.sha256(b"tuned_int8").hexdigest()
+    (folder / "_models" / "SHA256SUMS").write_text(f"{digest}  tuned_int8.tflite\n")
+    assert shipped.ships(path.read_bytes())
+    path.write_bytes(b"tuned_int8, changed")
+    assert not shipped.ships(path.read_bytes())

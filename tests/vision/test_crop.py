@@ -1,0 +1,76 @@
+"""Frames of every kind to gray, boxes to faces."""
+
+import numpy as np
+import pytest
+
+from fer_edge.errors import SourceError
+from fer_edge.spec import CropPolicy
+from fer_edge.vision.crop import crop_face, resize_face, to_bgr, to_gray
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)], ids=["gray", "one channel", "bgr", "bgra"]
+)
+def test_gray_of_a_gray_level_is_that_level_in_every_layout(shape):
+    assert to_gray(np.full(shape, 90, np.uint8)).tolist() == [[90] * 5] * 4
+
+
+def test_gray_weighs_the_channels_as_bt601():
+    frame = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    assert to_gray(frame).tolist() == [[29, 150, 76]]  # 0.114, 0.587, 0.299 of 255
+    with_alpha = np.dstack([frame, np.full((1, 3), 7, np.uint8)])
+    assert to_gray(with_alpha).tolist() == [[29, 150, 76]]
+    assert (to_bgr(with_alpha) == frame).all()
+
+
+def test_16_bit_levels_keep_their_share_of_white():
+    frame = np.array([[0, 257, 32896, 60000, 65535]], np.uint16)
+    assert to_gray(frame).tolist() == [[0, 1, 128, 233, 255]]  # 60,000 / 65,535 of 255 is 233.46
+    assert to_bgr(frame)[0, :, 1].tolist() == [0, 1, 128, 233, 255]
+
+
+@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8)])
+def test_what_cannot_be_interpreted_is_an_error(frame):
+    with pytest.raises(SourceError, match="only"):
+        to_gray(frame)
+
+
+def test_crop_without_margin_is_the_box_itself():
+    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    assert (crop_face(gray, (3, 2, 4, 4), (4, 4)) == gray[2:6, 3:7]).all()
+
+
+def test_margin_grows_the_box_on_each_side():
+    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    face = crop_face(gray, (3, 2, 4, 4), (8, 8), CropPolicy(margin=0.5))
+    assert (face == gray[0:8, 1:9]).all()
+
+
+def test_a_box_over_the_corner_repeats_the_border():
+    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    face = crop_face(gray, (0, 0, 4, 4), (8, 8), CropPolicy(margin=0.5))
+    assert (face[2:, 2:] == gray[:6, :6]).all()
+    assert (face[0, 2:] == gray[0, :6]).all()
+    assert (face[2:, 0] == gray[:6, 0]).all()
+
+
+@pytest.mark.parametrize("x", [20, 10, -4], ids=["far", "right of the last pixel", "left of the first"])
+def test_a_box_outside_is_an_error_and_not_an_empty_face(x):
+    gray = np.zeros((10, 10), np.uint8)
+    for box in ((x, 2, 4, 4), (2, x, 4, 4)):
+        with pytest.raises(ValueError, match="no pixel"):
+            crop_face(gray, box, (4, 4))
+
+
+def test_resize_averages_areas_and_leaves_the_right_size_alone():
+    face = np.array([[0, 30, 90, 9, 9, 9]] * 3, np.uint8)
+    assert resize_face(face, (1, 2)).tolist() == [
+        [40, 9]
+    ]  # every pixel counts, not the ones in the middle alone
+    assert resize_face(face, (3, 6)) is face
+
+
+def test_growing_draws_a_line_between_pixels():
+    """Centres of four pixels over two: at the first, a quarter and three quarters of the way, the second."""
+    face = np.array([[0, 100], [0, 100]], np.uint8)
+    assert resize_face(face, (4, 4)).tolist() == [[0, 25, 75, 100]] * 4

@@ -1,0 +1,92 @@
+"""What is drawn: in sight at any size, and on the source's own frame only where it may be."""
+
+import numpy as np
+import pytest
+
+from fer_edge.spec import LABELS
+from fer_edge.vision.analysis import Face
+from fer_edge.vision.boxes import common_area
+from fer_edge.vision.overlay import COLORS, Overlay, panel_place
+
+
+def face(box, label="happy", shares=(0, 0, 0, 1, 0, 0, 0)):
+    return Face(box, 1, label, 0.9, np.array(shares, np.float32), np.array(shares, float))
+
+
+def count(canvas, color):
+    return int((canvas == np.array(color, np.uint8)).all(axis=2).sum())
+
+
+@pytest.mark.parametrize("size", [(120, 160), (240, 320), (480, 640), (1080, 1920), (48, 48)])
+def test_box_and_bars_are_in_sight_at_any_size(size):
+    height, width = size
+    frame = np.full((height, width, 3), 100, np.uint8)
+    box = (width // 4, height // 3, height // 3, height // 3)
+    drawn = Overlay(LABELS).draw(frame, (face(box),))
+    assert drawn.shape == frame.shape
+    assert tuple(drawn[box[1] + box[3] - 1, box[0] + box[2] // 2]) == COLORS["happy"]
+    assert count(drawn, COLORS["happy"]) > 4 * box[2]
+    assert (frame == 100).all()
+
+
+def test_a_bar_is_as_long_as_its_share():
+    def bar(share):
+        shares = (0, 0, 0, 0, share, 0, 0)
+        drawn = Overlay(LABELS).draw(
+            np.zeros((480, 640, 3), np.uint8), (face((50, 200, 100, 100), None, shares),)
+        )
+        return count(drawn, COLORS["sad"])
+
+    assert bar(1.0) == pytest.approx(2 * bar(0.5), rel=0.1)
+
+
+def test_without_faces_the_frame_is_shown_as_it_is():
+    frame = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    assert (Overlay(LABELS).draw(frame, ()) == frame).all()
+
+
+def test_the_canvas_is_used_again():
+    overlay, frame = Overlay(LABELS), np.zeros((60, 80, 3), np.uint8)
+    assert overlay.draw(frame, ()) is overlay.draw(frame, ())
+
+
+def test_in_place_the_same_is_drawn_on_the_frame_itself():
+    frame = np.full((240, 320, 3), 100, np.uint8)
+    copy = Overlay(LABELS).draw(frame, (face((50, 50, 90, 90)),)).copy()
+    drawn = Overlay(LABELS).draw(frame, (face((50, 50, 90, 90)),), in_place=True)
+    assert drawn is frame
+    assert (drawn == copy).all()
+    assert count(drawn, COLORS["happy"]) > 90
+
+
+def test_an_uncertain_face_and_a_foreign_label_are_drawn():
+    frame = np.zeros((480, 640, 3), np.uint8)
+    assert Overlay(("contempt",)).draw(frame, (face((50, 50, 90, 90), "contempt", (1,)),)).any()
+    assert count(Overlay(LABELS).draw(frame, (face((50, 50, 90, 90), None),)), COLORS[None]) > 90
+
+
+@pytest.mark.parametrize(
+    ("box", "corner"),
+    [
+        ((10, 20, 100, 100), (110, 20)),  # room on the right
+        ((520, 20, 110, 100), (370, 20)),  # on the left only
+        ((10, 470, 100, 10), (110, 380)),  # moved up to stay inside
+        ((100, 0, 500, 480), (0, 380)),  # no room beside: the corner farther from the middle of the box
+        ((40, 0, 500, 480), (490, 380)),
+    ],
+)
+def test_the_panel_lies_beside_the_face_and_inside_the_frame(box, corner):
+    assert panel_place(box, (150, 100), (640, 480)) == corner
+
+
+def test_panels_of_two_faces_cover_neither_each_other_nor_a_face():
+    boxes, size, taken = [(80, 120, 190, 190), (390, 140, 170, 170)], (150, 140), []
+    for box in boxes:
+        place = panel_place(box, size, (640, 480), [*boxes, *taken])
+        assert all(common_area((*place, *size), other) == 0 for other in (*boxes, *taken))
+        taken.append((*place, *size))
+
+
+def test_where_nothing_is_free_the_least_is_covered():
+    # The frame is all face but for a strip on the right, which the panel fits into by half.
+    assert panel_place((0, 0, 570, 480), (140, 100), (640, 480)) == (500, 380)
