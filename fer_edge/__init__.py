@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fer_edge.errors import FerEdgeError
     from fer_edge.model.classifier import Classifier
     from fer_edge.spec import LABELS
-    from fer_edge.vision.analysis import Face
+    from fer_edge.vision.frames import Face
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ __all__ = ["LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analy
 _HOMES = {
     "LABELS": "spec",
     "Classifier": "model.classifier",
-    "Face": "vision.analysis",
+    "Face": "vision.frames",
     "FerEdgeError": "errors",
     "analyze": "api",
 }

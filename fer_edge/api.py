@@ -15,9 +15,10 @@ from fer_edge.errors import SourceError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.sources.pictures import read_picture
-from fer_edge.vision.analysis import Analyser, Face, Frame
+from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.crop import to_bgr
-from fer_edge.vision.detector import make_detector
+from fer_edge.vision.faces import make_detector
+from fer_edge.vision.frames import Face, Frame
 
 _lock = threading.Lock()  # neither OpenCV's cascade nor the interpreter bears two threads at once
 

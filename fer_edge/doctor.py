@@ -73,7 +73,7 @@ def _basics() -> Iterable[Finding]:
 def _opencv() -> Iterable[Finding]:
     yield opencv_flavours(version_of)
     try:
-        from fer_edge.vision.detector import load_cascade
+        from fer_edge.vision.faces import load_cascade
         from fer_edge.vision.opencv import cv2
 
         load_cascade()

@@ -8,7 +8,8 @@ import time
 import numpy as np
 
 from fer_edge.errors import SourceError
-from fer_edge.vision.analysis import Analyser, Frame
+from fer_edge.vision.analysis import Analyser
+from fer_edge.vision.frames import Frame
 
 LABELS = ("happy", "sad", "neutral")
 

@@ -18,7 +18,7 @@ def ours(clip: str, most: int) -> dict[str, int]:
     from fer_edge.sinks.logs import JsonlLog
     from fer_edge.sources.video import VideoFile
     from fer_edge.vision.analysis import Analyser
-    from fer_edge.vision.detector import make_detector
+    from fer_edge.vision.faces import make_detector
 
     classifier = Classifier(shipped.DEFAULT_MODEL, 1)
     analyser = Analyser(make_detector("haar"), classifier, policy=classifier.card.crop)

@@ -16,8 +16,8 @@ from fer_edge.errors import UsageError
 if TYPE_CHECKING:
     from fer_edge.loop.summary import Summary
     from fer_edge.vision.analysis import Analyser
-    from fer_edge.vision.boxes import Box
-    from fer_edge.vision.detector import Detector
+    from fer_edge.vision.faces import Detector
+    from fer_edge.vision.frames import Box
 
 SAMPLED_EVERY = 6
 """Frames from one sample to the next where only samples are looked at, as by other measurements."""
@@ -107,7 +107,7 @@ def _measure_here(setting: Setting) -> dict[str, Any]:
 
 
 def _detector(setting: Setting) -> Detector:
-    from fer_edge.vision.detector import make_detector
+    from fer_edge.vision.faces import make_detector
 
     if setting.detector == "plain":
         return PlainHaar()
@@ -120,7 +120,7 @@ class PlainHaar:
     margin = 0.0
 
     def __init__(self) -> None:
-        from fer_edge.vision.detector import load_cascade
+        from fer_edge.vision.faces import load_cascade
 
         self._cascade = load_cascade()
 
@@ -136,7 +136,7 @@ def _over_video(setting: Setting, analyser: Analyser) -> dict[str, Any]:
     from fer_edge.loop.stages import StageTimes
     from fer_edge.loop.summary import Summary
     from fer_edge.sources.video import VideoFile
-    from fer_edge.vision.analysis import FrameResult
+    from fer_edge.vision.frames import FrameResult
     from fer_edge.vision.opencv import cv2
 
     capture = VideoFile(Path(setting.video), setting.threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.frames import FrameResult
 
 
 class LabelLag:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fer_edge.vision.analysis import FrameResult
+    from fer_edge.vision.frames import FrameResult
 
 
 class Counter:
@@ -57,7 +57,7 @@ def _measure_here(video: Path, log: Path, model: str, threads: int, known: int) 
     from fer_edge.sinks.logs import JsonlLog
     from fer_edge.sources.opening import make_capture
     from fer_edge.vision.analysis import Analyser
-    from fer_edge.vision.detector import make_detector
+    from fer_edge.vision.faces import make_detector
 
     capture = make_capture(str(video), num_threads=threads)
     capture.open()

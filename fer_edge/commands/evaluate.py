@@ -99,9 +99,9 @@ def register(app: typer.Typer) -> None:
         if detections is not None:
             from fer_edge.data.sheet import write_sheet
             from fer_edge.evaluation import figures
-            from fer_edge.vision import detector
+            from fer_edge.vision import faces
 
-            sheet = figures.detection_sheet(chosen.dataset, detector.make_detector("haar"), subject, seed)
+            sheet = figures.detection_sheet(chosen.dataset, faces.make_detector("haar"), subject, seed)
             write_sheet(sheet, detections)
         console.write_json(json, result, force)
 

@@ -81,7 +81,7 @@ def run(
     from fer_edge.model import shipped
     from fer_edge.model.classifier import Classifier
     from fer_edge.vision.analysis import Analyser
-    from fer_edge.vision.detector import make_detector
+    from fer_edge.vision.faces import make_detector
 
     classifier = Classifier(model or shipped.DEFAULT_MODEL, threads, card)
     analyser = Analyser(

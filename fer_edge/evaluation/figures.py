@@ -12,8 +12,9 @@ from fer_edge.data.dataset import Dataset
 from fer_edge.spec import LABELS
 from fer_edge.training.augmentation import augment
 from fer_edge.training.recipes import Augmentation
-from fer_edge.vision.analysis import Analyser, FaceClassifier, Frame
-from fer_edge.vision.detector import Detector
+from fer_edge.vision.analysis import Analyser, FaceClassifier
+from fer_edge.vision.faces import Detector
+from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import color_of
 

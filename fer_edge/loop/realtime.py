@@ -17,7 +17,8 @@ from fer_edge.sinks.sink import Sink, is_awake
 from fer_edge.sources.capture import Capture
 from fer_edge.sources.newest import NewestFrame
 from fer_edge.sources.reconnect import Patience
-from fer_edge.vision.analysis import Analyser, FrameResult
+from fer_edge.vision.analysis import Analyser
+from fer_edge.vision.frames import FrameResult
 
 POLL_S = 0.1  # how often a thread that waits looks whether it should stop
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from fer_edge.loop.stages import StageTimes
 from fer_edge.loop.summary import Summary
-from fer_edge.vision.analysis import Analyser, Face, Frame, FrameResult
+from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.crop import to_bgr
+from fer_edge.vision.frames import Face, Frame, FrameResult
 from fer_edge.vision.overlay import Overlay
 
 LEAST_STEP_S = 0.001  # between two frames whose source gives them the same time

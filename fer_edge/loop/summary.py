@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from fer_edge.loop.stages import StageTimes
-from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.frames import FrameResult
 
 REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
 

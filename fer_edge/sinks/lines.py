@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
-from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.frames import FrameResult
 
 
 def picture_line(result: FrameResult) -> str:

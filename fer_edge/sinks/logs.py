@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.errors import OutputError
-from fer_edge.vision.analysis import Face, FrameResult
+from fer_edge.vision.frames import FrameResult
 
 STDOUT = Path("-")
 
@@ -25,23 +25,11 @@ def json_line(result: FrameResult, labels: tuple[str, ...]) -> str:
         "source": result.frame.source,
         "frame": result.index,
         "time_s": round(result.frame.time_s, 6),
-        "faces": [_face(face, labels) for face in result.faces],
+        "faces": [face.as_dict(labels) for face in result.faces],
     }
     if not result.analysed:
         value["analysed"] = False
     return json.dumps(value, ensure_ascii=False)
-
-
-def _face(face: Face, labels: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "box_xywh": [int(side) for side in face.box_xywh],
-        "track": int(face.track),
-        "label": face.label,
-        "confidence": round(float(face.confidence), 6),
-        "probabilities": {
-            label: round(float(p), 6) for label, p in zip(labels, face.probabilities, strict=True)
-        },
-    }
 
 
 class LineFile:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.errors import UsageError
-from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.frames import FrameResult
 from fer_edge.vision.opencv import cv2
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")

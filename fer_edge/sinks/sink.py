@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.frames import FrameResult
 
 
 class Sink(Protocol):

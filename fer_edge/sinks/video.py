@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files
 from fer_edge.errors import OutputError
-from fer_edge.vision.analysis import FrameResult
+from fer_edge.vision.frames import FrameResult
 from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}

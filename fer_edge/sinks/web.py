@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
-from fer_edge.vision.analysis import Face, FrameResult
+from fer_edge.vision.frames import Face, FrameResult
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
 from fer_edge.web.access import Access

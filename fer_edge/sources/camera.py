@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_edge.errors import SourceError
 from fer_edge.sources import v4l2
 from fer_edge.sources.video import plausible_fps
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
 PI_CAMERA = "pi"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.frames import Frame
 
 
 class Capture(Protocol):

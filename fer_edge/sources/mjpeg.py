@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import SourceError
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
 START, END = b"\xff\xd8", b"\xff\xd9"

@@ -15,7 +15,7 @@ from fer_edge.errors import SourceError
 from fer_edge.sources.capture import Capture
 from fer_edge.sources.frozen import Stillness
 from fer_edge.sources.reconnect import Patience, no_first_frame, opened_again
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.frames import Frame
 
 CLOSE_WAIT_S = 0.5
 NO_FRAMES = "gives no frames"

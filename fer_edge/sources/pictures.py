@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.errors import SourceError
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
 SUFFIXES = frozenset(

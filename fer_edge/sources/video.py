@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.errors import SourceError
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
 TIMEOUT_MS = 5000  # of a stream's connection and of each read

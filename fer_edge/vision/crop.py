@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import SourceError
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.boxes import Box, square_box
+from fer_edge.vision.frames import Box, square_box
 from fer_edge.vision.opencv import cv2
 
 

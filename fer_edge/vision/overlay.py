@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.vision.analysis import Face
-from fer_edge.vision.boxes import Box, common_area
+from fer_edge.vision.frames import Box, Face, common_area
 from fer_edge.vision.opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX

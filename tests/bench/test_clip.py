@@ -10,7 +10,7 @@ from fer_edge.bench import clip, clip_sheets
 from fer_edge.bench.lag import LabelLag
 from fer_edge.bench.run import silent
 from fer_edge.errors import ModelError, UsageError
-from fer_edge.vision.analysis import Face, Frame, FrameResult
+from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
 def result(time_s, own, shown, track=1):

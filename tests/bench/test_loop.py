@@ -8,7 +8,7 @@ from fer_edge.bench.run import silent
 from fer_edge.errors import SourceError
 from fer_edge.model.shipped import find_model
 from fer_edge.sources.video import VideoFile
-from fer_edge.vision.analysis import Frame, FrameResult
+from fer_edge.vision.frames import Frame, FrameResult
 
 
 def test_frames_keep_their_proportions_between_black_bars():

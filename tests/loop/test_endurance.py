@@ -11,8 +11,8 @@ from fer_edge import machine
 from fer_edge.loop.realtime import Loop
 from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sources.reconnect import Patience
-from fer_edge.vision.analysis import Frame
-from fer_edge.vision.detector import HaarDetector
+from fer_edge.vision.faces import HaarDetector
+from fer_edge.vision.frames import Frame
 
 FRAMES, SETTLED = 20_000, 2_000
 

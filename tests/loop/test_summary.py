@@ -7,7 +7,7 @@ from loop_fakes import LABELS, picture
 from fer_edge.loop import stages
 from fer_edge.loop.stages import StageTimes
 from fer_edge.loop.summary import REMEMBERED, Summary
-from fer_edge.vision.analysis import Face, Frame, FrameResult
+from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
 def result(index, *faces):

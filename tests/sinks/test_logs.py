@@ -10,7 +10,7 @@ from loop_fakes import LABELS, picture
 
 from fer_edge.errors import OutputError
 from fer_edge.sinks.logs import CsvLog, JsonlLog, json_line
-from fer_edge.vision.analysis import Face, Frame, FrameResult
+from fer_edge.vision.frames import Face, Frame, FrameResult
 
 PROBABILITIES = np.array([0.1, 0.7, 0.2], np.float32)
 FACE = Face((np.int32(1), 2, 3, 4), 5, "sad", np.float32(0.5), PROBABILITIES, PROBABILITIES)
@@ -31,6 +31,7 @@ def test_a_line_is_what_the_format_says_in_plain_types():
                 "track": 5,
                 "label": "sad",
                 "confidence": 0.5,
+                "quality": 1.0,
                 "probabilities": {"happy": 0.1, "sad": 0.7, "neutral": 0.2},
             }
         ],

@@ -12,7 +12,7 @@ from fer_edge.sinks import video
 from fer_edge.sinks.opening import saved
 from fer_edge.sinks.pictures import SavedFolder, SavedPicture, Snapshot
 from fer_edge.sinks.video import SavedVideo
-from fer_edge.vision.analysis import Face, Frame, FrameResult
+from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
 def result(time_s=0.0, confidence=None, source="x"):

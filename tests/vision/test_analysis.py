@@ -1,11 +1,12 @@
-"""One frame: crops, labels, uncertainty, faces at the border."""
+"""One frame: crops, labels, uncertainty, faces at the border; tracks and labels that hold over time."""
 
 import numpy as np
 import pytest
 from loop_fakes import FakeClassifier, analyser, picture
 
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.analysis import Frame
+from fer_edge.vision.analysis import Tracker, held_label, smooth
+from fer_edge.vision.frames import Frame
 
 
 def frame(bgr=None, time_s=0.0):
@@ -73,3 +74,107 @@ def test_more_faces_than_ever_before_all_get_their_own_crop():
     classifier = FakeClassifier()
     analyser(*[(20 * i, 0, 20, 20) for i in range(4)], classifier=classifier).analyse(frame(bgr))
     assert [int(face.max()) for face in classifier.seen[0]] == [0, 50, 100, 150]
+
+
+def p(*values):
+    return np.array(values, np.float32)
+
+
+def test_after_one_half_life_the_past_weighs_one_half():
+    assert smooth(np.array([1.0, 0.0]), p(0, 1), 0.3, 0.3) == pytest.approx([0.5, 0.5])
+    assert smooth(np.array([1.0, 0.0]), p(0, 1), 0.6, 0.3) == pytest.approx([0.25, 0.75])
+
+
+def test_smoothing_does_not_depend_on_the_frame_rate():
+    slow = smooth(np.array([1.0, 0.0]), p(0, 1), 0.3, 0.3)
+    fast = np.array([1.0, 0.0])
+    for _ in range(10):
+        fast = smooth(fast, p(0, 1), 0.03, 0.3)
+    assert fast == pytest.approx(slow)
+
+
+def test_no_half_life_is_no_smoothing():
+    assert smooth(np.array([1.0, 0.0]), p(0, 1), 0.01, 0.0) == pytest.approx([0, 1])
+
+
+def test_a_label_holds_until_another_is_clearly_ahead():
+    assert held_label(np.array([0.455, 0.545]), 0) == 0
+    assert held_label(np.array([0.445, 0.555]), 0) == 1
+    assert held_label(np.array([0.2, 0.36, 0.44]), 1) == 1
+
+
+def test_ids_follow_the_faces_when_their_order_changes():
+    tracker, even = Tracker(), np.full((2, 2), 0.5, np.float32)
+    left, right = (0, 0, 20, 20), (100, 0, 20, 20)
+    assert [t.id for t in tracker.update([left, right], even, 0.0)] == [1, 2]
+    assert [t.id for t in tracker.update([(102, 0, 20, 20), (3, 1, 20, 20)], even, 0.1)] == [2, 1]
+
+
+def test_the_better_overlap_wins_and_the_other_face_is_new():
+    tracker = Tracker()
+    tracker.update([(0, 0, 20, 20)], p(0.5, 0.5)[None], 0.0)
+    boxes = [(10, 0, 20, 20), (1, 0, 20, 20)]
+    assert [t.id for t in tracker.update(boxes, np.full((2, 2), 0.5, np.float32), 0.1)] == [2, 1]
+
+
+@pytest.mark.parametrize(("x", "same"), [(13, True), (14, False)])
+def test_a_face_that_jumped_is_another(x, same):
+    """Of 20 pixels, 7 and 6 in common: 7 / 33 is 0.21 of both together, 6 / 34 is 0.18."""
+    tracker, one = Tracker(), p(0.5, 0.5)[None]
+    tracker.update([(0, 0, 20, 20)], one, 0.0)
+    assert tracker.update([(x, 0, 20, 20)], one, 0.1)[0].id == (1 if same else 2)
+
+
+def test_a_face_that_moves_is_followed_step_by_step():
+    tracker, one = Tracker(), p(0.5, 0.5)[None]
+    tracks = [tracker.update([(10 * n, 0, 20, 20)], one, n * 0.9)[0] for n in range(5)]
+    assert {track.id for track in tracks} == {1}
+    assert tracks[-1].box_xywh == (40, 0, 20, 20)
+
+
+def test_without_smoothing_the_label_is_the_frames_own():
+    tracker, box = Tracker(half_life_s=0), (0, 0, 20, 20)
+    shares = [p(0.6, 0.4), p(0.49, 0.51), p(0.6, 0.4)]
+    assert [tracker.update([box], now[None], i / 30)[0].class_id for i, now in enumerate(shares)] == [0, 1, 0]
+
+
+def test_of_two_faces_that_a_box_overlaps_the_nearer_goes_on():
+    tracker = Tracker()
+    tracker.update([(0, 0, 20, 20), (12, 0, 20, 20)], np.full((2, 2), 0.5, np.float32), 0.0)
+    assert tracker.update([(4, 0, 20, 20)], p(0.5, 0.5)[None], 0.1)[0].id == 1
+
+
+def test_a_face_keeps_its_id_over_a_short_gap_and_loses_it_over_a_long_one():
+    tracker, one = Tracker(), p(0.5, 0.5)[None]
+    box = (0, 0, 20, 20)
+    tracker.update([box], one, 0.0)
+    assert tracker.update([box], one, 0.9)[0].id == 1
+    assert tracker.update([box], one, 1.8)[0].id == 1  # counted from when it was seen last
+    assert tracker.update([box], one, 2.9)[0].id == 2
+
+
+def test_each_face_is_smoothed_on_its_own():
+    tracker = Tracker(half_life_s=0.3)
+    boxes = [(0, 0, 20, 20), (100, 0, 20, 20)]
+    tracker.update(boxes, np.array([[1, 0], [0, 1]], np.float32), 0.0)
+    tracks = tracker.update(boxes, np.array([[0, 1], [0, 1]], np.float32), 0.3)
+    assert tracks[0].smoothed == pytest.approx([0.5, 0.5])
+    assert tracks[1].smoothed == pytest.approx([0, 1])
+
+
+def test_a_change_of_expression_is_shown_within_half_a_second():
+    tracker, box = Tracker(), (0, 0, 20, 20)
+    tracker.update([box], p(0.9, 0.1)[None], 0.0)
+    times_s = [i / 30 for i in range(1, 40)]
+    labels = [tracker.update([box], p(0.1, 0.9)[None], t)[0].class_id for t in times_s]
+    late = times_s[labels.index(1)]
+    assert late <= 0.5
+
+
+def test_flicker_of_single_frames_does_not_change_the_label():
+    tracker, box = Tracker(), (0, 0, 20, 20)
+    labels = {
+        tracker.update([box], (p(0.3, 0.7) if i % 4 == 3 else p(0.7, 0.3))[None], i / 30)[0].class_id
+        for i in range(60)
+    }
+    assert labels == {0}

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from fer_edge.spec import LABELS
-from fer_edge.vision.analysis import Face
-from fer_edge.vision.boxes import common_area
+from fer_edge.vision.frames import Face, common_area
 from fer_edge.vision.overlay import COLORS, Overlay, panel_place
 
 

@@ -9,9 +9,9 @@ import pytest
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
 from fer_edge.sources.pictures import read_picture
 from fer_edge.sources.video import VideoFile
-from fer_edge.vision.boxes import overlap
 from fer_edge.vision.crop import to_gray
-from fer_edge.vision.detector import HaarDetector, load_cascade, make_detector
+from fer_edge.vision.faces import HaarDetector, load_cascade, make_detector
+from fer_edge.vision.frames import overlap
 
 FACES = {
     "astronaut.png": 1,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_edge.vision.boxes import clip_box, is_new, overlap, square_box
+from fer_edge.vision.frames import clip_box, is_new, overlap, square_box
 
 
 def test_oblong_boxes_become_squares_round_the_same_centre():

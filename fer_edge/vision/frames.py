@@ -1,0 +1,95 @@
+"""Frames, the faces in them, and boxes: x, y of the upper left corner, width and height, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height."""
+
+
+class Frame(NamedTuple):
+    """What a source gives. bgr: uint8 (H, W, 3). time_s: in its source; a live source's frames are
+    stamped as they arrive. source: what `--jsonl` names."""
+
+    bgr: NDArray[np.uint8]
+    time_s: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one frame.
+
+    box_xywh: pixels, inside the frame. label: the smoothed one, None while uncertain. confidence: its
+    smoothed probability. probabilities: float32 (labels,), this frame's own. smoothed: float64 (labels,).
+    quality: 0..1, how well the face can be read (`crop.quality`).
+    """
+
+    box_xywh: Box
+    track: int
+    label: str | None
+    confidence: float
+    probabilities: NDArray[np.float32]
+    smoothed: NDArray[np.float64]
+    quality: float = 1.0
+
+    def as_dict(self, labels: tuple[str, ...]) -> dict[str, Any]:
+        """Plain types for JSON, six decimals; labels: of the probabilities, in their order."""
+        shares = zip(labels, self.probabilities, strict=True)
+        return {
+            "box_xywh": [int(side) for side in self.box_xywh],
+            "track": int(self.track),
+            "label": self.label,
+            "confidence": round(float(self.confidence), 6),
+            "quality": round(float(self.quality), 3),
+            "probabilities": {label: round(float(share), 6) for label, share in shares},
+        }
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """A frame and what was found in it. index: from 0 in each source. analysed: False if it was
+    passed over (`--every`)."""
+
+    frame: Frame
+    index: int
+    faces: tuple[Face, ...]
+    analysed: bool = True
+
+
+def clip_box(box_xywh: Box, width: int, height: int) -> Box:
+    """The part of the box that lies in a picture of that size; width or height 0 where none does."""
+    x, y, w, h = box_xywh
+    left, top = min(max(x, 0), width), min(max(y, 0), height)
+    return left, top, max(min(x + w, width) - left, 0), max(min(y + h, height) - top, 0)
+
+
+def square_box(box_xywh: Box, margin: float) -> Box:
+    """The square round the box's centre, as wide as its longer side and `margin` of that on each side."""
+    x, y, w, h = box_xywh
+    side = max(w, h) * (1 + 2 * margin)
+    return round(x + (w - side) / 2), round(y + (h - side) / 2), round(side), round(side)
+
+
+def common_area(a: Box, b: Box) -> int:
+    """Pixels that lie in both."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return max(width, 0) * max(height, 0)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union, 0..1."""
+    common = common_area(a, b)
+    return common / (a[2] * a[3] + b[2] * b[3] - common) if common else 0.0
+
+
+def is_new(box: Box, others: Sequence[Box], most: float = 0.2) -> bool:
+    """Whether the box overlaps none of the others by more than `most`."""
+    return all(overlap(box, other) <= most for other in others)
