@@ -3,17 +3,118 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
+import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fer_edge import console
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
 _REDRAWN_S = 0.1
 PLAIN_WIDTH = 240  # columns of a table where there is no terminal: wide enough that nothing is cut
+
+
+@dataclass
+class Table:
+    """Rows of cells under headers, for the terminal, as Markdown and as CSV. None is shown as a dash.
+
+    words: headers of the columns that hold words, which stand to the left and wrap where there is no room;
+    without it, the first column's. The others hold figures, which are never cut. optional: headers of the
+    columns that a narrow terminal does without, the first one first. notes: lines under the table.
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: list[Sequence[object]] = field(default_factory=list)
+    words: Sequence[str] | None = None
+    optional: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    def add(self, *cells: object) -> None:
+        """One more row, a cell for each header."""
+        self.rows.append(cells)
+
+    def show(self) -> None:
+        """Prints table and notes: as wide as a terminal is, else whole, as plain aligned lines."""
+        out = console.console()
+        if out.is_terminal:
+            out.print(self.on_terminal(out.width))
+        else:
+            for line in self._plain():
+                console.say(line)
+        for note in self.notes:
+            for line in textwrap.wrap(note, out.width) if out.is_terminal else [note]:
+                console.say(line)
+
+    def on_terminal(self, width: int) -> RichTable:
+        """For a terminal of so many columns, without the notes."""
+        fitted = self._fitted(width)
+        table = new_table(self.title)
+        least = fitted._widths(wrapped=True)
+        fits = sum(least) + 2 * (len(least) - 1) <= width
+        for header, longest_word in zip(fitted.headers, least, strict=True):
+            if header in self._words():
+                table.add_column(header, overflow="fold", min_width=longest_word if fits else None)
+            else:
+                table.add_column(header, justify="right", no_wrap=True)
+        for cells in fitted._text():
+            table.add_row(*cells)
+        return table
+
+    def markdown(self) -> str:
+        """With the notes, without the title."""
+        marks = ["---" if header in self._words() else "--:" for header in self.headers]
+        rows = [[cell.replace("|", r"\|").replace("*", r"\*") for cell in row] for row in self._text()]
+        lines = ["| " + " | ".join(cells) + " |" for cells in (self.headers, marks, *rows)]
+        return "\n".join([*lines, "", *self.notes]).rstrip() + "\n"
+
+    def csv(self) -> str:
+        """Headers and rows; nothing between the commas for None."""
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([self.headers, *self.rows])
+        return out.getvalue()
+
+    def _words(self) -> Sequence[str]:
+        return self.headers[:1] if self.words is None else self.words
+
+    def _text(self) -> list[list[str]]:
+        return [["-" if cell is None else str(cell) for cell in row] for row in self.rows]
+
+    def _widths(self, wrapped: bool) -> list[int]:
+        """Of each column; `wrapped`: of words, their longest alone."""
+        widths = []
+        for header, *cells in zip(self.headers, *self._text(), strict=True):
+            parts = " ".join(cells).split() if wrapped and header in self._words() else cells
+            widths.append(max(map(len, (header, *parts))))
+        return widths
+
+    def _fitted(self, width: int) -> Table:
+        """Without as many of the optional columns as do not fit."""
+        fitted = self
+        for header in self.optional:
+            if sum(fitted._widths(wrapped=True)) + 2 * (len(fitted.headers) - 1) <= width:
+                break
+            kept = [n for n, name in enumerate(fitted.headers) if name != header]
+            fitted = replace(
+                fitted,
+                headers=[fitted.headers[n] for n in kept],
+                rows=[[row[n] for n in kept] for row in fitted.rows],
+                words=self._words(),
+            )
+        return fitted
+
+    def _plain(self) -> Iterator[str]:
+        sides = [str.ljust if header in self._words() else str.rjust for header in self.headers]
+        widths = self._widths(wrapped=False)
+        for row in (self.headers, *self._text()):
+            cells = (side(cell, size) for side, cell, size in zip(sides, row, widths, strict=True))
+            yield "  ".join(cells).rstrip()
 
 
 @contextlib.contextmanager
@@ -43,7 +144,7 @@ def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
         yield step
 
 
-def show(table: Table) -> None:
+def show(table: RichTable) -> None:
     """Prints the table: framed on a terminal, plain aligned lines elsewhere."""
     out = console.console()
     if out.is_terminal:
@@ -57,16 +158,31 @@ def show(table: Table) -> None:
         console.say(line.rstrip())
 
 
-def new_table(title: str) -> Table:
+def new_table(title: str) -> RichTable:
     """An empty table in this program's look."""
     from rich import box
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
     look = box.SIMPLE_HEAD
     # two columns between cells, none outside
-    return Table(
+    return RichTable(
         title=title, title_justify="left", box=look, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
     )
+
+
+def milliseconds(value: float | None) -> str:
+    """Three figures, about: `0.412`, `4.12`, `41.2`, `412`; a dash for None."""
+    if value is None:
+        return "-"
+    places = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{places}f}"
+
+
+def size(count: int | None) -> str:
+    """Bytes in decimal units: `93 kB`, `2.57 MB`; a dash for None."""
+    if count is None:
+        return "-"
+    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
