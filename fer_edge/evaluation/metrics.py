@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.int64]
+Matrix = NDArray[np.int64] | NDArray[np.float64]
+"""Pictures by true class (rows) and predicted one; fractions of pictures where only shares are known."""
 Floats = NDArray[np.float64]
 
 
-def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer], n: int) -> Matrix:
+def confusion_matrix(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], n: int
+) -> NDArray[np.int64]:
     """Counts, int64 (n, n): rows are true classes, columns predicted ones.
 
     labels, predicted: integers (N,) in 0..n-1. Raises ValueError for others, and for unequal lengths.
@@ -57,9 +60,8 @@ def one_vs_rest_accuracy(cm: Matrix) -> Floats:
     It counts true negatives: a class of 55 in 3,589 that is never predicted still scores 0.98. `accuracy`
     is the plain one.
     """
-    all_pictures = int(cm.sum())
     wrong = cm.sum(axis=0) + cm.sum(axis=1) - 2 * cm.diagonal()
-    return _ratio(all_pictures - wrong, np.full(len(cm), all_pictures))
+    return _ratio(cm.sum() - wrong, np.full(len(cm), cm.sum()))
 
 
 def scores(cm: Matrix, label_names: Sequence[str]) -> dict[str, Any]:
@@ -80,15 +82,6 @@ def scores(cm: Matrix, label_names: Sequence[str]) -> dict[str, Any]:
             }
             for i, name in enumerate(label_names)
         },
-    }
-
-
-def paper_scores(cm: Matrix) -> dict[str, float]:
-    """Macro averages of the paper's equations (2) to (4), one class against the rest."""
-    return {
-        "one_vs_rest_accuracy": float(one_vs_rest_accuracy(cm).mean()),
-        "one_vs_rest_precision": float(precision(cm).mean()),
-        "one_vs_rest_recall": float(recall(cm).mean()),
     }
 
 
@@ -130,7 +123,7 @@ def max_abs_diff(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
     return float(np.abs(np.asarray(p, np.float64) - np.asarray(q, np.float64)).max())
 
 
-def _ratio(part: NDArray[np.integer], whole: NDArray[np.integer]) -> Floats:
+def _ratio(part: Matrix, whole: Matrix) -> Floats:
     out: Floats = np.zeros(len(part), np.float64)
     np.divide(part, whole, out=out, where=whole != 0)
     return out

@@ -48,8 +48,9 @@ def test_printed_figures(result, capsys):
     assert "accuracy 50.55 % (46 of 91; 95 % interval 40.5 to 60.6), macro F1 25.00 %" in lines
     assert "accuracy without pictures that are also in Training 43.21 %" in lines
     text = "\n".join(lines)
-    for papers in ("69.8", "67.9", "66.7"):
-        assert papers in text
+    assert ["accuracy", "50.5", "69.8", "77", "or", "67"] in cells
+    assert next(row for row in cells if row[:2] == ["macro", "precision,"])[-4:] == ["67.9", "72", "or", "67"]
+    assert ["recall", "of", "fear", "41.7", "44.6"] in cells  # Table 10: 45 of a row that sums to 101
     # one against the rest: 45 wrong pictures count once as missed and once as false, in 7 x 91 decisions
     assert f"{100 * (1 - 90 / (7 * 91)):.1f}" in text
     assert all(ord(letter) < 128 for letter in text)  # no frames where there is no terminal
