@@ -10,7 +10,7 @@ from pathlib import Path
 from fer_edge import machine
 from fer_edge.errors import FerEdgeError
 from fer_edge.findings import Finding, Status
-from fer_edge.sources import v4l2
+from fer_edge.sources import camera
 
 HOT_C = 75.0  # a Raspberry Pi lowers its clock from 80 degrees on
 
@@ -28,11 +28,11 @@ def temperature_c(root: Path = Path("/sys/class/thermal")) -> float | None:
 
 def cameras() -> Iterable[Finding]:
     """Cameras that the system lists, and whether this user may open them."""
-    devices = v4l2.cameras()
+    devices = camera.cameras()
     denied = [str(device.path) for device in devices if not device.may_be_used()]
     if denied:
         said = f"no right to use {', '.join(denied)}"
-        yield Finding("cameras", Status.NOTE, said, v4l2.HOW_TO_GET_THE_RIGHT)
+        yield Finding("cameras", Status.NOTE, said, camera.HOW_TO_GET_THE_RIGHT)
     elif devices:
         yield Finding("cameras", Status.OK, ", ".join(map(str, devices)))
     elif sys.platform.startswith("linux"):

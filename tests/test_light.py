@@ -21,7 +21,8 @@ def test_the_command_line_imports_nothing_heavy():
 NEEDLESS = (
     *HEAVY, "rich", "uvicorn", "starlette", "ssl", "hashlib", "email", "http", "asyncio", "tempfile",
     "numpy.ma", "numpy.random", "importlib.metadata",
-    "fer_edge.data", "fer_edge.bench", "fer_edge.web", "fer_edge.evaluation.report",
+    "fer_edge.data", "fer_edge.bench", "fer_edge.sinks.web",
+    "fer_edge.sinks.server", "fer_edge.evaluation.report",
 )  # fmt: skip
 """What a run over a video has no use for: each costs memory on a device."""
 

@@ -133,8 +133,7 @@ class PlainHaar:
 
 
 def _over_video(setting: Setting, analyser: Analyser) -> dict[str, Any]:
-    from fer_edge.loop.stages import StageTimes
-    from fer_edge.loop.summary import Summary
+    from fer_edge.loop.summary import StageTimes, Summary
     from fer_edge.sources.video import VideoFile
     from fer_edge.vision.frames import FrameResult
     from fer_edge.vision.opencv import cv2

@@ -55,7 +55,7 @@ def _measure_here(video: Path, log: Path, model: str, threads: int, known: int) 
     from fer_edge.loop.realtime import Loop
     from fer_edge.model.classifier import Classifier
     from fer_edge.sinks.logs import JsonlLog
-    from fer_edge.sources.opening import make_capture
+    from fer_edge.sources import make_capture
     from fer_edge.vision.analysis import Analyser
     from fer_edge.vision.faces import make_detector
 

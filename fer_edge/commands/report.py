@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         from fer_edge import console, files
         from fer_edge.errors import DataError
         from fer_edge.timeline import log as logs
-        from fer_edge.timeline import page, plot
+        from fer_edge.timeline import page
 
         console.reserve_stdout(json)
         if not log.exists() or log.is_dir():
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
         png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
         files.refuse_to_overwrite_any((png, html, json), force)
         recording = logs.read(log)
-        plot.draw(recording, png)
+        page.draw(recording, png)
         files.write_text(html, page.page(recording))
         shares = ", ".join(f"{name} {share:.0%}" for name, share in recording.shares.items())
         console.say(

@@ -4,23 +4,95 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from fer_edge import console
-from fer_edge.commands import run_options as options
+from fer_edge.commands import completion
 from fer_edge.commands.options import Force, Json
 from fer_edge.errors import FerEdgeError, UsageError
-from fer_edge.sinks.outputs import Outputs
+from fer_edge.sinks import Outputs
 
 if TYPE_CHECKING:
     from fer_edge.loop.realtime import Loop
-    from fer_edge.sinks.screen import Screen
     from fer_edge.sinks.web import WebPage
-    from fer_edge.sources.capture import Capture
+    from fer_edge.sinks.window import Screen
+    from fer_edge.sources import Capture
 
 DEFAULT_HOST = "127.0.0.1"
+
+
+OutputPath = Path | None
+
+Source = Annotated[
+    str | None,
+    Argument(
+        metavar="[SOURCE]",
+        help="Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0.",
+    ),
+]
+Camera = Annotated[str | None, Option("--camera", metavar="N", help="Camera: number, /dev path, or 'pi'.")]
+Model = Annotated[
+    str | None,
+    Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="Shipped model or .tflite file.",
+        autocompletion=completion.models,
+    ),
+]
+Card = Annotated[
+    OutputPath, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
+]
+Threads = Annotated[int, Option("--threads", min=1, help="Threads of the computations.")]
+Detector = Annotated[str, Option("--detector", help="haar or yunet.")]
+DetectorModel = Annotated[OutputPath, Option("--detector-model", metavar="FILE", help="YuNet's .onnx file.")]
+Every = Annotated[int, Option("--every", min=1, help="Analyse one frame of N.")]
+MaxFps = Annotated[float | None, Option("--max-fps", min=0.01, help="Take no more frames a second.")]
+Smooth = Annotated[
+    float, Option("--smooth", min=0.0, metavar="SECONDS", help="Half-life of the averaging; 0: none.")
+]
+MinSize = Annotated[
+    int | None, Option("--min-size", min=1, metavar="PIXELS", help="Smallest face to look for.")
+]
+MinConfidence = Annotated[
+    float, Option("--min-confidence", min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
+]
+Save = Annotated[
+    OutputPath, Option("--save", metavar="FILE", help="Annotated video, or picture of a picture.")
+]
+Jsonl = Annotated[
+    OutputPath, Option("--jsonl", metavar="FILE", help="A JSON line a frame; - for standard output.")
+]
+Csv = Annotated[OutputPath, Option("--csv", metavar="FILE", help="A row a face.")]
+Snapshot = Annotated[
+    OutputPath, Option("--snapshot", metavar="FILE", help="The frame of the surest face, as a picture.")
+]
+Web = Annotated[
+    int | None,
+    Option("--web", min=0, max=65535, metavar="PORT", help="A live page for browsers on this machine."),
+]
+WebHost = Annotated[
+    str,
+    Option("--web-host", metavar="ADDRESS", help="Where the page listens; beyond this machine by token."),
+]
+WebToken = Annotated[
+    str | None,
+    Option(
+        "--web-token",
+        envvar="FER_EDGE_WEB_TOKEN",
+        metavar="TOKEN",
+        help="The page's token; by default drawn where one is needed.",
+    ),
+]
+Headless = Annotated[bool, Option("--headless", help="No window.")]
+MaxFrames = Annotated[int | None, Option("--max-frames", min=1, help="End after so many frames.")]
+Seed = Annotated[
+    int, Option("--seed", help="As everywhere; nothing in a run is random, so it changes nothing.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,30 +104,30 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    source: options.Source = None,
-    camera: options.Camera = None,
-    model: options.Model = None,
-    card: options.Card = None,
-    threads: options.Threads = 1,
-    detector: options.Detector = "haar",
-    detector_model: options.DetectorModel = None,
-    every: options.Every = 1,
-    max_fps: options.MaxFps = None,
-    smooth: options.Smooth = 0.3,
-    min_size: options.MinSize = None,
-    min_confidence: options.MinConfidence = 0.0,
-    save: options.Save = None,
-    jsonl: options.Jsonl = None,
-    csv: options.Csv = None,
-    snapshot: options.Snapshot = None,
-    web: options.Web = None,
-    web_host: options.WebHost = DEFAULT_HOST,
-    web_token: options.WebToken = None,
-    headless: options.Headless = False,
-    max_frames: options.MaxFrames = None,
+    source: Source = None,
+    camera: Camera = None,
+    model: Model = None,
+    card: Card = None,
+    threads: Threads = 1,
+    detector: Detector = "haar",
+    detector_model: DetectorModel = None,
+    every: Every = 1,
+    max_fps: MaxFps = None,
+    smooth: Smooth = 0.3,
+    min_size: MinSize = None,
+    min_confidence: MinConfidence = 0.0,
+    save: Save = None,
+    jsonl: Jsonl = None,
+    csv: Csv = None,
+    snapshot: Snapshot = None,
+    web: Web = None,
+    web_host: WebHost = DEFAULT_HOST,
+    web_token: WebToken = None,
+    headless: Headless = False,
+    max_frames: MaxFrames = None,
     force: Force = False,
     json: Json = None,
-    seed: options.Seed = 0,
+    seed: Seed = 0,
 ) -> None:
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     stop = _stop_on_signals()
@@ -65,11 +137,9 @@ def run(
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.loop.realtime import Loop
-    from fer_edge.loop.steps import Pace
-    from fer_edge.loop.systemd import Watchdog
-    from fer_edge.sinks.opening import open_sinks
-    from fer_edge.sources.opening import make_capture, open_unless
+    from fer_edge.loop.realtime import Loop, Pace, Watchdog
+    from fer_edge.sinks import open_sinks
+    from fer_edge.sources import make_capture, open_unless
 
     def make() -> Capture:
         return make_capture(source, camera, threads)
@@ -134,8 +204,8 @@ def _page(port: int | None, host: str, token: str | None, labels: tuple[str, ...
         if host != DEFAULT_HOST:
             raise UsageError("--web-host goes with --web PORT")
         return None
+    from fer_edge.sinks.server import chosen
     from fer_edge.sinks.web import WebPage
-    from fer_edge.web.access import chosen
 
     page = WebPage(chosen(host, token), port, labels)
     console.say(f"live page: {page.url}")
@@ -143,8 +213,7 @@ def _page(port: int | None, host: str, token: str | None, labels: tuple[str, ...
 
 
 def _screen() -> Screen | None:
-    from fer_edge.sinks.screen import Screen
-    from fer_edge.sinks.window import Window, why_no_window
+    from fer_edge.sinks.window import Screen, Window, why_no_window
 
     reason = why_no_window()
     if reason is None:

@@ -1,1 +1,76 @@
-"""Where results go: logs, video, pictures, a window."""
+"""Where results go: the interface of every sink, and the sinks of what the user asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import files
+from fer_edge.errors import UsageError
+from fer_edge.vision.frames import FrameResult
+
+if TYPE_CHECKING:
+    from fer_edge.sources import Capture
+
+STDOUT = "-"
+
+
+class Sink(Protocol):
+    """wants_picture: whether `write` is to be given the annotated picture.
+
+    A sink may have a property `asleep`: true while nobody looks, when nothing need be drawn for it.
+    """
+
+    wants_picture: bool
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """One frame; `annotated` uint8 (H, W, 3) is valid during the call. Raises OutputError."""
+
+    def close(self) -> None:
+        """Finishes what was begun. Raises OutputError if the result is not whole."""
+
+
+def is_awake(sink: Sink) -> bool:
+    """Whether a sink that wants pictures wants one now."""
+    return sink.wants_picture and not getattr(sink, "asleep", False)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Paths by kind, None where not asked for; `-` is standard output for jsonl and csv."""
+
+    save: Path | None = None
+    jsonl: Path | None = None
+    csv: Path | None = None
+    snapshot: Path | None = None
+
+    def check(self, json: str | None, force: bool) -> None:
+        """Raises UsageError if two outputs are one, OutputError if a file exists and `force` is not given."""
+        given = [str(path) for path in (self.save, self.jsonl, self.csv, self.snapshot) if path]
+        given += [json] if json else []
+        for name in given:
+            if given.count(name) > 1:
+                raise UsageError(f"two outputs cannot both go to {name}")
+            path = Path(name)
+            if name != STDOUT and not (path == self.save and path.is_dir()):
+                files.refuse_to_overwrite(path, force)
+
+
+def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
+    """The sinks, their files begun. capture: open. Raises OutputError, UsageError."""
+    from fer_edge.sinks import logs, saved
+
+    sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
+    if outputs.snapshot:
+        sinks.append(saved.Snapshot(outputs.snapshot))
+    if outputs.save:
+        sinks.append(saved.chosen(capture, outputs.save, force))
+    if outputs.jsonl:
+        sinks.append(logs.JsonlLog(outputs.jsonl, labels))
+    if outputs.csv:
+        sinks.append(logs.CsvLog(outputs.csv, labels))
+    return sinks

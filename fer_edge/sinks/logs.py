@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files
+from fer_edge import console, files
 from fer_edge.errors import OutputError
 from fer_edge.vision.frames import FrameResult
 
@@ -118,3 +118,22 @@ def _row(values: list[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()
+
+
+def picture_line(result: FrameResult) -> str:
+    """`FILE: happy 0.98`, the faces after one another, or `FILE: no face`."""
+    faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
+    return f"{result.frame.source}: {faces or 'no face'}"
+
+
+class PrintedLines:
+    """Prints what each picture shows."""
+
+    wants_picture = False
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """One line."""
+        console.say(picture_line(result))
+
+    def close(self) -> None:
+        """Nothing is held."""

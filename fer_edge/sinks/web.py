@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
+from fer_edge.sinks.server import MAX_VIEWERS, Access, PageServer
+from fer_edge.sources.newest import Slot
 from fer_edge.vision.frames import Face, FrameResult
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
-from fer_edge.web.access import Access
-from fer_edge.web.server import MAX_VIEWERS, PageServer
-from fer_edge.web.slot import Slot
 
 STATE_EVERY_S = 0.2
 PICTURE_EVERY_S = 1 / 15

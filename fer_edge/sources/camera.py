@@ -1,35 +1,85 @@
-"""Cameras: by number or device path through OpenCV, the Raspberry Pi's through picamera2."""
+"""Cameras: by number or device path through OpenCV, the Raspberry Pi's through picamera2.
+
+On Linux a camera shows as several devices, and decoders as others yet: each is asked what it is.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from fer_edge.errors import SourceError
-from fer_edge.sources import v4l2
-from fer_edge.sources.video import plausible_fps
+from fer_edge.sources import plausible_fps
 from fer_edge.vision.frames import Frame
-from fer_edge.vision.opencv import cv2
 
-PI_CAMERA = "pi"
 PI_SIZE, PI_FPS = (640, 480), 30.0
+QUERYCAP = 0x80685600  # VIDIOC_QUERYCAP: _IOR('V', 0, struct v4l2_capability)
+CAPABILITY = struct.Struct("=16s32s32sIII12x")  # driver, card, bus, version, of all nodes, of this one
+CAPTURES = 0x00000001 | 0x00001000  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE_MPLANE
+OF_THIS_NODE = 0x80000000  # V4L2_CAP_DEVICE_CAPS
+HOW_TO_GET_THE_RIGHT = "sudo usermod -aG video $USER, then log in again"
+MAY_NOT_ASK = (errno.EACCES, errno.EPERM, errno.EBUSY)
+
+
+class Device(NamedTuple):
+    """A video device. card: its name, empty if unknown. gives_pictures: None if it may not be asked."""
+
+    path: Path
+    card: str
+    gives_pictures: bool | None
+
+    def may_be_used(self) -> bool:
+        """Whether this user has the right to."""
+        return os.access(self.path, os.R_OK | os.W_OK)
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.card})" if self.card else str(self.path)
+
+
+def ask(path: Path) -> bytes:
+    """The kernel's struct v4l2_capability of a device. Raises OSError."""
+    import fcntl  # not on Windows
+
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        return fcntl.ioctl(descriptor, QUERYCAP, bytes(CAPABILITY.size))
+    finally:
+        os.close(descriptor)
+
+
+def described(path: Path, ask: Callable[[Path], bytes] = ask) -> Device:
+    """What the device at this path is."""
+    try:
+        _, card, _, _, of_all, of_this = CAPABILITY.unpack(ask(path))
+    except OSError as error:
+        return Device(path, "", None if error.errno in MAY_NOT_ASK else False)
+    able = of_this if of_all & OF_THIS_NODE else of_all
+    return Device(path, card.split(b"\0")[0].decode("utf-8", "replace"), bool(able & CAPTURES))
+
+
+def cameras(folder: Path = Path("/dev"), ask: Callable[[Path], bytes] = ask) -> list[Device]:
+    """The devices that give pictures, or may, by number; none where there is no Linux."""
+    paths = sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name))
+    found = (described(path, ask) for path in paths)
+    return [device for device in found if device.gives_pictures is not False]
 
 
 def _cameras_here() -> str:
-    return f"cameras here: {', '.join(map(str, v4l2.cameras())) or 'none'}"
+    return f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
 
 
 def _why_closed(path: Path) -> str:
     """Why a device that is there cannot be opened."""
-    device = v4l2.described(path)
+    device = described(path)
     if device.gives_pictures is False:
         return f"is no camera: {path} gives no pictures ({_cameras_here()})"
     if not device.may_be_used():
-        return f"cannot be opened: you lack the right to ({v4l2.HOW_TO_GET_THE_RIGHT})"
+        return f"cannot be opened: you lack the right to ({HOW_TO_GET_THE_RIGHT})"
     return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 
@@ -45,10 +95,12 @@ class Camera:
         self.name = f"camera {index}"
         self.fps: float | None = None
         self._index = index
-        self._video: cv2.VideoCapture | None = None
+        self._video: Any = None
 
     def open(self) -> None:
         """Raises SourceError, with the cameras that are there, if it is absent or taken."""
+        from fer_edge.vision.opencv import cv2  # `doctor` lists cameras without it
+
         linux = sys.platform.startswith("linux")
         device = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
         if linux and not device.exists():
@@ -65,9 +117,8 @@ class Camera:
 
     def read(self) -> Frame | None:
         """The next frame, or None if the driver gave none."""
-        assert self._video is not None, "open() comes first"
         ok, picture = self._video.read()
-        return Frame(cast(NDArray[np.uint8], picture), 0.0, self.name) if ok else None
+        return Frame(picture, 0.0, self.name) if ok else None
 
     def close(self) -> None:
         """Frees the device."""

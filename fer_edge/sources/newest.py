@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import console
 from fer_edge.errors import SourceError
-from fer_edge.sources.capture import Capture
-from fer_edge.sources.frozen import Stillness
-from fer_edge.sources.reconnect import Patience, no_first_frame, opened_again
+from fer_edge.sources import Capture
 from fer_edge.vision.frames import Frame
 
 CLOSE_WAIT_S = 0.5
@@ -158,4 +163,120 @@ class NewestFrame:
         with self._changed:
             self._session += 1
             self._failure = error if isinstance(error, SourceError) else SourceError(error)
+            self._changed.notify_all()
+
+
+GRID_PX = 16  # one pixel of so many is compared first: a living picture differs there already
+
+
+class Stillness:
+    """Since when the same picture has come, and whether that is worth opening the source anew.
+
+    The picture of a real camera always differs by its noise. A stream of a still scene may not, so that
+    each picture leads to one attempt at most. allowed_s: how long a picture may stay.
+    """
+
+    def __init__(self, allowed_s: float) -> None:
+        self._allowed_s = allowed_s
+        self._before: NDArray[np.uint8] | None = None
+        self._since_s = 0.0
+        self._tried: int | None = None
+
+    def is_suspicious(self, picture: NDArray[np.uint8], now_s: float) -> bool:
+        """Takes the next picture; True once for a picture that has stayed too long. Keeps `picture`."""
+        before, self._before = self._before, picture
+        if before is None or not _same(before, picture):
+            self._since_s = now_s
+            return False
+        if now_s - self._since_s <= self._allowed_s:
+            return False
+        self._since_s = now_s  # look again after the same time, not at every frame
+        fingerprint = zlib.crc32(np.ascontiguousarray(picture).data)
+        if fingerprint == self._tried:
+            return False
+        self._tried = fingerprint
+        return True
+
+
+def _same(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+    if a.shape != b.shape:
+        return False
+    return np.array_equal(a[::GRID_PX, ::GRID_PX], b[::GRID_PX, ::GRID_PX]) and np.array_equal(a, b)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """first_frame_s: wait for the first frame. silence_s: then between two frames, before opening the
+    source anew. frozen_s: for how long the very same picture may come before that. reconnect_waits_s: pauses
+    before each attempt; after the last the source is given up."""
+
+    first_frame_s: float = 10.0
+    silence_s: float = 5.0
+    frozen_s: float = 10.0
+    reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def no_first_frame(name: str, waited_s: float) -> str:
+    """The line for a source that opens and gives nothing."""
+    return (
+        f"{name} is open but gave no frame in {waited_s:g} s: does another program use it? A Raspberry Pi "
+        "camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+    )
+
+
+def opened_again(
+    make: Callable[[], Capture], waits_s: Sequence[float], wanted: Callable[[], bool], why: str
+) -> Capture | None:
+    """A new capture that is open; None once it is no longer `wanted`. why: what is wrong, for the warnings.
+
+    Raises SourceError after the last attempt.
+    """
+    name = make().name
+    for attempt, wait_s in enumerate(waits_s, 1):
+        console.warn(f"{name} {why}: opening it again in {wait_s:g} s ({attempt} of {len(waits_s)})")
+        end_s = time.monotonic() + wait_s
+        while wanted() and time.monotonic() < end_s:
+            time.sleep(0.02)
+        if not wanted():
+            return None
+        capture = make()
+        try:
+            capture.open()
+            return capture
+        except SourceError:
+            capture.close()
+    raise SourceError(f"{name} broke off and did not come back after {len(waits_s)} attempts")
+
+
+T = TypeVar("T")
+
+
+class Slot(Generic[T]):
+    """Values are numbered from 0 as they come. closed: no more will come."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._number = -1
+        self._value: T | None = None
+        self.closed = False
+
+    def put(self, value: T) -> None:
+        """Takes the place of the last value."""
+        with self._changed:
+            self._number += 1
+            self._value = value
+            self._changed.notify_all()
+
+    def take(self, after: int, timeout_s: float) -> tuple[int, T] | None:
+        """The newest value and its number once that is above `after`; None if none came in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._number > after or self.closed, timeout_s)
+            if self._number > after and self._value is not None:
+                return self._number, self._value
+            return None
+
+    def close(self) -> None:
+        """Lets every reader go on."""
+        with self._changed:
+            self.closed = True
             self._changed.notify_all()

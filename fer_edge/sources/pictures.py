@@ -98,8 +98,9 @@ class Pictures:
     is_still = True
     fps: float | None = None
 
-    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+    def __init__(self, name: str, paths: Sequence[Path], *, is_folder: bool = False) -> None:
         self.name = name
+        self.is_folder = is_folder
         self.unreadable = 0
         self.ended = False
         self._paths = list(paths)

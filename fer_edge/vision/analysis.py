@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.loop.stages import StageTimes
+from fer_edge.loop.summary import StageTimes
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import crop_face, to_bgr, to_gray
 from fer_edge.vision.faces import Detector

@@ -16,10 +16,9 @@ from loop_fakes import (
 )
 
 from fer_edge.errors import OutputError, SourceError
-from fer_edge.loop.realtime import Loop
-from fer_edge.loop.steps import Pace
-from fer_edge.sinks.screen import Screen
-from fer_edge.sources.reconnect import Patience
+from fer_edge.loop.realtime import Loop, Pace
+from fer_edge.sinks.window import Screen
+from fer_edge.sources.newest import Patience
 
 BOX = (10, 10, 20, 20)
 SHORT = Patience(first_frame_s=0.2, silence_s=0.1, reconnect_waits_s=(0.01, 0.01))

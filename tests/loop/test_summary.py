@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from loop_fakes import LABELS, picture
 
-from fer_edge.loop import stages
-from fer_edge.loop.stages import StageTimes
-from fer_edge.loop.summary import REMEMBERED, Summary
+from fer_edge.loop import summary as summaries
+from fer_edge.loop.summary import REMEMBERED, StageTimes, Summary
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
@@ -65,8 +64,8 @@ def test_stage_times_are_percentiles_of_what_was_added():
 
 def test_only_the_latest_times_are_kept():
     times = StageTimes(["detect"])
-    for _ in range(stages.KEPT):
+    for _ in range(summaries.KEPT):
         times.add("detect", 1.0)
-    for _ in range(stages.KEPT):
+    for _ in range(summaries.KEPT):
         times.add("detect", 0.002)
-    assert times.table()["detect"] == {"n": 2 * stages.KEPT, "mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.0}
+    assert times.table()["detect"] == {"n": 2 * summaries.KEPT, "mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.0}

@@ -11,9 +11,9 @@ import pytest
 from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
 
 from fer_edge.loop.realtime import Loop
-from fer_edge.sinks.sink import is_awake
+from fer_edge.sinks import is_awake
+from fer_edge.sinks.server import Access
 from fer_edge.sinks.web import Rate, WebPage
-from fer_edge.web.access import Access
 
 WAIT_S = 20
 

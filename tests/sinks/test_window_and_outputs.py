@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.sinks.outputs import Outputs
+from fer_edge.sinks import Outputs
 from fer_edge.sinks.window import why_no_window
 
 

@@ -5,8 +5,7 @@ import pytest
 from loop_fakes import FakeCapture, ListSink, analyser, picture
 
 from fer_edge.loop.realtime import Loop
-from fer_edge.sources.frozen import Stillness
-from fer_edge.sources.reconnect import Patience
+from fer_edge.sources.newest import Patience, Stillness
 
 QUICK = Patience(first_frame_s=2, silence_s=2, frozen_s=0.1, reconnect_waits_s=(0.01,))
 

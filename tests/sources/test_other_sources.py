@@ -12,12 +12,10 @@ import pytest
 from loop_fakes import FakeCapture
 
 from fer_edge.errors import SourceError, UsageError
-from fer_edge.sources import v4l2
+from fer_edge.sources import camera, make_capture, open_unless
 from fer_edge.sources.camera import Camera, PiCamera
-from fer_edge.sources.mjpeg import MjpegPipe
-from fer_edge.sources.opening import make_capture, open_unless
 from fer_edge.sources.pictures import Pictures
-from fer_edge.sources.video import Stream, VideoFile
+from fer_edge.sources.video import MjpegPipe, Stream, VideoFile
 
 
 def jpeg(level):
@@ -40,8 +38,8 @@ def test_a_device_that_is_no_camera_is_told_so():
     ("has_right", "why"), [(False, "you lack the right to"), (True, "another program uses it")]
 )
 def test_a_camera_that_cannot_be_opened_says_why(monkeypatch, has_right, why):
-    device = v4l2.Device(Path("/dev/null"), "", gives_pictures=None)
-    monkeypatch.setattr(v4l2, "described", lambda path: device)
+    device = camera.Device(Path("/dev/null"), "", gives_pictures=None)
+    monkeypatch.setattr(camera, "described", lambda path: device)
     monkeypatch.setattr("os.access", lambda path, mode: has_right)
     with pytest.raises(SourceError, match=why):
         Camera("/dev/null").open()

@@ -10,9 +10,8 @@ import pytest
 from loop_fakes import ListSink, analyser
 
 from fer_edge.errors import SourceError
-from fer_edge.loop.realtime import Loop
-from fer_edge.loop.steps import Pace
-from fer_edge.sources.reconnect import Patience
+from fer_edge.loop.realtime import Loop, Pace
+from fer_edge.sources.newest import Patience
 from fer_edge.sources.video import Stream
 
 QUICK = Patience(first_frame_s=8, silence_s=0.4, reconnect_waits_s=(0.01, 0.01))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.sources import v4l2
+from fer_edge.sources import camera
 
 
 def answer(card: str, of_all: int, of_this: int) -> bytes:
@@ -36,13 +36,13 @@ def asked(path: Path) -> bytes:
 
 
 def test_the_struct_has_the_size_that_is_part_of_the_request():
-    assert v4l2.CAPABILITY.size == 104 == v4l2.QUERYCAP >> 16 & 0x3FFF
+    assert camera.CAPABILITY.size == 104 == camera.QUERYCAP >> 16 & 0x3FFF
 
 
 def test_only_what_gives_pictures_is_a_camera_and_2_comes_before_11(tmp_path):
     for name in (*ANSWERS, "video99"):
         (tmp_path / name).touch()
-    cameras = v4l2.cameras(tmp_path, asked)
+    cameras = camera.cameras(tmp_path, asked)
     assert [camera.path.name for camera in cameras] == ["video0", "video2", "video11"]
     assert str(cameras[0]) == f"{tmp_path / 'video0'} (HD Pro Webcam C920)"
     assert cameras[1].card == "Kamera für den Flur"
@@ -54,10 +54,10 @@ def test_a_device_that_may_not_be_asked_may_be_a_camera(tmp_path, number):
         raise OSError(number, "no")
 
     (tmp_path / "video0").touch()
-    assert v4l2.cameras(tmp_path, refused) == [v4l2.Device(tmp_path / "video0", "", None)]
+    assert camera.cameras(tmp_path, refused) == [camera.Device(tmp_path / "video0", "", None)]
 
 
 def test_a_file_is_no_camera(tmp_path):
     file = tmp_path / "video0"
     file.write_bytes(b"no device")
-    assert v4l2.described(file).gives_pictures is False
+    assert camera.described(file).gives_pictures is False

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import SourceError
-from fer_edge.sources.video import VideoFile, plausible_fps
+from fer_edge.sources import plausible_fps
+from fer_edge.sources.video import VideoFile
 
 TURNED_90 = (0, 0x10000, 0, -0x10000, 0, 0)  # a, b, u, c, d, v of the tkhd matrix, 16.16 fixed point
 

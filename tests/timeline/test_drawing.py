@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_edge.timeline import page, plot
+from fer_edge.timeline import page
 from fer_edge.timeline.log import Face, Recording
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
@@ -27,14 +27,14 @@ def recording(*faces, name="o.jsonl"):
 
 
 def test_a_stretch_ends_where_the_face_was_away():
-    one, two = plot.binned(face([0, 0.5, 1, 3, 3.5], ["happy", "sad", "sad", "happy", "happy"]))
+    one, two = page.binned(face([0, 0.5, 1, 3, 3.5], ["happy", "sad", "sad", "happy", "happy"]))
     assert one[0].tolist() == [0, 0.5, 1]
     assert one[2] == ["happy", "sad", "sad"]
     assert two[0].tolist() == [3, 3.5]
 
 
 def test_a_long_recording_is_averaged():
-    ((times_s, means, shown),) = plot.binned(
+    ((times_s, means, shown),) = page.binned(
         face([0, 0.1, 0.2, 0.3, 0.4], ["happy", "sad"] * 2 + ["happy"]), most=3
     )
     assert times_s.tolist() == [0, 0.2, 0.4]
@@ -43,17 +43,17 @@ def test_a_long_recording_is_averaged():
 
 
 def test_runs_of_a_label_reach_to_the_next_one():
-    assert plot.runs([0, 1, 2, 3], ["a", "a", None, "b"]) == [(0, 2, "a"), (2, 3, None), (3, 3, "b")]
-    assert plot.runs([5], ["a"]) == [(5, 5, "a")]
+    assert page.runs([0, 1, 2, 3], ["a", "a", None, "b"]) == [(0, 2, "a"), (2, 3, None), (3, 3, "b")]
+    assert page.runs([5], ["a"]) == [(5, 5, "a")]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (7.5, "0:07.5"), (65, "1:05"), (3600, "60:00")])
 def test_times_as_people_write_them(seconds, text):
-    assert plot.clock(seconds) == text
+    assert page.clock(seconds) == text
 
 
 def test_the_picture_has_the_labels_colours(tmp_path):
-    plot.draw(recording(face([0, 1], ["happy", "happy"])), tmp_path / "o.png")
+    page.draw(recording(face([0, 1], ["happy", "happy"])), tmp_path / "o.png")
     drawn = cv2.imread(str(tmp_path / "o.png"))
     for colour in ((40, 200, 250), (230, 150, 60)):  # happy's and sad's, BGR, as on the video
         assert (np.abs(drawn.astype(int) - colour).max(axis=2) < 12).sum() > 100
@@ -61,12 +61,12 @@ def test_the_picture_has_the_labels_colours(tmp_path):
 
 @pytest.mark.parametrize("faces", [(), (face([1.5], ["sad"]),)], ids=["nobody", "one moment"])
 def test_recordings_without_length_can_be_drawn(tmp_path, faces):
-    plot.draw(recording(*faces), tmp_path / "o.png")
+    page.draw(recording(*faces), tmp_path / "o.png")
     assert cv2.imread(str(tmp_path / "o.png")) is not None
 
 
 def test_the_page_holds_everything_and_asks_for_nothing():
-    faces = [face([0, 0.5], ["happy", None], track=n) for n in range(plot.MOST_FACES + 3)]
+    faces = [face([0, 0.5], ["happy", None], track=n) for n in range(page.MOST_FACES + 3)]
     text = page.page(recording(*faces, name="<b>.jsonl"))
     assert "&lt;b&gt;" in text
     assert "<b>" not in text

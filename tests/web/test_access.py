@@ -3,7 +3,7 @@
 import pytest
 
 from fer_edge.errors import UsageError
-from fer_edge.web.access import Access, chosen, is_loopback
+from fer_edge.sinks.server import Access, chosen, is_loopback
 
 TOKEN = "abcdefgh12345678"
 

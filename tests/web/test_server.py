@@ -8,9 +8,8 @@ import time
 import pytest
 
 from fer_edge.errors import OutputError
-from fer_edge.web.access import Access
-from fer_edge.web.server import PageServer
-from fer_edge.web.slot import Slot
+from fer_edge.sinks.server import Access, PageServer
+from fer_edge.sources.newest import Slot
 
 TOKEN = "abcdefgh12345678"
 LOCAL = Access("127.0.0.1")

@@ -2,7 +2,7 @@
 
 import threading
 
-from fer_edge.web.slot import Slot
+from fer_edge.sources.newest import Slot
 
 
 def test_a_reader_gets_the_newest_and_each_once():
