@@ -5,22 +5,48 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import io
 import os
 import sys
 import threading
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from fer_edge import __version__
-from fer_edge.errors import FerEdgeError
+from fer_edge.errors import FerEdgeError, printable
 
 MODULES = (
     "data", "train", "sweep", "evaluate", "spread", "convert", "inspect", "compare", "bench", "run", "report",
     "doctor",
 )  # fmt: skip
 """Of fer_edge.commands; each registers the command of its name, `convert` also `verify`."""
+
+
+ELSEWHERE = {
+    "predict": "run", "detect": "run", "webcam": "run", "demo": "run", "export": "convert",
+    "val": "evaluate", "validate": "evaluate", "eval": "evaluate", "benchmark": "bench", "fit": "train",
+}  # fmt: skip
+"""What other programs call what ours does."""
+
+
+class _Group(TyperGroup):
+    """Knows the commands of other programs; what the usage's errors quote is escaped."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in ELSEWHERE:
+            ctx.fail(f"There is no command '{args[0]}'; fer-edge {ELSEWHERE[args[0]]} does this.")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(getattr(error, "message", None), str):
+                error.message = printable(error.message)  # type: ignore[attr-defined]
+            raise
 
 
 def _print_version(asked: bool) -> None:
@@ -41,6 +67,7 @@ def application(modules: Iterable[str] = MODULES) -> typer.Typer:
     """The command line with the commands of these modules."""
     app = typer.Typer(
         name="fer-edge",
+        cls=_Group,
         help="Facial-expression recognition from a training set to a small device.",
         epilog="--debug anywhere shows the traceback of an error.",
         no_args_is_help=True,
@@ -108,6 +135,9 @@ def main() -> None:
 
 def invoke() -> None:
     """The command that sys.argv names, in a process that goes on after it. Raises SystemExit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no such letter ends no command
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

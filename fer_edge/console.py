@@ -5,12 +5,14 @@ With `--json -` standard output carries the JSON alone, and all else goes to sta
 
 from __future__ import annotations
 
-import json
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_edge import files
+from fer_edge.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,13 +34,30 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """One plain line, flushed at once."""
-    print(text, file=sys.stderr if _to_stderr else sys.stdout, flush=True)
+    """One plain line, flushed at once; what it quotes is escaped."""
+    print(printable(text), file=sys.stderr if _to_stderr else sys.stdout, flush=True)
 
 
 def warn(text: str) -> None:
-    """One plain line on standard error."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    """One plain line on standard error; what it quotes is escaped."""
+    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner beside `what` on a terminal, a plain line elsewhere, for work whose end nobody knows.
+
+    The spinner has a thread: nothing inside may be timed.
+    """
+    out = console()
+    if not out.is_terminal:
+        say(f"{what} ...")
+        yield
+        return
+    from rich.text import Text
+
+    with out.status(Text(printable(what))):
+        yield
 
 
 def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
@@ -49,9 +68,9 @@ def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
     """
     if json_path is None:
         return
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = files.to_json(value, indent=2) + "\n"
     if json_path == "-":
         sys.stdout.write(text)
     else:
         files.refuse_to_overwrite(Path(json_path), force)
-        files.write_text(Path(json_path), text)
+        files.write_text(Path(json_path), text, force=force)

@@ -6,6 +6,23 @@ Exit codes (DESIGN, "Command line"): 1 it could not be done, 2 wrong usage, 3 a 
 _LONGEST = 1000  # characters; a message may quote a file
 
 
+def printable(text: object) -> str:
+    """Text for a terminal, a log or a picture, on one line, whatever a stranger put into it.
+
+    Control characters, line breaks and what hides or reorders text are escaped; so are bytes of a file's name
+    that are no UTF-8, as `\\xe9`.
+    """
+    shown = str(text)
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in shown)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode's stand-in for a byte
+        return f"\\x{code - 0xDC00:02x}"
+    return ascii(character)[1:-1]
+
+
 class FerEdgeError(Exception):
     """Base of all foreseen failures; its message is the one line that the user reads.
 
@@ -15,7 +32,7 @@ class FerEdgeError(Exception):
     exit_code = 1
 
     def __init__(self, message: str = "") -> None:
-        shown = "".join(c if c.isprintable() else " " if c == "\n" else ascii(c)[1:-1] for c in str(message))
+        shown = printable(str(message).replace("\n", " "))
         if len(shown) > _LONGEST:
             shown = f"{shown[: _LONGEST * 2 // 3]} ... {shown[-_LONGEST // 3 :]}"
         super().__init__(shown)

@@ -9,9 +9,9 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from fer_edge.errors import OutputError
+from fer_edge.errors import OutputError, printable
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
@@ -32,11 +32,30 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
         raise OutputError(f"cannot write {path}: no permission to write in {nearest}")
 
 
-def refuse_to_overwrite_any(outputs: Iterable[Path | str | None], force: bool) -> None:
-    """The same for all outputs of a command, before it begins; None and `-` are no files."""
+def refuse_to_overwrite_any(
+    outputs: Iterable[Path | str | None], force: bool, inputs: Iterable[Path | str | None] = ()
+) -> None:
+    """The same for all outputs of a command, before it begins; None and `-` are no files.
+
+    Raises OutputError too where two of them are one file, or one is an input, whatever `force` says.
+    """
+    taken = {path: "the input" for path in map(_regular, inputs) if path is not None}
     for output in outputs:
-        if output is not None and str(output) != "-":
-            refuse_to_overwrite(Path(output), force)
+        if output is None or str(output) == "-":
+            continue
+        refuse_to_overwrite(Path(output), force)
+        if path := _regular(output):
+            if path in taken:
+                raise OutputError(f"cannot write {output}: it is {taken[path]}, too")
+            taken[path] = "another output"
+
+
+def _regular(path: Path | str | None) -> Path | None:
+    """Where links lead; None for what is no file's name, and for devices and pipes."""
+    if path is None or str(path) == "-":
+        return None
+    real = _led_to(Path(path))
+    return None if real.exists() and not real.is_file() else real
 
 
 def make_folders(folder: Path) -> None:
@@ -48,26 +67,140 @@ def make_folders(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
     """Gives a temporary path with the same suffix in the same folder; moves it to `path` at the end.
 
     Whatever stops the block leaves `path` as it was. A link stays one, what it leads to is replaced; a device
-    or a pipe is written to as it is. Raises OutputError if the folder or the file cannot be written.
+    or a pipe is written to as it is. Raises OutputError if the folder or the file cannot be written, another
+    process is writing it, or, without `force`, it exists at the end.
     """
     real = _led_to(path)
     if real.exists() and not real.is_file() and not real.is_dir():
         yield real
         return
-    aside = real.with_name(f".{real.stem}.{os.getpid()}{real.suffix}")
+    with contextlib.ExitStack() as stack:
+        try:
+            make_folders(real.parent)
+            aside = stack.enter_context(_claimed(real))
+            yield aside
+            if force:
+                os.replace(aside, real)
+            else:
+                _move_to_new(aside, real)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+_ASIDE = ".fer-edge-"
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # nor wait for a pipe
+
+
+@contextlib.contextmanager
+def _claimed(real: Path) -> Iterator[Path]:
+    """A new file beside `real`, of a name that nobody can guess; it is gone at the end.
+
+    The name tells for which file it is, and the file is locked for as long as its process lives: a second
+    process finds out that it comes too late, and what a killed one left is removed.
+    """
+    whose = f"{_ASIDE}{sha256_of(os.fsencode(real.name))[:8]}-"
+    aside = real.with_name(f"{whose}{os.urandom(6).hex()}{real.suffix[:16]}")
+    with _locked(real.parent):
+        for other in real.parent.glob(f"{_ASIDE}*"):
+            if not _remove_stale(other) and other.name.startswith(whose):
+                raise OutputError(f"cannot write {real}: another process is writing it")
+        file = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
+        lock(file)
     try:
-        make_folders(real.parent)
         yield aside
-        os.replace(aside, real)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(OSError):  # not there, or its folder is no folder
+        with contextlib.suppress(OSError):  # moved, or its folder is no more
             aside.unlink()
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # one that may not be listed; any on Windows
+        descriptor = -1
+    try:
+        if descriptor >= 0:
+            lock(descriptor, wait=True)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def lock(descriptor: int, wait: bool = False) -> bool | None:
+    """Locks an open file or folder until it is closed; False where another process has it locked.
+
+    None on systems and file systems that know no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_stale(aside: Path) -> bool:
+    """Removes what a process that is no more left behind; False while its process lives."""
+    try:
+        file = os.open(aside, os.O_RDWR | _NO_LINKS)
+    except OSError:  # gone, or not ours to touch
+        return True
+    try:
+        locked = lock(file)
+        if locked:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+        return locked is not False
+    finally:
+        os.close(file)
+
+
+def _move_to_new(aside: Path, real: Path) -> None:
+    """Moves without replacing what may have come there meanwhile. Raises OutputError, OSError."""
+    try:
+        os.link(aside, real)
+    except FileExistsError:
+        raise OutputError(f"{real} exists already: choose another name or give --force") from None
+    except OSError:  # a file system without links
+        os.replace(aside, real)
+
+
+def open_log(path: Path, force: bool = True) -> BinaryIO:
+    """The file, empty, unbuffered, this process's alone while it is open; a pipe or device as it is.
+
+    Raises OutputError if it cannot be opened, another process writes it, nobody reads the pipe, or, without
+    `force`, it exists.
+    """
+    kind = path.exists() and not path.is_file()
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_NONBLOCK if kind else 0 if force else os.O_EXCL)
+    try:
+        make_folders(path.parent)
+        file = os.open(path, flags, 0o666)
+    except FileExistsError:
+        raise OutputError(f"{path} exists already: choose another name or give --force") from None
+    except OSError as error:
+        reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        raise OutputError(f"cannot write {path}: {reason}") from error
+    if kind:
+        os.set_blocking(file, True)
+    elif lock(file) is False:
+        os.close(file)
+        raise OutputError(f"cannot write {path}: another process is writing it")
+    else:
+        os.ftruncate(file, 0)
+    return open(file, "wb", buffering=0)
 
 
 def _led_to(path: Path) -> Path:
@@ -77,15 +210,15 @@ def _led_to(path: Path) -> Path:
         raise OutputError(f"cannot write {path}: its links lead in a circle") from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes the whole file or nothing."""
-    with written_aside(path) as aside:
+def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
+    """Writes the whole file or nothing; as `written_aside`."""
+    with written_aside(path, force) as aside:
         aside.write_bytes(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes the whole file, UTF-8, or nothing."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, force: bool = True) -> None:
+    """Writes the whole file, UTF-8, or nothing; as `written_aside`."""
+    write_bytes(path, text.encode(), force)
 
 
 def put_between_markers(page: str, name: str, text: str) -> str:
@@ -110,6 +243,23 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, parse_constant=refuse)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON of plain types, for a log or a terminal: letters of every script as they are, all else escaped.
+
+    A name that is no UTF-8 has its odd bytes as `\\xe9`, in letters, since JSON cannot hold them.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text if text.isprintable() else "".join(map(_in_json, text))
+
+
+def _in_json(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    if "\ud800" <= character <= "\udfff":
+        return printable(character).replace("\\", "\\\\")
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]
 
 
 def sha256(path: Path) -> str:

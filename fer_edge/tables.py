@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fer_edge import console
+from fer_edge.errors import printable
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -54,8 +55,11 @@ class Table:
 
     def on_terminal(self, width: int) -> RichTable:
         """For a terminal of so many columns, without the notes."""
+        from rich.markup import escape
+        from rich.text import Text
+
         fitted = self._fitted(width)
-        table = new_table(self.title)
+        table = new_table(escape(printable(self.title)))
         least = fitted._widths(wrapped=True)
         fits = sum(least) + 2 * (len(least) - 1) <= width
         for header, longest_word in zip(fitted.headers, least, strict=True):
@@ -64,7 +68,7 @@ class Table:
             else:
                 table.add_column(header, justify="right", no_wrap=True)
         for cells in fitted._text():
-            table.add_row(*cells)
+            table.add_row(*map(Text, cells))  # a plain string would be read for markup
         return table
 
     def markdown(self) -> str:
@@ -84,7 +88,7 @@ class Table:
         return self.headers[:1] if self.words is None else self.words
 
     def _text(self) -> list[list[str]]:
-        return [["-" if cell is None else str(cell) for cell in row] for row in self.rows]
+        return [["-" if cell is None else printable(cell) for cell in row] for row in self.rows]
 
     def _widths(self, wrapped: bool) -> list[int]:
         """Of each column; `wrapped`: of words, their longest alone."""
@@ -128,10 +132,11 @@ def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
     if not out.is_terminal:
         yield lambda done: None
         return
+    from rich.markup import escape
     from rich.progress import Progress
 
     with Progress(console=out, transient=True, auto_refresh=False) as bar:
-        task = bar.add_task(what, total=steps)
+        task = bar.add_task(escape(printable(what)), total=steps)
         drawn_s = 0.0
 
         def step(done: int) -> None:

@@ -87,3 +87,11 @@ def test_a_closed_output_is_no_fault():
     command = f"'{sys.executable}' -c 'from fer_edge.cli import main; main()' doctor >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("word", "ours"), [("predict", "run"), ("export", "convert"), ("val", "evaluate")])
+def test_a_command_of_other_programs_is_shown_the_way(word, ours):
+    fer_edge = Path(sys.executable).with_name("fer-edge")
+    done = subprocess.run([fer_edge, word, "x"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"fer-edge {ours} does this" in done.stderr

@@ -8,7 +8,7 @@ def test_plain_text_stays_as_it_is():
 
 
 def test_line_breaks_and_controls_of_a_quoted_file_do_not_reach_the_terminal():
-    assert str(FerEdgeError("a\nb\x1b[31mc\x00\udc80")) == r"a b\x1b[31mc\x00\udc80"
+    assert str(FerEdgeError("a\nb\x1b[31mc\x00\udc80")) == r"a b\x1b[31mc\x00\x80"
 
 
 def test_the_middle_of_a_long_message_is_left_out():

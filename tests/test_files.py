@@ -1,6 +1,9 @@
 """Hashes; outputs refused before a command begins, and never half-written."""
 
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -118,3 +121,108 @@ def test_folders_deeper_than_python_makes_them_are_refused_in_a_line(tmp_path):
     with pytest.raises(OutputError, match="folders nested too deeply"):
         files.write_text(path, "text")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_of_250_letters_can_be_written(tmp_path):
+    path = tmp_path / ("x" * 246 + ".png")
+    files.write_text(path, "text")
+    assert path.read_text() == "text"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_temporary_file_is_new_and_follows_no_link(tmp_path):
+    with files.written_aside(tmp_path / "o.mp4") as aside, files.written_aside(tmp_path / "p.mp4") as other:
+        assert aside.suffix == ".mp4"
+        assert aside.name != other.name
+        assert not aside.is_symlink()
+        assert aside.stat().st_mode & 0o777 == 0o666 & ~_umask()
+        aside.write_text("o")
+    assert (tmp_path / "o.mp4").read_text() == "o"
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_two_writers_of_one_file_the_second_is_refused_at_once(tmp_path):
+    path = tmp_path / "o.mp4"
+    with files.written_aside(path) as aside:
+        aside.write_text("first")
+        with pytest.raises(OutputError, match="another process is writing it"):
+            files.write_text(path, "second")
+        files.write_text(tmp_path / "other.mp4", "text")
+    assert path.read_text() == "first"
+
+
+def test_what_came_meanwhile_is_not_replaced_unless_forced(tmp_path):
+    path = tmp_path / "o.json"
+
+    def both(force):
+        with files.written_aside(path, force) as aside:
+            aside.write_text("mine")
+            path.write_text("theirs")
+
+    with pytest.raises(OutputError, match="exists already"):
+        both(force=False)
+    assert path.read_text() == "theirs"
+    both(force=True)
+    assert path.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["o.json"]
+
+
+def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
+    code = (
+        "import os, pathlib, sys; from fer_edge import files\n"
+        "with files.written_aside(pathlib.Path(sys.argv[1])) as aside:\n"
+        "    aside.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "o.mp4"], check=False)
+    assert [p.name[:10] for p in tmp_path.iterdir()] == [".fer-edge-"]
+    files.write_text(tmp_path / "other.txt", "text")
+    assert [p.name for p in tmp_path.iterdir()] == ["other.txt"]
+
+
+def test_one_file_for_two_outputs_or_for_the_input_is_refused(tmp_path):
+    one, same = tmp_path / "x.out", tmp_path / "dir/../x.out"
+    (tmp_path / "dir").mkdir()
+    with pytest.raises(OutputError, match="another output"):
+        files.refuse_to_overwrite_any((one, None, same), force=True)
+    one.write_text("in")
+    with pytest.raises(OutputError, match="the input"):
+        files.refuse_to_overwrite_any((same,), force=True, inputs=(one,))
+    files.refuse_to_overwrite_any(("/dev/null", "/dev/null", "-", "-"), force=False, inputs=("-", None))
+
+
+def test_a_log_is_one_process_s_and_exclusive_unless_forced(tmp_path):
+    path = tmp_path / "new/o.jsonl"
+    with files.open_log(path, force=False) as log:
+        log.write(b"line")
+        with pytest.raises(OutputError, match="exists already"):
+            files.open_log(path, force=False)
+        with pytest.raises(OutputError, match="another process is writing it"):
+            files.open_log(path, force=True)
+    assert path.read_bytes() == b"line"
+    files.open_log(path, force=True).close()
+    assert path.read_bytes() == b""
+
+
+def test_a_pipe_that_nobody_reads_is_no_log(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="nobody reads this pipe"):
+        files.open_log(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with files.open_log(tmp_path / "pipe") as log:
+        log.write(b"x")
+    assert os.read(reader, 9) == b"x"
+    os.close(reader)
+
+
+def test_json_of_any_text_is_utf_8_that_says_nothing_to_a_terminal():
+    value = {"b\udce9.jpg": ["été 笑", "\x1b[31m\x9b1m\u202e\n\U000e0001", "\ud800"]}
+    text = files.to_json(value)
+    assert text.isprintable()
+    assert "été 笑" in text
+    first, second, third = json.loads(text.encode())[r"b\xe9.jpg"]
+    assert (first, second, third) == ("été 笑", value["b\udce9.jpg"][1], r"\ud800")

@@ -70,7 +70,8 @@ def sweep(
     work = run.Sweep(plan, data, out, seed, precision, skip_bad_rows, votes)
     result = run.run(work, grid.STAGES if stage == "all" else (stage,))
     for heading, table in show.tables(result):
-        console.say(f"\n{heading}")
+        console.say("")
+        console.say(heading)
         tables.show(table)
     console.say("")
     console.say(show.explanation(result))

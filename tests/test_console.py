@@ -1,0 +1,53 @@
+"""What reaches the terminal is on one line and moves nothing there, whoever wrote it."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fer_edge import console, tables
+
+FER_EDGE = Path(sys.executable).with_name("fer-edge")
+HOSTILE = "a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\udce9"
+SHOWN = r"a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\xe9"
+
+
+def test_lines_and_warnings_are_escaped(capsys):
+    console.say(HOSTILE)
+    console.warn(HOSTILE)
+    assert capsys.readouterr() == (f"{SHOWN}\n", f"warning: {SHOWN}\n")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_tables_and_progress_are_escaped(monkeypatch, capsys, terminal):
+    out = Console(file=io.StringIO(), force_terminal=terminal, width=200, color_system=None)
+    monkeypatch.setattr(console, "console", lambda: out)
+    table = tables.Table(HOSTILE, ("name",), [(HOSTILE,)], notes=(HOSTILE,))
+    table.show()
+    with tables.progress(HOSTILE, 1) as step:
+        step(1)
+    with console.working(HOSTILE):
+        pass
+    said = out.file.getvalue() + capsys.readouterr().out
+    assert said.count(SHOWN) >= 3
+    for bad in ("\x1b]", "\x9b", "\u202e", "\x07"):
+        assert bad not in said
+
+
+@pytest.mark.parametrize("words", [["run", "--no\x1b[31m"], ["run", "no\x1b[31m.png"], ["no\x1b[31m"]])
+def test_what_is_refused_is_quoted_escaped(words):
+    done = subprocess.run([FER_EDGE, *words], capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2)
+    assert r"\x1b[31m" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_a_terminal_without_the_letter_gets_it_escaped():
+    command = [FER_EDGE, "inspect", "笑"]
+    env = {"PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert done.stderr.startswith("fer-edge: ")
+    assert r"\u7b11" in done.stderr
