@@ -8,16 +8,16 @@ turn in a circle that damaged addresses make.
 from __future__ import annotations
 
 import functools
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from fer_edge.errors import ModelError
+from fer_edge import child
+from fer_edge.errors import FerEdgeError, ModelError
 
 _TIMEOUT_S = 120.0
 _CPU_S = 10
-_CHILD = "import sys; sys.path.insert(0, {root!r}); from fer_edge.model import trial; trial.{what}"
+_MEMORY = 1 << 30
+"""Bytes that one run of a model, or reading its weights, may take; ours take some millions."""
 
 
 def run_apart(data: bytes, where: str) -> None:
@@ -33,58 +33,48 @@ def run_apart(data: bytes, where: str) -> None:
 def read_weights_apart(hdf5: bytes, where: str) -> None:
     """Reads the HDF5 file's bytes in a child process, from one end to the other.
 
-    Raises ModelError, naming `where`, if that never ends (10 s of the processor, however busy it is) or the
-    library dies of it. What only cannot be read is left to who reads it next, who knows more to say.
+    Raises ModelError unless that ends well, within 10 s of the processor and 1 GiB.
     """
-    if _child(f"_read_once({_CPU_S})", hdf5, None).returncode < 0:
-        raise ModelError(f"{where}: its weights cannot be read to their end: the file is damaged")
+    try:
+        reason = child.run(_read_once, _CPU_S, what=where, data=hdf5)
+    except child.ChildError as error:
+        raise ModelError(f"{where}: its weights cannot be read to their end: the file is damaged") from error
+    if reason:
+        raise ModelError(f"{where}: its weights cannot be read: {reason}")
 
 
 @functools.lru_cache(maxsize=16)
 def _outcome(data: bytes) -> str:
+    environment = {"OPENBLAS_NUM_THREADS": "1"}  # each of whose threads takes address space
     try:
-        child = _child("_run_once()", data, _TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        return f"one run of this model takes over {_TIMEOUT_S:.0f} s"
-    said = child.stdout.decode(errors="replace").strip()
-    if child.returncode == 0:
-        return ""
-    return said or "the interpreter dies of this model: the file is damaged"
+        reason: str = child.run(_run_once, what="", data=data, timeout_s=_TIMEOUT_S, environment=environment)
+    except child.ChildError as error:
+        return f"the interpreter dies of this model, which is damaged or needs over 1 GiB:{error}"
+    return reason
 
 
-def _child(what: str, data: bytes, timeout_s: float | None) -> subprocess.CompletedProcess[bytes]:
-    root = str(Path(__file__).resolve().parents[2])
-    return subprocess.run(
-        [sys.executable, "-c", _CHILD.format(root=root, what=what)],
-        input=data,
-        capture_output=True,
-        timeout=timeout_s,
-        check=False,
-    )
-
-
-def _run_once() -> None:
-    """In the child: exit 0 if the model on standard input runs, else 1 with the reason on standard output."""
+def _run_once() -> str:
+    """In the child: why the model on standard input does not run; empty if it does."""
     import numpy as np
 
-    from fer_edge.errors import FerEdgeError
     from fer_edge.model import interpreter
 
     try:
+        interpreter.find()
+        child.limit(memory_bytes=_MEMORY)
         model = interpreter.load(sys.stdin.buffer.read(), 1, "")
         with interpreter.quiet_stderr():
             for tensor in model.get_input_details():
                 model.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
             model.invoke()
     except (FerEdgeError, RuntimeError, ValueError) as error:
-        print(str(error).strip().removeprefix(": ").splitlines()[0])
-        sys.exit(1)
+        return str(error).strip().removeprefix(": ").splitlines()[0]
+    return ""
 
 
-def _read_once(cpu_s: int) -> None:
-    """In the child: reads every weight on standard input, within so many seconds of the processor."""
+def _read_once(cpu_s: int) -> str:
+    """In the child: why the weights on standard input cannot be read; empty if all of them were."""
     import io
-    import resource
 
     import h5py
 
@@ -94,6 +84,10 @@ def _read_once(cpu_s: int) -> None:
         else:
             "vars" in item  # noqa: B015  as Keras asks
 
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as weights:
-        weights.visititems(read)
+    child.limit(cpu_s=cpu_s, memory_bytes=_MEMORY)
+    try:
+        with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as weights:
+            weights.visititems(read)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        return str(error).splitlines()[0]
+    return ""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.errors import ModelError
 from fer_edge.model import modelfile
 from fer_edge.model.classifier import Classifier
 from fer_edge.model.interpreter import quiet_stderr
-from fer_edge.targets import apart, micro_interpreter
+from fer_edge.targets import micro_interpreter
 
 MICRO, REFERENCE = "micro.npy", "reference.npy"
 FACES = "faces.npy"
@@ -20,12 +20,9 @@ CHECKED = 60
 as those for this processor: what they are for, that both count alike, shows in few faces or never."""
 
 
-def child(folder: str, model: str, card: str) -> None:
-    """Answers `{"arena_bytes"}`; of faces.npy, if it is there, writes micro.npy and reference.npy."""
-    try:
-        apart.answer(folder, _measured(Path(folder), Path(model), Path(card) if card else None))
-    except FerEdgeError as error:
-        apart.answer(folder, {"error": str(error)})
+def measure(folder: str, model: str, card: str) -> dict[str, Any]:
+    """Gives `{"arena_bytes"}`; of faces.npy, if it is there, writes micro.npy and reference.npy."""
+    return _measured(Path(folder), Path(model), Path(card) if card else None)
 
 
 def _measured(folder: Path, model: Path, card: Path | None) -> dict[str, Any]:

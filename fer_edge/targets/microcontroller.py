@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import child
 from fer_edge.errors import GateError, MissingExtraError
 from fer_edge.model import graph, modelfile
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import apart, c_example, c_source, micro_child
+from fer_edge.targets import c_example, c_source, micro_child
 from fer_edge.targets.made import Made
 from fer_edge.targets.pictures import Pictures, compare, fitted
 
@@ -45,9 +46,8 @@ def measure(
         folder = Path(name)
         if pictures is not None:
             np.save(folder / micro_child.FACES, fitted(pictures, classifier.input_size))
-        found = apart.run(
-            "micro_child", folder, str(classifier.path.resolve()), str(card or ""), what=str(classifier.path)
-        )
+        arguments = str(folder), str(classifier.path.resolve()), str(card or "")
+        found: dict[str, Any] = child.run(micro_child.measure, *arguments, what=str(classifier.path))
         for key in ("micro", "reference"):
             if pictures is not None:
                 found[key] = np.load(folder / f"{key}.npy")

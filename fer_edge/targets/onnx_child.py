@@ -8,22 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.errors import ModelError
 from fer_edge.model import interpreter, modelfile
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import apart
 
 OPSET = 17
 """ONNX Runtime reads it from 1.12 (2022) on; quantisation a channel needs 13."""
 RESULT, FACES, PROBABILITIES = "model.onnx", "faces.npy", "onnx.npy"
 
 
-def child(folder: str, model: str, card: str) -> None:
-    """Writes model.onnx and, of faces.npy, onnx.npy. Answers `{"ops": {name: count}, "opset"}`."""
-    try:
-        apart.answer(folder, _converted(Path(folder), Path(model), Path(card) if card else None))
-    except FerEdgeError as error:
-        apart.answer(folder, {"error": str(error)})
+def convert(folder: str, model: str, card: str) -> dict[str, Any]:
+    """Writes model.onnx and, of faces.npy, onnx.npy. Gives `{"ops": {name: count}, "opset"}`."""
+    return _converted(Path(folder), Path(model), Path(card) if card else None)
 
 
 def _converted(folder: Path, model: Path, card: Path | None) -> dict[str, Any]:

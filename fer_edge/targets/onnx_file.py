@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_edge import child
 from fer_edge.errors import GateError, MissingExtraError
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import apart, onnx_child
+from fer_edge.targets import onnx_child
 from fer_edge.targets.made import Made
 from fer_edge.targets.pictures import Agreement, Pictures, compare, fitted
 
@@ -46,8 +47,8 @@ def make(classifier: Classifier, folder: Path, pictures: Pictures, card: Path | 
     with tempfile.TemporaryDirectory() as name:
         apart_folder = Path(name)
         np.save(apart_folder / onnx_child.FACES, faces)
-        path = str(classifier.path.resolve())
-        report = apart.run("onnx_child", apart_folder, path, str(card or ""), what=str(classifier.path))
+        arguments = name, str(classifier.path.resolve()), str(card or "")
+        report = child.run(onnx_child.convert, *arguments, what=str(classifier.path), timeout_s=900)
         data = (apart_folder / onnx_child.RESULT).read_bytes()
         given = np.load(apart_folder / onnx_child.PROBABILITIES)
     agreement = compare(given, classifier.predict(faces), pictures, classifier.labels)

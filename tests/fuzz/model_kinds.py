@@ -18,7 +18,8 @@ from unittest import mock
 
 import numpy as np
 
-from fer_edge.model import modelfile, trial
+from fer_edge import child
+from fer_edge.model import modelfile
 from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.mutation import Random, damaged, reshaped
 
@@ -45,33 +46,30 @@ def tflite(rng: Random) -> bytes:
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
-def _forked(what: str, data: bytes, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
-    """What `trial` does in a new Python, here in a copy of this one: starting takes most of the time."""
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+def _forked(
+    asked: str, data: bytes, timeout_s: float, environment: object
+) -> subprocess.CompletedProcess[bytes]:
+    """What `child` does in a new Python, here in a copy of this one: starting takes most of the time."""
+    with tempfile.TemporaryFile() as given:
         given.write(data)
         given.seek(0)
-        child = os.fork()
-        if child == 0:
+        forked = os.fork()
+        if forked == 0:
             signal.alarm(round(timeout_s))
             os.dup2(given.fileno(), 0)
-            os.dup2(said.fileno(), 1)
-            with open(0) as sys.stdin, open(1, "w") as sys.stdout:
-                try:
-                    eval(what, vars(trial))
-                except SystemExit:
-                    sys.stdout.flush()
-                    os._exit(1)
-                os._exit(0)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        said.seek(0)
-        return subprocess.CompletedProcess([], code, said.read())
+            try:
+                with open(0) as sys.stdin:
+                    child.answer(asked)
+            finally:
+                os._exit(1)
+        return subprocess.CompletedProcess([], os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]), b"", b"")
 
 
 def read_tflite(data: bytes, folder: Path) -> None:
     from fer_edge.model.classifier import Classifier
 
     (folder / "m.tflite").write_bytes(data)
-    with mock.patch.object(trial, "_child", _forked):
+    with mock.patch.object(child, "_process", _forked):
         classifier = Classifier(folder / "m.tflite")
     faces = np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
     found = classifier.predict(faces)

@@ -1,3 +1,4 @@
+import os
 import zipfile
 
 import pytest
@@ -27,8 +28,8 @@ def test_a_model_that_the_runtime_refuses_gives_its_reason():
 
 
 def test_a_model_that_kills_its_process_is_an_error_like_others(monkeypatch):
-    monkeypatch.setattr(trial, "_CHILD", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(ModelError, match=r"m\.tflite: the interpreter dies of this model"):
+    monkeypatch.setattr(trial, "_run_once", os.abort)
+    with pytest.raises(ModelError, match=r"m\.tflite: the interpreter dies of this model.*signal 6"):
         trial.run_apart(b"some bytes", "m.tflite")
 
 
@@ -38,4 +39,5 @@ def test_weights_whose_addresses_lead_in_a_circle_are_damaged(monkeypatch):
         weights = archive.read("model.weights.h5")
     with pytest.raises(ModelError, match=r"^m\.keras: its weights cannot be read to their end"):
         trial.read_weights_apart(weights, "m.keras")
-    trial.read_weights_apart(b"not HDF5", "m.keras")  # Keras says what is wrong with it
+    with pytest.raises(ModelError, match=r"^m\.keras: its weights cannot be read: .*signature"):
+        trial.read_weights_apart(b"not HDF5", "m.keras")

@@ -148,12 +148,5 @@ def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_pa
         make.require(kinds.parse("web"))
 
 
-def test_a_tool_that_dies_is_an_error_in_a_line(tmp_path):
-    from fer_edge.targets import apart
-
-    with pytest.raises(FerEdgeError, match=r"^x\.tflite ended \(exit 1\)"):
-        apart.run("no_such_module", tmp_path, what="x.tflite")
-
-
 def test_ethos_u_words():
     assert ethos_u.in_words({"ADD": 2, "SOFTMAX": 1}) == "2 ADD, SOFTMAX"

@@ -1,0 +1,102 @@
+"""Work in a process of its own: what crashes, hangs, prints or takes memory there does not do so here.
+
+A new Python calls one function. It imports nothing from the working folder (`-P`), where a `numpy.py` may
+lie, and only what the function gave back counts: a child that ends without an answer has failed, however
+it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fer_edge.errors import FerEdgeError, ModelError
+
+TIMEOUT_S = 300.0
+_ROOT = Path(__file__).resolve().parents[1]
+_PROGRAM = (
+    f"import sys; sys.path.append({str(_ROOT)!r}); from fer_edge import child; child.answer(sys.argv[1])"
+)
+
+
+class ChildError(ModelError):
+    """The child gave no answer: it died or took too long."""
+
+
+def run(
+    function: Callable[..., Any],
+    *arguments: str | int | float,
+    what: str,
+    data: bytes = b"",
+    timeout_s: float = TIMEOUT_S,
+    environment: Mapping[str, str] | None = None,
+) -> Any:
+    """What `function(*arguments)` returns in a new Python: plain values, as JSON has them.
+
+    function: one that can be imported by its module and name. what: the file or model in question, which
+    errors begin with. data: bytes on the child's standard input. environment: variables set besides the
+    present ones. Raises ModelError in the function's own words where it raised a FerEdgeError, ChildError
+    where it gave no answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="fer-edge-") as folder:
+        said = Path(folder) / "answer.json"
+        asked = json.dumps([function.__module__, function.__name__, arguments, str(said)])
+        try:
+            done = _process(asked, data, timeout_s, {**os.environ, **(environment or {})})
+        except subprocess.TimeoutExpired as error:
+            raise ChildError(f"{what} took over {timeout_s:.0f} s") from error
+        try:
+            found: dict[str, Any] = json.loads(said.read_bytes())
+        except (OSError, ValueError):
+            how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            last = lines[-1].strip() if lines else "it said nothing"
+            raise ChildError(f"{what} ended its process ({how}): {last}") from None
+    if "error" in found:
+        raise ModelError(found["error"] if what in found["error"] else f"{what}: {found['error']}")
+    return found["answer"]
+
+
+def _process(
+    asked: str, data: bytes, timeout_s: float, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-P", "-c", _PROGRAM, asked]
+    return subprocess.run(
+        command, input=data, capture_output=True, timeout=timeout_s, check=False, env=environment
+    )
+
+
+def answer(asked: str) -> None:
+    """The child's side: calls the function, writes what it gives, and ends the process at once."""
+    module, name, arguments, said = json.loads(asked)
+    try:
+        result = {"answer": getattr(importlib.import_module(module), name)(*arguments)}
+    except FerEdgeError as error:
+        result = {"error": str(error)}
+    Path(said).write_text(json.dumps(result))
+    sys.stdout.flush()
+    os._exit(0)  # thread pools need not be waited for, and a library that dies at the end harms nobody
+
+
+def limit(*, memory_bytes: int | None = None, cpu_s: int | None = None) -> None:
+    """Called in a child: bounds the address space beyond what it takes now, and the processor's seconds.
+
+    Does nothing where the system has no such limits.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        if cpu_s is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+        if memory_bytes is not None:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + memory_bytes
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
