@@ -9,6 +9,7 @@ PORTRAIT = $$($(BIN)/python -c "import pathlib, skimage; print(pathlib.Path(skim
 help:
 	@echo "make demo          draw faces, train, convert, compare, name the expression in a photograph"
 	@echo "make test          the test suite"
+	@echo "make quick         the same without what takes seconds"
 	@echo "make lint          ruff and mypy"
 	@echo "make fuzz          damaged and hostile inputs of every kind (INPUTS=10000 of each)"
 	@echo "make bench         all figures of the documentation anew (DATA=fer2013.csv CLIP=video.mp4; quiet machine)"
@@ -33,6 +34,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ OPENCV_FLAVOURS = (
     "opencv-contrib-python-headless",
 )
 EXTRAS = {
-    "train": ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib", "sklearn"),
+    "train": ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib"),
     "plot": ("matplotlib",),
     "demo": ("skimage",),
 }
