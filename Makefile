@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORTRAIT = $$($(BIN)/python -c "import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / 'data/astronaut.png')")
 
-.PHONY: help demo test lint fuzz faults bench check-models clean
+.PHONY: help demo test quick lint fuzz faults bench check-models clean
 
 help:
 	@echo "make demo          draw faces, train, convert, compare, name the expression in a photograph"

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.doctor import examine, opencv_flavours
-from fer_edge.findings import Status
-from fer_edge.hardware import temperature_c
+from fer_edge.doctor import Status, examine, gpus_of, opencv_flavours, temperature_c
 from fer_edge.vision.opencv import explain_import_error
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
@@ -36,6 +34,22 @@ def test_the_hottest_sensor_counts(tmp_path):
     assert temperature_c(tmp_path / "none") is None
 
 
+@pytest.mark.parametrize(
+    ("counts", "status", "said", "advice"),
+    [
+        ({"tensorflow": 0, "jax": 1}, Status.NOTE, "H200; used by jax", "KERAS_BACKEND=jax"),
+        ({"tensorflow": 1}, Status.OK, "H200; used by tensorflow", ""),
+        ({"tensorflow": 0}, Status.NOTE, "no backend of Keras", "pip install 'fer-edge[gpu]'"),
+        (None, Status.OK, "none found", ""),
+    ],
+)
+def test_a_gpu_comes_with_the_backend_that_would_use_it(counts, status, said, advice):
+    finding = gpus_of([] if counts is None else ["H200"], counts or {}, "tensorflow")
+    assert finding.status == status
+    assert said in finding.found
+    assert finding.advice.startswith(advice)
+
+
 def test_a_missing_libgl_is_one_line_with_the_way_out():
     line = explain_import_error(
         ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
@@ -53,7 +67,7 @@ def test_a_missing_opencv_says_what_to_install():
 
 def test_this_machine_can_run_the_loop():
     by_name = {finding.what: finding for finding in examine()}
-    assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window"} <= set(by_name)
+    assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window", "gpu"} <= set(by_name)
     assert [f.what for f in by_name.values() if f.status == Status.MISSING] == []
 
 
