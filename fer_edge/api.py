@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fer_edge.errors import SourceError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
-from fer_edge.sources.pictures import read_picture
+from fer_edge.pictures import read_picture
 from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.faces import make_detector
@@ -35,7 +35,7 @@ def analyze(
     """The faces in one picture, largest first, each with its box and its expressions' probabilities.
 
     frame: uint8 (or uint16) array of (H, W) gray levels or (H, W, 3 or 4) in OpenCV's order BGR(A); or the
-    path of a picture, which is turned upright by its EXIF tag.
+    path of a picture, which is turned upright.
     model: name of a shipped model or path of a .tflite file; it is loaded once and kept. card: see
     `Classifier`. min_size_px: smallest face to look for, by default a twelfth of the shorter side.
     min_confidence: 0..1; below it a face's label is None.

@@ -55,7 +55,8 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
     source: a camera's number or /dev path, a URL, `-`, a picture, a video or a folder. camera: a number,
     a path or `pi`. Raises UsageError for both at once, SourceError for a path that does not exist.
     """
-    from fer_edge.sources.pictures import SUFFIXES, Pictures, picture_paths
+    from fer_edge.pictures import is_picture
+    from fer_edge.sources.pictures import Pictures
     from fer_edge.sources.video import MjpegPipe, Stream, VideoFile
 
     if source is not None and camera is not None:
@@ -68,10 +69,10 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
         return Stream(source)
     path = Path(source.removeprefix("file://"))
     if path.is_dir():
-        return Pictures(str(path), picture_paths(path), is_folder=True)
+        return Pictures.in_folder(path)
     if not path.exists():
         raise SourceError(f"there is no {path}")
-    if path.suffix.lower() in SUFFIXES:
+    if path.is_file() and is_picture(path):
         return Pictures(str(path), [path])
     return VideoFile(path, num_threads)
 

@@ -1,110 +1,49 @@
-"""Pictures, alone or in a folder: upright, in colour, 8 bits, whatever the file holds."""
+"""Pictures, alone or in a folder, as a source of frames."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.errors import SourceError
+from fer_edge.pictures import SUFFIXES, in_folder, read_picture
 from fer_edge.vision.frames import Frame
-from fer_edge.vision.opencv import cv2
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2"}
-    | {".pgm", ".ppm", ".pbm", ".pnm", ".avif"}
-)
-
-JPEG_START, JPEG_END = b"\xff\xd8", np.array([0xFF, 0xD9], np.uint8)
-
-
-@contextlib.contextmanager
-def captured_stderr() -> Iterator[list[str]]:
-    """Lines that C libraries write to file descriptor 2 in the block; filled when it ends.
-
-    libjpeg and libpng report damage there and nowhere else. Process-wide: not for threads.
-    """
-    lines: list[str] = []
-    try:
-        sys.stderr.flush()
-        saved = os.dup(2)
-    except (OSError, AttributeError, ValueError):
-        yield lines  # standard error is closed: nothing to capture
-        return
-    import tempfile  # for pictures alone
-
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield lines
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-        file.seek(0)
-        lines += file.read().decode(errors="replace").split("\n")[:-1]
-
-
-def read_picture(path: Path) -> tuple[NDArray[np.uint8], str | None]:
-    """uint8 (H, W, 3) BGR, turned upright by its EXIF tag, and a warning if the file is damaged.
-
-    Reads any path and gray, alpha, CMYK and 16-bit files (IMREAD_COLOR honours EXIF; IMREAD_UNCHANGED
-    does not). Raises SourceError.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
-    if data.size == 0:
-        raise SourceError(f"{path} is empty")
-    try:
-        with captured_stderr() as complaints:
-            picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-            if picture is None and data[:2].tobytes() == JPEG_START:
-                picture = cv2.imdecode(np.append(data, JPEG_END), cv2.IMREAD_COLOR)  # cut short
-    except cv2.error as error:
-        raise SourceError(f"{path} cannot be decoded: {error.err}") from error
-    if picture is None:
-        kinds = "JPEG, PNG, WebP, TIFF or BMP"
-        raise SourceError(f"{path} is not a picture that can be read: expected {kinds}")
-    if not complaints:
-        return cast(NDArray[np.uint8], picture), None
-    cut = any("premature end" in line.lower() for line in complaints)
-    what = "cut short, its missing part is gray" if cut else complaints[0]
-    return cast(NDArray[np.uint8], picture), f"{path} is damaged ({what}); using what could be read"
-
-
-def picture_paths(folder: Path) -> list[Path]:
-    """The pictures right in the folder, by name. Raises SourceError if there are none."""
-    try:
-        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    except OSError as error:
-        raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from error
-    if not found:
-        raise SourceError(f"no pictures in the folder {folder} (looked for {' '.join(sorted(SUFFIXES))})")
-    return found
+NAMED = 5
+"""Files of a folder that are named where they were left out; the others are counted."""
 
 
 class Pictures:
-    """Pictures one after the other; an unreadable one is named, counted and passed over."""
+    """Pictures one after the other; an unreadable one is named, counted and passed over.
+
+    left_out: files of the folder that are no pictures, named at the end.
+    """
 
     is_live = False
     is_still = True
     fps: float | None = None
 
-    def __init__(self, name: str, paths: Sequence[Path], *, is_folder: bool = False) -> None:
+    def __init__(
+        self, name: str, paths: Sequence[Path], *, is_folder: bool = False, left_out: Sequence[Path] = ()
+    ) -> None:
         self.name = name
         self.is_folder = is_folder
         self.unreadable = 0
         self.ended = False
+        self._left_out = list(left_out)
         self._paths = list(paths)
         self._next = 0
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Pictures:
+        """All pictures right in a folder. Raises SourceError if there are none."""
+        paths, others = in_folder(folder)
+        if not paths:
+            found = f"; it has {_names(others)}" if others else ""
+            looked_for = " ".join(sorted(SUFFIXES))
+            raise SourceError(f"no pictures in the folder {folder} (looked for {looked_for}){found}")
+        return cls(str(folder), paths, is_folder=True, left_out=others)
 
     def open(self) -> None:
         """Nothing to open: each picture is opened when its turn comes."""
@@ -125,6 +64,8 @@ class Pictures:
             if warning:
                 console.warn(warning)
             return Frame(picture, 0.0, str(path))
+        if self._left_out and not self.ended:
+            console.warn(f"left out of {self.name}, no pictures that can be read: {_names(self._left_out)}")
         self.ended = True
         if self.unreadable == len(self._paths):
             raise SourceError(f"none of the {len(self._paths)} pictures in {self.name} could be read")
@@ -132,3 +73,10 @@ class Pictures:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _names(paths: Sequence[Path]) -> str:
+    """`3 files: a.heic, b.gif, c`, the first few by name."""
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    count = "1 file" if len(paths) == 1 else f"{len(paths)} files"
+    return f"{count}: {', '.join(path.name for path in paths[:NAMED])}{more}"

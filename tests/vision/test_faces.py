@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
-from fer_edge.sources.pictures import read_picture
+from fer_edge.pictures import read_picture
 from fer_edge.sources.video import VideoFile
 from fer_edge.vision.crop import to_gray
 from fer_edge.vision.faces import HaarDetector, load_cascade, make_detector

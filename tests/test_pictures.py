@@ -1,0 +1,227 @@
+"""Pictures of every kind and state, from files made here."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_edge.errors import SourceError
+from fer_edge.pictures import in_folder, is_picture, kind_of, read_picture
+
+# Red upper left, green upper right, blue lower left, white lower right: shows every turn and mirror.
+CORNERS = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0), "white": (255, 255, 255)}
+
+
+def four_corners():
+    bgr = np.zeros((32, 48, 3), np.uint8)
+    bgr[:16, :24], bgr[:16, 24:] = CORNERS["red"], CORNERS["green"]
+    bgr[16:, :24], bgr[16:, 24:] = CORNERS["blue"], CORNERS["white"]
+    return bgr
+
+
+def corner_names(bgr):
+    def name(pixel):
+        return min(CORNERS, key=lambda key: np.abs(np.array(CORNERS[key]) - pixel).sum())
+
+    corners = bgr[4, 4], bgr[4, -5], bgr[-5, 4], bgr[-5, -5]
+    return [name(pixel.astype(int)) for pixel in corners]
+
+
+def encoded(bgr, suffix=".jpg"):
+    return cv2.imencode(suffix, bgr)[1].tobytes()
+
+
+def with_orientation(jpeg, orientation):
+    """The JPEG with an EXIF block that holds the orientation tag (0x0112) alone."""
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+# How a picture is stored under each EXIF orientation: the inverse of what the reader has to do.
+STORED = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_turn_and_mirror_is_made_upright(tmp_path, orientation):
+    stored = np.ascontiguousarray(STORED[orientation](four_corners()))
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(with_orientation(encoded(stored), orientation))
+    upright, warning = read_picture(path)
+    assert upright.shape == (32, 48, 3)
+    assert corner_names(upright) == ["red", "green", "blue", "white"]
+    assert warning is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (np.full((8, 8), 100, np.uint8), [100, 100, 100]),
+        (np.full((8, 8), 100 * 257, np.uint16), [100, 100, 100]),
+        (np.full((8, 8, 3), (10, 20, 30), np.uint8), [10, 20, 30]),
+        (np.full((8, 8, 4), (10, 20, 30, 128), np.uint8), [10, 20, 30]),
+        (np.full((8, 8, 4), (2570, 5140, 7710, 65535), np.uint16), [10, 20, 30]),
+        (np.array([[0, 4095] * 4, [2048] * 8] * 4, np.uint16), [0, 0, 0]),
+        (np.array([[0, 1023] * 4, [512] * 8] * 4, np.uint16)[1:2].repeat(8, 0) + 0, [128, 128, 128]),
+    ],
+    ids=["gray", "gray 16 bit", "bgr", "alpha", "alpha 16 bit", "12 bit in 16", "10 bit in 16"],
+)
+def test_every_layout_becomes_8_bit_bgr(tmp_path, stored, expected):
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(stored, ".png"))
+    bgr, _ = read_picture(path)
+    assert (bgr.shape, bgr.dtype) == ((8, 8, 3), np.uint8)
+    assert bgr[4, 4].tolist() == expected
+
+
+def test_a_path_that_is_not_ascii(tmp_path):
+    path = tmp_path / "visage_été_笑.png"
+    path.write_bytes(encoded(four_corners(), ".png"))
+    assert (read_picture(path)[0] == four_corners()).all()
+
+
+def test_a_jpeg_cut_short_is_used_with_a_warning(tmp_path, capfd):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    data = encoded(noise)
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(data[: len(data) * 2 // 3])
+    bgr, warning = read_picture(path)
+    assert bgr.shape == (200, 200, 3)
+    assert "cut short" in warning
+    assert str(path) in warning
+    assert capfd.readouterr().err == ""  # libjpeg's own complaint is kept away
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b"text", "is not a picture"),
+        (b"\xff\xd8\xff", "is JPEG that OpenCV cannot read"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "is HEIC that OpenCV cannot read: save it as JPEG or PNG"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_reason(tmp_path, data, reason):
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"bad\.jpg {reason}"):
+        read_picture(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SourceError, match=r"gone\.jpg: No such file"):
+        read_picture(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".jp2", ".ppm", ".avif", ".ras", ".hdr"]
+)
+def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suffix):
+    """P5."""
+    path = tmp_path / "photo.mp4"
+    bgr = four_corners().astype(np.float32) / 255 if suffix == ".hdr" else four_corners()
+    path.write_bytes(encoded(bgr, suffix))
+    assert kind_of(path.read_bytes()[:32]) is not None
+    assert is_picture(path)
+    assert corner_names(read_picture(path)[0]) == ["red", "green", "blue", "white"]
+    gray, _ = read_picture(path, gray=True)
+    assert gray.shape == (32, 48)
+    assert abs(int(gray[4, 4]) - 76) < 5  # red's luma
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_s_own_turn_and_mirror_are_followed(tmp_path, orientation):
+    """P6. Pillow writes an EXIF orientation as the container's irot and imir."""
+    pillow = pytest.importorskip("PIL.Image")
+    stored = np.ascontiguousarray(STORED[orientation](four_corners())[:, :, ::-1])
+    exif = pillow.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    pillow.fromarray(stored).save(out, "AVIF", exif=exif, quality=95)
+    path = tmp_path / "turned.avif"
+    path.write_bytes(out.getvalue())
+    assert orientation == 1 or b"irot" in out.getvalue() or b"imir" in out.getvalue()
+    upright, _ = read_picture(path)
+    assert corner_names(upright) == ["red", "green", "blue", "white"]
+    for end in range(0, len(out.getvalue()), 7):  # cut anywhere it is read or refused in a line
+        path.write_bytes(out.getvalue()[:end])
+        with pytest.raises(SourceError):
+            read_picture(path)
+
+
+def test_shown_photo_without_an_ending(cases):
+    """P5: a phone's portrait, stored on its side."""
+    upright, warning = read_picture(cases / "files/photo6")
+    assert upright.shape[0] < upright.shape[1]
+    assert warning is None
+
+
+def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path):
+    """A one-bit PNG of 32768x32768, 130 kB, in a process of its own whose memory is counted."""
+
+    def chunk(name, content):
+        body = name + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    side = 32768
+    rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    path = tmp_path / "bomb.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+    code = (
+        "import resource, sys, pathlib\n"
+        "from fer_edge.errors import SourceError\n"
+        "from fer_edge.pictures import read_picture\n"
+        "try: read_picture(pathlib.Path(sys.argv[1]))\n"
+        "except SourceError as error: print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENCV_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=True,
+    )
+    said, peak_mib = done.stdout.splitlines()
+    assert said == f"{path} is larger than 100 megapixels"
+    assert int(peak_mib) < 300
+
+
+def test_a_folder_s_pictures_by_content_or_ending_and_what_else_it_holds(tmp_path):
+    """T1, T3."""
+    good = encoded(four_corners())
+    files = {"a.jpg": good, "b": good, "c.tif": b"", "d.gif": encoded(four_corners(), ".gif"), "e.txt": b"x"}
+    for name, content in {
+        **files,
+        "f.heic": b"\0\0\0\x18ftypheic",
+        ".hidden.jpg": good,
+        "g.mjpeg": good,
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    os.mkfifo(tmp_path / "h.png")
+    (tmp_path / "sub").mkdir()
+    pictures, others = in_folder(tmp_path)
+    assert [path.name for path in pictures] == ["a.jpg", "b", "c.tif", "h.png"]
+    assert [path.name for path in others] == ["d.gif", "e.txt", "f.heic", "g.mjpeg"]
+    with pytest.raises(SourceError, match=r"h\.png is no file: a pipe"):
+        read_picture(tmp_path / "h.png")
