@@ -1,22 +1,88 @@
-"""Training data as batches; order and augmentation follow from (seed, epoch, batch) alone.
+"""Training data as batches: pictures, what is to be said of each, and how much it counts.
 
-Nothing else is random here, so a resumed training sees what an unbroken one would have seen.
+Order and augmentation follow from (seed, epoch, batch) alone and nothing else is random here, so a resumed
+training sees what an unbroken one would have seen.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import files
+from fer_edge.data import ferplus
 from fer_edge.data.dataset import Dataset
-from fer_edge.training import objective, workers
+from fer_edge.errors import ModelError, UsageError
+from fer_edge.evaluation import predictors, scores
+from fer_edge.model import shipped
+from fer_edge.training import device
 from fer_edge.training.augmentation import augment
 from fer_edge.training.recipes import Recipe
-from fer_edge.training.teacher import NOBODY, Teacher
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The mean of several models' probabilities for a picture and its mirror image.
+
+    Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022): it names the very pictures,
+    changed as they are, that the student is shown. Each model answers for the head whose expressions it names:
+    the labels', or FER+'s votes'. sha256: of their files, in the order given.
+    """
+
+    sha256: tuple[str, ...] = ()
+    models: tuple[predictors.Predictor, ...] = ()
+
+    @classmethod
+    def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
+        """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
+        paths = [shipped.find_model(name) for name in names_or_paths]
+        return cls(
+            tuple(map(files.sha256, paths)), tuple(predictors.open_model(str(path)) for path in paths)
+        )
+
+    def check(self, heads: Iterable[tuple[str, ...]]) -> None:
+        """Raises ModelError for a model that names none of the heads' expressions."""
+        known = list(heads)
+        for model in self.models:
+            if not any(sorted(model.labels) == sorted(labels) for labels in known):
+                raise ModelError(
+                    f"teacher {model.name} names {', '.join(model.labels)}; this training learns "
+                    + " and ".join(", ".join(labels) for labels in known)
+                )
+
+    def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:
+        """Probabilities, float32 (N, len(labels)), of faces uint8 (N, 48, 48); None without a model."""
+        models = [model for model in self.models if sorted(model.labels) == sorted(labels)]
+        answers = [scores.probabilities_of(model, faces, labels=labels, flip=True) for model in models]
+        return np.mean(answers, axis=0, dtype=np.float32) if answers else None
+
+
+def heads(labels: tuple[str, ...], recipe: Recipe) -> list[tuple[tuple[str, ...], slice]]:
+    """The expressions of each head and its columns of `targets`: the labels', then the votes' if any."""
+    found = [(labels, slice(0, len(labels)))]
+    if recipe.votes_weight:
+        found.append((ferplus.LABELS, slice(len(labels), None)))
+    return found
+
+
+def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
+    """float32 (N, classes), and 8 columns more where the recipe has a head for the votes.
+
+    One-hot labels; the votes' shares where the classes are FER+'s. A row without a vote for an
+    expression has zeros in the votes' columns, which its loss leaves out.
+    Raises UsageError where the recipe needs votes and none are attached.
+    """
+    on_votes = dataset.label_names == ferplus.LABELS
+    if (on_votes or recipe.votes_weight) and dataset.votes is None:
+        raise UsageError(f"{dataset.path} has no FER+ votes attached: add --labels ferplus:fer2013new.csv")
+    shares = None if dataset.votes is None else ferplus.shares(dataset.votes)
+    wanted = shares if on_votes else np.eye(len(dataset.label_names), dtype=np.float32)[dataset.labels]
+    return np.hstack([wanted, shares] if recipe.votes_weight else [wanted])
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -> NDArray[np.float32]:
@@ -30,26 +96,23 @@ def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -
 
 
 class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of (float32 (B, 48, 48, 1) of gray levels, targets float32 (B, K), weights float32 (B,)).
+    """Batches of (float32 (B, 48, 48, 1) of gray levels, `targets` float32 (B, K), weights float32 (B,)).
 
-    The targets are `objective.targets`'.
     The last, shorter batch of an epoch is left out, so that batch normalisation sees whole batches;
     the order changes each epoch, so no picture is left out for long.
-    Of several processes (`workers`) each gives its part of every batch.
+    Of several processes (`device.workers`) each gives its part of every batch.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher = NOBODY) -> None:
+    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher | None = None) -> None:
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self.dataset, self.recipe, self.seed = dataset, recipe, seed
+        self.dataset, self.recipe, self.seed, self.teacher = dataset, recipe, seed, teacher or Teacher()
         self.size = min(recipe.batch_size, len(dataset))
-        self.among = workers.current()
-        self.part = self.among.share(self.size)
-        self.heads = objective.heads(dataset.label_names, recipe)
-        teacher.check(expressions for expressions, _ in self.heads)
-        self.teacher = teacher
-        self.targets = objective.targets(dataset, recipe)
-        classes = len(dataset.label_names)
-        self.weights = class_weights(dataset.labels, classes, recipe.balance_classes)
+        self.worker = device.workers()
+        self.part = self.worker.share(self.size)
+        self.heads = heads(dataset.label_names, recipe)
+        self.teacher.check(expressions for expressions, _ in self.heads)
+        self.targets = targets(dataset, recipe)
+        self.weights = class_weights(dataset.labels, len(dataset.label_names), recipe.balance_classes)
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -62,20 +125,16 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         rows = self.order[index * self.size : (index + 1) * self.size][self.part]
-        rng = np.random.default_rng((self.seed, self.epoch, index + 1, *self.among.mark))
+        rng = np.random.default_rng((self.seed, self.epoch, index + 1, *self.worker.mark))
         faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
-        weights = self.weights[self.dataset.labels[rows]]
-        targets = self.targets[rows]
+        wanted, weights = self.targets[rows], self.weights[self.dataset.labels[rows]]
         if self.recipe.mixup:
-            faces, targets, weights = mixed(self.recipe.mixup, rng, faces, targets, weights)
-        return faces[..., None].astype(np.float32), self._taught(faces, targets), weights
-
-    def _taught(self, faces: NDArray[np.uint8], targets: NDArray[np.float32]) -> NDArray[np.float32]:
+            faces, wanted, weights = mixed(self.recipe.mixup, rng, faces, wanted, weights)
         part = self.recipe.teacher_weight
         for expressions, columns in self.heads:
             if (answers := self.teacher(faces, expressions)) is not None:
-                targets[:, columns] = (1 - part) * targets[:, columns] + part * answers
-        return targets
+                wanted[:, columns] = (1 - part) * wanted[:, columns] + part * answers
+        return faces[..., None].astype(np.float32), wanted, weights
 
 
 def mixed(
@@ -98,20 +157,3 @@ def mixed(
         return out
 
     return blend(faces).round().astype(np.uint8), blend(targets), blend(weights)
-
-
-def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
-    """The model's outputs, float32 (N, outputs), for faces uint8 (N, 48, 48)."""
-    parts = []
-    for k in range(math.ceil(len(images) / batch_size)):
-        faces = images[k * batch_size : (k + 1) * batch_size, ..., None].astype(np.float32)
-        with workers.alone():
-            outputs = model.predict_on_batch(faces)
-        parts.append(keras.ops.convert_to_numpy(outputs).astype(np.float32))
-    return np.concatenate(parts)
-
-
-def loss_and_accuracy(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean cross-entropy in nats and accuracy 0..1 of probabilities float32 (N, 7)."""
-    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(true, 1e-12)).mean()), float((probabilities.argmax(1) == labels).mean())

@@ -1,12 +1,13 @@
-"""What a killed training needs to go on: arrays in a file named by its epoch, and state.json.
+"""Weights that a training begins with: a trained network's, or those of the same training, killed before its end.
 
-state.json is replaced last and atomically and names the arrays' files: it alone decides which epoch
-stands, whatever else lies in the folder.
+A checkpoint is a file of arrays named by its epoch, and state.json, which is replaced last and atomically and
+names the arrays' files: it alone decides which epoch stands, whatever else lies in the folder.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files
-from fer_edge.errors import DataError
+from fer_edge.errors import DataError, ModelError
+from fer_edge.model import keras_files, shipped
+from fer_edge.training.recipes import completed
 
 STATE = "state.json"
 
@@ -80,6 +83,18 @@ def load_state(folder: Path) -> State | None:
         raise DataError(f"{path} is damaged ({error}): remove {folder} to begin anew") from error
 
 
+def resumed(folder: Path, fresh: State) -> State:
+    """The state to go on from, or `fresh`. Raises DataError where the checkpoint is of another run."""
+    state = load_state(folder)
+    if state is None:
+        return fresh
+    state.recipe = completed(state.recipe)
+    for name in ("recipe", "seed", "data_sha256", "teacher", "start"):
+        if getattr(state, name) != getattr(fresh, name):
+            raise DataError(f"{folder} is of a training with another {name}: choose another --out")
+    return state
+
+
 def _weights(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -112,3 +127,49 @@ def best_weights(folder: Path, state: State) -> list[NDArray[Any]]:
         return [arrays[f"weight_{i}"] for i in range(len(arrays))]
     except KeyError as error:
         raise DataError(f"{folder}: no {error} in the best weights: remove it to begin anew") from error
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman et
+    al. 2022). sha256: of the `.keras` files, "" for random ones. weights: each layer's, those without left out."""
+
+    sha256: str = ""
+    path: str = ""
+    weights: tuple[list[NDArray[Any]], ...] = ()
+
+    @classmethod
+    def opened(cls, names_or_paths: Sequence[str | Path]) -> Start:
+        """The mean weights of shipped networks, by name, or of `.keras` files; none for no names.
+
+        Raises ModelError for what is neither, and for networks of different layers.
+        """
+        if not names_or_paths:
+            return cls()
+        paths = [shipped.find_network(str(name)) for name in names_or_paths]
+        networks = [[x.get_weights() for x in keras_files.load(path).layers if x.weights] for path in paths]
+        shapes = [[[w.shape for w in layer] for layer in network] for network in networks]
+        for path, other in zip(paths, shapes, strict=True):
+            if other != shapes[0]:
+                raise ModelError(f"{path} is not of the network that {paths[0]} is: they have no mean")
+        layers = zip(*networks, strict=True)
+        weights = tuple([np.mean(ws, axis=0) for ws in zip(*layer, strict=True)] for layer in layers)
+        return cls(" ".join(map(files.sha256, paths)), " and ".join(map(str, paths)), weights)
+
+    def give(self, network: keras.Model) -> None:
+        """Puts the weights into `network`; a last layer for another number of classes stays as it is.
+
+        Raises ModelError where the networks differ in more than that.
+        """
+        if not self.weights:
+            return
+        weighted = [layer for layer in network.layers if layer.weights]
+        same = [
+            [w.shape for w in mine] == [tuple(w.shape) for w in layer.weights]
+            for mine, layer in zip(self.weights, weighted, strict=False)
+        ]
+        if len(self.weights) != len(weighted) or not all(same[:-1]):
+            raise ModelError(f"{self.path} is not of the recipe's network {network.name}: it cannot start it")
+        for mine, layer, fits in zip(self.weights, weighted, same, strict=True):
+            if fits:
+                layer.set_weights(mine)

@@ -1,19 +1,31 @@
-"""The device that trains: found, prepared and described, on whichever backend Keras runs."""
+"""What trains: the device and its number format, and several devices or processes that train one network.
+
+That is Keras' own data parallelism on JAX. Every process runs the same command with its number in the environment
+(docs/several-machines.md). All of them see whole batches' statistics: JAX computes one program over all devices,
+so batch normalisation and the loss are those of one process with the same batch.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
+from fer_edge import machine
 from fer_edge.errors import UsageError
 from fer_edge.model.interpreter import quiet_stderr
-from fer_edge.training import workers
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+COUNT, INDEX, ADDRESSES = (
+    "KERAS_DISTRIBUTION_NUM_PROCESSES",
+    "KERAS_DISTRIBUTION_PROCESS_ID",
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES",
+)
 
 
 @dataclass(frozen=True)
@@ -30,18 +42,8 @@ class Device:
         return f"training on {where}, Keras {keras.__version__} on {self.backend}, {self.precision}"
 
 
-def cpu_name() -> str:
-    """The processor's model and the number of cores that this process may use."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].partition(":")[2].strip() if lines else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model} ({cores} cores)"
-
-
-def _gpus() -> list[str]:
+def gpus() -> list[str]:
+    """The names of the GPUs that Keras' backend sees; TensorFlow's memory is let grow as needed."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow
@@ -71,16 +73,102 @@ def _automatic_precision(gpu: bool) -> str:
 
 
 def prepare(precision: str = "auto") -> Device:
-    """Joins other processes (`workers`), finds the device, lets a GPU's memory grow as needed, sets Keras'
-    global precision policy.
+    """Joins other processes, finds the device, sets Keras' global precision policy.
 
-    Raises UsageError for an unknown precision.
+    Raises UsageError for an unknown precision, and as `join` does.
     """
     if precision not in PRECISIONS:
         raise UsageError(f"no precision {precision!r}: there are {', '.join(PRECISIONS)}")
-    workers.begin()
+    join()
     with quiet_stderr():  # a driver that is absent is told in words of its own
-        gpus = _gpus()
-    chosen = _automatic_precision(bool(gpus)) if precision == "auto" else precision
+        found = gpus()
+    chosen = _automatic_precision(bool(found)) if precision == "auto" else precision
     keras.mixed_precision.set_global_policy("float32" if chosen == "float32" else f"mixed_{chosen}")
-    return Device("gpu" if gpus else "cpu", gpus[0] if gpus else cpu_name(), keras.backend.backend(), chosen)
+    name = found[0] if found else f"{machine.cpu_name()} ({machine.usable_cores()} cores)"
+    return Device("gpu" if found else "cpu", name, keras.backend.backend(), chosen)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process is number `index`, from 0, of `count`, which have `devices` in all."""
+
+    index: int = 0
+    count: int = 1
+    devices: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes what the training leaves."""
+        return self.index == 0
+
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """Goes into the seeds of what each process draws by itself; nothing where it is the only one."""
+        return (self.index,) if self.count > 1 else ()
+
+    def share(self, size: int) -> slice:
+        """This process's part of a batch of `size`. Raises UsageError where it does not divide evenly."""
+        if size % self.devices:
+            raise UsageError(f"a batch of {size} does not divide among {self.devices} devices")
+        part = size // self.count
+        return slice(self.index * part, (self.index + 1) * part)
+
+
+def join() -> None:
+    """Joins the other processes that the environment names, and spreads the work over all devices.
+
+    Called before anything is computed. Raises UsageError for a backend that cannot, and for numbers that
+    are none.
+    """
+    wanted = os.environ.get(COUNT, "1")
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise UsageError(f"{COUNT} is {wanted!r}: give the number of processes")
+    several = int(wanted) > 1
+    if keras.backend.backend() != "jax":
+        if several:
+            raise UsageError(
+                f"several processes train one network on KERAS_BACKEND=jax only, not on "
+                f"{keras.backend.backend()} (docs/several-machines.md)"
+            )
+        return
+    if several and workers().count == 1:
+        for name in (INDEX, ADDRESSES):
+            if not os.environ.get(name):
+                raise UsageError(f"{COUNT} is {wanted}, and {name} is not set (docs/several-machines.md)")
+        keras.distribution.initialize()
+    devices = keras.distribution.list_devices()
+    if len(devices) > 1:
+        # Each process makes its own part of a batch, so Keras has none to cut.
+        spread = keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
+        keras.distribution.set_distribution(spread)
+
+
+def workers() -> Workers:
+    """Which process this is; the only one where `join` found no others."""
+    if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
+        return Workers()
+    import jax
+
+    return Workers(jax.process_index(), jax.process_count(), jax.device_count())
+
+
+def wait_for_all(what: str) -> None:
+    """Waits until all processes are here."""
+    if workers().count > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(what)
+
+
+@contextlib.contextmanager
+def undistributed() -> Iterator[None]:
+    """Within it each process computes the whole by itself; all must compute the same."""
+    spread = keras.distribution.distribution() if keras.backend.backend() == "jax" else None
+    if spread is None:
+        yield
+        return
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(spread)

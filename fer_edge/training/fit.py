@@ -6,36 +6,77 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from fer_edge import console
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, GateError
-from fer_edge.training import checkpoint, schedule, workers
-from fer_edge.training.batches import TrainingBatches, loss_and_accuracy, predict
-from fer_edge.training.objective import compiled
-from fer_edge.training.recipes import Recipe, completed
-from fer_edge.training.start import ANEW, Start
-from fer_edge.training.teacher import NOBODY, Teacher
+from fer_edge.training import checkpoint, device, networks, recipes
+from fer_edge.training.batches import Teacher, TrainingBatches
+from fer_edge.training.recipes import Recipe
+
+_REDRAWN_S = 0.1
 
 
-class Watcher(Protocol):
-    """Told how a training goes; the command's progress bar is one."""
+class TrainingProgress:
+    """A plain line an epoch; on a terminal also a bar with loss, accuracy and the time left of the whole run."""
 
-    def step(self, epoch: int, step: int, steps: int, loss: float, accuracy: float) -> None: ...
+    def __init__(self, epochs: int) -> None:
+        self.epochs, self.shown_s = epochs, 0.0
+        self.console = console.console()
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
 
-    def epoch(self, row: dict[str, float]) -> None: ...
+    def __enter__(self) -> TrainingProgress:
+        if self.console.is_terminal:
+            told = "{task.percentage:>3.0f}%  loss {task.fields[loss]:.3f}  acc {task.fields[acc]:.3f}"
+            columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(bar_width=24), TextColumn(told)
+            self.bar = Progress(*columns, TimeRemainingColumn(), console=self.console)
+            self.bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, accuracy: float) -> None:
+        """Called after each step, `epoch` from 0 and `step` from 1."""
+        now_s = time.monotonic()
+        if not self.bar or (now_s - self.shown_s < _REDRAWN_S and step < steps):
+            return
+        self.shown_s = now_s
+        fields: dict[str, Any] = {"epoch": f"{epoch + 1}/{self.epochs}", "loss": loss, "acc": accuracy}
+        if self.task is None:
+            self.task = self.bar.add_task("", total=self.epochs * steps, **fields)
+        self.bar.update(self.task, completed=epoch * steps + step, **fields)
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Called after each epoch with its row of history; a line of at most 80 columns."""
+        text = (
+            f"epoch {row['epoch']:.0f}/{self.epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
+            f"val loss {row['val_loss']:.3f} acc {row['val_accuracy']:.3f}  "
+            f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
+        )
+        if self.bar:
+            self.bar.console.print(text, markup=False)
+        else:
+            console.say(text)
 
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets each step's learning rate and dropout's random state, reports, stops on a lost loss."""
 
-    def __init__(self, recipe: Recipe, seed: int, epoch: int, losses: list[float], watcher: Watcher) -> None:
+    def __init__(
+        self, recipe: Recipe, seed: int, epoch: int, losses: list[float], progress: TrainingProgress | None
+    ) -> None:
         super().__init__()
         self.recipe, self.seed, self.number = recipe, seed, epoch
-        self.losses, self.watcher = losses, watcher
+        self.losses, self.progress = losses, progress
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # PyTorch's dropout draws from the global generator, the other backends' from each layer's state.
@@ -48,13 +89,14 @@ class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         steps = self.params["steps"]
         step, total = self.number * steps + batch, self.recipe.epochs * steps
-        self.model.optimizer.learning_rate = schedule.learning_rate(self.recipe, step, total, self.losses)
+        self.model.optimizer.learning_rate = recipes.learning_rate(self.recipe, step, total, self.losses)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
         if not np.isfinite(loss):
             raise GateError(f"the loss is {loss} in epoch {self.number + 1}: try a lower --learning-rate")
-        self.watcher.step(self.number, batch + 1, self.params["steps"], loss, accuracy)
+        if self.progress:
+            self.progress.step(self.number, batch + 1, self.params["steps"], loss, accuracy)
 
 
 def train(
@@ -64,9 +106,9 @@ def train(
     *,
     folder: Path,
     seed: int,
-    watcher: Watcher,
-    teacher: Teacher = NOBODY,
-    start: Start = ANEW,
+    progress: TrainingProgress | None = None,
+    teacher: Teacher | None = None,
+    start: checkpoint.Start | None = None,
     on_epoch: Callable[[checkpoint.State], None] = lambda state: None,
 ) -> tuple[keras.Model, checkpoint.State]:
     """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
@@ -78,27 +120,27 @@ def train(
     """
     if not len(training) or not len(validation):
         raise DataError(f"{training.path}: no pictures to {'train' if not len(training) else 'validate'} on")
-    place = folder / "checkpoint"
+    place, teacher, start = folder / "checkpoint", teacher or Teacher(), start or checkpoint.Start()
     keras.utils.set_random_seed(seed)  # the initial weights
-    network, trainee = compiled(recipe, len(training.label_names))
+    network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
     fresh = checkpoint.State(
         asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256], start=start.sha256
     )
-    state = resumed_state(place, fresh)
+    state = checkpoint.resumed(place, fresh)
     if state.epochs:
         checkpoint.restore(place, trainee, state)
-        if workers.current().first:
+        if device.workers().first:
             on_epoch(state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
     while state.epochs < recipe.epochs:
         losses = [row["val_loss"] for row in state.history]
-        if schedule.should_stop(recipe, losses):
+        if recipes.should_stop(recipe, losses):
             break
-        began, number = time.monotonic(), state.epochs
+        began_s, number = time.monotonic(), state.epochs
         batches.start_epoch(number)
-        watching = _Epoch(recipe, seed, number, losses, watcher)
-        logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[watching]).history
+        callback = _Epoch(recipe, seed, number, losses, progress)
+        logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[callback]).history
         val_loss, val_accuracy = loss_and_accuracy(predict(network, validation.images), validation.labels)
         row = {
             "epoch": number + 1,
@@ -107,26 +149,31 @@ def train(
             "val_loss": val_loss,
             "val_accuracy": val_accuracy,
             "learning_rate": float(keras.ops.convert_to_numpy(trainee.optimizer.learning_rate)),
-            "seconds": round(time.monotonic() - began, 1),
+            "seconds": round(time.monotonic() - began_s, 1),
         }
         state.history.append(row)
-        state.best = schedule.best_epoch([r[recipe.monitor] for r in state.history], recipe.monitor)
-        if workers.current().first:
+        state.best = recipes.best_epoch([r[recipe.monitor] for r in state.history], recipe.monitor)
+        if device.workers().first:
             checkpoint.save(place, trainee, state)
             on_epoch(state)
-        workers.together("epoch")  # the others read what the first wrote
-        watcher.epoch(row)
+        device.wait_for_all("epoch")  # the others read what the first wrote
+        if progress:
+            progress.epoch(row)
     trainee.set_weights(checkpoint.best_weights(place, state))  # the network shares its layers
     return network, state
 
 
-def resumed_state(place: Path, fresh: checkpoint.State) -> checkpoint.State:
-    """The state to go on from, or `fresh`. Raises DataError where the checkpoint is of another run."""
-    state = checkpoint.load_state(place)
-    if state is None:
-        return fresh
-    state.recipe = completed(state.recipe)
-    for name in ("recipe", "seed", "data_sha256", "teacher", "start"):
-        if getattr(state, name) != getattr(fresh, name):
-            raise DataError(f"{place} is of a training with another {name}: choose another --out")
-    return state
+def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
+    """The model's outputs, float32 (N, outputs), for faces uint8 (N, 48, 48)."""
+    outputs = []
+    for k in range(0, len(images), batch_size):
+        faces = images[k : k + batch_size, ..., None].astype(np.float32)
+        with device.undistributed():
+            outputs.append(keras.ops.convert_to_numpy(model.predict_on_batch(faces)).astype(np.float32))
+    return np.concatenate(outputs)
+
+
+def loss_and_accuracy(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean cross-entropy in nats and accuracy 0..1 of probabilities float32 (N, 7)."""
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(true, 1e-12)).mean()), float((probabilities.argmax(1) == labels).mean())

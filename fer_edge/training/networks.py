@@ -1,24 +1,41 @@
 """The networks that we train: gray levels 0..255, (N, 48, 48, 1) -> probabilities (N, classes), float32.
 
 Equation (1) of the paper, ((p / 255) - 0.5) x 2, is each network's first layer, so that no caller can
-get the normalisation wrong.
+get the normalisation wrong. A network is one entry of NETWORKS (docs/recipes.md adds one).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras
-from keras import layers
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
 
+from fer_edge.data import ferplus
 from fer_edge.errors import UsageError
 from fer_edge.spec import INPUT_SHAPE, LABELS
-from fer_edge.training import residual
+from fer_edge.training.recipes import Recipe
 
 PAPER_STAGES = ((16, 7), (32, 5), (64, 3), (128, 3))
 """Filters and kernel side of both convolutions of stages 1 to 4 (Table 2 of the paper)."""
+
+WIDTHS = {
+    "edge": (32, 64, 80),
+    "nano": (16, 32, 32),
+    "large": (48, 96, 120),
+    "wide": (64, 128, 256),
+    "whole": (16, 32, 64, 84),
+    "deep": (24, 64, 128, 256),
+}
+"""Channels of our own networks at 24, 12 and 6 pixels, of four at 48 too; most work at 24 and 12. nano is for
+microcontrollers; large, wide and deep are teachers; whole is edge that first looks at all 48 pixels."""
+
+BARE_AT_48_PX = ("whole",)  # no block there
 
 
 def normalisation() -> Any:
@@ -59,16 +76,43 @@ def paper(dropout: float = 0.6, classes: int = len(LABELS), made_of: Any = layer
     return keras.Model(inputs, x, name="paper")
 
 
-def residual_network(
-    name: str,
-    dropout: float = 0.1,
-    classes: int = len(LABELS),
-    made_of: Any = layers,
+def convolution(
+    x: Any, channels: int, made_of: Any, *, side: int = 3, stride: int = 1, relu: bool = True
+) -> Any:
+    """Convolution without bias, batch normalisation and, unless told, ReLU."""
+    x = made_of.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
+    x = made_of.BatchNormalization()(x)
+    return layers.ReLU()(x) if relu else x
+
+
+def block(x: Any, made_of: Any) -> Any:
+    """A basic block (He et al. 2016): two convolutions added to their input, which has as many channels."""
+    channels = x.shape[-1]
+    y = convolution(x, channels, made_of)
+    y = convolution(y, channels, made_of, relu=False)
+    return layers.ReLU()(layers.Add()([x, y]))
+
+
+def residual(
+    name: str, dropout: float = 0.1, classes: int = len(LABELS), made_of: Any = layers
 ) -> keras.Model:
-    """Our own networks, `name` of residual.WIDTHS; dropout: fraction 0..1 of the features."""
+    """Our own networks, `name` of WIDTHS; dropout: fraction 0..1 of the features.
+
+    Each convolution is followed by batch normalisation and ReLU, so that every tensor that int8 must hold has a
+    one-sided, bounded spread; the mean over the last map makes the logits insensitive to single quantised values.
+    Of three widths, the first convolution, 5x5, halves the size: at 48 pixels a channel costs four times
+    what it does at 24 and brings the least. Of four, it is 3x3 and keeps it.
+    """
+    widths = WIDTHS[name]
     inputs = keras.Input(INPUT_SHAPE, name="face")
-    first_block = name not in residual.BARE_AT_48_PX
-    x = residual.features(normalisation()(inputs), residual.WIDTHS[name], made_of, first_block)
+    side, stride = (5, 2) if len(widths) == 3 else (3, 1)
+    x = convolution(normalisation()(inputs), widths[0], made_of, side=side, stride=stride)
+    if name not in BARE_AT_48_PX:
+        x = block(x, made_of)
+    for channels in widths[1:]:
+        x = made_of.MaxPooling2D(2)(x)
+        x = block(convolution(x, channels, made_of), made_of)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(classes, name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)
@@ -77,8 +121,9 @@ def residual_network(
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "paper": paper,
-    **{name: partial(residual_network, name) for name in residual.WIDTHS},
+    **{name: partial(residual, name) for name in WIDTHS},
 }
+"""Each takes dropout, classes and made_of, and names the layers of its logits `logits`."""
 
 
 def build(network: str, dropout: float, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
@@ -91,14 +136,65 @@ def build(network: str, dropout: float, classes: int = len(LABELS), made_of: Any
 
 def multiply_accumulates(model: keras.Model) -> int:
     """Multiply-accumulates of one picture's convolutions and dense layers (biases not counted)."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
-            pixels = 1
-            for side in layer.output.shape[1:-1]:
-                pixels *= side
-            kernel = 1
-            for side in layer.kernel.shape:
-                kernel *= side
-            total += pixels * kernel
-    return total
+    weighted = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
+    found = (layer for layer in model.layers if isinstance(layer, weighted))
+    return sum(math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape) for layer in found)
+
+
+def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
+    """(network, trainee): the recipe's network, and the same layers up to the logits, compiled.
+
+    Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0. Where the recipe
+    learns FER+'s votes, the trainee has eight more, from the features that the last weighted layer sees.
+    """
+    network = build(recipe.network, recipe.dropout, classes, fastest_layers())
+    outputs = network.get_layer("logits").output
+    if recipe.votes_weight:
+        features = _head(network).input
+        if len(features.shape) == 4:
+            features = layers.GlobalAveragePooling2D(name="votes_features")(features)
+        outputs = layers.Concatenate()([outputs, layers.Dense(len(ferplus.LABELS), name="votes")(features)])
+    trainee = keras.Model(network.input, outputs)
+
+    def loss(wanted: Any, given: Any) -> Any:
+        smooth = recipe.label_smoothing
+        labels = wanted[:, :classes] * (1 - smooth) + smooth / classes
+        total = ops.categorical_crossentropy(labels, given[:, :classes], from_logits=True)
+        if recipe.votes_weight:
+            votes = ops.categorical_crossentropy(wanted[:, classes:], given[:, classes:], from_logits=True)
+            total = total + recipe.votes_weight * votes
+        return total
+
+    def accuracy(wanted: Any, given: Any) -> Any:
+        return keras.metrics.categorical_accuracy(wanted[:, :classes], given[:, :classes])
+
+    trainee.compile(_optimizer(recipe), loss, metrics=[accuracy], jit_compile="auto")
+    return network, trainee
+
+
+def _optimizer(recipe: Recipe) -> keras.Optimizer:
+    rate, decay = recipe.learning_rate, recipe.weight_decay or None
+    if recipe.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=True, weight_decay=decay)
+    return keras.optimizers.Adam(rate, weight_decay=decay)
+
+
+def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32]]) -> keras.Model | None:
+    """The recipe's network with the votes' head in place of the labels': FER+'s eight expressions.
+
+    weights: of the trainee that `compiled(recipe, classes)` gives. None for a network whose last layer is
+    not such a head's (`paper`'s is a convolution).
+    """
+    network, trainee = compiled(recipe, classes)
+    trainee.set_weights(weights)
+    votes = build(recipe.network, recipe.dropout, len(ferplus.LABELS), fastest_layers())
+    head = _head(network)
+    if not isinstance(head, layers.Dense):
+        return None
+    for layer, twin in zip(network.layers, votes.layers, strict=True):
+        twin.set_weights((trainee.get_layer("votes") if layer is head else layer).get_weights())
+    return votes
+
+
+def _head(network: keras.Model) -> Any:
+    return next(layer for layer in reversed(network.layers) if layer.weights)

@@ -1,13 +1,19 @@
-"""Hyperparameters: a frozen dataclass, filled from a TOML recipe, where an unknown key is an error."""
+"""Hyperparameters: a frozen dataclass, filled from a TOML recipe, where an unknown key is an error.
+
+Learning rates and stopping follow from a recipe and from what has happened alone, so a resume needs no state.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_edge import recipe_files
+from fer_edge.errors import UsageError
 from fer_edge.spec import INPUT_SHAPE
 
 OPTIMIZERS = ("adam", "sgd")
@@ -53,14 +59,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         chances = [f.name for f in dataclasses.fields(self) if f.name.endswith("_probability")]
         amounts = (
-            "rotation_deg",
-            "shift_px",
-            "brightness",
-            "contrast",
-            "erase_px",
-            "blur_sigma",
-            "noise_sigma",
-        )
+            "rotation_deg", "shift_px", "brightness", "contrast", "erase_px", "blur_sigma", "noise_sigma",
+        )  # fmt: skip
         checks = {f"{name} must lie in 0..1": 0 <= getattr(self, name) <= 1 for name in chances}
         checks |= {f"{name} must be at least 0": getattr(self, name) >= 0 for name in amounts}
         checks |= {
@@ -123,9 +123,9 @@ class Recipe:
             "batch_size must be at least 2": self.batch_size >= 2,
             "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
             "learning_rate must be above 0": self.learning_rate > 0,
-            "learning_rate_floor must lie in 0..learning_rate": 0
-            <= self.learning_rate_floor
-            <= self.learning_rate,
+            "learning_rate_floor must lie in 0..learning_rate": (
+                0 <= self.learning_rate_floor <= self.learning_rate
+            ),
             "patience must be at least 1": self.patience >= 1,
             "votes_weight must be at least 0": self.votes_weight >= 0,
             "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,
@@ -134,6 +134,19 @@ class Recipe:
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
         recipe_files.require(checks, f"recipe {self.name}")
+
+    def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
+        """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are
+        learned and `labels` (as in ferplus.chosen) does not give them."""
+        if bool(teachers) != bool(self.teacher_weight):
+            raise UsageError(
+                f"recipe {self.name} has teacher_weight {self.teacher_weight:g}: "
+                + ("it learns from no --teacher" if teachers else "name whom it learns from: --teacher MODEL")
+            )
+        if self.votes_weight and not (labels or "").startswith("ferplus:"):
+            raise UsageError(
+                f"recipe {self.name} learns from FER+'s votes: add --labels ferplus:fer2013new.csv"
+            )
 
     def override(self, **values: Any) -> Recipe:
         """The recipe with the values that are not None."""
@@ -179,3 +192,39 @@ def to_toml(recipe: Recipe) -> str:
     augmentation = table.pop("augmentation")
     head = "".join(line(*item) for item in table.items())
     return head + "\n[augmentation]\n" + "".join(line(*item) for item in augmentation.items())
+
+
+def best_epoch(values: Sequence[float], monitor: str) -> int:
+    """Index of the best value: the lowest loss or the highest accuracy, the earlier of equals."""
+    sign = 1.0 if monitor == "val_loss" else -1.0
+    return min(range(len(values)), key=lambda i: (sign * values[i], i))
+
+
+def plateau_factor(losses: Sequence[float], patience: int) -> float:
+    """1, 0.1, 0.01, ...: a tenth each time that `patience` epochs in a row bring no lower loss."""
+    factor, best, waited = 1.0, math.inf, 0
+    for loss in losses:
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        if waited >= patience:
+            factor, waited = factor / 10, 0
+    return factor
+
+
+def should_stop(recipe: Recipe, losses: Sequence[float]) -> bool:
+    """Early stopping of schedule `plateau`: no lower validation loss for `patience` epochs."""
+    if recipe.schedule != "plateau" or not losses:
+        return False
+    return len(losses) - 1 - best_epoch(losses, "val_loss") >= recipe.patience
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int, losses: Sequence[float]) -> float:
+    """The rate of step `step` (from 0) of `steps` in all; `losses`: validation losses so far."""
+    if recipe.schedule == "plateau":
+        quarter = max(1, recipe.patience // 4)
+        rate = recipe.learning_rate * plateau_factor(losses, quarter)
+        return max(rate, recipe.learning_rate_floor)
+    rise = max(1, round(recipe.warmup_fraction * steps))
+    if step < rise:
+        return recipe.learning_rate * (0.04 + 0.96 * step / rise)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))

@@ -1,54 +1,96 @@
-"""One whole training: data, device, fit, reference check, outputs."""
+"""One whole training: data, device, fit, reference check, and what it leaves in its folder."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import fcntl
+import importlib
+import io
+import json
+import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from fer_edge import console, files
-from fer_edge.data import Protocol, ferplus, load, protocol_splits
-from fer_edge.errors import GateError, OutputError
-from fer_edge.training import (
-    checkpoint,
-    device,
-    fit,
-    objective,
-    outputs,
-    recipes,
-    reference,
-    start,
-    teacher,
-    workers,
-)
-from fer_edge.training.progress import TrainingProgress
+from fer_edge import __version__, console, files
+from fer_edge.data import Protocol, ferplus, load, protocol_splits, seen_in_training
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import GateError, MissingExtraError, OutputError
+from fer_edge.evaluation import report, scores
+from fer_edge.model import keras_files
+from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
+from fer_edge.training import checkpoint, device, fit, networks, recipes
+from fer_edge.training.batches import Teacher
+from fer_edge.vision.opencv import cv2
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds `folder` against a second training. Raises OutputError where one runs already."""
-    files.make_folders(folder)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(f"another training is writing to {folder}: choose another --out") from error
-        yield
+@dataclass(frozen=True)
+class ReferenceCheck:
+    """The trained weights in float32 on the CPU against the device that trained them.
+
+    What ships and is converted is the float32 network, so a difference that the device's number format or a fault
+    of its kernels hides is found before anything stands on it.
+    agreement: share of pictures with the same class. Losses: mean cross-entropy in nats.
+    """
+
+    pictures: int
+    agreement: float
+    max_abs_diff: float
+    loss_device: float
+    loss_float32: float
+    accuracy_device: float
+    accuracy_float32: float
+    passed: bool
+
+    def __str__(self) -> str:
+        return (
+            f"reference check on {self.pictures} pictures: agreement {self.agreement:.4f}, largest "
+            f"difference {self.max_abs_diff:.4f}, loss {self.loss_device:.4f} on the device and "
+            f"{self.loss_float32:.4f} in float32"
+        )
 
 
-def _make_ready(folder: Path, resume: bool, force: bool) -> None:
-    checkpoint = folder / "checkpoint"
-    if checkpoint.exists() and not resume:
-        if not force:
-            raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
-        shutil.rmtree(checkpoint)
+def in_float32(network: keras.Model, recipe: recipes.Recipe) -> keras.Model:
+    """The same weights in a fresh float32 network of Keras' own layers, on the CPU."""
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float32")
+    try:
+        with device.undistributed(), keras_files.on_cpu(keras):
+            reference = networks.build(recipe.network, recipe.dropout, network.output_shape[-1])
+            reference.set_weights(network.get_weights())
+        return reference.to("cpu") if keras.backend.backend() == "torch" else reference
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+def check_reference(
+    network: keras.Model, reference: keras.Model, dataset: Dataset, recipe: recipes.Recipe
+) -> ReferenceCheck:
+    """Compares both on all of `dataset`; passes within the recipe's two tolerances."""
+    on_device = fit.predict(network, dataset.images)
+    with keras.device("cpu:0"):
+        on_cpu = fit.predict(reference, dataset.images)
+    agreement = float((on_device.argmax(1) == on_cpu.argmax(1)).mean())
+    loss_device, accuracy_device = fit.loss_and_accuracy(on_device, dataset.labels)
+    loss_float32, accuracy_float32 = fit.loss_and_accuracy(on_cpu, dataset.labels)
+    near = abs(loss_device - loss_float32) <= recipe.reference_loss_difference
+    return ReferenceCheck(
+        pictures=len(dataset),
+        agreement=agreement,
+        max_abs_diff=float(np.abs(on_device - on_cpu).max()),
+        loss_device=loss_device,
+        loss_float32=loss_float32,
+        accuracy_device=accuracy_device,
+        accuracy_float32=accuracy_float32,
+        passed=agreement >= recipe.reference_agreement and near,
+    )
 
 
 def run(
@@ -62,56 +104,53 @@ def run(
     precision: str = "auto",
     skip_bad_rows: bool = False,
     labels: str | None = None,
-    votes: Path | None = None,
     teachers: Sequence[str] = (),
     weights: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Trains into `folder`; gives the metrics on the protocol's report split.
 
-    Of several processes (`workers`) only the first writes; the others give {}.
+    Of several processes (`device.workers`) only the first writes; the others give {}.
 
-    labels, votes: as in ferplus.chosen. teachers: models, by name or path, where the recipe learns from
-    them. weights: shipped networks or `.keras` files, of the recipe's network, whose mean it starts from.
+    labels: as in `labelled`. teachers: models, by name or path, where the recipe learns from them.
+    weights: shipped networks or `.keras` files, of the recipe's network, whose mean it starts from.
 
-    Raises UsageError as start.check does, OutputError if the folder holds a run and neither `resume` nor
+    Raises UsageError as Recipe.check_given does, OutputError if the folder holds a run and neither `resume` nor
     `force` is given, GateError past the recipe's reference tolerances (the model is written all the same,
     so that it can be looked at).
     """
-    start.check(recipe, teachers, votes, labels)
+    recipe.check_given(teachers, labels)
     used = device.prepare(precision)
     console.say(str(used))
+    dataset = labelled(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels, recipe)
+    protocol = protocol_splits(dataset, recipe.protocol)
+    teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
+    first = device.workers().first
     try:
-        me = workers.current()
-        with _alone(folder) if me.first else contextlib.nullcontext():
-            if me.first:
-                _make_ready(folder, resume, force)
-            workers.together("ready")
-            dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
-            dataset = ferplus.chosen(dataset, labels, votes)
-            protocol = protocol_splits(dataset, recipe.protocol)
-            files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
-            with TrainingProgress(recipe.epochs) as progress:
+        with _locked(folder) if first else contextlib.nullcontext():
+            if first:
+                refuse_to_begin_anew(folder, resume, force)
+                if not resume:
+                    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+                files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
+            device.wait_for_all("ready")
+            with fit.TrainingProgress(recipe.epochs) as progress:
                 network, state = fit.train(
                     recipe,
                     protocol.train,
                     protocol.validation,
                     folder=folder,
                     seed=seed,
-                    watcher=progress,
-                    teacher=teacher.opened(teachers),
-                    start=start.opened(weights),
-                    on_epoch=lambda state: outputs.write_history(folder, state.history),
+                    progress=progress,
+                    teacher=teacher,
+                    start=start,
+                    on_epoch=lambda state: write_history(folder, state.history),
                 )
-            if not me.first:
+            if not first:
                 return {}
-            run_of = partial(outputs.Run, seed=seed, device=used, state=state)
-            metrics, check = _finish(run_of, folder, recipe, protocol, network)
-            if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
-                best = checkpoint.best_weights(folder / "checkpoint", state)
-                second = objective.votes_network(recipe, len(protocol.train.label_names), best)
-                if second is not None:
-                    named = recipe.override(name=f"{recipe.name}_ferplus")
-                    _finish(run_of, folder / "ferplus", named, votes_protocol(protocol), second)
+            ended = Run(folder, recipe, protocol, used, state, weights=weights, teachers=teachers)
+            metrics, check = ended.write(network)
+            if recipe.votes_weight:
+                ended.write_votes_network()
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
     if not check.passed:
@@ -119,36 +158,185 @@ def run(
     return metrics
 
 
-def votes_protocol(protocol: Protocol) -> Protocol:
-    """The same rows for a head that learned their votes: chosen and reported on FER+'s majorities."""
-    return dataclasses.replace(
-        protocol,
-        train=dataclasses.replace(protocol.train, label_names=ferplus.LABELS),
-        validation=ferplus.relabelled(protocol.validation),
-        report=ferplus.relabelled(protocol.report),
-    )
+def labelled(dataset: Dataset, labels: str | None, recipe: recipes.Recipe) -> Dataset:
+    """The data set under the labels that `--labels` names (as in ferplus.chosen).
+
+    A recipe with votes_weight learns FER-2013's own labels and FER+'s votes beside them; any other learns FER+'s
+    majorities in place of the labels. Raises UsageError, DataError as ferplus.chosen does.
+    """
+    if recipe.votes_weight and labels is not None:
+        return ferplus.attach(dataset, Path(labels.removeprefix("ferplus:")))
+    return ferplus.chosen(dataset, labels)
 
 
-def _finish(
-    run_of: Callable[..., outputs.Run],
-    folder: Path,
-    recipe: recipes.Recipe,
-    protocol: Protocol,
-    network: keras.Model,
-) -> tuple[dict[str, Any], reference.ReferenceCheck]:
-    with workers.alone():
-        built = reference.rebuild(network, recipe)
-    check = reference.check(network, built, protocol.validation, recipe)
-    run = run_of(folder=folder, recipe=recipe, protocol=protocol, check=check)
-    metrics = outputs.write_all(run, built)
-    _summarise(folder, metrics, check)
-    return metrics, check
+def refuse_to_begin_anew(folder: Path, resume: bool, force: bool) -> None:
+    """Raises OutputError if `folder` holds a training and neither is given."""
+    if (folder / "checkpoint").exists() and not (resume or force):
+        raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
 
 
-def _summarise(folder: Path, metrics: dict[str, Any], check: reference.ReferenceCheck) -> None:
-    data = metrics["data"]
-    console.say(
-        f"{folder / 'model.keras'}: accuracy {metrics['accuracy']:.4f}, macro-F1 {metrics['macro_f1']:.4f} "
-        f"on {data['split']} ({data['n']} pictures, protocol {data['protocol']})"
-    )
-    console.say(str(check))
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds `folder` against a second training. Raises OutputError where one runs already."""
+    files.make_folders(folder)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(f"another training is writing to {folder}: choose another --out") from error
+        yield
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: where it lies, what it was told, what it went through."""
+
+    folder: Path
+    recipe: recipes.Recipe
+    protocol: Protocol
+    device: device.Device
+    state: checkpoint.State
+    weights: Sequence[str | Path] = ()
+    teachers: Sequence[str] = ()
+
+    def write(self, network: keras.Model) -> tuple[dict[str, Any], ReferenceCheck]:
+        """Checks the network and writes model.keras, card.json, metrics.json, curves.png, confusion_matrix.png."""
+        protocol, folder = self.protocol, self.folder
+        reference = in_float32(network, self.recipe)
+        check = check_reference(network, reference, protocol.validation, self.recipe)
+        with files.written_aside(folder / "model.keras") as aside:
+            reference.save(aside)
+        with keras.device("cpu:0"):
+            probabilities = fit.predict(reference, protocol.report.images)
+        metrics = scores.report(
+            probabilities,
+            protocol.report,
+            model=self.recipe.name,
+            protocol=protocol.name,
+            split=protocol.report_split,
+            seen=seen_in_training(protocol.report, protocol.train),
+        )
+        files.write_text(folder / "card.json", self.card(reference, check, metrics).to_json())
+        files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        title = f"{self.recipe.name}: {self.state.epochs} epochs, {protocol.name}"
+        draw_curves(folder / "curves.png", self.state.history, title)
+        report.draw_evaluation(metrics, folder / "confusion_matrix.png")
+        console.say(
+            f"{folder / 'model.keras'}: accuracy {metrics['accuracy']:.4f}, macro-F1 "
+            f"{metrics['macro_f1']:.4f} on {protocol.report_split} ({len(protocol.report)} pictures, protocol "
+            f"{protocol.name})"
+        )
+        console.say(str(check))
+        return metrics, check
+
+    def write_votes_network(self) -> None:
+        """Writes the head for FER+'s votes as a network of its own into ferplus/, where it can be one.
+
+        It is chosen and reported on FER+'s majorities.
+        """
+        best = checkpoint.best_weights(self.folder / "checkpoint", self.state)
+        votes = networks.votes_network(self.recipe, len(self.protocol.train.label_names), best)
+        if votes is None:
+            return
+        protocol = dataclasses.replace(
+            self.protocol,
+            train=dataclasses.replace(self.protocol.train, label_names=ferplus.LABELS),
+            validation=ferplus.relabelled(self.protocol.validation),
+            report=ferplus.relabelled(self.protocol.report),
+        )
+        named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
+        dataclasses.replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
+
+    def card(self, reference: keras.Model, check: ReferenceCheck, metrics: dict[str, Any]) -> ModelCard:
+        """The card of the trained float32 network; `metrics`: its metrics.json value."""
+        training, recipe, state = self.protocol.train, self.recipe, self.state
+        reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
+        return ModelCard(
+            name=recipe.name,
+            format="keras",
+            labels=training.label_names,
+            input=TensorSpec("float32", (1, *INPUT_SHAPE)),
+            output=TensorSpec(
+                "float32", (1, len(training.label_names)), real_max=1.0, content="probabilities"
+            ),
+            architecture=recipe.network,
+            parameters=reference.count_params(),
+            macs=networks.multiply_accumulates(reference),
+            recipe=dataclasses.asdict(recipe),
+            data={
+                "path": Path(training.path).name,
+                "sha256": training.sha256,
+                "protocol": self.protocol.name,
+                "training_pictures": len(training),
+                "votes": _use_of_votes(recipe, training),
+                "teachers": _named(self.teachers, state.teacher),
+                "start": _named(self.weights, state.start.split()),
+            },
+            seed=state.seed,
+            versions=_versions(),
+            use=USE,
+            measured={
+                "trained_on": str(self.device),
+                "epochs": state.epochs,
+                "best_epoch": state.best + 1,
+                "val_loss": check.loss_float32,
+                "val_accuracy": check.accuracy_float32,
+                "reference_check": dataclasses.asdict(check),
+                "report": {key: metrics[key] for key in reported}
+                | {"recall": {label: row["recall"] for label, row in metrics["per_class"].items()}},
+            },
+        )
+
+
+def _use_of_votes(recipe: recipes.Recipe, training: Dataset) -> str:
+    if training.label_names == ferplus.LABELS:
+        return "FER+'s votes are the labels"
+    return "FER+'s votes beside the labels" if recipe.votes_weight else "none"
+
+
+def _named(names: Sequence[str | Path], hashes: Sequence[str]) -> list[dict[str, str]]:
+    """Name and SHA-256 of each model that a training learned from or began with."""
+    return [{"name": str(n), "sha256": h} for n, h in zip(names, hashes, strict=True)]
+
+
+def _versions() -> dict[str, str]:
+    """Versions of everything that a training's result may depend on."""
+    backend = keras.backend.backend()
+    return {
+        "fer-edge": __version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        backend: str(importlib.import_module(backend).__version__),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def write_history(folder: Path, history: Sequence[dict[str, float]]) -> None:
+    """history.csv, a line an epoch; whole at any moment."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    files.write_text(folder / "history.csv", text.getvalue())
+
+
+def draw_curves(path: Path, history: Sequence[dict[str, float]], title: str) -> None:
+    """Loss and accuracy of training and validation over the epochs, as PNG."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "train", "drawing curves") from error
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    epochs = [row["epoch"] for row in history]
+    for axes, key, name in zip(
+        figure.subplots(1, 2), ("loss", "accuracy"), ("loss (nats)", "accuracy"), strict=True
+    ):
+        axes.plot(epochs, [row[key] for row in history], label="training, augmented")
+        axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(title)
+    with files.written_aside(path) as aside:
+        figure.savefig(aside, dpi=110)
