@@ -10,10 +10,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from tiny_network import Silent, dataset
+from tiny_network import dataset
 
-from fer_edge.training import fit, reference
-from fer_edge.training.batches import predict
+from fer_edge.training import fit, session
 from fer_edge.training.recipes import Augmentation, Recipe
 
 # No dropout: each backend draws its masks from a generator of its own.
@@ -35,12 +34,12 @@ RECIPE = Recipe(
 
 def main(folder):
     data = dataset()
-    network, state = fit.train(RECIPE, data, data, folder=folder / "begun", seed=0, watcher=Silent())
-    ours = reference.rebuild(network, RECIPE)
+    network, state = fit.train(RECIPE, data, data, folder=folder / "begun", seed=0)
+    ours = session.in_float32(network, RECIPE)
     ours.save(folder / "ours.keras")
-    np.save(folder / "ours.npy", predict(ours, data.images))
+    np.save(folder / "ours.npy", fit.predict(ours, data.images))
     theirs = keras.models.load_model(folder / "theirs.keras", compile=False)
-    np.save(folder / "theirs.npy", predict(theirs, data.images))
+    np.save(folder / "theirs.npy", fit.predict(theirs, data.images))
     (folder / "history.json").write_text(json.dumps(state.history))
 
 

@@ -7,16 +7,6 @@ from fer_edge.data import Dataset, drawn_faces
 from fer_edge.training import networks
 
 
-class Silent:
-    """A fit.Watcher that shows nothing."""
-
-    def step(self, epoch, step, steps, loss, accuracy):
-        pass
-
-    def epoch(self, row):
-        pass
-
-
 def tiny(dropout, classes=7, made_of=keras.layers):
     """A convolution, batch normalisation, dropout, a dense layer; as networks.NETWORKS' own."""
     face = keras.Input((48, 48, 1))
@@ -24,7 +14,7 @@ def tiny(dropout, classes=7, made_of=keras.layers):
     x = made_of.Conv2D(4, 3, strides=4)(x)
     x = keras.layers.ReLU()(made_of.BatchNormalization()(x))
     x = keras.layers.Dropout(dropout)(x)
-    x = keras.layers.Dense(classes)(keras.layers.GlobalAveragePooling2D()(x))
+    x = keras.layers.Dense(classes, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(face, keras.layers.Softmax(dtype="float32")(x))
 
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tiny_network import Silent, dataset
+from tiny_network import dataset
 
-from fer_edge.training import device, fit, reference, workers
+from fer_edge.training import device, fit, session
 from fer_edge.training.recipes import Recipe
 
 # No augmentation: each process draws its own.
@@ -28,16 +28,15 @@ RECIPE = Recipe(
 
 def main(folder):
     device.prepare("float32")
-    me, data = workers.current(), dataset()
-    network, state = fit.train(RECIPE, data, data, folder=folder / "run", seed=0, watcher=Silent())
+    me, data = device.workers(), dataset()
+    network, state = fit.train(RECIPE, data, data, folder=folder / "run", seed=0)
     own = folder / str(me.index)
     own.mkdir()
     np.savez(own / "weights.npz", *network.get_weights())
     told = {"history": state.history, "count": me.count, "devices": me.devices}
     if me.first:
-        with workers.alone():
-            built = reference.rebuild(network, RECIPE)
-        told["passed"] = reference.check(network, built, data, RECIPE).passed
+        built = session.in_float32(network, RECIPE)
+        told["passed"] = session.check_reference(network, built, data, RECIPE).passed
     (own / "told.json").write_text(json.dumps(told))
 
 

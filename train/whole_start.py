@@ -17,7 +17,8 @@ from keras import layers
 from numpy.typing import NDArray
 
 from fer_edge.data import load
-from fer_edge.training import networks, start
+from fer_edge.training import networks
+from fer_edge.training.checkpoint import Start
 
 STEPS, BATCH = 900, 64
 STEM_CONVOLUTIONS = {"edge": 1, "whole": 2}  # to 24 px
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     asked = parser.parse_args()
     edge, whole = networks.build("edge", 0.0), networks.build("whole", 0.0)
-    start.opened(asked.edges).give(edge)
+    Start.opened(asked.edges).give(edge)
     for old, new in zip(after_stem(edge), after_stem(whole), strict=True):
         new.set_weights([widened(*pair) for pair in zip(old.get_weights(), new.get_weights(), strict=True)])
     imitate(stem(edge), stem(whole), load(asked.data).part("Training").images)

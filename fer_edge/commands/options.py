@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,4 +51,7 @@ Votes = Annotated[
     Path | None,
     typer.Option("--votes", metavar="FILE", help="FER+'s fer2013new.csv, for recipes or models with them."),
 ]
-Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"],
+    typer.Option(help="Of computing; what is written is float32."),
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 def sweep(
     data: options.Data,
     *,
-    stage: Annotated[str, typer.Option(help="batch, epochs, dropout, or all, one after the other.")] = "all",
+    stage: Annotated[
+        Literal["batch", "epochs", "dropout", "all"], typer.Option(help="all: one after the other.")
+    ] = "all",
     out: Annotated[Path, typer.Option(help="Folder of the study, its trials and its results.")] = Path(
         "runs/sweep"
     ),
@@ -35,7 +37,8 @@ def sweep(
         ),
     ] = "paper",
     values: Annotated[
-        str, typer.Option(help="table3 (as the paper planned), reported (its Tables 7 to 9) or both.")
+        Literal["table3", "reported", "both"],
+        typer.Option(help="As the paper planned, as its Tables 7 to 9 report, or both."),
     ] = "both",
     epochs_scale: Annotated[
         float, typer.Option(metavar="FRACTION", help="Part of the epochs, and of the patience, to train.")
@@ -44,7 +47,7 @@ def sweep(
         int | None, typer.Option(min=10, metavar="N", help="Pictures to train on, and to validate on.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="paper or official (see 'fer-edge train').")] = "paper",
-    votes: options.Votes = None,
+    labels: options.Labels = None,
     precision: options.Precision = "auto",
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
@@ -52,27 +55,25 @@ def sweep(
     force: options.Force = False,
 ) -> None:
     """Search batch size, then epochs, then dropout, as the paper did; resumable, shared by processes."""
-    from fer_edge import console, files, tables
-    from fer_edge.errors import UsageError
+    from fer_edge import console, files
+    from fer_edge.data import load
     from fer_edge.model import shipped
     from fer_edge.quiet import quiet_training
+    from fer_edge.training import recipes
 
     console.reserve_stdout(json)
     files.refuse_to_overwrite_any((json,), force)
-    quiet_training()
-    from fer_edge.training import recipes
-    from fer_edge.training.sweep import grid, run, show
-
-    if stage not in (*grid.STAGES, "all"):
-        raise UsageError(f"there is no --stage {stage!r}: choose from {', '.join(grid.STAGES)}, all")
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
-    plan = grid.Plan(base, values, grid.Reduction(epochs_scale, subset))
-    work = run.Sweep(plan, data, out, seed, precision, skip_bad_rows, votes)
-    result = run.run(work, grid.STAGES if stage == "all" else (stage,))
-    for heading, table in show.tables(result):
+    base.check_given(labels=labels)
+    splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+    quiet_training()
+    from fer_edge.training import sweep as search
+
+    plan = search.Plan(base, values, epochs_scale, subset)
+    stages = tuple(search.STAGES) if stage == "all" else (stage,)
+    result = search.Sweep(plan, splits, out, seed, precision).run(stages)
+    for table in search.tables(result):
         console.say("")
-        console.say(heading)
-        tables.show(table)
-    console.say("")
-    console.say(show.explanation(result))
+        console.say(table.title)
+        table.show()
     console.write_json(json, result, force)

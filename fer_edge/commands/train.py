@@ -38,7 +38,6 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help=INSTEAD)] = None,
     protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
     precision: options.Precision = "auto",
-    votes: options.Votes = None,
     labels: options.Labels = None,
     teacher: Annotated[
         list[str] | None,
@@ -67,39 +66,39 @@ def train(
 ) -> None:
     """Train a network by a recipe and report it; a checkpoint each epoch survives a kill."""
     from fer_edge import console, files
+    from fer_edge.data import load
+    from fer_edge.errors import OutputError
     from fer_edge.model import shipped
     from fer_edge.quiet import quiet_training
+    from fer_edge.training import recipes
 
+    # All that can be refused is refused before Keras has loaded, and before anything is written.
     console.reserve_stdout(json)
-    files.refuse_to_overwrite_any((json,), force)  # not only when the training has ended
-    if deterministic:
-        from fer_edge.training import determinism
-
-        determinism.enable()
-    from fer_edge.training import recipes, start
-
+    files.refuse_to_overwrite_any((json,), force)
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
-    start.check(chosen, teacher or (), votes, labels)  # what is missing is said before Keras has loaded
-    given = [shipped.find_network(name) for name in weights or ()]
-    teachers = [str(shipped.find_model(name)) for name in teacher or ()]
-    quiet_training()
+    chosen.check_given(teacher or (), labels)
+    for name in weights or ():
+        shipped.find_network(name)
+    for name in teacher or ():
+        shipped.find_model(name)
+    folder = out or Path("runs") / chosen.name
+    if (folder / "checkpoint").exists() and not (resume or force):
+        raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
+    splits = chosen.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+    quiet_training(deterministic)
     from fer_edge.training import session
 
     metrics = session.run(
         chosen,
-        data,
-        out or Path("runs") / chosen.name,
+        splits,
+        folder,
         seed,
         resume=resume,
-        force=force,
         precision=precision,
-        labels=labels,
-        votes=votes,
-        teachers=teachers,
-        weights=given,
-        skip_bad_rows=skip_bad_rows,
+        teachers=teacher or (),
+        weights=weights or (),
     )
     if metrics:  # only the first of several processes has them
         console.write_json(json, metrics, force)

@@ -29,9 +29,9 @@ from fer_edge.training.recipes import Recipe
 class Teacher:
     """The mean of several models' probabilities for a picture and its mirror image.
 
-    Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022): it names the very pictures,
-    changed as they are, that the student is shown. Each model answers for the head whose expressions it names:
-    the labels', or FER+'s votes'. sha256: of their files, in the order given.
+    Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022): it names the very
+    pictures, changed as they are, that the student is shown. Each model answers for the head whose
+    expressions it names: the labels', or FER+'s votes'. sha256: of their files, in the order given.
     """
 
     sha256: tuple[str, ...] = ()
@@ -41,9 +41,7 @@ class Teacher:
     def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
         """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
         paths = [shipped.find_model(name) for name in names_or_paths]
-        return cls(
-            tuple(map(files.sha256, paths)), tuple(predictors.open_model(str(path)) for path in paths)
-        )
+        return cls(tuple(map(files.sha256, paths)), tuple(predictors.open_model(str(path)) for path in paths))
 
     def check(self, heads: Iterable[tuple[str, ...]]) -> None:
         """Raises ModelError for a model that names none of the heads' expressions."""
@@ -77,12 +75,15 @@ def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
     expression has zeros in the votes' columns, which its loss leaves out.
     Raises UsageError where the recipe needs votes and none are attached.
     """
+    wanted: NDArray[np.float32] = np.eye(len(dataset.label_names), dtype=np.float32)[dataset.labels]
     on_votes = dataset.label_names == ferplus.LABELS
-    if (on_votes or recipe.votes_weight) and dataset.votes is None:
+    if not (on_votes or recipe.votes_weight):
+        return wanted
+    if dataset.votes is None:
         raise UsageError(f"{dataset.path} has no FER+ votes attached: add --labels ferplus:fer2013new.csv")
-    shares = None if dataset.votes is None else ferplus.shares(dataset.votes)
-    wanted = shares if on_votes else np.eye(len(dataset.label_names), dtype=np.float32)[dataset.labels]
-    return np.hstack([wanted, shares] if recipe.votes_weight else [wanted])
+    shares = ferplus.shares(dataset.votes)
+    wanted = shares if on_votes else wanted
+    return np.hstack([wanted, shares]) if recipe.votes_weight else wanted
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -> NDArray[np.float32]:

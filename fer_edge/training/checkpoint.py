@@ -1,4 +1,4 @@
-"""Weights that a training begins with: a trained network's, or those of the same training, killed before its end.
+"""Weights that a training begins with: another network's, or its own, where it was killed before its end.
 
 A checkpoint is a file of arrays named by its epoch, and state.json, which is replaced last and atomically and
 names the arrays' files: it alone decides which epoch stands, whatever else lies in the folder.
@@ -131,8 +131,8 @@ def best_weights(folder: Path, state: State) -> list[NDArray[Any]]:
 
 @dataclass(frozen=True)
 class Start:
-    """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman et
-    al. 2022). sha256: of the `.keras` files, "" for random ones. weights: each layer's, those without left out."""
+    """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman
+    et al. 2022). sha256: of the `.keras` files, "" for random ones. weights: of each layer that has any."""
 
     sha256: str = ""
     path: str = ""

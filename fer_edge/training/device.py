@@ -1,8 +1,8 @@
 """What trains: the device and its number format, and several devices or processes that train one network.
 
-That is Keras' own data parallelism on JAX. Every process runs the same command with its number in the environment
-(docs/several-machines.md). All of them see whole batches' statistics: JAX computes one program over all devices,
-so batch normalisation and the loss are those of one process with the same batch.
+That is Keras' own data parallelism on JAX. Every process runs the same command with its number in the
+environment (docs/several-machines.md). All of them see whole batches' statistics: JAX computes one program
+over all devices, so batch normalisation and the loss are those of one process with the same batch.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _REDRAWN_S = 0.1
 
 
 class TrainingProgress:
-    """A plain line an epoch; on a terminal also a bar with loss, accuracy and the time left of the whole run."""
+    """A plain line an epoch; on a terminal also a bar with loss, accuracy and the time left of all epochs."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs, self.shown_s = epochs, 0.0

@@ -98,8 +98,8 @@ def residual(
 ) -> keras.Model:
     """Our own networks, `name` of WIDTHS; dropout: fraction 0..1 of the features.
 
-    Each convolution is followed by batch normalisation and ReLU, so that every tensor that int8 must hold has a
-    one-sided, bounded spread; the mean over the last map makes the logits insensitive to single quantised values.
+    Each convolution is followed by batch normalisation and ReLU, so that every tensor that int8 must hold has
+    a one-sided, bounded spread; the mean over the last map keeps single quantised values out of the logits.
     Of three widths, the first convolution, 5x5, halves the size: at 48 pixels a channel costs four times
     what it does at 24 and brings the least. Of four, it is 3x3 and keeps it.
     """
@@ -144,8 +144,8 @@ def multiply_accumulates(model: keras.Model) -> int:
 def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     """(network, trainee): the recipe's network, and the same layers up to the logits, compiled.
 
-    Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0. Where the recipe
-    learns FER+'s votes, the trainee has eight more, from the features that the last weighted layer sees.
+    Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0. Where the
+    recipe learns FER+'s votes, the trainee has eight more, from what the last layer with weights sees.
     """
     network = build(recipe.network, recipe.dropout, classes, fastest_layers())
     outputs = network.get_layer("logits").output

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import recipe_files
+from fer_edge.data import Dataset, Protocol, ferplus, protocol_splits
 from fer_edge.errors import UsageError
 from fer_edge.spec import INPUT_SHAPE
 
@@ -147,6 +148,18 @@ class Recipe:
             raise UsageError(
                 f"recipe {self.name} learns from FER+'s votes: add --labels ferplus:fer2013new.csv"
             )
+
+    def split(self, dataset: Dataset, labels: str | None) -> Protocol:
+        """What to train, validate and report on, under the labels that `--labels` names (ferplus.chosen).
+
+        With votes_weight FER+'s votes are learned beside FER-2013's labels, else its majorities instead.
+        Raises UsageError, DataError as ferplus.chosen and protocol_splits do.
+        """
+        if self.votes_weight and labels is not None:
+            dataset = ferplus.attach(dataset, Path(labels.removeprefix("ferplus:")))
+        else:
+            dataset = ferplus.chosen(dataset, labels)
+        return protocol_splits(dataset, self.protocol)
 
     def override(self, **values: Any) -> Recipe:
         """The recipe with the values that are not None."""

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from fer_edge import __version__, console, files
-from fer_edge.data import Protocol, ferplus, load, protocol_splits, seen_in_training
+from fer_edge.data import Protocol, ferplus, seen_in_training
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, MissingExtraError, OutputError
 from fer_edge.evaluation import report, scores
@@ -35,8 +35,8 @@ from fer_edge.vision.opencv import cv2
 class ReferenceCheck:
     """The trained weights in float32 on the CPU against the device that trained them.
 
-    What ships and is converted is the float32 network, so a difference that the device's number format or a fault
-    of its kernels hides is found before anything stands on it.
+    What ships and is converted is the float32 network, so a difference that the device's number format or a
+    fault of its kernels hides is found before anything stands on it.
     agreement: share of pictures with the same class. Losses: mean cross-entropy in nats.
     """
 
@@ -95,40 +95,32 @@ def check_reference(
 
 def run(
     recipe: recipes.Recipe,
-    data: str,
+    protocol: Protocol,
     folder: Path,
     seed: int,
     *,
     resume: bool = False,
-    force: bool = False,
     precision: str = "auto",
-    skip_bad_rows: bool = False,
-    labels: str | None = None,
     teachers: Sequence[str] = (),
-    weights: Sequence[str | Path] = (),
+    weights: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Trains into `folder`; gives the metrics on the protocol's report split.
+    """Trains into `folder`, anew or on from its checkpoint; gives the metrics on the protocol's report split.
 
     Of several processes (`device.workers`) only the first writes; the others give {}.
 
-    labels: as in `labelled`. teachers: models, by name or path, where the recipe learns from them.
+    protocol: of `recipe.split`. teachers: models, by name or path, where the recipe learns from them.
     weights: shipped networks or `.keras` files, of the recipe's network, whose mean it starts from.
 
-    Raises UsageError as Recipe.check_given does, OutputError if the folder holds a run and neither `resume` nor
-    `force` is given, GateError past the recipe's reference tolerances (the model is written all the same,
-    so that it can be looked at).
+    Raises OutputError where another training holds the folder, GateError past the recipe's reference
+    tolerances (the model is written all the same, so that it can be looked at).
     """
-    recipe.check_given(teachers, labels)
     used = device.prepare(precision)
     console.say(str(used))
-    dataset = labelled(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels, recipe)
-    protocol = protocol_splits(dataset, recipe.protocol)
     teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
     first = device.workers().first
     try:
         with _locked(folder) if first else contextlib.nullcontext():
             if first:
-                refuse_to_begin_anew(folder, resume, force)
                 if not resume:
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
                 files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
@@ -147,32 +139,15 @@ def run(
                 )
             if not first:
                 return {}
-            ended = Run(folder, recipe, protocol, used, state, weights=weights, teachers=teachers)
+            ended = Run(folder, recipe, protocol, used, state, teachers, weights)
             metrics, check = ended.write(network)
-            if recipe.votes_weight:
+            if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
                 ended.write_votes_network()
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
     if not check.passed:
         raise GateError(f"{check}: past the recipe's tolerance")
     return metrics
-
-
-def labelled(dataset: Dataset, labels: str | None, recipe: recipes.Recipe) -> Dataset:
-    """The data set under the labels that `--labels` names (as in ferplus.chosen).
-
-    A recipe with votes_weight learns FER-2013's own labels and FER+'s votes beside them; any other learns FER+'s
-    majorities in place of the labels. Raises UsageError, DataError as ferplus.chosen does.
-    """
-    if recipe.votes_weight and labels is not None:
-        return ferplus.attach(dataset, Path(labels.removeprefix("ferplus:")))
-    return ferplus.chosen(dataset, labels)
-
-
-def refuse_to_begin_anew(folder: Path, resume: bool, force: bool) -> None:
-    """Raises OutputError if `folder` holds a training and neither is given."""
-    if (folder / "checkpoint").exists() and not (resume or force):
-        raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
 
 
 @contextlib.contextmanager
@@ -196,11 +171,11 @@ class Run:
     protocol: Protocol
     device: device.Device
     state: checkpoint.State
-    weights: Sequence[str | Path] = ()
     teachers: Sequence[str] = ()
+    weights: Sequence[str] = ()
 
     def write(self, network: keras.Model) -> tuple[dict[str, Any], ReferenceCheck]:
-        """Checks the network and writes model.keras, card.json, metrics.json, curves.png, confusion_matrix.png."""
+        """Checks the network; writes model.keras, its card, metrics.json and the pictures of them."""
         protocol, folder = self.protocol, self.folder
         reference = in_float32(network, self.recipe)
         check = check_reference(network, reference, protocol.validation, self.recipe)
@@ -223,8 +198,8 @@ class Run:
         report.draw_evaluation(metrics, folder / "confusion_matrix.png")
         console.say(
             f"{folder / 'model.keras'}: accuracy {metrics['accuracy']:.4f}, macro-F1 "
-            f"{metrics['macro_f1']:.4f} on {protocol.report_split} ({len(protocol.report)} pictures, protocol "
-            f"{protocol.name})"
+            f"{metrics['macro_f1']:.4f} on {protocol.report_split} ({len(protocol.report)} pictures, "
+            f"protocol {protocol.name})"
         )
         console.say(str(check))
         return metrics, check
@@ -245,7 +220,9 @@ class Run:
             report=ferplus.relabelled(self.protocol.report),
         )
         named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
-        dataclasses.replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
+        dataclasses.replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(
+            votes
+        )
 
     def card(self, reference: keras.Model, check: ReferenceCheck, metrics: dict[str, Any]) -> ModelCard:
         """The card of the trained float32 network; `metrics`: its metrics.json value."""
@@ -294,9 +271,9 @@ def _use_of_votes(recipe: recipes.Recipe, training: Dataset) -> str:
     return "FER+'s votes beside the labels" if recipe.votes_weight else "none"
 
 
-def _named(names: Sequence[str | Path], hashes: Sequence[str]) -> list[dict[str, str]]:
+def _named(names: Sequence[str], hashes: Sequence[str]) -> list[dict[str, str]]:
     """Name and SHA-256 of each model that a training learned from or began with."""
-    return [{"name": str(n), "sha256": h} for n, h in zip(names, hashes, strict=True)]
+    return [{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)]
 
 
 def _versions() -> dict[str, str]:

@@ -5,16 +5,20 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
 import cv2
 
-from fer_edge.data import drawn_faces
+from fer_edge.data import drawn_faces, ferplus, load
 from fer_edge.spec import LABELS, ModelCard
+from fer_edge.training import session
+from fer_edge.training.recipes import Recipe
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 
@@ -78,16 +82,97 @@ def test_a_run_is_not_overwritten_unasked(place):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    ("arguments", "code", "complaint"),
     [
-        (("--recipe", "papper"), 1, "paper"),
+        (("--recipe", "papper"), 2, "paper"),
         (("--recipe", "paper", "--epochs", "0"), 2, "epochs"),
-        (("--recipe", "paper", "--protocol", "officiall", "--out", "x"), 2, "official"),
+        (("--protocol", "officiall"), 2, "official"),
+        (("--precision", "float8"), 2, "float16"),
+        (("--data", "gone.csv"), 1, "gone.csv"),
+        (("--recipe", "edge_taught", "--teacher", "edge_int8"), 2, "add --labels ferplus:"),
+        (("--recipe", "tuned", "--weights", "edg"), 1, "no trained network 'edg': did you mean edge"),
+        (("--recipe", "tuned", "--labels", "ferplus:v.csv"), 1, "v.csv"),
+        (
+            ("--recipe", "edge_taught", "--labels", "ferplus:v.csv", "--teacher", "edge_int9"),
+            1,
+            "did you mean edge_int8",
+        ),
     ],
 )
-def test_wrong_usage_is_said_in_a_line(place, arguments, code, says):
-    root, _ = place
-    done = fer_edge("train", "--data", "tree", *arguments, cwd=root)
-    assert done.returncode in (code, 2)
-    assert says in done.stderr
+def test_wrong_usage_is_said_without_keras_and_leaves_nothing(arguments, code, complaint, tmp_path):
+    (tmp_path / "keras.py").write_text("raise RuntimeError('keras was imported')\n")
+    more = () if "--data" in arguments else ("--data", "drawn:70")
+    done = fer_edge("train", *arguments, *more, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == code, done.stderr
+    assert complaint in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+SMALL = """
+network = "paper"
+epochs = 6
+batch_size = 16
+dropout = 0.3
+reference_agreement = 0.0
+reference_loss_difference = 100.0
+[augmentation]
+rotation_deg = 20.0
+flip = true
+"""
+
+
+def test_another_process_killed_and_resumed_gives_the_same_weights(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    words = [
+        "train",
+        "--recipe",
+        "small.toml",
+        "--data",
+        "drawn:84",
+        "--deterministic",
+        "--seed",
+        "3",
+        "--out",
+    ]
+    done = fer_edge(*words, "whole", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    child = subprocess.Popen(
+        [FER_EDGE, *words, "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    state = tmp_path / "killed/checkpoint/state.json"
+    while not state.exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    assert not (tmp_path / "killed/model.keras").exists()
+    done = fer_edge(*words, "killed", "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    one, two = (np.load(tmp_path / name / "checkpoint/epoch_0006.npz") for name in ("whole", "killed"))
+    assert set(one) == set(two)
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+def test_both_heads_are_written_with_their_labels(tmp_path):
+    data = load("drawn:210", progress=False)
+    order = [ferplus.LABELS.index(name) for name in data.label_names]
+    votes = np.zeros((len(data), 10), int)
+    votes[np.arange(len(data)), [order[label] for label in data.labels]] = 10
+    lines = ["Usage,Image name," + ",".join(ferplus.COLUMNS)]
+    lines += [f"Training,{i}," + ",".join(map(str, row)) for i, row in enumerate(votes)]
+    table = tmp_path / "votes.csv"
+    table.write_text("\n".join(lines) + "\n")
+    recipe = Recipe(
+        "twice", network="nano", epochs=1, batch_size=16, dropout=0.0, votes_weight=1.0,
+        reference_agreement=0.5, reference_loss_difference=1.0,
+    )  # fmt: skip
+    session.run(recipe, recipe.split(data, f"ferplus:{table}"), tmp_path / "run", 0)
+    first = json.loads((tmp_path / "run/card.json").read_text())
+    second = json.loads((tmp_path / "run/ferplus/card.json").read_text())
+    assert first["labels"] == list(data.label_names)
+    assert first["data"]["votes"] == "FER+'s votes beside the labels"
+    assert second["labels"] == list(ferplus.LABELS)
+    assert (second["name"], second["output"]["shape"]) == ("twice_ferplus", [1, 8])
+    assert second["measured"]["report"]["data"]["n"] == first["measured"]["report"]["data"]["n"]
+    assert (tmp_path / "run/ferplus/model.keras").stat().st_size > 100_000

@@ -10,21 +10,12 @@ keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
 from fer_edge.data import Dataset, drawn_faces  # noqa: E402
 from fer_edge.errors import DataError, GateError  # noqa: E402
-from fer_edge.training import fit, reference  # noqa: E402
-from fer_edge.training.batches import class_weights, loss_and_accuracy, predict  # noqa: E402
+from fer_edge.training import fit, session  # noqa: E402
 from fer_edge.training.recipes import Augmentation, Recipe  # noqa: E402
 
 RECIPE = Recipe(
     "small", epochs=3, batch_size=16, dropout=0.3, augmentation=Augmentation(rotation_deg=20, flip=True)
 )
-
-
-class Silent:
-    def step(self, epoch, step, steps, loss, accuracy):
-        pass
-
-    def epoch(self, row):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +26,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def unbroken(data, tmp_path_factory):
-    return fit.train(RECIPE, data, data, folder=tmp_path_factory.mktemp("whole"), seed=0, watcher=Silent())
+    return fit.train(RECIPE, data, data, folder=tmp_path_factory.mktemp("whole"), seed=0)
 
 
 class KilledError(Exception):
@@ -48,11 +39,11 @@ def test_resumed_equals_unbroken(data, unbroken, tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent(), on_epoch=kill_in_the_second)
+        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, on_epoch=kill_in_the_second)
     (tmp_path / "checkpoint/epoch_0003.npz").write_bytes(b"half-written")
     told = []
     network, state = fit.train(
-        RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent(),
+        RECIPE, data, data, folder=tmp_path, seed=0,
         on_epoch=lambda state: told.append([row["epoch"] for row in state.history]),
     )  # fmt: skip
     assert told == [[1, 2], [1, 2, 3]]  # the row that a kill kept from being written comes again
@@ -69,69 +60,58 @@ def test_resumed_equals_unbroken(data, unbroken, tmp_path):
 
 def test_another_recipe_does_not_take_over_a_checkpoint(data, tmp_path):
     one = dataclasses.replace(RECIPE, epochs=1)
-    fit.train(one, data, data, folder=tmp_path, seed=0, watcher=Silent())
+    fit.train(one, data, data, folder=tmp_path, seed=0)
     with pytest.raises(DataError, match="another recipe"):
-        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent())
+        fit.train(RECIPE, data, data, folder=tmp_path, seed=0)
     with pytest.raises(DataError, match="another seed"):
-        fit.train(one, data, data, folder=tmp_path, seed=1, watcher=Silent())
+        fit.train(one, data, data, folder=tmp_path, seed=1)
 
 
 def test_a_checkpoint_older_than_a_field_of_the_recipe_goes_on(data, tmp_path):
     one = dataclasses.replace(RECIPE, epochs=1)
-    fit.train(one, data, data, folder=tmp_path, seed=0, watcher=Silent())
+    fit.train(one, data, data, folder=tmp_path, seed=0)
     state = tmp_path / "checkpoint/state.json"
     stored = json.loads(state.read_text())
     del stored["recipe"]["votes_weight"], stored["recipe"]["augmentation"]["dark_min"]
     state.write_text(json.dumps(stored))
-    _, after = fit.train(one, data, data, folder=tmp_path, seed=0, watcher=Silent())
+    _, after = fit.train(one, data, data, folder=tmp_path, seed=0)
     assert after.epochs == 1
     learns_votes = dataclasses.replace(one, votes_weight=1.0)
     with pytest.raises(DataError, match="another recipe"):
-        fit.train(learns_votes, data, data, folder=tmp_path, seed=0, watcher=Silent())
+        fit.train(learns_votes, data, data, folder=tmp_path, seed=0)
 
 
 def test_a_damaged_checkpoint_is_named(data, tmp_path):
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint/state.json").write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):
-        fit.train(RECIPE, data, data, folder=tmp_path, seed=0, watcher=Silent())
+        fit.train(RECIPE, data, data, folder=tmp_path, seed=0)
 
 
 def test_a_lost_loss_stops_the_training(data, tmp_path):
     wild = dataclasses.replace(RECIPE, optimizer="sgd", learning_rate=1e30)
     with pytest.raises(GateError, match="lower --learning-rate"):
-        fit.train(wild, data, data, folder=tmp_path, seed=0, watcher=Silent())
+        fit.train(wild, data, data, folder=tmp_path, seed=0)
 
 
 def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, unbroken):
     network, _ = unbroken
-    rebuilt = reference.rebuild(network, RECIPE)
-    same = reference.check(network, rebuilt, data, RECIPE)
+    rebuilt = session.in_float32(network, RECIPE)
+    same = session.check_reference(network, rebuilt, data, RECIPE)
     assert same.passed
     assert same.agreement == 1.0
     assert same.max_abs_diff < 1e-5
     weights = rebuilt.get_weights()
     weights[-1] = weights[-1] + np.arange(7, dtype=np.float32) * 3
     rebuilt.set_weights(weights)
-    other = reference.check(network, rebuilt, data, RECIPE)
+    other = session.check_reference(network, rebuilt, data, RECIPE)
     assert not other.passed
-    p, q = predict(network, data.images), predict(rebuilt, data.images)
+    p, q = fit.predict(network, data.images), fit.predict(rebuilt, data.images)
     assert other.agreement == np.mean(p.argmax(1) == q.argmax(1))
-
-
-def test_class_weights_even_out_the_classes():
-    labels = np.array([0] * 6 + [1] * 3 + [3] * 1)
-    weights = class_weights(labels, 7)
-    np.testing.assert_allclose(weights, [10 / 18, 10 / 9, 0, 10 / 3, 0, 0, 0], rtol=1e-6)
-    assert weights[labels].mean() == pytest.approx(1)
-    half = class_weights(labels, 7, 0.5)  # sqrt(6) times as much for a class with a sixth of the pictures
-    assert half[3] / half[0] == pytest.approx(6**0.5)
-    assert half[labels].mean() == pytest.approx(1)
-    np.testing.assert_allclose(class_weights(labels, 7, 0)[[0, 1, 3]], 1, rtol=1e-6)
 
 
 def test_loss_and_accuracy_by_hand():
     p = np.array([[0.5, 0.5, 0, 0, 0, 0, 0], [0.1, 0.2, 0.7, 0, 0, 0, 0]], np.float32)
-    loss, accuracy = loss_and_accuracy(p, np.array([0, 1]))
+    loss, accuracy = fit.loss_and_accuracy(p, np.array([0, 1]))
     assert loss == pytest.approx((np.log(2) + np.log(5)) / 2, rel=1e-5)
     assert accuracy == 0.5

@@ -1,4 +1,4 @@
-"""Recipes: what is read, what is refused."""
+"""Recipes: what is read, what is refused, and the learning rates that follow, by hand."""
 
 import dataclasses
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_papers_recipe_is_the_papers():
     change = paper.augmentation  # Table 6
     assert (change.rotation_deg, change.shift_px, change.zoom_min, change.zoom_max) == (90, 10, 0.7, 1.3)
     assert change.flip
-    assert paper.balance_classes == 1
+    assert change.one_change  # Figure 6
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,57 @@ def test_an_older_recipe_is_completed_and_nonsense_is_left():
     assert recipes.completed(old) == dataclasses.asdict(Recipe("old", epochs=7))
     for nonsense in (None, [], {"name": "x"}, {"augmentation": 3}):
         assert recipes.completed(nonsense) == nonsense
+
+
+PLATEAU = Recipe("r", patience=8, learning_rate=1e-3)
+
+
+def test_best_epoch_takes_the_earlier_of_equals():
+    assert recipes.best_epoch([3.0, 1.0, 1.0, 2.0], "val_loss") == 1
+    assert recipes.best_epoch([0.3, 0.5, 0.5, 0.4], "val_accuracy") == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "factor"),
+    [([], 1), ([1.0, 1.1], 1), ([1.0, 1.1, 1.2], 0.1), ([1.0, 1.1, 0.9, 1.0], 1), ([1.0] * 5, 0.01)],
+)
+def test_plateau_falls_to_a_tenth_after_two_epochs_without_a_lower_loss(losses, factor):
+    assert recipes.plateau_factor(losses, 2) == pytest.approx(factor)
+
+
+def test_plateau_rate_falls_at_a_quarter_of_the_patience():
+    assert recipes.learning_rate(PLATEAU, 0, 100, [1.0, 1.1, 1.2]) == pytest.approx(1e-4)
+
+
+def test_stops_after_the_patience():
+    assert not recipes.should_stop(PLATEAU, [1.0] + [2.0] * 7)
+    assert recipes.should_stop(PLATEAU, [1.0] + [2.0] * 8)
+
+
+def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
+    recipe = Recipe("r", schedule="one_cycle", learning_rate=0.1, warmup_fraction=0.25)
+    rates = [recipes.learning_rate(recipe, step, 400, []) for step in range(400)]
+    assert rates[0] == pytest.approx(0.004)
+    assert max(rates) == rates[100] == pytest.approx(0.1)
+    assert rates[250] == pytest.approx(0.05)
+    assert 0 <= rates[-1] < 1e-5
+    assert not recipes.should_stop(recipe, [1.0] + [2.0] * 100)
+
+
+@pytest.mark.parametrize(
+    ("weight", "given", "complaint"),
+    [
+        ({"teacher_weight": 0.5}, {}, "name whom it learns from"),
+        ({}, {"teachers": ["edge_int8"]}, "learns from no --teacher"),
+        ({"votes_weight": 1.0}, {}, "add --labels ferplus:"),
+        ({"votes_weight": 1.0}, {"labels": "fer2013"}, "add --labels ferplus:"),
+        ({"votes_weight": 1.0}, {"labels": "ferplus:fer2013new.csv"}, None),
+    ],
+)
+def test_what_the_recipe_learns_from_must_be_given(weight, given, complaint):
+    recipe = Recipe("r", **weight)
+    if complaint is None:
+        recipe.check_given(**given)
+    else:
+        with pytest.raises(UsageError, match=complaint):
+            recipe.check_given(**given)

@@ -1,0 +1,312 @@
+"""The paper's search of its Table 3: batch size, then epochs, then dropout, each at the best before it.
+
+Optuna's grid, a study a stage, in one SQLite file that processes share. Trials have a heartbeat; one that has
+died is begun again by whoever asks for work, and its training goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_edge import console, files, machine, paper
+from fer_edge.data import Protocol
+from fer_edge.errors import DataError, GateError, MissingExtraError, UsageError
+from fer_edge.evaluation import metrics
+from fer_edge.tables import Table, percent
+from fer_edge.training import device, fit
+from fer_edge.training.recipes import Recipe, best_epoch
+
+try:
+    import optuna
+    from optuna.trial import FrozenTrial, Trial, TrialState
+except ImportError as error:
+    raise MissingExtraError("optuna", "train", "a sweep") from error
+
+STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
+VALUES = ("table3", "reported", "both")
+HEARTBEAT_S, SILENCE_S, POLL_S = 10, 60, 5.0  # a trial that was silent for so long is dead
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search by `base` with the values of `which` (of VALUES). Raises UsageError for what is no such.
+
+    epochs_scale: of epochs and patience. subset: most pictures to train on, and to validate on.
+    """
+
+    base: Recipe
+    which: str = "both"
+    epochs_scale: float = 1.0
+    subset: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.which not in VALUES:
+            raise UsageError(f"there is no --values {self.which!r}: choose from {', '.join(VALUES)}")
+        if not 0 < self.epochs_scale <= 1:
+            raise UsageError(f"--epochs-scale must lie above 0 and at most at 1, not {self.epochs_scale:g}")
+
+    def trained(self, stage: str) -> dict[float, float]:
+        """The values of a stage, ascending, and for each the one whose training is read for it.
+
+        Under schedule `plateau` nothing in an epoch depends on how many will follow: the longest training of
+        stage `epochs` holds the others.
+        """
+        planned = paper.TABLE_3[stage] if self.which != "reported" else ()
+        values = sorted({*planned, *(paper.REPORTED[stage] if self.which != "table3" else ())})
+        nests = stage == "epochs" and self.base.schedule == "plateau"
+        return {value: values[-1] if nests else value for value in values}
+
+    def setting(self, stage: str, value: float, best: Mapping[str, float]) -> dict[str, float]:
+        """`value`, the best of the stages before, and Table 3's beginning for those after."""
+        start = {"batch": 0, "epochs": paper.BATCH_STAGE_EPOCHS, "dropout": paper.PLANNED_DROPOUT}
+        return {**start, **best, stage: value}
+
+    def recipe(self, batch: float, epochs: float, dropout: float) -> Recipe:
+        """The recipe of one training. The patience is scaled as the epochs, but not below 4 (or what it was):
+        less would stop a training on noise."""
+        patience = self.base.patience
+        return self.base.override(
+            batch_size=int(batch),
+            epochs=max(1, round(epochs * self.epochs_scale)),
+            dropout=paper.kept(dropout),
+            patience=max(round(patience * self.epochs_scale), min(patience, 4)),
+        )
+
+
+def score(history: list[dict[str, float]], epochs: int, monitor: str) -> Row:
+    """What a training of `epochs` epochs came to, from the history of one at least as long.
+
+    Accuracies and losses are those of the best epoch by `monitor`, last_val_accuracy is the last's;
+    ran_epochs is below `epochs` where the training stopped early.
+    """
+    rows = history[:epochs]
+    best = rows[best_epoch([row[monitor] for row in rows], monitor)]
+    return {
+        "epochs": epochs,
+        "ran_epochs": len(rows),
+        "best_epoch": int(best["epoch"]),
+        **{name: best[name] for name in ("accuracy", "val_accuracy", "loss", "val_loss")},
+        "last_val_accuracy": rows[-1]["val_accuracy"],
+    }
+
+
+class Sweep:
+    """One process's part in a search, in a folder; all its processes are told the same.
+
+    protocol: of `plan.base.split`. Raises DataError for a damaged study, UsageError for a folder
+    of another search.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        protocol: Protocol,
+        folder: Path,
+        seed: int = 0,
+        precision: str = "auto",
+    ) -> None:
+        self.plan, self.folder, self.seed, self.device = plan, folder, seed, str(device.prepare(precision))
+        self.training = protocol.train.sample(plan.subset, seed)
+        self.validation = protocol.validation.sample(plan.subset, seed)
+        self.settings = {**json.loads(json.dumps(asdict(plan))), "seed": seed, "data": self.training.sha256}
+        self.settings |= {"training_pictures": len(self.training)}
+        self.settings |= {"validation_pictures": len(self.validation)}
+        optuna.logging.set_verbosity(logging.ERROR)
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        self.begin_again = optuna.storages.RetryHeartbeatStaleTrialCallback()
+        files.make_folders(folder)
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that begin at once would both make the tables
+            self.studies = self._opened(folder / "study.db")
+
+    def _opened(self, path: Path) -> dict[str, optuna.Study]:
+        studies = {}
+        try:
+            storage = optuna.storages.RDBStorage(
+                f"sqlite:///{path.resolve()}",
+                engine_kwargs={"connect_args": {"timeout": 60}},
+                heartbeat_interval=HEARTBEAT_S,
+                grace_period=SILENCE_S,
+                heartbeat_stale_trial_callback=self.begin_again,
+            )
+            for stage in STAGES:
+                grid = optuna.samplers.GridSampler({stage: sorted(set(self.plan.trained(stage).values()))})
+                studies[stage] = optuna.create_study(
+                    storage=storage, sampler=grid, study_name=stage, direction="maximize", load_if_exists=True
+                )
+            before = studies["batch"].user_attrs.get("settings", self.settings)
+            studies["batch"].set_user_attr("settings", before)
+        except Exception as error:  # of SQLite, SQLAlchemy, Alembic or Optuna
+            raise DataError(f"{path} cannot be read as a study: choose another --out") from error
+        for name, value in self.settings.items():
+            if before[name] != value:
+                raise UsageError(f"{path.parent} holds a sweep with another {name}: choose another --out")
+        return studies
+
+    def run(self, stages: tuple[str, ...]) -> Row:
+        """Trains until every value of the stages has ended, in this process or another; gives the results.
+
+        They are written into the folder after each training. Raises UsageError for a stage whose predecessors
+        have not ended.
+        """
+        console.say(self.device)
+        for stage in stages:
+            ended, best = self.results()["stages"], {}
+            for earlier in list(STAGES)[: list(STAGES).index(stage)]:
+                if earlier not in ended or ended[earlier]["unfinished"]:
+                    raise UsageError(
+                        f"stage {stage} needs the best of {earlier}: run --stage {earlier} first"
+                    )
+                best[earlier] = ended[earlier]["best"]
+            self._work(stage, best)
+        return self.results(write=True)
+
+    def _work(self, stage: str, best: dict[str, float]) -> None:
+        study, values = self.studies[stage], set(self.plan.trained(stage).values())
+        waited = False
+        while left := values - set(self._ended(stage)):
+            optuna.storages.fail_stale_trials(study)
+            begun = {trial.system_attrs.get("grid_id") for trial in study.trials}
+            if len(begun) < len(values) or any(t.state == TrialState.WAITING for t in study.trials):
+                study.optimize(lambda trial: self._try(stage, best, trial), n_trials=1, catch=(GateError,))
+                self.results(write=True)
+                continue
+            if not waited:
+                console.say(f"stage {stage}: waiting for {len(left)} trainings of other processes")
+            waited = True
+            time.sleep(POLL_S)
+
+    def _try(self, stage: str, best: dict[str, float], trial: Trial) -> float:
+        """Trains one value of a stage; gives the validation accuracy of its best epoch."""
+        value = trial.suggest_categorical(stage, sorted(set(self.plan.trained(stage).values())))
+        others = trial.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE))
+        if any(other.params.get(stage) == value and other.number < trial.number for other in others):
+            raise optuna.TrialPruned  # another process took it at the same moment
+        setting = self.plan.setting(stage, value, best)
+        recipe, name = self.plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
+        console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
+        try:
+            history = self._known(recipe)
+            if history is None:
+                with fit.TrainingProgress(recipe.epochs) as progress:
+                    place, sets = self.folder / "trials" / name, (self.training, self.validation)
+                    _, state = fit.train(recipe, *sets, folder=place, seed=self.seed, progress=progress)
+                history = state.history
+        except GateError as error:
+            console.warn(str(error))
+            trial.set_user_attr("error", str(error))
+            raise
+        except BaseException:
+            self.begin_again(trial.study, trial.study.trials[trial.number])
+            raise
+        trial.set_user_attr("recipe", asdict(recipe))
+        trial.set_user_attr("device", self.device)
+        trial.set_user_attr("history", history)
+        return float(score(history, recipe.epochs, recipe.monitor)["val_accuracy"])
+
+    def _known(self, recipe: Recipe) -> list[dict[str, float]] | None:
+        """The history of an earlier stage's training that holds this one, if there is one."""
+        for trial in [trial for stage in STAGES for trial in self._ended(stage).values()]:
+            other = trial.user_attrs.get("recipe", {"epochs": 0})
+            longer = other["epochs"] > recipe.epochs and recipe.schedule == "plateau"
+            if (longer or other["epochs"] == recipe.epochs) and {
+                **other,
+                "epochs": recipe.epochs,
+            } == asdict(recipe):
+                return list(trial.user_attrs["history"][: recipe.epochs])
+        return None
+
+    def _ended(self, stage: str) -> dict[float, FrozenTrial]:
+        """Trials with a result, and those that failed for good, by their value."""
+        return {
+            t.params[stage]: t for t in self.studies[stage].trials if {"history", "error"} & {*t.user_attrs}
+        }
+
+    def results(self, write: bool = False) -> Row:
+        """What has ended, for results.json; write: that and results.md into the folder."""
+        best: dict[str, float] = {}
+        stages: dict[str, Row] = {}
+        for stage in STAGES:
+            rows, ended, trained = [], self._ended(stage), self.plan.trained(stage)
+            for value in [value for value in trained if trained[value] in ended]:
+                told, stated = ended[trained[value]].user_attrs, paper.RESULTS[stage].get(value)
+                row = {"value": value, "paper": None if stated is None else stated._asdict()}
+                if "error" not in told:
+                    recipe = self.plan.recipe(**self.plan.setting(stage, value, best))
+                    row |= score(told["history"], recipe.epochs, recipe.monitor)
+                rows.append(row | {name: told[name] for name in ("error", "device") if name in told})
+            if not (sound := [row for row in rows if "error" not in row]):
+                break
+            fixed = {name: v for name, v in self.plan.setting(stage, 0, best).items() if name != stage}
+            best[stage] = max(sound, key=lambda row: (row["val_accuracy"], -row["value"]))["value"]
+            left = len(set(trained.values()) - set(ended))
+            stages[stage] = {"fixed": fixed, "rows": rows, "best": best[stage], "unfinished": left}
+        result = {"schema": 2, "settings": self.settings, "machine": machine.describe(), "stages": stages}
+        if write:
+            files.write_text(self.folder / "results.json", json.dumps(result, indent=2) + "\n")
+            pages = "\n".join(f"**{table.title}**\n\n{table.markdown()}" for table in tables(result))
+            files.write_text(self.folder / "results.md", pages)
+        return result
+
+
+def tables(result: Row) -> list[Table]:
+    """A table of each stage that has results, the paper's figures beside ours."""
+    found = []
+    for stage, told in result["stages"].items():
+        fixed = ", ".join(f"{name} {value:g}" for name, value in told["fixed"].items())
+        left = f"; {told['unfinished']} trainings not ended" if told["unfinished"] else ""
+        chosen = f"best here: {told['best']:g}; the paper chose {paper.CHOSEN[stage]:g}{left}"
+        table = Table(f"{STAGES[stage]} at {fixed} ({chosen})", (STAGES[stage], *HEADERS), words=())
+        for row in told["rows"]:
+            value = "1 (none)" if stage == "dropout" and row["value"] == 1 else f"{row['value']:g}"
+            stated = row["paper"] or {}
+            acc, val = (
+                f"{stated[n]:.2f}" if stated else "not reported" for n in ("accuracy", "val_accuracy")
+            )
+            if "error" in row:
+                table.add(value, "failed", "", "", acc, "", val, "", "")
+                continue
+            ran = f"{row['ran_epochs']}{' (stopped)' if row['ran_epochs'] < row['epochs'] else ''}"
+            ours, ours_val, last = (
+                percent(row[n], 2) for n in ("accuracy", "val_accuracy", "last_val_accuracy")
+            )
+            table.add(value, ran, row["best_epoch"], ours, acc, ours_val, val, f"{row['val_loss']:.3f}", last)
+        table.notes = [explanation(result)]
+        found.append(table)
+    return found
+
+
+HEADERS = (
+    "epochs",
+    "best",
+    "acc %",
+    "paper's acc",
+    "val acc %",
+    "paper's val acc",
+    "val loss",
+    "last val acc %",
+)
+
+
+def explanation(result: Row) -> str:
+    """One paragraph: how large the sweep was, on what, and what the columns mean."""
+    told, rows = result["settings"], [row for stage in result["stages"].values() for row in stage["rows"]]
+    protocol, count = told["base"]["protocol"], told["validation_pictures"]
+    best = max(row["val_accuracy"] for row in rows if "error" not in row)
+    low, high = (percent(share) for share in metrics.wilson_interval(round(best * count), count))
+    devices = "; ".join(sorted({row["device"] for row in rows if "device" in row}))
+    return (
+        f"{told['epochs_scale']:g} of the paper's epochs, trained on {told['training_pictures']:,} pictures, "
+        f"validated on {count:,} (protocol {protocol}), seed {told['seed']}; {devices}. Figures are those of "
+        f"the best epoch by {told['base']['monitor']}; 95 % interval of {percent(best)}: {low} to {high}."
+    )

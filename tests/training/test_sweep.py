@@ -1,0 +1,211 @@
+"""The paper's search: what it tries, each training once, and those of dead processes again.
+
+Trainings are replaced by ones whose results are known beforehand.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("optuna", reason="the train extra is not installed")
+pytest.importorskip("keras", reason="the train extra is not installed")
+
+from optuna.trial import TrialState
+
+from fer_edge import paper
+from fer_edge.data import load
+from fer_edge.errors import DataError, GateError, UsageError
+from fer_edge.training import checkpoint, fit, sweep
+from fer_edge.training.recipes import Recipe
+
+BASE = Recipe("paper", schedule="plateau", protocol="paper")
+BATCH_64_BEST = {16: 0.1, 32: 0.2, 64: 0.4, 128: 0.3, 256: 0.2}
+ALL = tuple(sweep.STAGES)
+
+
+def work(folder, which="reported", **more):
+    splits = BASE.split(load("drawn:420", progress=False), None)
+    return sweep.Sweep(sweep.Plan(BASE, which, 0.1, 50, **more), splits, folder, precision="float32")
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trainings instead of which a curve is given back: best at epoch 90 (9 of 15), none better than without
+    dropout; batch 128 loses its loss. The list holds (batch, epochs, dropout, pictures)."""
+    seen = []
+
+    def train(recipe, training, validation, *, folder, seed, progress):
+        seen.append((recipe.batch_size, recipe.epochs, recipe.dropout, len(training)))
+        if recipe.batch_size == 128:
+            raise GateError("the loss is nan")
+        history = [
+            {"epoch": n, "loss": 1.0, "accuracy": 0.2, "val_loss": abs(n - 9) + recipe.dropout}
+            | {"val_accuracy": BATCH_64_BEST[recipe.batch_size] - recipe.dropout / 10 - abs(n - 9) / 1000}
+            for n in range(1, recipe.epochs + 1)
+        ]
+        return None, checkpoint.State({}, seed, "", history, 0)
+
+    monkeypatch.setattr(fit, "train", train)
+    return seen
+
+
+def test_values_are_the_papers():
+    plan = {which: sweep.Plan(BASE, which) for which in sweep.VALUES}
+    assert list(plan["table3"].trained("epochs")) == [30, 50, 70, 90, 100]
+    assert list(plan["reported"].trained("epochs")) == [70, 90, 100, 120, 150]
+    assert list(plan["both"].trained("dropout")) == [0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
+    with pytest.raises(UsageError, match="table3, reported, both"):
+        sweep.Plan(BASE, "table4")
+
+
+def test_one_training_is_read_at_each_number_of_epochs_where_its_schedule_allows_it():
+    assert set(sweep.Plan(BASE, "reported").trained("epochs").values()) == {150}
+    cycle = sweep.Plan(Recipe("tuned", schedule="one_cycle"), "reported")
+    assert cycle.trained("epochs")[70] == 70
+
+
+def test_each_stage_goes_on_with_the_best_before_it():
+    plan = sweep.Plan(BASE)
+    assert plan.setting("batch", 64, {}) == {"batch": 64, "epochs": 50, "dropout": 0}
+    assert plan.setting("epochs", 90, {"batch": 16}) == {"batch": 16, "epochs": 90, "dropout": 0}
+    last = plan.setting("dropout", 0.2, {"batch": 16, "epochs": 120})
+    assert last == {"batch": 16, "epochs": 120, "dropout": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("scale", "setting", "wanted"),
+    [
+        (0.1, (256, 150, 1.0), (256, 15, 0.0, 4)),  # the paper's dropout of 1 is none
+        (0.5, (32, 30, 0.8), (32, 15, 0.8, 10)),
+        (0.001, (32, 30, 0.8), (32, 1, 0.8, 4)),
+    ],
+)
+def test_a_recipe_is_scaled(scale, setting, wanted):
+    recipe = sweep.Plan(BASE, epochs_scale=scale).recipe(*setting)
+    assert (recipe.batch_size, recipe.epochs, recipe.dropout, recipe.patience) == wanted
+
+
+@pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])
+def test_a_scale_outside_its_range_is_wrong_usage(scale):
+    with pytest.raises(UsageError, match="epochs-scale"):
+        sweep.Plan(BASE, epochs_scale=scale)
+
+
+def test_score_reads_the_first_epochs_alone():
+    losses, accuracies = (2.0, 1.5, 1.6, 1.4), (0.2, 0.4, 0.5, 0.3)
+    history = [
+        {"epoch": n + 1.0, "loss": 1, "accuracy": 0.1, "val_loss": losses[n], "val_accuracy": accuracies[n]}
+        for n in range(len(losses))
+    ]
+    got = sweep.score(history, 3, "val_loss")
+    assert (got["best_epoch"], got["val_accuracy"], got["val_loss"]) == (2, 0.4, 1.5)
+    assert (got["last_val_accuracy"], got["ran_epochs"], got["epochs"]) == (0.5, 3, 3)
+    assert sweep.score(history, 3, "val_accuracy")["best_epoch"] == 3
+    stopped = sweep.score(history, 10, "val_loss")
+    assert (stopped["best_epoch"], stopped["ran_epochs"], stopped["epochs"]) == (4, 4, 10)
+
+
+def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
+    result = work(tmp_path).run(ALL)
+    assert sorted(trained[:5]) == [(b, 5, 0.0, 50) for b in (16, 32, 64, 128, 256)]
+    assert trained[5] == (64, 15, 0.0, 50)
+    assert sorted(trained[6:]) == [(64, 9, d, 50) for d in (0.2, 0.4, 0.6, 0.8)]  # without: known from before
+    stages = result["stages"]
+    assert {name: told["best"] for name, told in stages.items()} == {"batch": 64, "epochs": 90, "dropout": 1}
+    assert [row["value"] for row in stages["epochs"]["rows"]] == [70, 90, 100, 120, 150]
+    assert [row["best_epoch"] for row in stages["epochs"]["rows"]] == [7, 9, 9, 9, 9]
+    assert [row["ran_epochs"] for row in stages["epochs"]["rows"]] == [7, 9, 10, 12, 15]
+    by_dropout = {row["value"]: row for row in stages["dropout"]["rows"]}
+    assert by_dropout[0.6]["val_accuracy"] == pytest.approx(0.4 - 0.06)
+    failed = next(row for row in stages["batch"]["rows"] if row["value"] == 128)
+    assert failed["error"] == "the loss is nan"
+    assert json.loads((tmp_path / "results.json").read_text()) == result
+    page = (tmp_path / "results.md").read_text()
+    assert "0.1 of the paper's epochs, trained on 50 pictures" in page
+    assert "95 % interval of 40.0: 27.6 to 53.8" in page  # 20 of 50, Wilson's
+    for rows in paper.RESULTS.values():  # the paper's figure stands beside each of ours
+        for stated in rows.values():
+            assert f"{stated.val_accuracy:.2f}" in page
+
+
+def test_what_the_paper_planned_and_did_not_report_says_so(trained, tmp_path):
+    work(tmp_path, "table3").run(("batch", "epochs"))
+    assert "| 30 | 3 | 3 | 20.00 | not reported |" in (tmp_path / "results.md").read_text()
+
+
+def test_a_second_run_trains_nothing_anew(trained, tmp_path):
+    first = work(tmp_path).run(("batch",))
+    count = len(trained)
+    assert work(tmp_path).run(("batch",))["stages"] == first["stages"]
+    assert len(trained) == count
+    with pytest.raises(UsageError, match="another epochs_scale"):
+        sweep.Sweep(sweep.Plan(BASE, "reported", 0.2, 50), BASE.split(load("drawn:420"), None), tmp_path)
+
+
+def test_a_stage_without_its_predecessor_is_wrong_usage(trained, tmp_path):
+    with pytest.raises(UsageError, match="--stage batch first"):
+        work(tmp_path).run(("epochs",))
+    assert trained == []
+
+
+def test_an_interrupted_training_is_begun_again(trained, tmp_path, monkeypatch):
+    whole = fit.train
+    monkeypatch.setattr(fit, "train", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        work(tmp_path).run(("batch",))
+    monkeypatch.setattr(fit, "train", whole)
+    rows = work(tmp_path).run(("batch",))["stages"]["batch"]["rows"]
+    assert [row["value"] for row in rows] == [16, 32, 64, 128, 256]
+
+
+CHILD = """
+import sys, time, pathlib
+from tests.training import test_sweep as t
+t.sweep.HEARTBEAT_S = 1
+t.fit.train = lambda *a, **k: print("begun", flush=True) or time.sleep(600)
+t.work(pathlib.Path(sys.argv[1])).run(("batch",))
+"""
+
+
+def test_the_training_of_a_killed_process_is_begun_again(trained, tmp_path, monkeypatch):
+    root = Path(__file__).parents[2]
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=root
+    )
+    try:
+        while "begun" not in (line := child.stdout.readline()):
+            assert line
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    monkeypatch.setattr(sweep, "SILENCE_S", 2)
+    monkeypatch.setattr(sweep, "POLL_S", 0.2)
+    mine = work(tmp_path)
+    assert len(mine.run(("batch",))["stages"]["batch"]["rows"]) == 5
+    assert len(trained) == 5
+    states = [trial.state for trial in mine.studies["batch"].trials]
+    assert (states.count(TrialState.COMPLETE), states.count(TrialState.FAIL)) == (
+        4,
+        2,
+    )  # the dead one, and 128
+
+
+def test_a_damaged_study_is_named(tmp_path):
+    (tmp_path / "study.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(DataError, match=r"study\.db cannot be read"):
+        work(tmp_path)
+
+
+def test_the_subset_is_fixed_by_the_seed():
+    data = load("drawn:420", seed=0)
+    one, two = data.sample(30, 1), data.sample(30, 1)
+    assert one.ids.tolist() == two.ids.tolist()
+    assert len(one) == len(set(one.ids.tolist())) == 30
+    assert one.ids.tolist() != data.sample(30, 2).ids.tolist()
+    assert len(data.sample(None, 1)) == len(data.sample(1000, 1)) == 420
