@@ -21,12 +21,16 @@ from fer_edge.vision.opencv import cv2
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 MEASURED_FRAMES = 15  # of a live source, kept until their times tell the rate
 DEFAULT_FPS, MOST_FPS = 25.0, 120.0
+LONGEST_GAP_S = 60.0  # that copies of a frame fill
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
 
 
 class SavedVideo:
-    """path: ends in one of CODECS. fps: the source's, None if unknown. live: the rate is measured on the
-    first frames and then kept by leaving frames out or writing them again.
+    """path: ends in one of CODECS. fps: the source's, None if unknown: then, and where it is `live`, the
+    rate is measured on the first frames.
+
+    The film takes as long as its frames' own times say: one that comes late is written more than once, one
+    that comes early not at all. A source of one steady rate has every frame once.
 
     Written aside and moved into place by `close`. Stops before the disk is full, while the file can
     still be closed.
@@ -36,9 +40,8 @@ class SavedVideo:
 
     def __init__(self, path: Path, fps: float | None, *, live: bool = False) -> None:
         self._path = path
-        self._fps = None if live else fps or DEFAULT_FPS
+        self._fps = None if live else fps
         self._stated_fps = fps or MOST_FPS
-        self._keeps_time = live
         self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
@@ -106,9 +109,13 @@ class SavedVideo:
         assert self._fps is not None, "known before the first frame is put"
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = cv2.resize(picture, self._size)  # type: ignore[assignment]
-        # A file's frames are all written; a live source's fill the time that has passed.
-        due = round((time_s - self._start_s) * self._fps) + 1 if self._keeps_time else self._written + 1
-        while self._written < due and not self._disk_is_full():
+        due = (time_s - self._start_s) * self._fps + 1  # frames by the end of this one
+        gap = min(due - self._written, LONGEST_GAP_S * self._fps)
+        if due - self._written > gap:  # a clock that jumped
+            self._start_s += (due - self._written - gap) / self._fps
+        for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
+            if self._disk_is_full():
+                return
             self._writer.write(picture)
             self._written += 1
 

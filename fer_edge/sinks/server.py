@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.sources.newest import Slot
+from fer_edge.sources.newest import Newest
 
 MAX_VIEWERS = 4
 EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -38,7 +38,12 @@ class PageServer(ThreadingHTTPServer):
     request_queue_size = 16
 
     def __init__(
-        self, access: Access, port: int, jpeg: Slot[bytes], state: Slot[str], max_viewers: int = MAX_VIEWERS
+        self,
+        access: Access,
+        port: int,
+        jpeg: Newest[bytes],
+        state: Newest[str],
+        max_viewers: int = MAX_VIEWERS,
     ) -> None:
         self.access, self.jpeg, self.state = access, jpeg, state
         self.max_viewers = max_viewers

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_edge import machine
 from fer_edge.sinks.server import MAX_VIEWERS, Access, PageServer
-from fer_edge.sources.newest import Slot
+from fer_edge.sources.newest import Newest
 from fer_edge.vision.frames import Face, FrameResult
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
@@ -33,7 +33,7 @@ class WebPage:
     ) -> None:
         self._labels = labels
         self._colors = {label: hex_color(label) for label in (*labels, None)}
-        self._jpeg, self._state = Slot[bytes](), Slot[str]()
+        self._jpeg, self._state = Newest[bytes](), Newest[str]()
         self._server = PageServer(access, port, self._jpeg, self._state, max_viewers)
         self.url = self._server.url
         self._picture: NDArray[np.uint8] | None = None

@@ -5,6 +5,9 @@ The loop and its tests need no OpenCV to name the interface: what does need it i
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -45,35 +48,65 @@ class Capture(Protocol):
 
 
 def plausible_fps(fps: float) -> float | None:
-    """None for what containers and drivers say when they do not know."""
-    return fps if 0.1 <= fps <= 1000 else None
+    """None for what containers and drivers say when they do not know; a browser's WebM says 1000."""
+    return fps if 0.1 <= fps <= 480 else None
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be written down: what is secret in it is three asterisks."""
+    url = re.sub(r"(?<=://)([^/?#:]*):[^/?#]*(?=@)", r"\1:***", url)
+    return re.sub(r"(?i)([?&][^=&#]*(?:pass|pwd|token|key|secret|auth)[^=&#]*=)[^&#]*", r"\1***", url)
 
 
 def make_capture(source: str | None, camera: str | None = None, num_threads: int = 1) -> Capture:
     """The capture, not yet opened; without either, camera 0.
 
-    source: a camera's number or /dev path, a URL, `-`, a picture, a video or a folder. camera: a number,
-    a path or `pi`. Raises UsageError for both at once, SourceError for a path that does not exist.
-    """
-    from fer_edge.pictures import is_picture
-    from fer_edge.sources.pictures import Pictures
-    from fer_edge.sources.video import MjpegPipe, Stream, VideoFile
+    source: a path, a URL, `-` for standard input, or a camera's number. What a path is, its content says: a
+    character device is a camera, a pipe a stream, a file of a picture's format a picture whatever its ending;
+    and what exists is a path, though it look like a number. camera: a number, a path or `pi`.
 
+    Raises UsageError for both at once, SourceError for a path that does not exist.
+    """
     if source is not None and camera is not None:
         raise UsageError("give a SOURCE or --camera, not both")
-    if source is None or source.isdecimal() or source.startswith("/dev/video"):
-        return _camera(source or camera or "0")
-    if source == "-":
-        return MjpegPipe()
+    if source is None:
+        return _camera(camera or "0")
     if "://" in source and not source.startswith("file://"):
+        from fer_edge.sources.video import Stream
+
         return Stream(source)
-    path = Path(source.removeprefix("file://"))
-    if path.is_dir():
+    if source == "-":
+        from fer_edge.sources.mjpeg import MjpegPipe
+
+        return MjpegPipe()
+    return _from_path(source.removeprefix("file://"), num_threads)
+
+
+def _from_path(name: str, num_threads: int) -> Capture:
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        if name.isdecimal() or name.startswith("/dev/video"):
+            return _camera(name)
+        if isinstance(error, FileNotFoundError):
+            raise SourceError(f"there is no {path}") from error
+        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISCHR(mode):
+        return _camera(name)
+    if stat.S_ISFIFO(mode):
+        from fer_edge.sources.mjpeg import from_path
+
+        return from_path(path)
+    from fer_edge.pictures import is_picture
+    from fer_edge.sources.pictures import Pictures
+
+    if stat.S_ISDIR(mode):
         return Pictures.in_folder(path)
-    if not path.exists():
-        raise SourceError(f"there is no {path}")
-    if path.is_file() and is_picture(path):
+    if is_picture(path):
         return Pictures(str(path), [path])
+    from fer_edge.sources.video import VideoFile
+
     return VideoFile(path, num_threads)
 
 
@@ -84,8 +117,8 @@ def _camera(name: str) -> Capture:
         return PiCamera()
     if name.isdecimal():
         return Camera(int(name))
-    if name.startswith("/dev/"):
-        return Camera(name)
+    if name.startswith("/dev/") or Path(name).is_char_device():
+        return Camera(os.path.abspath(name))
     raise UsageError(f"no camera '{name}': give a number, a path such as /dev/video0, or '{PI_CAMERA}'")
 
 

@@ -1,8 +1,7 @@
 """A live source read by a thread of its own: only the newest frame counts.
 
-A slot and not a queue: who is slow gets the newest frame, and the ones between are counted as
-dropped. A source that breaks off, goes silent or freezes is opened anew, with growing waits and an end
-to them.
+Not a queue: who is slow gets the newest frame, and the ones between are counted as dropped. A source that
+breaks off, goes silent or freezes is opened anew, with growing waits and an end to them.
 """
 
 from __future__ import annotations
@@ -24,20 +23,73 @@ from fer_edge.vision.frames import Frame
 
 CLOSE_WAIT_S = 0.5
 NO_FRAMES = "gives no frames"
+GRID_PX = 16  # one pixel of so many is compared first: a living picture differs there already
+T = TypeVar("T")
+
+
+class Newest(Generic[T]):
+    """The newest value, for any number of readers: who writes never waits, who is slow misses some.
+
+    Values are numbered from 0 as they come. closed: no more will come.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._number = -1
+        self._value: T | None = None
+        self.closed = False
+
+    @property
+    def number(self) -> int:
+        """Of the newest value, -1 before the first."""
+        return self._number
+
+    def put(self, value: T) -> None:
+        """Takes the place of the last value."""
+        with self._changed:
+            self._number += 1
+            self._value = value
+            self._changed.notify_all()
+
+    def take(self, after: int, timeout_s: float) -> tuple[int, T] | None:
+        """The newest value and its number once that is above `after`; None if none came in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._number > after or self.closed, timeout_s)
+            if self._number > after and self._value is not None:
+                return self._number, self._value
+            return None
+
+    def close(self) -> None:
+        """Lets every reader go on."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """first_frame_s: wait for the first frame. silence_s: then between two frames, before opening the
+    source anew. frozen_s: for how long the very same picture may come before that. reconnect_waits_s: pauses
+    before each attempt; after the last the source is given up."""
+
+    first_frame_s: float = 10.0
+    silence_s: float = 5.0
+    frozen_s: float = 10.0
+    reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class NewestFrame:
-    """make: gives a new capture for each connection. Frames are numbered from 0 as they come."""
+    """make: gives a new capture for each connection. Frames are numbered from 0 as they come.
+
+    ended: whether the source is over by itself (a pipe that closed) or was stopped.
+    """
 
     def __init__(self, make: Callable[[], Capture], patience: Patience) -> None:
         self._make = make
         self._patience = patience
-        self._changed = threading.Condition()
-        self._frame: Frame | None = None
-        self._number = -1
-        self._session = 0
+        self._frames = Newest[Frame]()
+        self._session = 0  # of the thread that is listened to; one that hangs is left behind
         self._failure: SourceError | None = None
-        self._ended = False
         self._heard_s = 0.0
         self._start_s: float | None = None
         self._thread: threading.Thread | None = None
@@ -53,48 +105,39 @@ class NewestFrame:
 
         Raises SourceError when the source has been given up.
         """
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._number > after or self._failure is not None or self._ended, timeout_s
-            )
-            if self._number > after and self._frame is not None:
-                return self._number, self._frame
+        taken = self._frames.take(after, timeout_s)
+        if taken is None:
             if self._failure is not None:
                 raise self._failure
-        self._watch()
-        return None
+            self._watch()
+        return taken
 
     @property
     def ended(self) -> bool:
-        """Whether the source is over by itself (a pipe that closed)."""
-        return self._ended
+        return self._frames.closed and self._failure is None
 
     def stop(self) -> None:
         """Lets the thread close the source; does not wait long for a driver that hangs."""
-        with self._changed:
-            self._session += 1
-            self._ended = True
-            self._changed.notify_all()
+        self._session += 1
+        self._frames.close()
         if self._thread is not None:
             self._thread.join(CLOSE_WAIT_S)
 
     def _watch(self) -> None:
         """Finds out a read that hangs: its thread is left behind and another one reconnects."""
-        first = self._number < 0
+        first = self._frames.number < 0
         allowed = self._patience.first_frame_s if first else 2 * self._patience.silence_s
-        if self._ended or time.monotonic() - self._heard_s < allowed:
+        if self._frames.closed or time.monotonic() - self._heard_s < allowed:
             return
         if first:
-            self._fail(no_first_frame(self._make().name, allowed))
+            self._over(self._session, no_first_frame(self._make().name, allowed))
         else:
             self._read_in_thread(None)
 
     def _read_in_thread(self, capture: Capture | None) -> None:
-        with self._changed:
-            self._session += 1
-            session = self._session
-            self._heard_s = time.monotonic()
-        self._thread = threading.Thread(target=self._sessions, args=(session, capture), daemon=True)
+        self._session += 1
+        self._heard_s = time.monotonic()
+        self._thread = threading.Thread(target=self._sessions, args=(self._session, capture), daemon=True)
         self._thread.start()
 
     def _sessions(self, session: int, capture: Capture | None) -> None:
@@ -107,16 +150,27 @@ class NewestFrame:
                 self._read(session, capture)
                 capture = None
         except Exception as error:  # nobody else would hear of it
-            if session == self._session:
-                self._fail(error if isinstance(error, SourceError) else str(error))
+            self._over(session, error if isinstance(error, SourceError) else SourceError(str(error)))
 
     def _opened_again(self, session: int) -> Capture | None:
-        def wanted() -> bool:
-            self._heard_s = time.monotonic()  # waiting on purpose is not hanging
-            return session == self._session
-
+        """A new capture that is open; None once it is no longer wanted. Raises SourceError in the end."""
         why, self._why = self._why, NO_FRAMES
-        return opened_again(self._make, self._patience.reconnect_waits_s, wanted, why)
+        name, waits_s = self._make().name, self._patience.reconnect_waits_s
+        for attempt, wait_s in enumerate(waits_s, 1):
+            console.warn(f"{name} {why}: opening it again in {wait_s:g} s ({attempt} of {len(waits_s)})")
+            end_s = time.monotonic() + wait_s
+            while session == self._session and time.monotonic() < end_s:
+                self._heard_s = time.monotonic()  # waiting on purpose is not hanging
+                time.sleep(0.02)
+            if session != self._session:
+                return None
+            capture = self._make()
+            try:
+                capture.open()
+                return capture
+            except SourceError:
+                capture.close()
+        raise SourceError(f"{name} broke off and did not come back after {len(waits_s)} attempts")
 
     def _read(self, session: int, capture: Capture) -> None:
         """Until the source falls silent, freezes, ends, or is no longer wanted."""
@@ -132,10 +186,10 @@ class NewestFrame:
                         self._why = f"has given the same picture for {self._patience.frozen_s:g} s"
                         return
                 elif capture.ended:
-                    self._finish(session)
-                elif self._number < 0 and now_s - heard_s > self._patience.first_frame_s:
-                    raise SourceError(no_first_frame(capture.name, self._patience.first_frame_s))
-                elif self._number >= 0 and now_s - heard_s > self._patience.silence_s:
+                    self._over(session)
+                elif self._frames.number < 0 and now_s - heard_s > self._patience.first_frame_s:
+                    raise no_first_frame(capture.name, self._patience.first_frame_s)
+                elif self._frames.number >= 0 and now_s - heard_s > self._patience.silence_s:
                     return
                 else:
                     time.sleep(0.01)
@@ -143,37 +197,32 @@ class NewestFrame:
             capture.close()
 
     def _publish(self, session: int, frame: Frame) -> None:
-        now_s = time.monotonic()
-        with self._changed:
-            if session == self._session:
-                self._start_s = self._start_s or now_s
-                self._frame = frame._replace(time_s=now_s - self._start_s)
-                self._number += 1
-                self._heard_s = now_s
-                self._changed.notify_all()
+        if session == self._session:
+            self._heard_s = time.monotonic()
+            self._start_s = self._start_s or self._heard_s
+            self._frames.put(frame._replace(time_s=self._heard_s - self._start_s))
 
-    def _finish(self, session: int) -> None:
-        with self._changed:
-            if session == self._session:
-                self._session += 1
-                self._ended = True
-                self._changed.notify_all()
-
-    def _fail(self, error: SourceError | str) -> None:
-        with self._changed:
+    def _over(self, session: int, failure: SourceError | None = None) -> None:
+        if session == self._session:
             self._session += 1
-            self._failure = error if isinstance(error, SourceError) else SourceError(error)
-            self._changed.notify_all()
+            self._failure = failure
+            self._frames.close()
 
 
-GRID_PX = 16  # one pixel of so many is compared first: a living picture differs there already
+def no_first_frame(name: str, waited_s: float) -> SourceError:
+    """For a source that opens and gives nothing."""
+    return SourceError(
+        f"{name} is open but gave no frame in {waited_s:g} s: does another program use it? A Raspberry Pi "
+        "camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+    )
 
 
 class Stillness:
     """Since when the same picture has come, and whether that is worth opening the source anew.
 
-    The picture of a real camera always differs by its noise. A stream of a still scene may not, so that
-    each picture leads to one attempt at most. allowed_s: how long a picture may stay.
+    A camera that hangs goes on giving the very same picture; a real one's always differs by its noise. A
+    stream of a still scene may not, so that each picture leads to one attempt at most. allowed_s: how long a
+    picture may stay.
     """
 
     def __init__(self, allowed_s: float) -> None:
@@ -202,81 +251,3 @@ def _same(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
     if a.shape != b.shape:
         return False
     return np.array_equal(a[::GRID_PX, ::GRID_PX], b[::GRID_PX, ::GRID_PX]) and np.array_equal(a, b)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """first_frame_s: wait for the first frame. silence_s: then between two frames, before opening the
-    source anew. frozen_s: for how long the very same picture may come before that. reconnect_waits_s: pauses
-    before each attempt; after the last the source is given up."""
-
-    first_frame_s: float = 10.0
-    silence_s: float = 5.0
-    frozen_s: float = 10.0
-    reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
-
-
-def no_first_frame(name: str, waited_s: float) -> str:
-    """The line for a source that opens and gives nothing."""
-    return (
-        f"{name} is open but gave no frame in {waited_s:g} s: does another program use it? A Raspberry Pi "
-        "camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
-    )
-
-
-def opened_again(
-    make: Callable[[], Capture], waits_s: Sequence[float], wanted: Callable[[], bool], why: str
-) -> Capture | None:
-    """A new capture that is open; None once it is no longer `wanted`. why: what is wrong, for the warnings.
-
-    Raises SourceError after the last attempt.
-    """
-    name = make().name
-    for attempt, wait_s in enumerate(waits_s, 1):
-        console.warn(f"{name} {why}: opening it again in {wait_s:g} s ({attempt} of {len(waits_s)})")
-        end_s = time.monotonic() + wait_s
-        while wanted() and time.monotonic() < end_s:
-            time.sleep(0.02)
-        if not wanted():
-            return None
-        capture = make()
-        try:
-            capture.open()
-            return capture
-        except SourceError:
-            capture.close()
-    raise SourceError(f"{name} broke off and did not come back after {len(waits_s)} attempts")
-
-
-T = TypeVar("T")
-
-
-class Slot(Generic[T]):
-    """Values are numbered from 0 as they come. closed: no more will come."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._number = -1
-        self._value: T | None = None
-        self.closed = False
-
-    def put(self, value: T) -> None:
-        """Takes the place of the last value."""
-        with self._changed:
-            self._number += 1
-            self._value = value
-            self._changed.notify_all()
-
-    def take(self, after: int, timeout_s: float) -> tuple[int, T] | None:
-        """The newest value and its number once that is above `after`; None if none came in time."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._number > after or self.closed, timeout_s)
-            if self._number > after and self._value is not None:
-                return self._number, self._value
-            return None
-
-    def close(self) -> None:
-        """Lets every reader go on."""
-        with self._changed:
-            self.closed = True
-            self._changed.notify_all()

@@ -1,184 +1,261 @@
-"""Video files, and streams by URL, through OpenCV's FFmpeg."""
+"""Video files, and streams by URL, through OpenCV's FFmpeg: upright, pixels square, times that rise."""
 
 from __future__ import annotations
 
-import sys
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.errors import SourceError
-from fer_edge.sources import plausible_fps
+from fer_edge.sources import mjpeg, plausible_fps, without_password
 from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
-TIMEOUT_MS = 5000  # of a stream's connection and of each read
+TIMEOUT_MS = round(1000 * mjpeg.TIMEOUT_S)
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp", "srt")
+MOST_FAILURES = 1000  # reads in a row that give nothing before a video is taken to be over
+FAILURES_AT_END = 10  # the same where the video should be over
+WHOLE = 0.9  # of the length that a file tells: containers' lengths are estimates
+FRAME_S = 0.04  # where the file does not tell
+JUMP_BACK_S = 0.25  # less is a frame out of order
+WIDEST_PIXEL = 8.0  # times as wide as high, or the reverse; more is no video
+
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+# FFmpeg's formats that hold their pictures themselves: none is a list of other files or addresses.
+_FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,gif,apng,webp_pipe,h264,"
+    "hevc,vvc,m4v,mjpeg,mjpeg_2000,mpjpeg,ivf,obu,av1,nut,nuv,rm,wtv,dv,mxf,gxf,yuv4mpegpipe,swf,h261,h263,vc1,"
+    "dirac,roq,smk,bink,flic,fbb,lavf"
+)
 
 
-class VideoFile:
-    """Every frame of a file, upright (OpenCV turns it by its rotation tag), with the file's own times."""
+class RisingTimes:
+    """A container's times made to rise: where they jump back or stand still, a frame later."""
+
+    def __init__(self, frame_s: float) -> None:
+        self._frame_s = frame_s
+        self._raw_s = self._time_s = -1.0
+        self._offset_s = 0.0
+
+    def __call__(self, raw_s: float) -> float:
+        if self._time_s < 0:
+            self._raw_s, self._time_s = raw_s, max(raw_s, 0.0)
+            return self._time_s
+        if raw_s + self._offset_s < self._time_s - JUMP_BACK_S and raw_s != self._raw_s:
+            self._offset_s = self._time_s + self._frame_s - raw_s
+        time_s = raw_s + self._offset_s
+        if raw_s == self._raw_s:
+            time_s = self._time_s + self._frame_s
+        self._raw_s, self._time_s = raw_s, max(time_s, self._time_s + 1e-3)
+        return self._time_s
+
+
+class Video:
+    """What a file and a stream have in common. name: without a password. unreadable: frames passed over."""
 
     is_live = False
     is_still = False
-    unreadable = 0
 
-    def __init__(self, path: Path, num_threads: int = 1) -> None:
-        self.name = str(path)
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.fps: float | None = None
+        self.length_s: float | None = None
+        self.unreadable = 0
         self.ended = False
-        self._path = path
-        self._num_threads = num_threads
         self._video: cv2.VideoCapture | None = None
         self._buffer: cv2.typing.MatLike | None = None
-        self._count = 0
+        self._square: cv2.typing.MatLike | None = None
+        self._stretch = (1.0, 1.0)
+        self._times = RisingTimes(FRAME_S)
+        self._frame_s = FRAME_S
         self._read = 0
+        self._last_s = 0.0
+
+    def _begin(self, video: cv2.VideoCapture) -> None:
+        self._video = video
+        fps = video.get(cv2.CAP_PROP_FPS)
+        count = video.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.fps = plausible_fps(fps)
+        self.length_s = count / fps if fps > 0 and count > 0 else None
+        self._frame_s = 1 / self.fps if self.fps else FRAME_S
+        self._times = RisingTimes(self._frame_s)
+        self._stretch = _stretch(video)
+
+    def read(self) -> Frame | None:
+        """None at the end, or where a live stream broke off; damaged spots are passed over.
+
+        Raises SourceError if not even one frame came.
+        """
+        assert self._video is not None, "open() comes first"
+        for failures in range(1 if self.is_live else MOST_FAILURES):
+            ok, picture = self._video.read(self._buffer)
+            if ok:
+                return self._frame(picture, failures)
+            near_end = self.length_s and self._last_s + 2 * self._frame_s > self.length_s
+            if near_end and failures > FAILURES_AT_END:
+                break
+        if not self.is_live:
+            self._end()
+        return None
+
+    def _frame(self, picture: cv2.typing.MatLike, failures: int) -> Frame:
+        assert self._video is not None, "read from"
+        self._buffer = None if self.is_live else picture  # filled again by the next read
+        time_s = self._times(self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        if failures:
+            self.unreadable += max(round((time_s - self._last_s) / self._frame_s) - 1, 1)
+        self._last_s = time_s
+        self._read += 1
+        if self._stretch != (1.0, 1.0):
+            into = None if self.is_live else self._square
+            x, y = self._stretch
+            picture = self._square = cv2.resize(picture, None, into, x, y, interpolation=cv2.INTER_LINEAR)
+        return Frame(cast(NDArray[np.uint8], picture), 0.0 if self.is_live else time_s, self.name)
+
+    def _end(self) -> None:
+        self.ended = True
+        if self._read == 0:
+            raise SourceError(f"{self.name} has no frame that can be decoded{self._advice()}")
+        if self.unreadable:
+            console.warn(f"{self.name} is damaged: about {self.unreadable} frames were passed over")
+        end_s = self._last_s + self._frame_s
+        if self.length_s and end_s < WHOLE * self.length_s:
+            console.warn(
+                f"{self.name} ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"
+                f"{self._advice()}"
+            )
+
+    def _advice(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """Frees the file, or hangs up."""
+        if self._video is not None:
+            self._video.release()
+            self._video = None
+
+
+class VideoFile(Video):
+    """Every frame of a file, upright (OpenCV turns it by its rotation tag), with the file's own times."""
+
+    def __init__(self, path: Path, num_threads: int = 1) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self._num_threads = num_threads
+        self._held = contextlib.ExitStack()
 
     def open(self) -> None:
         """Raises SourceError for a file that is absent, empty or no video."""
         try:
             size = self._path.stat().st_size
+            name = self._held.enter_context(opencv_name(self._path))
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
         if size == 0:
             raise SourceError(f"{self.name} is empty")
-        options = [cv2.CAP_PROP_N_THREADS, self._num_threads]
-        video = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG, options)
-        if not video.isOpened():
-            video = cv2.VideoCapture(self.name)  # a build without FFmpeg
+        has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
+        with _this_file_alone():
+            video = cv2.VideoCapture(
+                name,
+                cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY,
+                [cv2.CAP_PROP_N_THREADS, self._num_threads] if has_ffmpeg else [],
+            )
         if not video.isOpened():
             raise SourceError(f"{self.name} cannot be opened as a video: damaged, cut short or no video")
-        self._video = video
-        self.fps = plausible_fps(video.get(cv2.CAP_PROP_FPS))
-        self._count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-
-    def read(self) -> Frame | None:
-        """None at the end; says so if the file promised more. Raises SourceError if not even one came."""
-        assert self._video is not None, "open() comes first"
-        ok, picture = self._video.read(self._buffer)
-        if ok:
-            self._buffer = picture  # filled again by the next read
-            time_s = self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if self._read and time_s <= 0 and self.fps:  # a container without times
-                time_s = self._read / self.fps
-            self._read += 1
-            return Frame(cast(NDArray[np.uint8], picture), time_s, self.name)
-        self.ended = True
-        if self._read == 0:
-            raise SourceError(f"{self.name} has no frame that can be decoded")
-        if self._read < self._count * 0.9:  # containers' counts are estimates
-            console.warn(
-                f"{self.name} ended after {self._read} of {self._count} frames: it is damaged or cut"
-            )
-        return None
+        self._begin(video)
 
     def close(self) -> None:
         """Frees the file."""
-        if self._video is not None:
-            self._video.release()
-            self._video = None
+        super().close()
+        self._held.close()
 
 
-class Stream:
+class Stream(Video):
     """A URL: RTSP and its like are live; HTTP is, unless the server tells of an end."""
 
-    is_still = False
-    unreadable = 0
-
     def __init__(self, url: str) -> None:
-        self.name = url
-        self.fps: float | None = None
-        self.ended = False
+        super().__init__(without_password(url))
         self.is_live = True
         self._url = url
-        self._video: cv2.VideoCapture | None = None
+        self._jpegs: mjpeg.MjpegPipe | None = None
 
     def open(self) -> None:
         """Raises SourceError if there is no answer within five seconds."""
+        scheme = self._url.split("://")[0].lower()
+        self._jpegs = mjpeg.from_http(self._url) if scheme in ("http", "https") else None
+        if self._jpegs:
+            self._jpegs.open()
+            return
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
         video = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, timeouts)
         if not video.isOpened():
-            raise SourceError(f"no stream at {self._url}: is the address right and the server reachable?")
-        self._video = video
-        self.fps = plausible_fps(video.get(cv2.CAP_PROP_FPS))
-        live_scheme = self._url.split("://")[0].lower() in LIVE_SCHEMES
-        self.is_live = live_scheme or video.get(cv2.CAP_PROP_FRAME_COUNT) <= 0
+            raise SourceError(f"no stream at {self.name}: is the address right and the server reachable?")
+        self._begin(video)
+        self.is_live = scheme in LIVE_SCHEMES or self.length_s is None
 
     def read(self) -> Frame | None:
-        """The next frame, or None: the stream broke off or, where it is not live, ended."""
-        assert self._video is not None, "open() comes first"
-        ok, picture = self._video.read()
-        if not ok:
-            self.ended = not self.is_live
-            return None
-        time_s = 0.0 if self.is_live else self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        return Frame(cast(NDArray[np.uint8], picture), time_s, self.name)
+        """As `Video.read`; of a camera's motion JPEG the next picture."""
+        return self._jpegs.read() if self._jpegs else super().read()
 
     def close(self) -> None:
         """Hangs up."""
-        if self._video is not None:
-            self._video.release()
-            self._video = None
+        super().close()
+        if self._jpegs:
+            self._jpegs.close()
+
+    def _advice(self) -> str:
+        return (
+            " (a server that sends no parts of files on request cannot serve every video: download it first)"
+        )
 
 
-START, END = b"\xff\xd8", b"\xff\xd9"
-CHUNK = 1 << 16
-LONGEST = 1 << 25  # bytes without the end of a picture: this is no MJPEG
+def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:
+    """Factors of width and height that make the pixels square: the shorter side grows."""
+    across, down = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
+    if across <= 0 or down <= 0 or not 1 / WIDEST_PIXEL <= across / down <= WIDEST_PIXEL:
+        return 1.0, 1.0
+    turned = round(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90
+    ratio = down / across if turned and video.get(cv2.CAP_PROP_ORIENTATION_AUTO) else across / down
+    return (ratio, 1.0) if ratio > 1 else (1.0, 1 / ratio)
 
 
-class MjpegPipe:
-    """JPEGs one after the other in a stream of bytes; treated as live, so only the newest counts."""
+@contextlib.contextmanager
+def opencv_name(path: Path) -> Iterator[str]:
+    """A name of the file under which OpenCV can open it, for as long as the block lasts.
 
-    is_live = True
-    is_still = False
-    fps: float | None = None
-    unreadable = 0
+    Absolute, since a colon in a relative one is read as a protocol. A name that is not UTF-8 would end the
+    process: the file is opened here and named by its descriptor. Raises OSError, SourceError.
+    """
+    name = os.path.abspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            if not os.path.exists(f"/proc/self/fd/{descriptor}"):
+                raise SourceError(f"{path} has a name that is not UTF-8: rename it") from None
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        yield name
 
-    def __init__(self, stream: BinaryIO | None = None) -> None:
-        self.name = "standard input"
-        self.ended = False
-        self._stream = stream or sys.stdin.buffer
-        self._bytes = bytearray()
 
-    def open(self) -> None:
-        """Raises SourceError if standard input is a terminal."""
-        if self._stream.isatty():
-            raise SourceError(
-                "'-' reads motion JPEG from a pipe: rpicam-vid --codec mjpeg -o - | fer-edge run -"
-            )
-
-    def read(self) -> Frame | None:
-        """The next picture that decodes; None and `ended` when the pipe closes."""
-        while True:
-            jpeg = self._next_jpeg()
-            if jpeg is None:
-                self.ended = True
-                return None
-            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            if picture is not None:
-                return Frame(cast(NDArray[np.uint8], picture), 0.0, self.name)
-            self.unreadable += 1
-
-    def _next_jpeg(self) -> bytes | None:
-        searched = 0
-        while True:
-            start = self._bytes.find(START)
-            end = self._bytes.find(END, max(start, searched)) if start >= 0 else -1
-            if end >= 0:
-                jpeg = bytes(self._bytes[start : end + 2])
-                del self._bytes[: end + 2]
-                return jpeg
-            searched = max(len(self._bytes) - 1, 0)
-            if len(self._bytes) > LONGEST:
-                raise SourceError("standard input is not motion JPEG")
-            read = getattr(self._stream, "read1", self._stream.read)
-            chunk = read(CHUNK)
-            if not chunk:
-                return None
-            self._bytes += chunk
-
-    def close(self) -> None:
-        """Standard input is not ours to close."""
+@contextlib.contextmanager
+def _this_file_alone() -> Iterator[None]:
+    """FFmpeg opens no other file and no address that this one names: a playlist is no video."""
+    before = os.environ.get(_OPTIONS)
+    os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_OPTIONS]
+        else:
+            os.environ[_OPTIONS] = before

@@ -13,8 +13,9 @@ import numpy as np
 
 from fer_edge.data.drawn import drawn_faces
 from fer_edge.data.pictures import _face
+from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.pictures import Pictures
-from fer_edge.sources.video import MjpegPipe, VideoFile
+from fer_edge.sources.video import VideoFile
 from fer_edge.vision.crop import to_bgr, to_gray
 from fuzz.mutation import Random, damaged
 

@@ -9,7 +9,7 @@ import pytest
 
 from fer_edge.errors import OutputError
 from fer_edge.sinks.server import Access, PageServer
-from fer_edge.sources.newest import Slot
+from fer_edge.sources.newest import Newest
 
 TOKEN = "abcdefgh12345678"
 LOCAL = Access("127.0.0.1")
@@ -22,7 +22,7 @@ def serve():
     started = []
 
     def start(access=LOCAL, **options):
-        started.append(PageServer(access, 0, Slot(), Slot(), **options))
+        started.append(PageServer(access, 0, Newest(), Newest(), **options))
         return started[-1]
 
     yield start
@@ -162,7 +162,7 @@ def test_connections_without_end_are_hung_up_on(serve):
 def test_a_port_that_is_taken_is_said(serve):
     port = serve().server_address[1]
     with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
-        PageServer(Access("127.0.0.1"), port, Slot(), Slot())
+        PageServer(Access("127.0.0.1"), port, Newest(), Newest())
 
 
 def test_a_page_on_every_network_is_told_by_the_machine_s_name(serve):

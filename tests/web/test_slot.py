@@ -2,11 +2,11 @@
 
 import threading
 
-from fer_edge.sources.newest import Slot
+from fer_edge.sources.newest import Newest
 
 
 def test_a_reader_gets_the_newest_and_each_once():
-    slot = Slot()
+    slot = Newest()
     assert slot.take(-1, 0) is None
     for value in "abc":
         slot.put(value)
@@ -16,7 +16,7 @@ def test_a_reader_gets_the_newest_and_each_once():
 
 
 def test_closing_wakes_who_waits():
-    slot, got = Slot(), []
+    slot, got = Newest(), []
     waiting = threading.Thread(target=lambda: got.append(slot.take(-1, 60)))
     waiting.start()
     slot.close()
