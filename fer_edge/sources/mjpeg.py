@@ -176,8 +176,9 @@ def from_path(path: Path) -> MjpegPipe:
     return MjpegPipe(name=str(path), connect=connect)
 
 
-def from_http(url: str) -> MjpegPipe | None:
-    """A camera's endless JPEGs at an address, connected already; None where the answer is none of those.
+def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
+    """A camera's endless JPEGs at an address, connected already; None where the answer is none of those. And
+    whether the answer has a length.
 
     Every camera has its own idea of the lines between the pictures; they are passed over. Raises SourceError
     where nobody answers, or the answer is a refusal.
@@ -199,17 +200,17 @@ def from_http(url: str) -> MjpegPipe | None:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 401 and parts.username:
-            return None  # another way to give the password, which FFmpeg may know
+            return None, False  # another way to give the password, which FFmpeg may know
         raise SourceError(f"no stream at {name}: the server answered {error.code} {error.reason}") from error
     except (http.client.HTTPException, ValueError):
-        return None
+        return None, False
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise SourceError(f"no stream at {name}: {reason}; is the server reachable?") from error
     kind = answer.headers.get_content_type()
     if kind.startswith("multipart/") or kind in ("image/jpeg", "video/x-motion-jpeg"):
-        return MjpegPipe(name=name, connect=lambda: answer, ends=False)
+        return MjpegPipe(name=name, connect=lambda: answer, ends=False), False
     answer.close()
     if kind in ("text/html", "application/json"):
         raise SourceError(f"no stream at {name}: the server answered with {kind}")
-    return None
+    return None, answer.length is not None

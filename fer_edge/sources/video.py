@@ -42,15 +42,19 @@ class RisingTimes:
         self._frame_s = frame_s
         self._raw_s = self._time_s = -1.0
         self._offset_s = 0.0
+        self._is_behind = False
 
     def __call__(self, raw_s: float) -> float:
         if self._time_s < 0:
             self._raw_s, self._time_s = raw_s, max(raw_s, 0.0)
             return self._time_s
-        if raw_s + self._offset_s < self._time_s - JUMP_BACK_S and raw_s != self._raw_s:
+        was_behind, stands = self._is_behind, raw_s == self._raw_s
+        self._is_behind = raw_s + self._offset_s < self._time_s - JUMP_BACK_S
+        if self._is_behind and was_behind and not stands:  # one alone comes after a damaged spot
             self._offset_s = self._time_s + self._frame_s - raw_s
+            self._is_behind = False
         time_s = raw_s + self._offset_s
-        if raw_s == self._raw_s:
+        if self._is_behind or stands:
             time_s = self._time_s + self._frame_s
         self._raw_s, self._time_s = raw_s, max(time_s, self._time_s + 1e-3)
         return self._time_s
@@ -74,7 +78,7 @@ class Video:
         self._stretch = (1.0, 1.0)
         self._times = RisingTimes(FRAME_S)
         self._frame_s = FRAME_S
-        self._read = 0
+        self._read = self._failures = 0
         self._last_s = 0.0
 
     def _begin(self, video: cv2.VideoCapture) -> None:
@@ -108,8 +112,7 @@ class Video:
         assert self._video is not None, "read from"
         self._buffer = None if self.is_live else picture  # filled again by the next read
         time_s = self._times(self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        if failures:
-            self.unreadable += max(round((time_s - self._last_s) / self._frame_s) - 1, 1)
+        self._failures += failures
         self._last_s = time_s
         self._read += 1
         if self._stretch != (1.0, 1.0):
@@ -122,8 +125,10 @@ class Video:
         self.ended = True
         if self._read == 0:
             raise SourceError(f"{self.name} has no frame that can be decoded{self._advice()}")
-        if self.unreadable:
-            console.warn(f"{self.name} is damaged: about {self.unreadable} frames were passed over")
+        if self._failures:
+            self.unreadable = max(round(self._last_s / self._frame_s) + 1 - self._read, 1)
+            frames = "1 frame" if self.unreadable == 1 else f"about {self.unreadable} frames"
+            console.warn(f"{self.name} is damaged: {frames} skipped")
         end_s = self._last_s + self._frame_s
         if self.length_s and end_s < WHOLE * self.length_s:
             console.warn(
@@ -188,7 +193,9 @@ class Stream(Video):
     def open(self) -> None:
         """Raises SourceError if there is no answer within five seconds."""
         scheme = self._url.split("://")[0].lower()
-        self._jpegs = mjpeg.from_http(self._url) if scheme in ("http", "https") else None
+        has_length = False
+        if scheme in ("http", "https"):
+            self._jpegs, has_length = mjpeg.from_http(self._url)
         if self._jpegs:
             self._jpegs.open()
             return
@@ -197,7 +204,7 @@ class Stream(Video):
         if not video.isOpened():
             raise SourceError(f"no stream at {self.name}: is the address right and the server reachable?")
         self._begin(video)
-        self.is_live = scheme in LIVE_SCHEMES or self.length_s is None
+        self.is_live = scheme in LIVE_SCHEMES or (self.length_s is None and not has_length)
 
     def read(self) -> Frame | None:
         """As `Video.read`; of a camera's motion JPEG the next picture."""
@@ -210,9 +217,7 @@ class Stream(Video):
             self._jpegs.close()
 
     def _advice(self) -> str:
-        return (
-            " (a server that sends no parts of files on request cannot serve every video: download it first)"
-        )
+        return " (where a server sends whole files only: download it first)"
 
 
 def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:

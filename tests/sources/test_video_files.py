@@ -1,31 +1,40 @@
-"""Videos: every frame, upright, with their times; damaged ones in a line."""
+"""Videos as they come: upright, square, at their own times; damaged, cut short, odd names, over HTTP."""
+
+import functools
+import http.server
+import os
+import threading
 
 import cv2
 import numpy as np
 import pytest
 
 from fer_edge.errors import SourceError
-from fer_edge.sources import plausible_fps
-from fer_edge.sources.video import VideoFile
+from fer_edge.sources import make_capture, plausible_fps, without_password
+from fer_edge.sources.video import RisingTimes, Stream, VideoFile
 
 TURNED_90 = (0, 0x10000, 0, -0x10000, 0, 0)  # a, b, u, c, d, v of the tkhd matrix, 16.16 fixed point
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    """20 frames of 64x48 at 10 fps: the left half bright, the right half dark."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
-    frame = np.zeros((48, 64, 3), np.uint8)
-    frame[:, :32] = 255
-    for _ in range(20):
+def write(path, frames=20, fps=10.0, codec="mp4v"):
+    """64x48: the left half bright, the right half dark, and noise, so that every frame has its size."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (64, 48))
+    random = np.random.default_rng(0)
+    for _ in range(frames):
+        frame = random.integers(0, 40, (48, 64, 3), np.uint8)
+        frame[:, :32] += 200
         writer.write(frame)
     writer.release()
     return path
 
 
-def read_all(path):
-    video = VideoFile(path)
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def read_all(video):
+    video = video if isinstance(video, Stream) else VideoFile(video)
     video.open()
     frames = []
     while (frame := video.read()) is not None:
@@ -33,6 +42,10 @@ def read_all(path):
     video.close()
     assert video.ended
     return video, frames
+
+
+def times_of(video):
+    return [time_s for _, time_s in read_all(video)[1]]
 
 
 def test_every_frame_with_the_time_that_the_file_gives_it(clip):
@@ -49,8 +62,78 @@ def test_a_rotation_tag_turns_the_frames_upright(clip, tmp_path):
     path.write_bytes(data[:matrix] + turned + data[matrix + 24 :])
     frame = read_all(path)[1][0][0]
     assert frame.shape == (64, 48, 3)
-    assert frame[:24].mean() > 200  # a quarter turn clockwise: the bright left goes up
-    assert frame[40:].mean() < 50
+    assert frame[:24].mean() > 190  # a quarter turn clockwise: the bright left goes up
+    assert frame[40:].mean() < 60
+
+
+@pytest.mark.parametrize(
+    ("pixel", "shape"),
+    [
+        ("2:1", (48, 64, 3)),
+        ("1:2", (96, 32, 3)),
+        ("1:1", (48, 32, 3)),
+        ("0:0", (48, 32, 3)),
+        ("99:1", (48, 32, 3)),
+    ],
+)
+def test_pixels_that_are_not_square_are_made_so(tmp_path, pixel, shape):
+    frame = b"FRAME\n" + bytes([90]) * (32 * 48) + bytes([128]) * (32 * 48 // 2)
+    head = f"YUV4MPEG2 W32 H48 F10:1 Ip A{pixel} C420jpeg\n".encode()
+    (tmp_path / "a.y4m").write_bytes(head + 3 * frame)
+    assert [bgr.shape for bgr, _ in read_all(tmp_path / "a.y4m")[1]] == [shape] * 3
+
+
+def test_a_clock_that_starts_again_goes_on_a_frame_later(tmp_path):
+    one, two = write(tmp_path / "1.ts"), write(tmp_path / "2.ts", 15)
+    (tmp_path / "both.ts").write_bytes(one.read_bytes() + two.read_bytes())
+    assert times_of(tmp_path / "both.ts") == pytest.approx(np.arange(35) / 10, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ([0, 0.1, 0.2, 5.0, 5.1], [0, 0.1, 0.2, 5.0, 5.1]),  # a real gap
+        ([0, 3, 6, 0, 3, 6], [0, 3, 6, 6.1, 6.2, 9.2]),
+        ([9, 9.1, 0, 0.1, 0], [9, 9.1, 9.2, 9.3, 9.301]),
+        ([0, 0, 0, 0, 0.1], [0, 0.1, 0.2, 0.3, 0.301]),  # stands still, and goes on
+        ([0, 0, 0, 0, 0, 0, 0.1, 0.2], [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+        ([0, 0.1, 0.3, 0.2, 0.4], [0, 0.1, 0.3, 0.301, 0.4]),  # one frame out of order
+        ([0, 3, 3.1, 1, 3.2, 3.3], [0, 3, 3.1, 3.2, 3.201, 3.3]),
+        ([-0.2, -0.1, 0, 0.1], [0, 0.001, 0.002, 0.1]),
+    ],
+)
+def test_times_rise_whatever_a_container_tells(told, taken):
+    times = RisingTimes(0.1)
+    assert [times(raw_s) for raw_s in told] == pytest.approx(taken)
+
+
+def test_a_damaged_spot_is_skipped_and_counted(tmp_path, capsys):
+    data = bytearray(write(tmp_path / "a.mp4", 60).read_bytes())
+    third, sixth = len(data) // 3, len(data) // 6
+    data[third : third + sixth] = bytes(sixth)
+    (tmp_path / "hole.mp4").write_bytes(data)
+    video, frames = read_all(tmp_path / "hole.mp4")
+    assert 40 <= len(frames) == 60 - video.unreadable
+    assert frames[-1][1] == pytest.approx(5.9)
+    assert f"about {video.unreadable} frames skipped" in capsys.readouterr().err
+
+
+def test_the_case_s_damaged_clip_is_read_to_its_end(cases, capsys):
+    assert len(times_of(cases / "files/hole.mp4")) >= 430
+    assert "about 30 frames skipped" in capsys.readouterr().err
+
+
+def test_a_file_cut_short_is_said_by_its_time(tmp_path, capsys):
+    data = write(tmp_path / "a.avi", 60, codec="MJPG").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
+    assert 25 <= len(times_of(tmp_path / "cut.avi")) < 35
+    assert "of 6.0 s: damaged or cut short" in capsys.readouterr().err
+
+
+def test_a_browser_s_webm_is_whole(cases, capsys):
+    times = times_of(cases / "files/mediarecorder.webm")  # says 1000 frames a second
+    assert (len(times), times[-1]) == (72, pytest.approx(2.67))
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("kept", "reason"), [(0.0, "is empty"), (0.5, "damaged, cut short")])
@@ -68,10 +151,117 @@ def test_a_missing_file_is_named(tmp_path):
         VideoFile(tmp_path / "gone.mp4").open()
 
 
-@pytest.mark.parametrize(("said", "taken"), [(0.0, None), (29.97, 29.97), (9e4, None), (np.nan, None)])
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.mp4", b"2024-11-14T22:57:44.mp4", b"clip%03d.mp4", b"-x.mp4", b"100"]
+)
+def test_names_that_others_stumble_over(clip, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with open(name, "wb") as file:
+        file.write(clip.read_bytes())
+    handles = len(os.listdir("/proc/self/fd"))
+    capture = make_capture(os.fsdecode(name))
+    capture.open()
+    assert capture.read().bgr.shape == (48, 64, 3)
+    capture.close()
+    assert len(os.listdir("/proc/self/fd")) == handles
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile a.ts\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\na.ts\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["list.m3u8", "list.ffconcat", "list.mp4"])
+def test_a_list_of_other_files_is_no_video(tmp_path, monkeypatch, text, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;udp")
+    write(tmp_path / "a.ts")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SourceError, match="cannot be opened as a video"):
+        VideoFile(tmp_path / name).open()
+    assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "rtsp_transport;udp"
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"), [(0.0, None), (29.97, 29.97), (1000.0, None), (9e4, None), (np.nan, None)]
+)
 def test_rates_that_cannot_be_are_not_believed(said, taken):
     assert plausible_fps(said) == taken
 
 
 def test_the_real_clip_has_its_72_frames(media):
-    assert len(read_all(media / "neutral_to_smile.mp4")[1]) == 72
+    assert len(times_of(media / "neutral_to_smile.mp4")) == 72
+
+
+# --- over HTTP, from a server that knows no ranges ---
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *values):
+        pass
+
+    def copyfile(self, source, outputfile):
+        try:
+            data = source.read()
+            outputfile.write(data[: int(len(data) * self.server.share)])
+        except OSError:
+            pass  # hung up on
+
+
+@pytest.fixture
+def serve(tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=tmp_path))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def url(name, share=1.0):
+        server.share = share
+        return f"http://admin:word@127.0.0.1:{server.server_port}/{name}"
+
+    yield url
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".avi"])
+def test_a_file_over_http_is_read_to_its_end(serve, tmp_path, suffix):
+    write(tmp_path / f"a{suffix}", codec="MJPG" if suffix == ".avi" else "mp4v")
+    assert len(times_of(Stream(serve(f"a{suffix}")))) == 20
+
+
+def test_an_mp4_that_cannot_be_read_without_ranges_is_no_success(serve, tmp_path, media):
+    (tmp_path / "a.mp4").write_bytes((media / "neutral_to_smile.mp4").read_bytes())
+    with pytest.raises(
+        SourceError, match=r"http://admin:\*\*\*@127.0.0.1:\d+/a.mp4 has no frame.*download it first"
+    ):
+        read_all(Stream(serve("a.mp4")))
+
+
+def test_a_file_cut_short_over_http_is_said(serve, tmp_path, capsys):
+    write(tmp_path / "a.avi", 60, codec="MJPG")
+    assert len(times_of(Stream(serve("a.avi", share=0.5)))) < 35
+    said = capsys.readouterr().err
+    assert "of 6.0 s: damaged or cut short" in said
+    assert "word" not in said
+
+
+@pytest.mark.parametrize(("name", "said"), [("gone.mp4", "answered 404"), ("", "answered with text/html")])
+def test_what_a_server_answered_is_said(serve, name, said):
+    with pytest.raises(SourceError, match=rf"no stream at http://admin:\*\*\*@.*{said}"):
+        Stream(serve(name)).open()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://user:p@ss:word@host:554/a?b=c", "rtsp://user:***@host:554/a?b=c"),
+        ("http://host/a@b:c?user=me&pwd=x&Token=y&n=1", "http://host/a@b:c?user=me&pwd=***&Token=***&n=1"),
+        ("http://user@host/", "http://user@host/"),
+        ("mqtt://u:p@h/t", "mqtt://u:***@h/t"),
+    ],
+)
+def test_a_password_is_never_written(url, shown):
+    assert without_password(url) == shown
