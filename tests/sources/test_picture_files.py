@@ -15,11 +15,7 @@ def encoded():
 def folder_of(tmp_path, **files):
     for name, data in files.items():
         (tmp_path / f"{name}.jpg").write_bytes(data)
-<<<<<<< HEAD
     return Pictures.in_folder(tmp_path)
-=======
-    return Pictures(str(tmp_path), *picture_paths(tmp_path), is_folder=True)
->>>>>>> 6c0f8dc (Video as it is: square pixels, rising times, true speed, damaged spots passed over; a source is what its content says)
 
 
 def read_all(capture):
