@@ -9,6 +9,7 @@ import numpy as np
 
 from fer_edge.errors import SourceError
 from fer_edge.vision.analysis import Analyser
+from fer_edge.vision.faces import Detection
 from fer_edge.vision.frames import Frame
 
 LABELS = ("happy", "sad", "neutral")
@@ -69,10 +70,10 @@ class FakeDetector:
     margin = 0.0
 
     def __init__(self, *boxes):
-        self.boxes = list(boxes)
+        self.faces = [Detection(box) for box in boxes]
 
     def detect(self, frame_bgr, gray):
-        return list(self.boxes)
+        return list(self.faces)
 
     detect_still = detect
 

