@@ -22,9 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fer_edge import files
-from fer_edge.bench.accuracy import split_name
-from fer_edge.bench.plot import MARKERS, log_axis, pareto_front
-from fer_edge.spec import Format
+from fer_edge.bench.report import MARKERS, log_axis, pareto_front
+from fer_edge.spec import Format, split_name
 
 HERE = Path(__file__).resolve().parent
 FORMATS = (Format.FLOAT32, Format.INT8)
@@ -55,7 +54,11 @@ class Point:
 
 def ours(shipped: dict[str, Any]) -> list[Point]:
     """The rows with the fewest threads in float32 and int8 whose accuracy was measured."""
-    rows = [row for row in shipped["results"] if row["accuracy"] is not None and row["format"] in FORMATS]
+    rows = [
+        row
+        for row in shipped["results"]
+        if row["accuracy"] is not None and row["format"] in FORMATS and not row["disturbed"]
+    ]
     fewest = min((row["threads"] for row in rows), default=1)
     return [
         Point(

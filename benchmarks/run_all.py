@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""All measurements that the documentation quotes, one after another on a quiet machine; a quarter of an hour.
+"""All measurements that the documentation quotes, one after another on a quiet machine.
 
-Usage: python benchmarks/run_all.py --data fer2013.csv --clip VIDEO [--faces N] [--skip peers] [--only plot]
+Usage: python benchmarks/run_all.py --data fer2013.csv --votes fer2013new.csv --clip VIDEO [--faces N]
+                                    [--quick] [--skip peers] [--only plot]
 
-Writes benchmarks/results: shipped.json (models that ship: speed, limits, operators, accuracy), loop.json,
-peers.json (in an environment of its own, made at the first run, which takes some minutes more),
-crosscheck.json, accuracy.png and README.md with all tables; then the README's tables. run.json says when the
-run began, how long each step took and how it ended; README.md names what is of an earlier run. A step that
-fails is told at the end, the others are done all the same; exit 1 then.
+Stages: shipped (the models that ship: speed, memory, accuracy), ferplus (accuracy of the FER+ models; needs
+--votes), loop, crosscheck, limits, peers (in an environment of its own, made at the first run, which takes
+some minutes more), plot (accuracy.png), readme (results/README.md, README.md's tables, the table by
+which `run` chooses its model). --quick leaves out limits, peers and the second thread: some minutes.
+
+Everything goes to benchmarks/results; run.json says when the run began, how long each stage took and how it
+ended. A stage that fails is told at the end, the others are done all the same; exit 1 then.
 """
 
 from __future__ import annotations
@@ -21,38 +24,38 @@ import time
 from pathlib import Path
 from typing import Any
 
-import result_tables
 import update_readme
 
 from fer_edge import files, machine
 
 HERE = Path(__file__).resolve().parent
-STEPS = (*result_tables.MEASURED, "plot", "readme")
+STAGES = (*update_readme.MEASURED, "plot", "readme")
+NOT_QUICK = ("limits", "peers")
 FER_EDGE = [sys.executable, "-c", "from fer_edge.cli import main; main()"]
 
 
 def commands(options: argparse.Namespace) -> dict[str, list[str]]:
-    """The command of each step."""
+    """The command of each stage."""
     here, results = [sys.executable], options.results
-    json_of = {name: str(results / f"{name}.json") for name in STEPS}
-    models = [*FER_EDGE, "bench", "--threads", options.threads, "--runs", str(options.runs)]
-    models += ["--limits", "--profile", "--data", options.data, "--json", json_of["shipped"], "--force"]
-    loop = [*FER_EDGE, "bench", "--loop", options.clip, "--faces", str(options.faces)]
-    peers = [*here, str(HERE / "peers/run.py"), "--json", json_of["peers"], "--clip", options.clip]
-    peers += ["--markdown", str(results / "peers.md"), "--data", options.data]
-    peers += ["--runs", str(min(options.runs, 300))]
-    peers += [part for text in options.file for part in ("--file", text)]
-    crosscheck = [*here, str(HERE / "crosscheck.py"), "--json", json_of["crosscheck"]]
+    to = {name: ["--json", str(results / f"{name}.json")] for name in STAGES}
+    tables = {name: ["--markdown", str(results / f"{name}.md")] for name in STAGES}
+    data, runs = ["--data", options.data], ["--runs", str(options.runs)]
+    bench = [*FER_EDGE, "bench"]
+    ferplus = [f"edge_ferplus_{known}" for known in ("float32", "float16", "dynamic_range", "int8")]
+    judged = [*data, "--labels", f"ferplus:{options.votes}", "--runs", "10", "--patience", "0"]
+    peers = [part for text in options.file for part in ("--file", text)]
+    patience = ["--patience", str(options.patience)]
+    timed = ["--threads", "1" if options.quick else options.threads, *runs, *patience]
+    crosscheck = [*here, str(HERE / "crosscheck.py"), "--bench", str(results / "shipped.json")]
     return {
-        "shipped": models,
-        "loop": [*loop, "--json", json_of["loop"], "--force"],
-        "peers": peers,
-        "crosscheck": [
-            *crosscheck,
-            "--markdown",
-            str(results / "crosscheck.md"),
-            "--runs",
-            str(options.runs),
+        "shipped": [*bench, *timed, *data, *to["shipped"], "--force"],
+        "ferplus": [*bench, *ferplus, *judged, *to["ferplus"], "--force"],
+        "loop": [*bench, "--loop", options.clip, "--faces", str(options.faces), *to["loop"], "--force"],
+        "crosscheck": [*crosscheck, *to["crosscheck"], *tables["crosscheck"]],
+        "limits": [*here, str(HERE / "limits.py"), *to["limits"], *tables["limits"]],
+        "peers": [
+            *(*here, str(HERE / "peers/run.py"), *to["peers"], *tables["peers"], *data),
+            *("--clip", options.clip, "--runs", str(min(options.runs, 300)), *peers),
         ],
         "plot": [*here, str(HERE / "plot.py"), str(results / "accuracy.png"), str(results)],
     }
@@ -62,40 +65,40 @@ def main() -> None:
     options = _options()
     options.results.mkdir(parents=True, exist_ok=True)
     todo = commands(options)
-    run: dict[str, Any] = {"schema": 1, "machine": machine.describe(), "steps": {}}
+    run: dict[str, Any] = {"schema": 1, "machine": machine.describe(), "stages": {}}
+    skipped = {*options.skip, *(NOT_QUICK if options.quick else ()), *(() if options.votes else ("ferplus",))}
     failed = []
-    for step in options.only or [step for step in STEPS if step not in options.skip]:
+    for stage in options.only or [stage for stage in STAGES if stage not in skipped]:
         start = time.monotonic()
-        print(f"--- {step}", flush=True)
-        how = written(options.results) if step == "readme" else done(todo[step])
+        print(f"--- {stage}", flush=True)
+        how = written(options.results, options.publish) if stage == "readme" else done(todo[stage])
         seconds = round(time.monotonic() - start)
-        print(f"--- {step}: {seconds} s{', FAILED: ' + how if how else ''}", flush=True)
+        print(f"--- {stage}: {seconds} s{', FAILED: ' + how if how else ''}", flush=True)
         if how:
-            failed.append(f"{step} ({how})")
-        if step in result_tables.MEASURED:
-            run["steps"][step] = {"seconds": seconds, "failed": how}
+            failed.append(f"{stage} ({how})")
+        if stage in update_readme.MEASURED:
+            run["stages"][stage] = {"seconds": seconds, "failed": how}
             files.write_text(options.results / "run.json", json.dumps(run, indent=2) + "\n")
-    for name in result_tables.busy(options.results):
-        print(f"{name}: the machine was busy: its times are not to be quoted")
+    for path in sorted(options.results.glob("*.json")):
+        if '"disturbed": true' in path.read_text():
+            print(f"{path.name}: the machine was busy: times with an asterisk are not to be quoted")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
 def done(command: list[str]) -> str | None:
-    """Runs a step; what it ended with, None if all is well."""
-    code = subprocess.run(command, check=False, env=_environment()).returncode
+    """Runs a stage; what it ended with, None if all is well."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    code = subprocess.run(command, check=False, env=environment).returncode
     return f"exit {code}" if code else None
 
 
-def written(results: Path) -> str | None:
+def written(results: Path, publish: bool = False) -> str | None:
     """Writes the tables; what hindered it, None if nothing did."""
     try:
-        files.write_text(results / "README.md", result_tables.all_tables(results))
-        if results == HERE / "results":
-            update_readme.main()
+        return update_readme.write(results, publish=publish)
     except Exception as error:  # a result that an older version wrote, say: the measurements are kept
         return f"{type(error).__name__}: {error}"
-    return None
 
 
 def _options() -> argparse.Namespace:
@@ -103,21 +106,19 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True)
+    parser.add_argument("--votes", help="FER+'s fer2013new.csv")
     parser.add_argument("--clip", required=True)
     parser.add_argument("--faces", type=int, default=1, help="in each frame of the clip")
     parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds for what was disturbed")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="elsewhere: README.md stays")
-    parser.add_argument(
-        "--file", action="append", default=[], metavar="NAME=PATH:LOW:HIGH", help="peers/run.py"
-    )
-    parser.add_argument("--skip", action="append", default=[], choices=STEPS)
-    parser.add_argument("--only", action="append", choices=STEPS)
+    parser.add_argument("--file", action="append", default=[], metavar="NAME=PATH:LOW:HIGH", help="for peers")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--publish", action="store_true", help="even where cross-check disagrees")
+    parser.add_argument("--skip", action="append", default=[], choices=STAGES)
+    parser.add_argument("--only", action="append", choices=STAGES)
     return parser.parse_args()
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 if __name__ == "__main__":

@@ -16,10 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fer_edge.bench.accuracy import split_name
 from fer_edge.evaluation import predictors
 from fer_edge.model import shipped
-from fer_edge.spec import Format, are_of_fer2013
+from fer_edge.spec import Format, are_of_fer2013, split_name
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FER_EDGE = [sys.executable, "-c", "from fer_edge.cli import main; main()"]
@@ -42,9 +41,9 @@ def main() -> int:
         families = [model.stem for model in options.model or ()]
         ours = [path for path in shipped.models() if not families or split_name(path.stem)[0] in families]
         made = [*ours, *Path(folder).glob("*.tflite")]
-        compare = [*FER_EDGE, "compare", *map(str, sorted(made, key=place)), "--target", "all"]
+        compare = [*FER_EDGE, "bench", *map(str, sorted(made, key=place)), "--target", "all"]
         compare += ["--data", options.data, "--limit", str(options.limit), "--runs", str(options.runs)]
-        compare += ["--votes", options.votes] if options.votes else []
+        compare += ["--labels", f"ferplus:{options.votes}"] if options.votes else []
         compare += ["--json", str(options.results / "targets.json")]
         compare += ["--markdown", str(options.results / "targets.md"), "--force"]
         done = subprocess.run(compare, check=False).returncode
@@ -65,7 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--votes", metavar="FILE", help="FER+'s fer2013new.csv, for edge_ferplus")
     parser.add_argument("--model", action="append", type=Path, help="a .keras file; default: all that ship")
     parser.add_argument("--limit", type=int, default=500, help="pictures of PublicTest (500)")
-    parser.add_argument("--runs", type=int, default=200, help="timed inferences (200); 0: no times")
+    parser.add_argument("--runs", type=int, default=200, help="timed inferences (200); at least 1")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="(benchmarks/results)")
     return parser.parse_args()
 

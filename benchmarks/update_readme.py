@@ -1,39 +1,82 @@
 #!/usr/bin/env python3
-"""Puts what was measured into README.md, between its markers, from the files in benchmarks/results.
+"""The tables of results/README.md and of README.md, from the JSON files in benchmarks/results.
 
-Usage: python benchmarks/update_readme.py
+Usage: python benchmarks/update_readme.py [--publish]
 
-`<!-- NAME -->` to `<!-- /NAME -->`: bench (the models with one thread in float32 and int8), loop, peers. A
-part without markers or without its file is left alone.
+README.md gets what stands between `<!-- NAME -->` and `<!-- /NAME -->`: bench (each network on one thread in
+float32, dynamic range and int8), advice, loop, peers. A part without markers or without its file is left
+alone. Rows that were measured on a busy machine are left out; where cross-check disagrees, README.md stays as
+it is and the exit code is 1, unless --publish is given.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import datetime
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fer_edge import files
-from fer_edge.bench import output, sheets
+from fer_edge.bench import loop as looping
+from fer_edge.bench import report
+from fer_edge.tables import Table, milliseconds, percent
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
-FORMATS = ("float32", "int8")
+RESULTS = HERE / "results"
+FORMATS = ("float32", "dynamic_range", "int8")
+COLUMNS = ("model", "size", "p50 ms", "min", "speed-up", "acc %", "agree %", "MiB")
+MEASURED = ("shipped", "ferplus", "loop", "crosscheck", "limits", "peers")
+"""The stages of run_all.py that measure, each with its JSON in the results."""
+BEST = HERE.parent / "fer_edge/model/best.json"
+
+
+def shipped(results: Path) -> dict[str, Any]:
+    """shipped.json, with the accuracies of FER+'s models from ferplus.json."""
+    value: dict[str, Any] = json.loads((results / "shipped.json").read_text())
+    own = results / "ferplus.json"
+    if own.exists():
+        judged = json.loads(own.read_text())
+        rows = {row["model"]: row for row in judged["results"]}
+        for row in value["results"]:
+            if row["accuracy"] is None and row["model"] in rows:
+                row.update({key: rows[row["model"]][key] for key in ("accuracy", "macro_f1", "agreement")})
+        value["config"]["ferplus"] = judged["config"]["data"]["n"]
+        value["advice"] = report.advice(value["results"])
+    return value
 
 
 def bench(results: Path) -> str:
     """The main table, shortened: every format and thread count stands in results/README.md."""
-    value = json.loads((results / "shipped.json").read_text())
+    value = shipped(results)
     fewest = min(row["threads"] for row in value["results"])
-    rows = [row for row in value["results"] if row["threads"] == fewest and row["format"] in FORMATS]
-    return output.main_markdown({**value, "results": rows or value["results"]})
+    kept = [row for row in value["results"] if row["threads"] == fewest and row["format"] in FORMATS]
+    quiet = [row for row in kept if not row["disturbed"]]
+    if not quiet:
+        raise LookupError("every row was measured on a busy machine")
+    table = report.table({**value, "results": quiet}, COLUMNS)
+    if n := value["config"].get("ferplus"):
+        note = f"edge_ferplus: of FER+'s eight expressions, on the {n} pictures whose voters agree."
+        table.notes = [*table.notes, note]
+    return table.markdown()
+
+
+def advice(results: Path) -> str:
+    """Which file to run, by network."""
+    told = Table("", ("network", "run", "p50 ms", "acc %"), words=("network", "run"))
+    for row in shipped(results)["advice"]:
+        if not row["disturbed"]:
+            told.add(row["network"], row["model"], milliseconds(row["p50_ms"]), percent(row["accuracy"], 2))
+    return told.markdown()
 
 
 def loop(results: Path) -> str:
     """The loop's table."""
-    return sheets.loop(json.loads((results / "loop.json").read_text())).markdown()
+    return looping.table(json.loads((results / "loop.json").read_text())).markdown()
 
 
 def peers(results: Path) -> str:
@@ -41,7 +84,7 @@ def peers(results: Path) -> str:
     return (results / "peers.md").read_text()
 
 
-PARTS: dict[str, Callable[[Path], str]] = {"bench": bench, "loop": loop, "peers": peers}
+PARTS: dict[str, Callable[[Path], str]] = {"bench": bench, "advice": advice, "loop": loop, "peers": peers}
 
 
 def updated(text: str, parts: dict[str, str]) -> str:
@@ -63,11 +106,79 @@ def read_parts(results: Path) -> dict[str, str]:
     return found
 
 
-def main(readme: Path = README, results: Path = HERE / "results") -> None:
-    """Rewrites the README."""
-    text: Any = readme.read_text(encoding="utf-8")
-    files.write_text(readme, updated(text, read_parts(results)))
+def best(results: Path) -> dict[str, dict[str, str]]:
+    """fer_edge/model/best.json anew: of each kind of processor and network, the file that `run` takes.
+
+    Only what was measured on a quiet machine changes.
+    """
+    value = shipped(results)
+    known: dict[str, dict[str, str]] = json.loads(BEST.read_text()) if BEST.exists() else {}
+    own = known.setdefault(value["machine"]["architecture"], {})
+    own.update({row["network"]: row["model"] for row in value["advice"] if not row["disturbed"]})
+    return known
+
+
+def disagreeing(results: Path) -> list[str]:
+    """Models whose times a plain loop or the second tool contradicts; none where that was not tried."""
+    path = results / "crosscheck.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    return [row["model"] for row in rows if not row["agrees"]]
+
+
+def all_tables(results: Path) -> str:
+    """results/README.md: every table of every file that is there."""
+    parts = ["# Results", f"Made by `python benchmarks/run_all.py`{origin(results)}."]
+    if (results / "accuracy.png").exists():
+        parts.append("![accuracy against size and latency](accuracy.png)")
+    if (results / "shipped.json").exists():
+        parts.append(f"## The models that ship\n\n{report.markdown(shipped(results))}")
+        parts.append(f"Which file to run on this machine:\n\n{advice(results)}")
+    if (results / "loop.json").exists():
+        parts.append(f"## The loop\n\n{loop(results)}")
+    titles = {"crosscheck": "A plain loop, and a second tool", "peers": "Peers", "limits": "Limits"}
+    for name, title in titles.items():
+        path = results / f"{name}.md"
+        if path.exists():
+            parts.append(f"## {title}\n\n{path.read_text()}")
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def origin(results: Path) -> str:
+    """When and from what commit the run was, and which results are not of it; empty if that is not known."""
+    try:
+        about = json.loads((results / "run.json").read_text())["machine"]
+    except FileNotFoundError:
+        return ""
+    began = datetime.datetime.fromisoformat(about["time"])
+    older = []
+    for name in MEASURED:
+        path = results / f"{name}.json"
+        if path.exists() and datetime.datetime.fromisoformat(_time(path)) < began:
+            older.append(name)
+    text = f" in one run from {about['time']} on, commit {about['commit']}"
+    return text + (f"; of an earlier run: {', '.join(older)}" if older else "")
+
+
+def _time(path: Path) -> str:
+    return str(json.loads(path.read_text())["machine"]["time"])
+
+
+def write(results: Path = RESULTS, readme: Path = README, publish: bool = False) -> str | None:
+    """Writes results/README.md, and README.md and best.json of our own results; what hindered it, or None."""
+    files.write_text(results / "README.md", all_tables(results))
+    if results != RESULTS:
+        return None
+    wrong = disagreeing(results)
+    if wrong and not publish:
+        return f"not published, cross-check disagrees on {', '.join(wrong)} (--publish does it all the same)"
+    files.write_text(readme, updated(readme.read_text(encoding="utf-8"), read_parts(results)))
+    files.write_text(BEST, json.dumps(best(results), indent=2) + "\n")
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--publish", action="store_true")
+    sys.exit(write(publish=parser.parse_args().publish))

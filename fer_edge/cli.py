@@ -19,7 +19,7 @@ from fer_edge import __version__
 from fer_edge.errors import FerEdgeError, printable
 
 MODULES = (
-    "data", "train", "sweep", "evaluate", "convert", "inspect", "compare", "bench", "run", "report",
+    "data", "train", "sweep", "evaluate", "convert", "inspect", "bench", "run", "report",
     "doctor",
 )  # fmt: skip
 """Of fer_edge.commands; each registers the command of its name, `convert` also `verify`."""

@@ -39,6 +39,14 @@ class Format(enum.StrEnum):
     INT16X8 = "int16x8"
 
 
+def split_name(stem: str) -> tuple[str, Format | None]:
+    """`tuned_int8` as its network and format: ("tuned", Format.INT8); a name without one of ours has None."""
+    for known in Format:
+        if stem.endswith(f"_{known}"):
+            return stem.removesuffix(f"_{known}"), known
+    return stem, None
+
+
 USE = (
     "For naming what a face shows, on frontal faces as in FER-2013. Not for telling what a person feels, "
     "thinks or is, nor for decisions about people: an expression is not an emotion. Error rates differ much "

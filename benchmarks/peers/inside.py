@@ -17,14 +17,15 @@ import subjects
 from report import markdown
 
 from fer_edge import data, machine
-from fer_edge.bench import latency, timing
-from fer_edge.bench.accuracy import split_name
+from fer_edge.bench import latency
 from fer_edge.bench.watch import Watch, is_busy
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
+from fer_edge.spec import split_name
 
 HERE = Path(__file__).resolve().parent
 SLOW_PICTURES = 300
+PATIENCE_S = 300.0
 PROCESSES = 5
 """Fresh ones, which share the timed inferences: see fer_edge.bench.latency."""
 WARMUP = 10
@@ -92,8 +93,8 @@ def measure(options: argparse.Namespace) -> dict:
         rows.append({**_about(subject), **alone})
     latencies = _latencies(options, list(ready))
     others = latencies.watch.others_share()
-    for row, taken in zip(rows, latencies.timings, strict=True):
-        row.update(timing.summary(taken), disturbed=timing.disturbed(taken, others))
+    for row, timed_ in zip(rows, latencies.summaries(), strict=True):
+        row.update(timed_)
     if dataset:
         for row, predict in zip(rows, ready.values(), strict=True):
             row.update(_accuracy(predict, dataset.part("PrivateTest"), row.pop("slow")))
@@ -101,6 +102,7 @@ def measure(options: argparse.Namespace) -> dict:
     value = {
         "schema": 1,
         "machine": {**described, "others_share": others, "packages": versions},
+        "reference": latencies.described(),
         "rows": rows,
     }
     return {**value, "not_measured": failed, "clip": _clip(options) if options.clip else None}
@@ -115,10 +117,10 @@ def one(subject: subjects.Subject) -> dict:
 
 
 def timed(found: list[subjects.Subject], indexes: str, runs: int, order: int) -> dict:
-    """In a process of its own: `timings` of the subjects with these indexes, which take turns."""
+    """In a process of its own: the times of the subjects with these indexes, which take turns."""
     faces = list(data.drawn_faces(16, 0)[0])
     ready = [_cycled(found[int(index)].load(), faces) for index in indexes.split(",")]
-    return latency.measured(ready, WARMUP, runs, order)
+    return latency.timed(ready, WARMUP, runs, order)
 
 
 def _latencies(options: argparse.Namespace, indexes: list[int]) -> latency.Latencies:
@@ -130,8 +132,9 @@ def _latencies(options: argparse.Namespace, indexes: list[int]) -> latency.Laten
             options, "--timed", ",".join(map(str, indexes)), "--runs", str(runs), "--order", str(order)
         )
 
-    found = latency.Latencies(len(indexes), start)
+    found = latency.Latencies(start)
     found.add([-(-options.runs // PROCESSES)] * PROCESSES)
+    found.repeat(PATIENCE_S)
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import files
+from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.errors import DataError, GateError
 
 ACCURACY_DROP = 0.005
@@ -48,6 +49,7 @@ def read(path: Path) -> dict[str, Any]:
         for row in old["results"]:
             _ = row["model"], row["threads"], row["bytes"], row["latency_ms"]["p50"]
             _check_figures(row)
+        _number((old.get("reference") or {}).get("best_ms"))
         _ = dict(old.get("machine") or {}), dict((old.get("config") or {}).get("data") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
@@ -58,16 +60,30 @@ def _check_figures(row: dict[str, Any]) -> None:
     """Raises TypeError where a figure that is compared is there and no number."""
     times = [row["latency_ms"][key] for key in ("p50", "p50_low", "p50_high") if key in row["latency_ms"]]
     others = [row.get(key) for key in ("peak_rss_mib", "accuracy", "macro_f1", "agreement")]
-    for figure in [*times, row["bytes"], row["threads"], *(other for other in others if other is not None)]:
-        if not isinstance(figure, int | float) or not abs(figure) < _LARGEST:
-            raise TypeError("a figure that is no number")
+    for figure in (*times, row["bytes"], row["threads"]):
+        if figure is None:
+            raise TypeError("a figure that is absent")
+        _number(figure)
+    for other in others:
+        _number(other)
     hash(row["model"])
+
+
+def _number(figure: Any) -> None:
+    if figure is not None and (not isinstance(figure, int | float) or not abs(figure) < _LARGEST):
+        raise TypeError("a figure that is no number")
 
 
 def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the times of both may be compared: what both say of the machine is alike."""
     a, b = old.get("machine") or {}, new.get("machine") or {}
     return all(a.get(key) == b.get(key) for key in _MACHINE if key in a and key in b)
+
+
+def same_speed(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether the reference took both about as long; an older file that has none is believed."""
+    a, b = ((side.get("reference") or {}).get("best_ms") for side in (old, new))
+    return not a or not b or max(a, b) <= REFERENCE_LIMIT * min(a, b)
 
 
 def disturbed(*rows: dict[str, Any]) -> bool:
@@ -79,8 +95,9 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
     """Every figure of the rows that both have (same model, same threads), in the new one's order.
 
     tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only
-    where the two 95 % intervals do not overlap, only on the same machine, and only where neither was
-    disturbed; accuracy, macro-F1 and agreement only on the same pictures, where half a point may be lost.
+    where the two 95 % intervals do not overlap, only on the same machine at the same speed, and only where
+    neither was disturbed; accuracy, macro-F1 and agreement only on the same pictures, where half a point may
+    be lost.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     pairs = [
@@ -88,13 +105,14 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
         for row in new["results"]
         if (row["model"], row["threads"]) in before
     ]
-    on_time, on_pictures = same_machine(old, new), _same_pictures(old, new)
+    on_machine, on_pictures = same_machine(old, new), _same_pictures(old, new)
+    on_time = on_machine and same_speed(old, new)
     found = []
     for a, b in pairs:
         if on_time and not disturbed(a, b):
             found.append(_time(a, b, tolerance))
         found.append(_grown(a, b, "bytes", 0, tolerance))
-        if on_time and a.get("peak_rss_mib") and b.get("peak_rss_mib"):
+        if on_machine and a.get("peak_rss_mib") and b.get("peak_rss_mib"):
             found.append(_grown(a, b, "peak_rss_mib", MEMORY_NOISE_MIB, tolerance))
         for figure in ("accuracy", "macro_f1", "agreement") if on_pictures else ():
             if a.get(figure) is not None and b.get(figure) is not None:

@@ -1,33 +1,58 @@
-"""Latency of all rows, measured in several fresh processes.
+"""Latency of models side by side, and whether the machine was quiet while it was measured.
 
-Each process loads every row anew and times them in turn. What differs from process to process (where
-memory lies, which core it runs on, what the machine does in those seconds) is then within what is measured,
-and `intervals.of_median` can tell how far a second benchmark would lie from this one.
+Fresh processes load every model anew and time them in turn: what differs from process to process (where
+memory lies, which core it runs on, what the machine does in those seconds) is then within what is measured.
+Beside the models each process times a fixed piece of work, the reference. The shortest that the reference
+ever took is what the machine can do; a process in which it took longer was disturbed, and is repeated.
 """
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
-import sys
+import math
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fer_edge.bench import apart, timing
-from fer_edge.bench.watch import Watch
+from fer_edge import child, machine
+from fer_edge.bench import watch
 
 if TYPE_CHECKING:
     from fer_edge.model.classifier import Classifier
 
 PROCESSES = 10
 """Which share the runs; fewer where there are fewer runs than that."""
+BLOCK = 25
+"""Timed inferences of one model in a row, before the next model's turn."""
+SETTLE = 5
+"""Untimed ones before each block, which bring the model's weights back into the caches."""
+REFERENCE_SIDE = 256
+"""Rows and columns of the reference's matrices: 17 M multiply-accumulates, as many as a small network's."""
+REFERENCE_BLOCK = 5
+REFERENCE_LIMIT = 1.05
+"""A process whose reference takes longer than this many times the best was disturbed."""
+MOST_REPEATS = 3
+"""Processes that are started besides, for each that is wanted, until so many were quiet."""
+PATIENCE_S = 20.0
 FACES = 16
 """Drawn faces that the latency is measured on, in turn."""
+RESAMPLES = 2000
+
 _TIMEOUT_S = 3600
+_SETTLED_AFTER = 20  # inferences, after which the interpreter holds all that it will
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % points of Student's distribution, from 1 degree of freedom; more take the last, a little wide."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +64,19 @@ class Row:
     card: Path | None
 
 
+@dataclass(frozen=True)
+class Process:
+    """What one process measured. wall_ms: for each subject, of each inference. cpu_ms: for each subject, the
+    mean, of all threads. reference_ms: its median. busy: others were seen at work, or it waited for a core.
+    """
+
+    wall_ms: list[list[float]]
+    cpu_ms: list[float]
+    reference_ms: float
+    fastest_reference_ms: float
+    busy: bool
+
+
 def shares(runs: int) -> list[int]:
     """How many of the runs (from 1) each process takes, as alike as they can be."""
     count = min(PROCESSES, runs)
@@ -46,17 +84,17 @@ def shares(runs: int) -> list[int]:
 
 
 class Latencies:
-    """Timings of `count` subjects, process by process.
+    """Timings of the same subjects, process by process.
 
     start(runs, order): starts a process that times each subject so many times, in turns drawn by `order`,
-    and gives what `measured` gave there. timings: for each subject, what each process has measured so far.
-    watch: over the processes' time.
+    and gives what `timed` gave there. watch: over the processes' time.
     """
 
-    def __init__(self, count: int, start: Callable[[int, int], dict[str, Any]], seed: int = 0) -> None:
+    def __init__(self, start: Callable[[int, int], dict[str, Any]], seed: int = 0) -> None:
         self._start, self._seed = start, seed
-        self.timings: list[list[timing.Timings]] = [[] for _ in range(count)]
-        self.watch = Watch()
+        self._runs: list[int] = []
+        self.processes: list[Process] = []
+        self.watch = watch.Watch()
 
     def add(self, runs: Sequence[int], step: Callable[[int], object] = lambda done: None) -> None:
         """Starts a process for each entry of `runs`, one after the other; each times so many inferences.
@@ -65,11 +103,70 @@ class Latencies:
         Raises what `start` raises.
         """
         for count in runs:
-            with self.watch:
-                answer = self._start(count, self._seed + len(self.timings[0]))
-            for taken, values in zip(self.timings, answer["timings"], strict=True):
-                taken.append(timing.Timings(**values))
+            self._runs.append(count)
+            self._one(count)
             step(1)
+
+    def repeat(self, patience_s: float = PATIENCE_S) -> None:
+        """Starts more processes until as many were quiet as were added, or the patience is at its end."""
+        until = time.monotonic() + patience_s
+        for count in MOST_REPEATS * self._runs:
+            if len(self.quiet()) >= len(self._runs) or time.monotonic() >= until:
+                return
+            self._one(count)
+
+    @property
+    def reference_ms(self) -> float:
+        """The shortest median of a block of references: what the machine can do when it is left alone."""
+        return min(process.fastest_reference_ms for process in self.processes)
+
+    def quiet(self) -> list[Process]:
+        """The processes in which nothing disturbed, as far as can be told."""
+        limit = REFERENCE_LIMIT * self.reference_ms
+        return [one for one in self.processes if not one.busy and one.reference_ms <= limit]
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """Of each subject: see `summary`, with `disturbed`.
+
+        Of the quiet processes; where fewer than half as many were quiet as were added, of the least
+        disturbed, and `disturbed` is true.
+        """
+        quiet = self.quiet()
+        disturbed = 2 * len(quiet) < len(self._runs)
+        by_reference = sorted(self.processes, key=lambda one: one.reference_ms)
+        taken = by_reference[: len(self._runs)] if disturbed else quiet
+        subjects = range(len(taken[0].wall_ms))
+        return [
+            {
+                **summary([one.wall_ms[n] for one in taken], [one.cpu_ms[n] for one in taken]),
+                "disturbed": disturbed,
+            }
+            for n in subjects
+        ]
+
+    def described(self) -> dict[str, Any]:
+        """What is told of the processes in `bench --json`, times in ms."""
+        return {
+            "best_ms": self.reference_ms,
+            "process_ms": [process.reference_ms for process in self.processes],
+            "processes": len(self.processes),
+            "quiet": len(self.quiet()),
+        }
+
+    def _one(self, count: int) -> None:
+        own = watch.Watch()
+        with self.watch, own:
+            answer = self._start(count, self._seed + len(self.processes))
+        references = answer["reference_ms"]
+        self.processes.append(
+            Process(
+                answer["wall_ms"],
+                answer["cpu_ms"],
+                statistics.median(references),
+                min(references),
+                answer["waited"] or watch.is_busy(own.others_share()),
+            )
+        )
 
 
 def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
@@ -77,32 +174,164 @@ def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
     named = json.dumps([[str(row.path), row.threads, str(row.card or "")] for row in rows])
 
     def start(runs: int, order: int) -> dict[str, Any]:
-        arguments = (named, str(warmup), str(runs), str(order))
-        return apart.run("latency", arguments, "a timing process", timeout_s=_TIMEOUT_S)
+        what = "a timing process"
+        answer: dict[str, Any] = child.run(
+            time_here, named, warmup, runs, order, what=what, timeout_s=_TIMEOUT_S, environment=_ONE_THREAD
+        )
+        return answer
 
-    return Latencies(len(rows), start, seed)
-
-
-def measured(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:
-    """In a timing process: what it answers."""
-    return {"timings": [vars(taken) for taken in timing.interleaved(subjects, warmup, runs, order)]}
+    return Latencies(start, seed)
 
 
-def main() -> None:
-    """The child's side: arguments ROWS (JSON) WARMUP RUNS SEED."""
-    rows, (warmup, runs, seed) = json.loads(sys.argv[1]), map(int, sys.argv[2:5])
-    apart.answer(lambda: _measure_here(rows, warmup, runs, seed))
+def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> dict[str, Any]:
+    """`latency_ms`, `process_p50_ms` (of each process), `cpu_ms` (mean, all threads), `fps` (1000 / p50).
+
+    processes: milliseconds of each inference, process by process. `p50_low` to `p50_high` is `interval`'s.
+    """
+    each = [np.array(values) for values in processes]
+    wall = np.concatenate(each)
+    p50, p90, p99 = (float(value) for value in np.percentile(wall, (50, 90, 99)))
+    low, high = interval(each)
+    ends = {"min": float(wall.min()), "p50": p50, "p50_low": low, "p50_high": high}
+    return {
+        "latency_ms": {**ends, "p90": p90, "p99": p99, "mean": float(wall.mean())},
+        "process_p50_ms": [float(np.median(values)) for values in each],
+        "cpu_ms": float(np.mean(cpu_ms)),
+        "fps": 1000 / p50,
+    }
 
 
-def _measure_here(rows: list[tuple[str, int, str]], warmup: int, runs: int, seed: int) -> dict[str, Any]:
+def interval(groups: Sequence[NDArray[np.float64]], seed: int = 0) -> tuple[float, float]:
+    """95 % interval (low, high) of the median of all values of `groups`, arrays (n,) of milliseconds.
+
+    Whole groups are drawn with replacement (a cluster bootstrap): inferences of one process share more than
+    chance gives. As few groups as there are vary too little when drawn so; the percentiles are therefore
+    those of an expanded interval (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
+    Statistician 69, 2015, section 3.3). With five groups or fewer it is at most the range of their medians.
+    A single group is drawn value by value.
+    """
+    if len(groups) == 1:
+        groups = list(groups[0].reshape(-1, 1))
+    count = len(groups)
+    if count == 1:
+        return float(groups[0][0]), float(groups[0][0])
+    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+    medians = [float(np.median(np.concatenate([groups[n] for n in row]))) for row in drawn]
+    outside = expanded_tail(count)
+    low, high = np.percentile(medians, (100 * outside, 100 * (1 - outside)))
+    return float(low), float(high)
+
+
+def expanded_tail(n: int) -> float:
+    """What lies below, and above, the 95 % interval of n independent values in a bootstrap distribution.
+
+    n from 2. Phi(-sqrt(n / (n - 1)) t), t Student's 97.5 % point of n - 1 degrees of freedom: the factor
+    makes up for a bootstrap's variance, which is (n - 1) / n of what it stands for, t for not knowing it.
+    """
+    student = _STUDENT[min(n - 1, len(_STUDENT)) - 1]
+    return statistics.NormalDist().cdf(-math.sqrt(n / (n - 1)) * student)
+
+
+def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:
+    """In a timing process: each subject `runs` times after `warmup` untimed calls, in blocks that take turns.
+
+    The order of the turns is drawn anew in each round; behind every block the reference has its own. Gives,
+    in ms, `wall_ms` of each inference and mean `cpu_ms` by subject, the median `reference_ms` of each of its
+    blocks, and whether the thread `waited` for a core.
+    """
+    wall_ms: list[list[float]] = [[] for _ in subjects]
+    cpu_ms = [0.0 for _ in subjects]
+    reference, reference_ms = _reference(), []
+    random = np.random.default_rng(order)
+    for subject in subjects:
+        for _ in range(warmup):
+            subject()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with watch.Watch() as meanwhile:
+            for first in range(0, runs, BLOCK):
+                for index in random.permutation(len(subjects)):
+                    count = min(BLOCK, runs - first)
+                    began = time.process_time()
+                    wall_ms[index] += _block(subjects[index], count)
+                    cpu_ms[index] += 1e3 * (time.process_time() - began) * count / (SETTLE + count)
+                    reference_ms.append(statistics.median(_block(reference, REFERENCE_BLOCK)))
+    finally:
+        if collecting:
+            gc.enable()
+    return {
+        "wall_ms": wall_ms,
+        "cpu_ms": [total / runs for total in cpu_ms],
+        "reference_ms": reference_ms,
+        "waited": meanwhile.waited(),
+    }
+
+
+def _block(subject: Callable[[], object], count: int) -> list[float]:
+    """Milliseconds of each of `count` calls."""
+    for _ in range(SETTLE):
+        subject()
+    times = []
+    for _ in range(count):
+        began = time.perf_counter_ns()
+        subject()
+        times.append((time.perf_counter_ns() - began) / 1e6)
+    return times
+
+
+def _reference() -> Callable[[], object]:
+    a, b = np.random.default_rng(0).random((2, REFERENCE_SIDE, REFERENCE_SIDE), np.float32)
+    out = np.empty_like(a)
+    return lambda: np.matmul(a, b, out=out)
+
+
+def loaded(row: Row) -> dict[str, Any]:
+    """`load_ms`, `first_ms` (floats), `peak_rss_mib`, `rss_mib` (float or None), in a process of its own.
+
+    load_ms: from the file's path to a classifier that is ready, the interpreter library already
+    imported and the file already checked. Memory is of that whole process: Python, numpy, the interpreter
+    library and the model, without OpenCV. Raises ModelError if the model does not load or run.
+    """
+    arguments = (str(row.path), row.threads, str(row.card or ""))
+    answer: dict[str, Any] = child.run(load_here, *arguments, what=str(row.path))
+    return answer
+
+
+def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
+    """The process of `loaded`."""
+    from fer_edge.model import interpreter
     from fer_edge.model.classifier import Classifier
 
-    loaded: dict[int, Callable[[], object]] = {}
+    interpreter.find()  # imports the library, whose own time is no model's
+    start = time.perf_counter_ns()
+    classifier = Classifier(Path(model), num_threads, Path(card) if card else None, checked=True)
+    ready = time.perf_counter_ns()
+    face = np.full(classifier.input_size, 128, np.uint8)
+    before = time.perf_counter_ns()
+    classifier.predict_one(face)
+    after = time.perf_counter_ns()
+    for _ in range(_SETTLED_AFTER):
+        classifier.predict_one(face)
+    return {
+        "load_ms": (ready - start) / 1e6,
+        "first_ms": (after - before) / 1e6,
+        "peak_rss_mib": machine.peak_rss_mib(),
+        "rss_mib": machine.rss_mib(),
+    }
+
+
+def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
+    """A timing process. named: JSON of [path, threads, card] for each row."""
+    from fer_edge.model.classifier import Classifier
+
+    rows = json.loads(named)
+    ready: dict[int, Callable[[], object]] = {}
     for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
         path, threads, card = rows[index]
         classifier = Classifier(Path(path), threads, Path(card) if card else None, checked=True)
-        loaded[int(index)] = _subject(classifier, seed)
-    return measured([loaded[index] for index in range(len(rows))], warmup, runs, seed)
+        ready[int(index)] = _subject(classifier, seed)
+    return timed([ready[index] for index in range(len(rows))], warmup, runs, seed)
 
 
 def _subject(classifier: Classifier, seed: int) -> Callable[[], object]:

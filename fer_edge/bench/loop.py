@@ -7,32 +7,37 @@ drawn, as for a live view, but not encoded.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import machine
-from fer_edge.bench import apart
-from fer_edge.bench.accuracy import Progress
+from fer_edge import child, machine
+from fer_edge.bench import watch
 from fer_edge.errors import OutputError
-from fer_edge.model.classifier import check
-from fer_edge.sources.video import VideoFile
-from fer_edge.vision.opencv import cv2
+from fer_edge.tables import Table, milliseconds, percent
+
+if TYPE_CHECKING:
+    from fer_edge.vision.frames import FrameResult
 
 SIZES = ((320, 240), (640, 480), (1280, 720))
 """Width and height of the frames, pixels."""
 ROUNDS = 3
+STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
+"""Stages of the loop, in their order; other: what no stage claims."""
 _TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
 class Setting:
-    """faces: how many are in every frame of the video, by whoever knows it. threads: of everything."""
+    """faces: how many are in every frame of the video, by whoever knows it. threads: of everything.
+
+    detector, detector_model: as `run` takes them.
+    """
 
     video: Path
     faces: int
@@ -40,44 +45,69 @@ class Setting:
     threads: int = 1
     rounds: int = ROUNDS
     sizes: tuple[tuple[int, int], ...] = SIZES
+    detector: str = "haar"
+    detector_model: Path | None = None
 
 
-def run(setting: Setting, progress: Progress) -> dict[str, Any]:
-    """The value of `bench --loop --json`. Raises SourceError, ModelError, OutputError."""
+def run(
+    setting: Setting, progress: Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
+) -> dict[str, Any]:
+    """The value of `bench --loop --json`: a row a size, see `_merged`.
+
+    Raises SourceError for no video, ModelError, OutputError.
+    """
+    import tempfile
+
+    from fer_edge.model.classifier import check
+
     described = machine.describe()
     check(setting.model)
-    about = {"video": setting.video.name, "faces": setting.faces, "model": setting.model.stem}
-    rows = measure(setting, progress)
-    return {
-        "schema": 1,
-        "machine": described,
-        "loop": {**about, "threads": setting.threads, "rounds": setting.rounds, "rows": rows},
-    }
-
-
-def measure(setting: Setting, progress: Progress) -> list[dict[str, Any]]:
-    """A row a size; see `_merged`. Raises SourceError for no video, ModelError, OutputError."""
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in setting.sizes}
     with tempfile.TemporaryDirectory() as folder, progress("loop", len(runs) * (setting.rounds + 1)) as step:
         clips = {}
         for width, height in setting.sizes:
-            clips[width, height] = resized(
-                setting.video, Path(folder, f"{width}x{height}.mp4"), (width, height)
-            )
+            target = Path(folder, f"{width}x{height}.mp4")
+            clips[width, height] = resized(setting.video, target, (width, height))
             step(1)
         for _ in range(setting.rounds):
             for size, clip in clips.items():
-                log = str(clip.with_suffix(".jsonl"))
-                arguments = (str(clip), log, str(setting.model), str(setting.threads), str(setting.faces))
-                runs[size].append(
-                    apart.run("loop_child", arguments, str(setting.video), timeout_s=_TIMEOUT_S)
-                )
+                given = (str(clip), str(setting.model), setting.threads, setting.faces)
+                finder = (setting.detector, str(setting.detector_model or ""))
+                row = child.run(run_here, *given, *finder, what=str(setting.video), timeout_s=_TIMEOUT_S)
+                runs[size].append(row)
                 step(1)
-    return [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
+    about = {"video": setting.video.name, "faces": setting.faces, "model": setting.model.stem}
+    about |= {"threads": setting.threads, "rounds": setting.rounds, "detector": setting.detector}
+    rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
+    return {"schema": 1, "machine": described, "loop": {**about, "rows": rows}}
+
+
+def table(result: dict[str, Any]) -> Table:
+    """A row a size: frames a second, ms of each stage, faces found."""
+    about = result["loop"]
+    stages = [name for name in STAGES if any(name in row["stages_ms"] for row in about["rows"])]
+    headers = ("frame", "fps", *stages, "found %", "extra", "MiB")
+    found = Table("the loop", headers, optional=("other", "write", "crop", "extra"))
+    for row in about["rows"]:
+        fps = f"{row['fps']:.0f}" + ("*" if row["disturbed"] else "")
+        times = (milliseconds(row["stages_ms"].get(name)) for name in stages)
+        memory = None if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}"
+        size = f"{row['width']}x{row['height']}"
+        found.add(size, fps, *times, percent(row["found"]), row["extra"], memory)
+    found.notes = [
+        f"{about['video']}, {about['rows'][0]['frames']} frames with {about['faces']} face(s) each, "
+        f"{about['model']}, {about.get('detector', 'haar')}, {about['threads']} thread(s), "
+        f"{result['machine'].get('cpu')}. fps: the whole loop, with a face log and drawing. Stages: mean "
+        "ms a frame. extra: boxes too many. MiB: peak of the process."
+    ]
+    return found
 
 
 def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> Path:
     """Writes the video with frames of `size_wh`, proportions kept, black round it; gives `target`."""
+    from fer_edge.sources.video import VideoFile
+    from fer_edge.vision.opencv import cv2
+
     capture = VideoFile(video)
     capture.open()
     writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), capture.fps or 25.0, size_wh)
@@ -94,6 +124,8 @@ def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> Path:
 
 def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """uint8 (height, width, 3) of `size_wh`: the picture as large as fits, centred, black round it."""
+    from fer_edge.vision.opencv import cv2
+
     height, width = frame_bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
@@ -114,3 +146,71 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     middle = ordered[(len(ordered) - 1) // 2]
     ends = {"fps_low": ordered[0]["fps"], "fps_high": ordered[-1]["fps"]}
     return {**middle, **ends, "disturbed": any(row["disturbed"] for row in rows)}
+
+
+class Counter:
+    """A sink that counts faces and takes the drawn pictures, as a display does.
+
+    known: faces in every frame. found, extra: of them, and beyond them, over all frames.
+    """
+
+    wants_picture = True
+
+    def __init__(self, known: int) -> None:
+        self.frames = self.found = self.extra = 0
+        self._known = known
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """Counts one frame."""
+        self.frames += 1
+        self.found += min(len(result.faces), self._known)
+        self.extra += max(0, len(result.faces) - self._known)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def run_here(
+    video: str, model: str, threads: int, known: int, detector: str, detector_model: str
+) -> dict[str, Any]:
+    """One run, in a process with what `fer-edge run` loads; its face log lies beside the video.
+
+    Memory is of the whole process, the command line included.
+    """
+    from fer_edge import cli
+
+    cli.application(("run",))
+    from fer_edge.vision.opencv import cv2
+
+    cv2.setNumThreads(threads)
+    from fer_edge.loop.realtime import Loop
+    from fer_edge.model.classifier import Classifier
+    from fer_edge.sinks.logs import JsonlLog
+    from fer_edge.sources import make_capture
+    from fer_edge.vision.analysis import Analyser
+    from fer_edge.vision.faces import make_detector
+
+    capture = make_capture(video, num_threads=threads)
+    capture.open()
+    classifier = Classifier(model, threads, checked=True)
+    finder = make_detector(detector, Path(detector_model) if detector_model else None)
+    analyser = Analyser(finder, classifier, policy=classifier.card.crop)
+    counter = Counter(known)
+    loop = Loop(analyser, [JsonlLog(Path(video).with_suffix(".jsonl"), analyser.labels), counter])
+    with watch.Watch() as meanwhile:
+        loop.run(capture)
+    elapsed = meanwhile.elapsed_s
+    stages = loop.summary.as_dict()["stages"]
+    frames = counter.frames
+    means = {name: row["mean_ms"] * row["n"] / frames for name, row in stages.items()}
+    return {
+        "frames": frames,
+        "fps": frames / elapsed,
+        "cpu_ms": 1e3 * meanwhile.cpu_s / frames,
+        "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
+        "found": counter.found / (known * frames) if known else None,
+        "extra": counter.extra,
+        "peak_rss_mib": machine.peak_rss_mib(),
+        "rss_mib": machine.rss_mib(),
+        "disturbed": meanwhile.disturbed(),
+    }

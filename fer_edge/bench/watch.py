@@ -56,10 +56,13 @@ class Watch:
             return None
         return max(0.0, self._others_s) / (self.elapsed_s * _cores())
 
+    def waited(self) -> bool:
+        """Whether this thread had to wait for a core in these stretches."""
+        return kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._queued_ns)
+
     def disturbed(self) -> bool:
         """Whether others disturbed what this thread did in these stretches, with its process's threads."""
-        waited = kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._queued_ns)
-        return is_busy(self.others_share()) or waited
+        return is_busy(self.others_share()) or self.waited()
 
 
 class _Now:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from fer_edge.commands import completion, options
 
@@ -16,59 +17,54 @@ EXAMPLE = (
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Shipped models' names or .tflite files; default: all that ship.",
+        help="Shipped models' names, .tflite files or folders of a run; default: all that ship.",
         metavar="[MODEL]...",
         autocompletion=completion.models,
     ),
 ]
 Split = Annotated[
     str | None,
-    typer.Option("--split", help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
+    Option("--split", help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
 ]
-Card = Annotated[
-    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) for models that carry none.")
-]
-Threads = Annotated[str, typer.Option("--threads", metavar="N,...", help="Thread counts, a row each: 1,2.")]
-Warmup = Annotated[
-    int, typer.Option("--warmup", min=0, help="Inferences before the timing, in each process.")
-]
-Runs = Annotated[
-    int, typer.Option("--runs", min=1, help="Timed inferences of each row, in ten processes together.")
+Card = Annotated[Path | None, Option("--card", metavar="FILE", help="Card for models that carry none.")]
+Threads = Annotated[str, Option("--threads", metavar="N,...", help="Thread counts, a row each: 1,2.")]
+Warmup = Annotated[int, Option("--warmup", min=0, help="Inferences before the timing, in each process.")]
+Runs = Annotated[int, Option("--runs", min=1, help="Timed inferences of each row, in all.")]
+Patience = Annotated[
+    float, Option("--patience", min=0, help="Seconds at most for repeating what was disturbed.")
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
+    int | None, Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
 ]
-Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as CSV.")]
-Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write a Markdown table.")]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")]
+Advise = Annotated[bool, Option("--advise", help="Say only which file to run here.")]
+Targets = Annotated[
+    list[str] | None,
+    Option(
+        "--target",
+        metavar="NAME",
+        help="Instead, files and targets in one table: microcontroller, ethos-u55-128, onnx, web or all.",
+        autocompletion=completion.targets,
+    ),
+]
+Loop = Annotated[
+    Path | None,
+    Option("--loop", metavar="VIDEO", help="Instead, run the whole loop on a video, at three sizes."),
+]
+Faces = Annotated[int, Option("--faces", min=0, help="Faces in each frame of --loop's video.")]
+Detector = Annotated[str, Option("--detector", help="--loop's detector, as in run.")]
+DetectorModel = Annotated[Path | None, Option("--detector-model", metavar="FILE", help="Its file.")]
+Csv = Annotated[Path | None, Option("--csv", metavar="FILE", help="Write every figure as CSV.")]
+Markdown = Annotated[Path | None, Option("--markdown", metavar="FILE", help="Write a Markdown table.")]
 Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw accuracy against latency and size.")
+    Path | None, Option("--plot", metavar="FILE", help="Draw accuracy against latency and size.")
 ]
 Compare = Annotated[
     Path | None,
-    typer.Option("--compare", metavar="FILE", help="An older --json: show what changed; exit 3 if worse."),
+    Option("--compare", metavar="FILE", help="An older --json: show what changed; exit 3 if worse."),
 ]
 Tolerance = Annotated[
-    float, typer.Option("--tolerance", min=0, help="Growth of time, size, memory that passes, in percent.")
+    float, Option("--tolerance", min=0, help="Growth of time, size, memory that passes, in percent.")
 ]
-
-
-Limits = Annotated[
-    bool,
-    typer.Option("--limits", help="Measure the core's limit: each model's floor, projections to boards."),
-]
-Profile = Annotated[bool, typer.Option("--profile", help="Time every operator of each model.")]
-Loop = Annotated[
-    Path | None,
-    typer.Option("--loop", metavar="VIDEO", help="Instead, run the whole loop on a video, at three sizes."),
-]
-YuNet = Annotated[
-    Path | None,
-    typer.Option(
-        "--detector-model", metavar="FILE", help="YuNet's .onnx: --loop measures that detector too."
-    ),
-]
-Faces = Annotated[int, typer.Option("--faces", min=0, help="Faces in each frame of --loop's video.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -86,16 +82,17 @@ def register(app: typer.Typer) -> None:
         card: Card = None,
         threads: Threads = "1",
         warmup: Warmup = 20,
-        runs: Runs = 500,
-        limits: Limits = False,
-        profile: Profile = False,
+        runs: Runs = 1000,
+        patience: Patience = 20.0,
+        advise: Advise = False,
+        target: Targets = None,
         loop: Loop = None,
-        detector_model: YuNet = None,
         faces: Faces = 1,
+        detector: Detector = "haar",
+        detector_model: DetectorModel = None,
         csv: Csv = None,
         markdown: Markdown = None,
         plot: Plot = None,
-        html: Html = None,
         compare: Compare = None,
         tolerance: Tolerance = 10.0,
         skip_bad_rows: options.SkipBadRows = False,
@@ -105,43 +102,53 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Measure size, load time, latency, memory and accuracy of models side by side."""
         from fer_edge import console, files, tables
-        from fer_edge.bench import compare as comparing
-        from fer_edge.bench import show
-        from fer_edge.bench.run import Config, parse_threads, run
+        from fer_edge.bench import loop as looping
+        from fer_edge.bench import measure, report
+        from fer_edge.bench.compare import read
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
-        from fer_edge.evaluation import scores as evaluation
+        from fer_edge.evaluation import scores
         from fer_edge.model import shipped
 
         console.reserve_stdout(json)
-        files.refuse_to_overwrite_any((csv, markdown, plot, html, json), force)
-        config = Config(parse_threads(threads), warmup, runs, card, seed, limits, profile)
+        files.refuse_to_overwrite_any((csv, markdown, plot, json), force)
+        if (loop or target) and any((csv, plot, compare, advise)):
+            raise UsageError("--loop and --target give --json and --markdown only")
+        config = measure.Config(measure.parse_threads(threads), warmup, runs, card, seed, patience)
         paths = [shipped.find_model(name) for name in models] if models else shipped.models()
+        old = read(compare) if compare else None
+        result: dict[str, Any]
         if loop is not None:
-            if any((csv, plot, html, compare)):
-                raise UsageError("--loop gives --json and --markdown, not --csv, --plot, --html or --compare")
-            from fer_edge.bench import clip, clip_sheets
-            from fer_edge.bench import loop as looping
-
             model = paths[0] if models else shipped.find_model(shipped.DEFAULT_MODEL)
-            setting = looping.Setting(loop, faces, model, config.threads[0])
-            looped = looping.run(setting, tables.progress)
-            base = clip.Setting(
-                "", "", str(detector_model or ""), str(model), str(card or ""), setting.threads
+            setting = looping.Setting(
+                loop, faces, model, config.threads[0], detector=detector, detector_model=detector_model
             )
-            rows = clip.rows([loop], base, with_yunet=detector_model is not None)
-            looped["detectors"] = clip_sheets.measured(rows, tables.progress)
-            show.loop(looped, markdown)
-            console.write_json(json, looped, force)
-            return
-        old = comparing.read(compare) if compare else None
-        selection = None
-        if data is not None:
-            whole = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
-            selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
-        result = run(paths, config, selection, tables.progress)
-        show.result(result)
-        show.write(result, csv=csv, markdown=markdown, plot_to=plot, html_to=html)
+            result = looping.run(setting, tables.progress)
+            table = looping.table(result)
+        elif target:
+            from fer_edge.targets import comparison
+
+            result, table = comparison.compared(
+                paths, target, data, labels, limit or 500, runs, seed=seed, skip_bad_rows=skip_bad_rows
+            )
+        else:
+            selection = None
+            if data is not None:
+                whole = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+                selection = scores.select(whole, protocol, split, limit=limit, seed=seed)
+            result = measure.run(paths, config, selection, tables.progress)
+            table = report.table(result)
+        if not advise:
+            table.show()
+            console.say("")
+        if "advice" in result:
+            report.advise(result)
+        if markdown is not None:
+            files.write_text(markdown, report.markdown(result) if "advice" in result else table.markdown())
+        if csv is not None:
+            files.write_text(csv, report.csv(result))
+        if plot is not None:
+            report.draw(result, plot)
         console.write_json(json, result, force)
         if old is not None:
-            show.compared(old, result, tolerance / 100)
+            report.compared(old, result, tolerance / 100)

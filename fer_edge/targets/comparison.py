@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
-from fer_edge.bench import timing
-from fer_edge.errors import FerEdgeError
+from fer_edge.bench import latency
+from fer_edge.errors import FerEdgeError, UsageError
 from fer_edge.model import graph, modelfile
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import layers, make, scores
+from fer_edge.tables import Table, milliseconds, percent
+from fer_edge.targets import kinds, layers, make, pictures, scores
 from fer_edge.targets.kinds import Kind, Target
 from fer_edge.targets.pictures import Pictures, fitted
 
@@ -53,6 +54,69 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for `--json`."""
         return dataclasses.asdict(self)
+
+
+def _count(divisor: float, value: float | None) -> str | None:
+    return None if value is None else f"{value / divisor:.0f}"
+
+
+_COLUMNS: dict[str, Callable[[Row], str | None]] = {
+    "model, its targets": lambda row: row.model if row.target == LITERT else f"- {row.target}",
+    "kB": lambda row: _count(1e3, row.bytes),
+    "zip kB": lambda row: _count(1e3, row.compressed_bytes),
+    "ops": lambda row: _count(1, row.ops),
+    "agree %": lambda row: percent(row.agreement, 2),
+    "acc %": lambda row: percent(row.accuracy, 2),
+    "ms here": lambda row: milliseconds(row.ms),
+    "KiB": lambda row: _count(1024, row.memory_bytes),
+    "NPU ms": lambda row: milliseconds(row.npu_ms),
+}
+_LEGEND = (
+    "zip: compressed. agree: on the label, with the network's float32 file in LiteRT here. ms here: median "
+    "in LiteRT, one thread. KiB: peak of activations (litert), measured arena (microcontroller), SRAM "
+    "(ethos-u). NPU ms: Vela's estimate; nothing here can run its results."
+)
+
+
+def compared(
+    paths: Sequence[Path],
+    names: Sequence[str],
+    data: str | None,
+    labels: str | None,
+    limit: int,
+    runs: int,
+    *,
+    seed: int = 0,
+    skip_bad_rows: bool = False,
+) -> tuple[dict[str, Any], Table]:
+    """The value of `bench --target --json`, and its table.
+
+    names: of targets; `all`, for those whose tools are here. data, labels, limit: what pictures of PublicTest
+    they are judged on, as `bench` takes them; drawn faces without `data`. Raises as `rows` does.
+    """
+    wanted = kinds.all_targets() if "all" in names else tuple(kinds.parse(name) for name in names)
+    kind, _, file = (labels or "fer2013").partition(":")
+    if kind not in {"fer2013", "ferplus"} or (kind == "ferplus") != bool(file):
+        raise UsageError(f"there are no --labels {labels!r}: fer2013, or ferplus:FILE")
+    votes = Path(file) if file else None
+    seen = pictures.drawn()
+    if data is not None:
+        seen = pictures.of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows, votes=votes)
+    described = machine.describe()
+    found = rows(paths, wanted, seen, runs, lenient="all" in names)
+    where = ", ".join(str(described[key]) for key in ("cpu", "system", "interpreter") if described[key])
+    result = {"machine": described, "pictures": seen.name, "rows": [row.to_dict() for row in found]}
+    return result, table(found, seen.name, where)
+
+
+def table(found: Sequence[Row], seen: str, where: str) -> Table:
+    """Files, behind each its targets; under them what no target takes. seen, where: pictures, machine."""
+    notes = [f"{seen}. {_LEGEND} {where}.", *(f"refused: {line}" for line in refusals(found))]
+    told = Table(f"files and targets on {seen}", tuple(_COLUMNS), optional=("zip kB", "ops"), notes=notes)
+    for row in found:
+        if not row.refused:
+            told.add(*(cell(row) for cell in _COLUMNS.values()))
+    return told
 
 
 def rows(
@@ -95,13 +159,12 @@ def rows(
 
 
 def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
-    """Median ms of each, in turns, as `bench` takes it."""
+    """Median ms of each, in turns."""
     if not runs:
         return [None] * len(subjects)
     faces = [np.full(subject.input_size, 128, np.uint8) for subject in subjects]
     calls = [lambda s=s, f=f: s.predict_one(f) for s, f in zip(subjects, faces, strict=True)]
-    timings = timing.interleaved(calls, min(runs, 50), runs)
-    return [float(np.median(taken.wall_ns)) / 1e6 for taken in timings]
+    return [float(np.median(taken)) for taken in latency.timed(calls, min(runs, 50), runs, 0)["wall_ms"]]
 
 
 def _litert(

@@ -8,10 +8,9 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.bench.accuracy import split_name
 from fer_edge.evaluation import metrics
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import Format
+from fer_edge.spec import Format, split_name
 from fer_edge.targets.pictures import Pictures, fitted
 
 

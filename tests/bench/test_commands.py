@@ -24,7 +24,7 @@ def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path)
     for name in ("tensorflow", "keras", "tf_keras", "matplotlib", "pandas", "sklearn"):
         (hidden / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')")
     model = models / "right_float32.tflite"
-    common = ("bench", model, "--runs", "3", "--warmup", "0")
+    common = ("bench", model, "--runs", "3", "--warmup", "0", "--patience", "0")
     forms = ("--json", tmp_path / "b.json", "--csv", tmp_path / "b.csv", "--markdown", tmp_path / "b.md")
     done = command(*common, *forms, PYTHONPATH=str(hidden))
     assert (done.returncode, done.stderr) == (0, "")

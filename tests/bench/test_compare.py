@@ -96,6 +96,14 @@ def test_times_of_a_busy_machine_are_not_compared():
         assert verdicts(*pair)["peak_rss_mib"] == "same"
 
 
+def test_times_of_the_same_machine_at_another_speed_are_not_compared():
+    old, new = benchmark(), benchmark(p50=9)
+    old["reference"], new["reference"] = {"best_ms": 1.0}, {"best_ms": 1.06}
+    assert "p50_ms" not in verdicts(old, new)
+    new["reference"] = {"best_ms": 1.05}
+    assert verdicts(old, new)["p50_ms"] == "regression"
+
+
 def test_accuracy_on_other_pictures_is_not_compared():
     for key, value in (("split", "PublicTest"), ("sha256", "cd"), ("n", 300)):
         old = benchmark()

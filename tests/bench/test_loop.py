@@ -1,10 +1,13 @@
 """The loop's benchmark: frames at other sizes, faces counted, one real run."""
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
-from fer_edge.bench import loop, loop_child, sheets
-from fer_edge.bench.run import silent
+from fer_edge.bench import loop
+from fer_edge.bench.measure import silent
 from fer_edge.errors import SourceError
 from fer_edge.model.shipped import find_model
 from fer_edge.sources.video import VideoFile
@@ -25,7 +28,7 @@ def test_frames_keep_their_proportions_between_black_bars():
 
 
 def test_faces_found_and_boxes_too_many():
-    counter = loop_child.Counter(known=2)
+    counter = loop.Counter(known=2)
     frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, "clip")
     for faces in ((), ("a",), ("a", "b"), ("a", "b", "c")):
         counter.write(FrameResult(frame, 0, faces), None)
@@ -62,8 +65,13 @@ def test_a_real_run(clip):
     assert {"read", "detect", "crop", "classify", "draw", "write", "other"} == row["stages_ms"].keys()
     assert sum(row["stages_ms"].values()) == pytest.approx(1000 / row["fps"])
     assert 30 < row["peak_rss_mib"] < 300
-    (cells,) = sheets.loop(value).rows
-    assert (cells[0], cells[-3], cells[-2]) == ("320x240", "100.0", "0")
+    table = loop.table(value)
+    (cells,) = table.rows
+    assert (cells[0], cells[-3], cells[-2]) == ("320x240", "100.0", 0)
+    out = io.StringIO()
+    Console(file=out, width=80).print(table.on_terminal(80))
+    assert "…" not in out.getvalue()
+    assert {"detect", "classify", "fps"} <= set(out.getvalue().split())
 
 
 def test_what_is_no_video_is_refused(tmp_path):

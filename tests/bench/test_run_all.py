@@ -1,4 +1,4 @@
-"""benchmarks/run_all.py: one run of all steps, of which some fail."""
+"""benchmarks/run_all.py: one run of all stages, of which some fail."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ def step(folder, name, code=0, time="2099-01-01T00:00:00+00:00"):
     return [sys.executable, "-c", program]
 
 
-def test_a_step_that_fails_says_so_and_the_others_go_on(run_all, monkeypatch, tmp_path, capfd):
+def test_a_stage_that_fails_says_so_and_the_others_go_on(run_all, monkeypatch, tmp_path, capfd):
     commands = {
         "shipped": step(tmp_path, "a"),
         "loop": step(tmp_path, "b", 3),
@@ -32,13 +32,25 @@ def test_a_step_that_fails_says_so_and_the_others_go_on(run_all, monkeypatch, tm
         "crosscheck": step(tmp_path, "d"),
     }
     monkeypatch.setattr(run_all, "commands", lambda options: commands)
-    wanted = ["run_all.py", "--data", "x", "--clip", "y", "--skip", "plot", "--results", str(tmp_path)]
+    wanted = [
+        "run_all.py",
+        "--data",
+        "x",
+        "--clip",
+        "y",
+        "--skip",
+        "plot",
+        "--skip",
+        "limits",
+        "--results",
+        str(tmp_path),
+    ]
     monkeypatch.setattr(sys, "argv", wanted)
     with pytest.raises(SystemExit) as ended:
         run_all.main()
     assert ended.value.code == "failed: loop (exit 3), peers (exit 1)"
     assert {path.stem for path in tmp_path.glob("*.json")} == {"a", "b", "d", "run"}
-    steps = json.loads((tmp_path / "run.json").read_text())["steps"]
+    steps = json.loads((tmp_path / "run.json").read_text())["stages"]
     assert {name: how["failed"] for name, how in steps.items()} == {
         "shipped": None,
         "loop": "exit 3",
@@ -55,7 +67,7 @@ def test_tables_that_cannot_be_made_are_a_failure_like_others(run_all, tmp_path)
 
 
 def test_results_of_an_earlier_run_are_named(run_all, tmp_path):
-    tables = run_all.result_tables
+    tables = run_all.update_readme
     assert tables.origin(tmp_path) == ""
     times = {"shipped": "10:00:00", "loop": "10:01:00", "peers": "09:59:59"}
     for name, time in times.items():

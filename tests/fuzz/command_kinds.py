@@ -127,7 +127,7 @@ WORK = (
     "fer_edge.conversion.reference.measure",
     "fer_edge.targets.make.make",
     "fer_edge.targets.comparison.rows",
-    "fer_edge.bench.child.measure",
+    "fer_edge.bench.latency.loaded",
     "fer_edge.bench.loop.run",
 )
 

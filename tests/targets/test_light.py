@@ -3,19 +3,15 @@
 import subprocess
 import sys
 
-import pytest
-
 HEAVY = ("tensorflow", "keras", "tf_keras", "matplotlib", "sklearn", "pandas")
 
 
-@pytest.mark.parametrize("arguments", [("inspect", "--layers"), ("compare", "--runs", "0")])
-def test_without_tensorflow(arguments, tiny, tmp_path):
+def test_inspect_without_tensorflow(tiny, tmp_path):
     for package in HEAVY:
         (tmp_path / f"{package}.py").write_text("raise ImportError('hidden')")
-    command, *options = arguments
     program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from fer_edge.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path, command, tiny, *options],
+        [sys.executable, "-c", program, tmp_path, "inspect", tiny, "--layers"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,322 @@
+"""What a benchmark found: as a table, as CSV and Markdown, as a picture, and as advice which file to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_edge import console, files
+from fer_edge.bench import compare
+from fer_edge.errors import MissingExtraError, OutputError, UsageError
+from fer_edge.evaluation import metrics
+from fer_edge.spec import Format, split_name
+from fer_edge.tables import Table, milliseconds, percent, size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = dict[str, Any]
+BUSY = "* the machine was busy: these times are not to be quoted"
+NEAR = 0.005
+"""Half a point: so much accuracy a faster file may lack and still be the one to run."""
+MARKERS = {
+    Format.FLOAT32: "o",
+    Format.FLOAT16: "s",
+    Format.DYNAMIC_RANGE: "^",
+    Format.INT8: "D",
+    Format.FULL_INTEGER: "v",
+    Format.INT16X8: "P",
+}
+OTHER_MARKER = "X"
+
+
+def _latency(key: str) -> Callable[[Row], str]:
+    return lambda row: milliseconds(row["latency_ms"][key]) + ("*" if row["disturbed"] else "")
+
+
+def _whole(key: str) -> Callable[[Row], str | None]:
+    return lambda row: None if row[key] is None else f"{row[key]:.0f}"
+
+
+def _interval(row: Row) -> str:
+    low, high = (milliseconds(row["latency_ms"][key]) for key in ("p50_low", "p50_high"))
+    return f"{low}..{high}"
+
+
+COLUMNS: dict[str, Callable[[Row], str | None]] = {
+    "model": lambda row: str(row["model"]),
+    "thr": lambda row: str(row["threads"]),
+    "size": lambda row: size(row["bytes"]),
+    "p50 ms": _latency("p50"),
+    "min": lambda row: milliseconds(row["latency_ms"]["min"]),
+    "95 % interval": _interval,
+    "p90": lambda row: milliseconds(row["latency_ms"]["p90"]),
+    "p99": lambda row: milliseconds(row["latency_ms"]["p99"]),
+    "speed-up": lambda row: row["speed_up"],
+    "fps": _whole("fps"),
+    "load ms": lambda row: milliseconds(row["load_ms"]),
+    "first ms": lambda row: milliseconds(row["first_ms"]),
+    "cpu ms": lambda row: milliseconds(row["cpu_ms"]),
+    "MiB": _whole("peak_rss_mib"),
+    "acc %": lambda row: percent(row["accuracy"], 2),
+    "F1 %": lambda row: percent(row["macro_f1"]),
+    "agree %": lambda row: percent(row["agreement"], 2),
+}
+OPTIONAL = (
+    *("cpu ms", "first ms", "95 % interval", "load ms", "p99", "p90", "F1 %", "MiB", "fps", "min"),
+    *("thr", "agree %", "speed-up", "acc %", "size"),
+)
+"""What a narrow terminal does without, the first one first."""
+IN_MARKDOWN = frozenset(COLUMNS) - {"cpu ms", "first ms", "95 % interval"}
+
+
+def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
+    """The rows, with the columns of `headers` that have something to say."""
+    rows = _with_speed_up(result["results"])
+    cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
+    told = [header for header, column in cells.items() if any(cell not in (None, "-") for cell in column)]
+    threads = {row["threads"] for row in rows}
+    if len(threads) == 1 and "thr" in told:
+        told.remove("thr")
+    count = ", ".join(map(str, sorted(threads)))
+    title = f"{result['machine'].get('cpu') or 'benchmark'}, threads: {count}"
+    lines = list(zip(*(cells[header] for header in told), strict=True))
+    return Table(title, told, [*lines], optional=OPTIONAL, notes=notes(result))
+
+
+def markdown(result: Row, headers: Sequence[str] | None = None) -> str:
+    """The rows in Markdown, with the machine, the data and the units under them."""
+    chosen = [name for name in COLUMNS if name in (headers or IN_MARKDOWN)]
+    return table(result, chosen).markdown()
+
+
+def csv(result: Row) -> str:
+    """One line a row under a header, every figure of the JSON, nothing for what was not measured."""
+    rows = [_flat(row) for row in result["results"]]
+    return Table("", list(rows[0]), [list(row.values()) for row in rows]).csv()
+
+
+def _flat(row: Row) -> Row:
+    """latency_ms by its keys, intervals as low and high, without what is a list."""
+    line: Row = {}
+    for key, value in row.items():
+        if key == "latency_ms":
+            line.update({f"latency_{name}_ms": figure for name, figure in value.items()})
+        elif key.endswith("_interval"):
+            name = key.removesuffix("_interval")
+            line[f"{name}_low"], line[f"{name}_high"] = value or (None, None)
+        elif key != "process_p50_ms":
+            line[key] = value
+    return line
+
+
+def _with_speed_up(rows: Sequence[Row]) -> list[Row]:
+    """With how many times as fast each is as the same network's float32 file on as many threads."""
+    floats = {
+        (split_name(row["model"])[0], row["threads"]): row["latency_ms"]["p50"]
+        for row in rows
+        if split_name(row["model"])[1] is Format.FLOAT32
+    }
+    found = []
+    for row in rows:
+        slow = floats.get((split_name(row["model"])[0], row["threads"]))
+        found.append({**row, "speed_up": slow and f"{slow / row['latency_ms']['p50']:.1f}"})
+    return found
+
+
+def notes(result: Row) -> list[str]:
+    """Lines that say where and on what the figures were measured, and what the columns are."""
+    machine, config = result["machine"], result["config"]
+    where = ", ".join(str(machine[key]) for key in ("cpu", "system", "interpreter") if machine.get(key))
+    threads = ", ".join(map(str, sorted({row["threads"] for row in result["results"]})))
+    lines = [
+        f"{where}; threads: {threads}. A face in, probabilities out; {config['runs']} inferences in "
+        f"{config['processes']} fresh processes. speed-up: against the same network in float32. fps: 1000 / "
+        "p50. MiB: peak of a process with Python, numpy, the interpreter and the model."
+    ]
+    if config.get("data"):
+        lines.append(accuracy_note(result))
+    if any(row["disturbed"] for row in result["results"]):
+        lines.append(BUSY + ".")
+    return lines
+
+
+def accuracy_note(result: Row) -> str:
+    """What the accuracies were measured on, and how far chance alone moves one of them."""
+    on = result["config"]["data"]
+    best = max((row["accuracy"] for row in result["results"] if row["accuracy"] is not None), default=0.5)
+    low, high = metrics.wilson_interval(round(best * on["n"]), on["n"])
+    return (
+        f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval of "
+        f"{percent(best)} % is {percent(low)} to {percent(high)} %."
+    )
+
+
+def advice(rows: Sequence[Row]) -> list[Row]:
+    """Of each network, the fastest file whose accuracy is within half a point of its best file's.
+
+    A row a network: `network`, `model` and its `threads`, `p50_ms`, `accuracy`, `best_accuracy`, `disturbed`.
+    Accuracies are those measured, else the cards'; a network that has them of a part of its files only
+    is judged by these, and one without any is left out.
+    """
+    networks: dict[str, list[Row]] = {}
+    for row in rows:
+        accuracy = row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
+        if accuracy is not None:
+            networks.setdefault(split_name(row["model"])[0], []).append({**row, "accuracy": accuracy})
+    found = []
+    for network, own in networks.items():
+        best = max(row["accuracy"] for row in own)
+        near = [row for row in own if best - row["accuracy"] <= NEAR + 1e-9]
+        chosen = min(near, key=lambda row: row["latency_ms"]["p50"])
+        found.append(
+            {
+                "network": network,
+                **{key: chosen[key] for key in ("model", "threads")},
+                "p50_ms": chosen["latency_ms"]["p50"],
+                "accuracy": chosen["accuracy"],
+                "best_accuracy": best,
+                "disturbed": any(row["disturbed"] for row in near),
+            }
+        )
+    return found
+
+
+def advise(result: Row) -> None:
+    """Prints the advice."""
+    found = Table(
+        "which file to run here: the fastest within half a point of its network's best accuracy",
+        ("network", "run", "thr", "p50 ms", "acc %", "best %"),
+        words=("network", "run"),
+        optional=("best %", "thr"),
+    )
+    for row in result["advice"]:
+        time = milliseconds(row["p50_ms"]) + ("*" if row["disturbed"] else "")
+        accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
+        found.add(row["network"], row["model"], row["threads"], time, *accuracy)
+    if result["config"]["data"] is None:
+        found.notes = ["Accuracies are the cards'."]
+    if found.rows:
+        console.say(found.title + ":")
+        found.title = ""
+        found.show()
+
+
+def compared(old: Row, new: Row, tolerance: float) -> None:
+    """Prints what changed. Raises GateError past the tolerance, UsageError if nothing can be compared."""
+    found = compare.changes(old, new, tolerance)
+    if not found:
+        raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
+    if not compare.same_machine(old, new):
+        console.warn("the older benchmark is of another machine: times and memory are not compared")
+    elif not compare.same_speed(old, new):
+        console.warn("the machine itself was faster in one of the two: times are not compared")
+    if compare.disturbed(*old["results"], *new["results"]):
+        console.warn("times of rows that were measured on a busy machine (*) are not compared")
+    told = Table(
+        "beyond the noise",
+        ("model", "thr", "figure", "old", "new", "change %", "verdict"),
+        words=("model", "figure", "verdict"),
+        optional=("thr", "old", "new"),
+    )
+    for change in found:
+        if change.verdict != "same":
+            figures = (f"{change.old:.4g}", f"{change.new:.4g}", f"{change.percent:+.1f}")
+            told.add(change.model, change.threads, change.figure, *figures, change.verdict)
+    if told.rows:
+        told.show()
+    console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
+    compare.gate(found)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The (cost, gain) points that no other point beats (no dearer and better, or cheaper and no worse),
+    by rising cost."""
+    front: list[tuple[float, float]] = []
+    for cost, gain in sorted(set(points), key=lambda point: (point[0], -point[1])):
+        if not front or gain > front[-1][1]:
+            front.append((cost, gain))
+    return front
+
+
+def draw(result: Row, path: Path) -> None:
+    """Draws the benchmark into `path`, whose suffix chooses the format: accuracy against latency and size
+    with the Pareto front, and how the latencies spread. Times of a busy machine are left out.
+
+    What was not measured, or only while the machine was busy, is left out. Raises MissingExtraError without
+    matplotlib, OutputError where the file cannot be written or nothing is left.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "train", "drawing a benchmark") from error
+    rows: list[Row] = [row for row in result["results"] if not row["disturbed"]]
+    scored = [row for row in result["results"] if row["accuracy"] is not None]
+    if not rows and not scored:
+        raise OutputError(f"{path}: the machine was busy and no accuracy measured: there is nothing to draw")
+    height = 1.6 + 0.32 * len(rows) if rows else 0
+    figure = Figure(figsize=(11, height + (4.6 if scored else 0)), layout="constrained")
+    halves: Any = (
+        figure.subfigures(2, 1, height_ratios=[4.6, height]) if rows and scored else (figure, figure)
+    )
+    if scored:
+        _scatters(halves[0], scored)
+    if rows:
+        _spread(halves[1].subplots(), rows)
+    with files.written_aside(path) as aside:
+        figure.savefig(aside, dpi=120)
+
+
+def _scatters(figure: Any, scored: list[Row]) -> None:
+    """Accuracy against latency, of what was timed on a quiet machine, and against size."""
+    fewest = min(row["threads"] for row in scored)
+    scored = [row for row in scored if row["threads"] == fewest]
+    quiet = [row for row in scored if not row["disturbed"]]
+    panels = figure.subplots(1, 2 if quiet else 1, sharey=True, squeeze=False)[0]
+    if quiet:
+        times = [row["latency_ms"]["p50"] for row in quiet]
+        _scatter(panels[0], quiet, times, f"p50 ms, {fewest} thread{'s' * (fewest > 1)}")
+    _scatter(panels[-1], scored, [row["bytes"] / 1e6 for row in scored], "size, MB")
+    panels[0].set_ylabel("accuracy, %")
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+
+
+def _scatter(axes: Axes, rows: list[Row], costs: list[float], title: str) -> None:
+    gains = [100 * row["accuracy"] for row in rows]
+    networks = list(dict.fromkeys(split_name(row["model"])[0] for row in rows))
+    front = pareto_front(list(zip(costs, gains, strict=True)))
+    axes.plot(*zip(*front, strict=True), color="0.4", linestyle="--", label="Pareto front", zorder=1)
+    for row, cost, gain in zip(rows, costs, gains, strict=True):
+        network, known = split_name(row["model"])
+        marker = MARKERS[known] if known else OTHER_MARKER
+        colour = f"C{networks.index(network) % 10}"
+        axes.scatter(cost, gain, marker=marker, color=colour, s=60, label=row["model"], zorder=2)
+    log_axis(axes, costs)
+    axes.set_xlabel(title)
+
+
+def _spread(axes: Axes, rows: list[Row]) -> None:
+    """A line from the fastest to p99, a bar from the fastest to p90, a mark at the median."""
+    for height, row in enumerate(reversed(rows)):
+        times = row["latency_ms"]
+        axes.plot([times["min"], times["p99"]], [height, height], color="0.6", linewidth=1, zorder=1)
+        axes.plot(
+            [times["min"], times["p90"]], [height, height], color="C0", linewidth=7, alpha=0.4, zorder=1
+        )
+        axes.scatter(times["p50"], height, color="C0", s=30, zorder=2)
+    axes.set_yticks(range(len(rows)), [f"{row['model']}, {row['threads']} thr" for row in reversed(rows)])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    log_axis(axes, [row["latency_ms"][key] for row in rows for key in ("min", "p99")])
+    axes.set_xlabel("latency, ms: median (dot), fastest to p90 (bar), to p99 (line)")
+
+
+def log_axis(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis with marks at 1, 2, 5, 10, ... round the values."""
+    low, high = min(values) / 1.25, max(values) * 1.25
+    marks = [digit * 10.0**power for power in range(-5, 7) for digit in (1, 2, 5)]
+    marks = [mark for mark in marks if low <= mark <= high]
+    axes.set(xscale="log", xlim=(low, high))
+    axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
+    axes.xaxis.minorticks_off()
+    axes.grid(alpha=0.3)

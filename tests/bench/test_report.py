@@ -1,0 +1,169 @@
+"""Table, CSV, Markdown, picture and advice of a benchmark."""
+
+import copy
+import csv
+import io
+
+import pytest
+from rich.console import Console
+
+from fer_edge.bench import report
+from fer_edge.errors import OutputError
+
+
+def row(model="paper_dynamic_range", p50=0.41, accuracy=0.69312, disturbed=False, **changes):
+    latency = {"min": 0.4, "p50": p50, "p50_low": 0.405, "p50_high": 0.42, "p90": 0.5, "p99": 12.3}
+    return {
+        "model": model,
+        "format": "dynamic_range",
+        "bytes": 2_570_000,
+        "threads": 1,
+        "load_ms": 3.2,
+        "first_ms": 0.6,
+        "latency_ms": {**latency, "mean": 0.43},
+        "process_p50_ms": [0.41],
+        "cpu_ms": 0.42,
+        "disturbed": disturbed,
+        "fps": 1000 / p50,
+        "peak_rss_mib": 57.4,
+        "accuracy": accuracy,
+        "accuracy_interval": accuracy and [0.678, 0.708],
+        "macro_f1": 0.67,
+        "agreement": None,
+        **changes,
+    }
+
+
+def result(*rows):
+    rows = list(rows) or [row()]
+    machine = {"cpu": "A processor", "system": "Linux", "interpreter": "ai-edge-litert 2.3.0"}
+    data = {"n": 3589, "split": "PrivateTest", "protocol": "official"}
+    return {
+        "schema": 1,
+        "machine": machine,
+        "config": {"warmup": 5, "runs": 10, "processes": 10, "data": data},
+        "advice": report.advice(rows),
+        "results": rows,
+    }
+
+
+LONG = row("edge_ferplus_dynamic_range", fps=36975.0, agreement=1.0, disturbed=True)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_no_name_is_cut_on_any_terminal(width):
+    out = io.StringIO()
+    Console(file=out, width=width).print(report.table(result(LONG)).on_terminal(width))
+    lines = out.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert "…" not in out.getvalue()
+    assert lines[-1].startswith("edge_ferplus_dynamic_range")
+
+
+def test_80_columns_hold_what_matters_and_no_column_is_empty():
+    out = io.StringIO()
+    floats = row("edge_ferplus_float32", p50=0.82)
+    Console(file=out, width=80).print(report.table(result(floats, LONG)).on_terminal(80))
+    for header in ("model", "size", "p50 ms", "min", "speed-up", "acc %", "agree %"):
+        assert header in out.getvalue()
+    headers = report.table(result(row(accuracy=None, macro_f1=None, peak_rss_mib=None))).headers
+    assert {"acc %", "F1 %", "MiB", "agree %", "speed-up"}.isdisjoint(headers)
+    assert "load ms" in headers
+
+
+def test_speed_up_is_against_the_same_networks_float32_on_as_many_threads():
+    rows = [
+        row("a_float32", 1.0),
+        row("a_int8", 0.4),
+        row("a_int8", 0.2, threads=2),
+        row("b_int8", 0.1),
+    ]
+    found = report.table(result(*rows))
+    column = list(found.headers).index("speed-up")
+    assert [cells[column] for cells in found.rows] == ["1.0", "2.5", None, None]
+
+
+def test_csv_has_every_figure_and_empty_cells_for_null():
+    (line,) = csv.DictReader(io.StringIO(report.csv(result())))
+    assert line["model"] == "paper_dynamic_range"
+    assert float(line["latency_p99_ms"]) == 12.3
+    assert float(line["latency_p50_low_ms"]) == 0.405
+    assert (line["agreement"], line["disturbed"], line["accuracy_low"]) == ("", "False", "0.678")
+    assert "process_p50_ms" not in line
+
+
+def test_markdown():
+    text = report.markdown(result(row(disturbed=True)))
+    header, rule, line = (text.strip("| ").split(" | ") for text in text.splitlines()[:3])
+    cells = dict(zip(header, line, strict=True))
+    assert len(rule) == len(header)
+    assert cells["model"] == "paper_dynamic_range"
+    assert (cells["size"], cells["p50 ms"], cells["acc %"]) == ("2.57 MB", r"0.410\*", "69.31")
+    assert (cells["MiB"], cells["min"]) == ("57", "0.400")
+    assert "A processor, Linux, ai-edge-litert 2.3.0" in text
+    assert (
+        "3589 pictures (PrivateTest, protocol official): the 95 % interval of 69.3 % is 67.8 to 70.8" in text
+    )
+    assert "busy" in text
+    assert "busy" not in report.markdown(result())
+
+
+def test_advice_is_the_fastest_within_half_a_point_of_the_best():
+    rows = [
+        row("a_float32", 1.0, 0.700),
+        row("a_int8", 0.3, 0.695),  # just near enough
+        row("a_dynamic_range", 0.2, 0.694),
+        row("b_int8", 0.1, None, card_accuracy=0.6),
+        row("c_int8", 0.1, None, card_accuracy=None),
+        row("d_float32", 0.5, 0.6),
+        row("d_int8", 0.4, 0.6, disturbed=True),
+    ]
+    found = {line["network"]: line for line in report.advice(rows)}
+    assert {name: line["model"] for name, line in found.items()} == {
+        "a": "a_int8",
+        "b": "b_int8",
+        "d": "d_int8",
+    }
+    assert found["a"] == {
+        "network": "a",
+        "model": "a_int8",
+        "threads": 1,
+        "p50_ms": 0.3,
+        "accuracy": 0.695,
+        "best_accuracy": 0.7,
+        "disturbed": False,
+    }
+    assert found["d"]["disturbed"]
+
+
+def test_advice_is_printed_with_its_asterisk(capsys):
+    report.advise(result(row("a_int8", 0.3, disturbed=True)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].split() == ["a", "a_int8", "1", "0.300*", "69.31", "69.31"]
+
+
+def test_pareto_front_by_hand():
+    points = [(1.0, 60.0), (0.5, 50.0), (2.0, 59.0), (1.0, 55.0), (3.0, 70.0), (0.5, 50.0)]
+    assert report.pareto_front(points) == [(0.5, 50.0), (1.0, 60.0), (3.0, 70.0)]
+    assert report.pareto_front([]) == []
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "disturbed", "panels"),
+    [(0.6, False, 3), (0.6, True, 1), (None, False, 1)],
+    ids=["all", "busy: size alone", "no accuracy: the times alone"],
+)
+def test_what_was_disturbed_is_not_drawn(accuracy, disturbed, panels, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    seen, save = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: seen.append(self) or save(self, *a, **k))
+    report.draw(result(row(accuracy=accuracy, disturbed=disturbed)), tmp_path / "p.png")
+    assert len(seen[0].axes) == panels
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_to_draw_is_an_error(tmp_path):
+    busy = copy.deepcopy(result(row(accuracy=None, disturbed=True)))
+    with pytest.raises(OutputError, match="nothing to draw"):
+        report.draw(busy, tmp_path / "p.png")
