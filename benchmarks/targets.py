@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fer_edge.evaluation import predictors
+from fer_edge import evaluation
 from fer_edge.model import shipped
 from fer_edge.spec import Format, are_of_fer2013, split_name
 
@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for model in options.model or sorted(shipped.models_folder().glob("*.keras")):
             command = [*FER_EDGE, "convert", str(model), "--full-integer", "--data", options.data]
-            card = predictors.keras_card(model)
+            card = evaluation.keras_card(model)
             if card is not None and not are_of_fer2013(card.labels):
                 if options.votes is None:
                     print(f"{model}: no full-integer file without --votes", file=sys.stderr)

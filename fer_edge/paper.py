@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.spec import LABELS
+from fer_edge.tables import Table
 
 TABLE_1 = dict(zip(LABELS, (4593, 547, 5121, 8989, 6077, 4002, 6198), strict=True))
 """Pictures of each class in all of FER-2013; the data has 4953 angry ones."""
@@ -118,6 +119,19 @@ TABLE_10 = (
     (5, 0, 5, 9, 3, 2, 75),
 )
 """Confusion matrix of the test set, percent of each true class (rows), order of `spec.LABELS`."""
+
+
+def equation_1(gray: float) -> float:
+    """((p / 255) - 0.5) x 2, what the networks' own first layer does to a gray level."""
+    return (gray / 255 - 0.5) * 2
+
+
+def table_5() -> Table:
+    """Table 5 beside what equation 1 gives."""
+    table = Table("x = ((p / 255) - 0.5) x 2", ("gray level", "x", "the paper's Table 5"))
+    for gray, x in TABLE_5.items():
+        table.add(gray, f"{equation_1(gray):+.3f}", f"{x:+.2f}")
+    return table
 
 
 def table_10_pictures() -> NDArray[np.float64]:

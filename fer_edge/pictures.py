@@ -62,12 +62,17 @@ def kind_of(start: bytes) -> str | None:
     return next((kind for beginning, kind in _STARTS if start.startswith(beginning)), None)
 
 
+def kind_in(path: Path) -> str | None:
+    """`kind_of` of a file. Raises SourceError for what is no file or cannot be read."""
+    return kind_of(_bytes_of(path, 32))
+
+
 def is_picture(path: Path) -> bool:
     """Whether a file is a still picture by its content or, where that says nothing, by its ending.
 
     GIF and motion JPEG are films, and HEIC cannot be read. Raises SourceError for what is no file.
     """
-    kind, ending = kind_of(_bytes_of(path, 32)), path.suffix.lower()
+    kind, ending = kind_in(path), path.suffix.lower()
     if kind in ("GIF", "HEIC") or ending in (".mjpeg", ".mjpg"):
         return False
     return kind is not None or ending in SUFFIXES
@@ -133,7 +138,7 @@ def _bytes_of(path: Path, count: int = -1) -> bytes:
         with path.open("rb") as file:
             return file.read(count)
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _decoded(data: NDArray[np.uint8], kind: str | None, gray: bool) -> NDArray[Any] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_edge.data.cartoon import draw_face
+from fer_edge.data.drawn import draw_face
 
 SIZE = (320, 240)
 

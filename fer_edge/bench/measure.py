@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from fer_edge import console, machine
 from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
-from fer_edge.evaluation import metrics
-from fer_edge.evaluation.predictors import Predictor
-from fer_edge.evaluation.scores import Selection, probabilities_of
+from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of
 from fer_edge.model import modelfile
 from fer_edge.model.classifier import Classifier, check
 from fer_edge.spec import Format, split_name

@@ -101,13 +101,12 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure size, load time, latency, memory and accuracy of models side by side."""
-        from fer_edge import console, files, tables
+        from fer_edge import console, evaluation, files, tables
         from fer_edge.bench import loop as looping
         from fer_edge.bench import measure, report
         from fer_edge.bench.compare import read
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
-        from fer_edge.evaluation import scores
         from fer_edge.model import shipped
 
         console.reserve_stdout(json)
@@ -135,7 +134,7 @@ def register(app: typer.Typer) -> None:
             selection = None
             if data is not None:
                 whole = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
-                selection = scores.select(whole, protocol, split, limit=limit, seed=seed)
+                selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
             result = measure.run(paths, config, selection, tables.progress)
             table = report.table(result)
         if not advise:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fer_edge.commands import completion, options
+
+if TYPE_CHECKING:
+    from fer_edge.tables import Table
 
 EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.json"
 SHOWN = 20
 """Bad rows that are listed one by one; the JSON file has the first thousand."""
 
 Source = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="PATH",
         envvar="FER_EDGE_DATA",
@@ -24,18 +27,19 @@ Source = Annotated[
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw a sheet of samples into this picture.")
 ]
-
 Augmented = Annotated[
     Path | None,
-    typer.Option("--augmented", metavar="FILE", help="Draw a recipe's augmentations into this picture."),
+    typer.Option("--augmented", metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6)."),
 ]
 Recipe = Annotated[
     str,
     typer.Option(
-        "--recipe",
-        help="Whose augmentations: a name or a TOML file.",
-        autocompletion=completion.train_recipes,
+        "--recipe", help="Whose changes: a name or a TOML file.", autocompletion=completion.train_recipes
     ),
+]
+Table5 = Annotated[
+    bool,
+    typer.Option("--table5", help="Only the paper's Table 5: gray levels and what equation 1 makes of them."),
 ]
 
 
@@ -44,102 +48,84 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog=EXAMPLE)
     def data(
-        path: Source,
+        path: Source = None,
         *,
         plot: Plot = None,
         augmented: Augmented = None,
         recipe: Recipe = "paper",
+        table5: Table5 = False,
+        class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
         force: options.Force = False,
     ) -> None:
         """Show what is in a data set: counts per class and split, duplicates, rows that are not valid."""
-        from fer_edge import console, files
+        from fer_edge import console, files, paper
         from fer_edge.conversion import needs
-        from fer_edge.data import load
-        from fer_edge.data.sheet import draw_sheet, write_sheet
-        from fer_edge.data.summary import summarise
-        from fer_edge.evaluation import figures
+        from fer_edge.data import load, summarise
         from fer_edge.model import shipped
         from fer_edge.training import recipes
 
         console.reserve_stdout(json)
+        if table5:
+            paper.table_5().show()
+            return
         files.refuse_to_overwrite_any((plot, augmented, json), force)
-        dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed)
+        how = recipes.read(shipped.recipe("train", recipe)).augmentation
+        dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
         summary = summarise(dataset)
-        _show(summary)
+        console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
+        _table(summary).show()
         for line in [*_lines(summary), *(f"too few: {text}" for text in needs.lacking(dataset))]:
             console.say(line)
+        from fer_edge import sheets
+
         if plot is not None:
-            write_sheet(draw_sheet(dataset, seed), plot)
+            sheets.write_sheet(sheets.sample_sheet(dataset, seed), plot, force)
             console.say(f"samples drawn into {plot}")
         if augmented is not None:
-            how = recipes.read(shipped.recipe("train", recipe)).augmentation
-            write_sheet(figures.augmentation_sheet(dataset, how, seed), augmented)
-            console.say(f"augmentations of recipe {recipe} drawn into {augmented}")
+            sheets.write_sheet(sheets.augmentation_sheet(dataset, how, seed), augmented, force)
+            console.say(f"changes of recipe {recipe} drawn into {augmented}")
         console.write_json(json, summary, force)
 
 
-def _cells(summary: dict[str, Any]) -> list[list[str]]:
-    """Header, a row for each expression, their sum, and how many pictures are different."""
+def _table(summary: dict[str, Any]) -> Table:
+    """A row for each expression, their sum, and how many pictures are different."""
     from fer_edge.spec import LABELS
+    from fer_edge.tables import Table
 
-    counts = summary["counts"]
-    within = summary["duplicates"]["within"]
-    rows = [["", *counts, "all"]]
+    counts, within = summary["counts"], summary["duplicates"]["within"]
+    table = Table("", ("", *counts, "all"))
+
+    def add(name: str, numbers: list[int], whole: int) -> None:
+        table.add(name, *(f"{number:,}" for number in (*numbers, whole)))
+
     for label in LABELS:
         numbers = [counts[split][label] for split in counts]
-        rows.append([label, *(f"{number:,}" for number in (*numbers, sum(numbers)))])
-    rows.append(["all", *(f"{within[split]['rows']:,}" for split in counts), f"{summary['n']:,}"])
-    different = [*(within[split]["different"] for split in counts), summary["duplicates"]["different"]]
-    rows.append(["different", *(f"{number:,}" for number in different)])
-    return rows
-
-
-def _show(summary: dict[str, Any]) -> None:
-    """A table on a terminal, aligned plain lines elsewhere."""
-    from fer_edge import console
-
-    title = f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}"
-    header, *rows = _cells(summary)
-    terminal = console.console()
-    if not terminal.is_terminal:
-        console.say(title)
-        for first, *numbers in (header, *rows):
-            console.say(f"{first:<9}" + "".join(f"{number:>12}" for number in numbers))
-        return
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title))
-    for name in header:
-        table.add_column(name, justify="right" if name else "left")
-    for index, row in enumerate(rows):
-        table.add_row(*row, end_section=index == len(rows) - 3)
-    terminal.print(table)
+        add(label, numbers, sum(numbers))
+    add("all", [within[split]["rows"] for split in counts], summary["n"])
+    add("different", [within[split]["different"] for split in counts], summary["duplicates"]["different"])
+    return table
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
-    lines = []
-    for split, within in summary["duplicates"]["within"].items():
-        if within["rows"] > within["different"]:
-            lines.append(
-                f"{split}: {within['different']:,} different pictures among {within['rows']:,} rows, "
-                f"{within['several_labels']:,} of them under several labels"
-            )
-    across_splits = [across for across in summary["duplicates"]["across"] if across["rows"]]
+    duplicates, bad = summary["duplicates"], summary["bad"]
+    lines = [
+        f"{split}: {found['different']:,} different pictures among {found['rows']:,} rows, "
+        f"{found['several_labels']:,} of them under several labels"
+        for split, found in duplicates["within"].items()
+        if found["rows"] > found["different"]
+    ]
+    across_splits = [across for across in duplicates["across"] if across["rows"]]
     lines += [
         f"of {across['split']}, pixel for pixel in {across['of']} too: {across['rows']:,}, "
         f"{across['other_label']:,} of them under another label"
         for across in across_splits
-    ]
-    if not across_splits:
-        lines.append("no picture is in two splits")
-    bad = summary["bad"]
+    ] or ["no picture is in two splits"]
     if bad["count"]:
         lines.append(f"skipped as not valid: {bad['count']:,}")
-        lines += [f"  {row['where']}: {row['why']}" for row in bad["rows"][:SHOWN]]
+        lines += [f"  {row['where']} {row['why']}" for row in bad["rows"][:SHOWN]]
         if bad["count"] > SHOWN:
             lines.append(f"  and {bad['count'] - SHOWN:,} more (--json lists the first thousand)")
     return [*lines, f"content sha256 {summary['sha256']}"]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fer_edge.commands import completion, options
-
-if TYPE_CHECKING:
-    from fer_edge.evaluation.predictors import Predictor
-    from fer_edge.evaluation.scores import Selection
 
 EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
 
@@ -58,7 +54,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog=EXAMPLE)
     def evaluate(
         model: Model,
-        data: options.Data,
+        data: options.OptionalData = None,
         *,
         split: Split = None,
         protocol: options.Protocol = "official",
@@ -70,53 +66,44 @@ def register(app: typer.Typer) -> None:
         detections: Detections = None,
         robustness: Robustness = False,
         pictures: Pictures = 1500,
+        class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
         force: options.Force = False,
     ) -> None:
         """Measure accuracy, precision, recall and F1 of a model on a data set."""
-        from fer_edge import console, files, tables
+        from fer_edge import console, evaluation, files, tables
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
-        from fer_edge.evaluation import predictors, report
-        from fer_edge.evaluation import scores as evaluation
+        from fer_edge.evaluation import report
+        from fer_edge.evaluation import robustness as spoiling
 
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
             raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
         files.refuse_to_overwrite_any((plot, detections, json), force)
-        subject = predictors.open_model(model, threads, card)
-        dataset = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
-        chosen = evaluation.select(dataset, protocol, split)
+        subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
+        dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+        chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
         with tables.progress("evaluating", len(chosen.dataset)) as step:
-            result = evaluation.evaluate(subject, chosen, flip=tta == "flip", step=step)
+            result = evaluation.evaluate(subject, chosen, flip=flip, step=step)
         report.show_evaluation(result)
         if robustness:
-            result["robustness"] = _robustness(subject, chosen, pictures, seed, tta == "flip")
+            count = min(pictures, len(chosen.dataset)) * len(spoiling.CONDITIONS)
+            with tables.progress("robustness", count) as step:
+                spoilt = spoiling.measure(
+                    subject, chosen.dataset, pictures=pictures, seed=seed, flip=flip, step=step
+                )
+            console.say("")
+            spoiling.table(spoilt, subject.name, chosen.split).show()
+            result["robustness"] = spoilt
         if plot is not None:
             report.draw_evaluation(result, plot)
         if detections is not None:
-            from fer_edge.data.sheet import write_sheet
-            from fer_edge.evaluation import figures
-            from fer_edge.vision import faces
+            from fer_edge import sheets
+            from fer_edge.vision.faces import make_detector
 
-            sheet = figures.detection_sheet(chosen.dataset, faces.make_detector("haar"), subject, seed)
-            write_sheet(sheet, detections)
+            sheet = sheets.detection_sheet(chosen.dataset, make_detector("haar"), subject, seed)
+            sheets.write_sheet(sheet, detections, force)
         console.write_json(json, result, force)
-
-
-def _robustness(
-    subject: Predictor, chosen: Selection, pictures: int, seed: int, flip: bool
-) -> dict[str, object]:
-    from fer_edge import console, tables
-    from fer_edge.evaluation import corruptions, robustness
-
-    count = min(pictures, len(chosen.dataset)) * len(corruptions.CONDITIONS)
-    with tables.progress("robustness", count) as step:
-        spoilt = robustness.measure(
-            subject, chosen.dataset, pictures=pictures, seed=seed, flip=flip, step=step
-        )
-    console.say("")
-    tables.show(robustness.table(spoilt, subject.name, chosen.split))
-    return spoilt

@@ -32,6 +32,15 @@ OptionalData = Annotated[
     ),
 ]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Count and skip rows that are not valid.")]
+ClassNames = Annotated[
+    str | None,
+    typer.Option(
+        "--class-names",
+        envvar="FER_EDGE_CLASS_NAMES",
+        metavar="NAME,...",
+        help="The expressions of class folders that are numbers, in the numbers' order.",
+    ),
+]
 Protocol = Annotated[
     str,
     typer.Option(

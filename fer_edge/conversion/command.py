@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, files
+from fer_edge import console, evaluation, files
 from fer_edge.conversion import (
     calibration,
     explaining,
@@ -23,7 +23,6 @@ from fer_edge.conversion import (
 )
 from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
-from fer_edge.evaluation import predictors
 from fer_edge.model import shipped
 from fer_edge.spec import Format
 
@@ -134,7 +133,7 @@ def _hint(against: reference.Reference) -> str:
 
 def _name(path: Path) -> str:
     """NAME of NAME_FORMAT.tflite: the card's, else the file's, else that of its run's folder."""
-    card = predictors.keras_card(path)
+    card = evaluation.keras_card(path)
     if card is not None:
         return card.name
     return path.stem if path.stem != "model" else path.resolve().parent.name

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import tables
+from fer_edge import evaluation, tables
 from fer_edge.conversion import needs, parity, source
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.data.dataset import Dataset
-from fer_edge.evaluation import predictors
-from fer_edge.evaluation import scores as evaluation
 from fer_edge.model.classifier import Classifier, softmax
 from fer_edge.spec import LABELS, Format, ModelCard
 
@@ -56,7 +54,7 @@ def measure(
     its labels are in FER-2013's order then.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
-    card = predictors.keras_card(path)
+    card = evaluation.keras_card(path)
     values = card or made
     labels = LABELS if card is None else card.labels
     model = source.load(path, labels)
@@ -72,7 +70,7 @@ def measure(
         given = np.asarray(model(real[..., None].astype(np.float32), training=False), np.float32)
         return softmax(given) if values is not None and values.output.content == "logits" else given
 
-    subject = predictors.Predictor(path.name, labels, _size(model), predict)
+    subject = evaluation.Predictor(path.name, labels, _size(model), predict)
     images = np.concatenate([pictures.dataset.images, more])
     probabilities = _on_all(subject, images, dataset.label_names, "float32 in Keras")
     parity.check_probabilities(probabilities, str(path))
@@ -82,7 +80,7 @@ def measure(
 def verify(converted: Classifier, against: Reference, recipe: Recipe, format_: Format) -> parity.Parity:
     """Runs the file on the same pictures, as `run` does, and judges it by the limits of `format_`."""
     name = converted.path.stem
-    subject = predictors.Predictor(name, tuple(converted.labels), converted.input_size, converted.predict)
+    subject = evaluation.Predictor(name, tuple(converted.labels), converted.input_size, converted.predict)
     part = against.pictures.dataset
     probabilities = _on_all(subject, against.images, part.label_names, f"verifying {format_.value}")
     return parity.compare(
@@ -91,7 +89,7 @@ def verify(converted: Classifier, against: Reference, recipe: Recipe, format_: F
 
 
 def _on_all(
-    subject: predictors.Predictor, images: NDArray[np.uint8], labels: tuple[str, ...], what: str
+    subject: evaluation.Predictor, images: NDArray[np.uint8], labels: tuple[str, ...], what: str
 ) -> NDArray[np.float32]:
     with tables.progress(what, len(images)) as step:
         return evaluation.probabilities_of(subject, images, labels=labels, step=step)

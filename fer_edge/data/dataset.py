@@ -1,14 +1,16 @@
-"""The one form in which every part sees a data set."""
+"""The one form in which every part sees a data set: its rows, its splits, its duplicates."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.errors import DataError, UsageError
 from fer_edge.spec import LABELS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -17,9 +19,9 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row of a table, or a picture of a tree, that is not valid.
+    """A row of a table, or a file of a tree, that is not used.
 
-    where: `row 10 (line 11)` or the picture's path. why: what is wrong with it.
+    where: `row 10 (line 11)` or the file's path. why: what goes on this sentence: `has 2303 pixel values`.
     """
 
     where: str
@@ -28,11 +30,15 @@ class BadRow:
 
 @dataclass(frozen=True)
 class BadRows:
-    """How many rows are not valid, and the first of them (at most BadRows.KEPT)."""
+    """How many rows are not used, and the first of them (at most BadRows.KEPT)."""
 
     KEPT: ClassVar[int] = 1000
     count: int = 0
     first: tuple[BadRow, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Count and first rows as plain values."""
+        return {"count": self.count, "rows": [asdict(row) for row in self.first]}
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,9 @@ class Dataset:
     in the sorted folder tree, from 1.
     path: what the user named. sha256: of the decoded content (see `content_sha256`). protocol:
     `official` where the source names the splits of FER-2013, else `holdout` (a tree with train/ and
-    test/ alone, a table without `Usage`). bad: rows that were left out. votes: FER+'s, uint8 (N, 10) in
-    the order of ferplus.COLUMNS, where they were attached.
+    test/ alone, a table without `Usage`). bad: rows that cannot be used. left_out: what a tree holds
+    besides pictures of a class. votes: FER+'s, uint8 (N, 10) in the order of ferplus.COLUMNS, where they were
+    attached.
     """
 
     images: NDArray[np.uint8]
@@ -58,6 +65,7 @@ class Dataset:
     sha256: str
     protocol: str = "official"
     bad: BadRows = BadRows()
+    left_out: BadRows = BadRows()
     label_names: tuple[str, ...] = LABELS
     votes: NDArray[np.uint8] | None = None
 
@@ -95,3 +103,145 @@ def content_sha256(images: NDArray[np.uint8], labels: NDArray[np.int64], split: 
     digest.update(labels.astype("<i8").tobytes())
     digest.update(split.tobytes())
     return digest.hexdigest()
+
+
+PROTOCOLS = ("official", "paper", "holdout")
+HELD_OUT = 0.1
+"""The part of `Training` that is held out where a source has no rows to choose on."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The parts of a data set under one protocol; `paper`'s validation contains its report."""
+
+    name: str
+    train: Dataset
+    validation: Dataset
+    report: Dataset
+
+    @property
+    def report_split(self) -> str:
+        """The name, of SPLITS, of the rows reported on."""
+        return report_split(self.name)
+
+
+def report_split(protocol: str) -> str:
+    """The split that a protocol of that name reports on."""
+    return "PublicTest" if protocol == "paper" else "PrivateTest"
+
+
+def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
+    """The data set cut for training, choosing and reporting.
+
+    official: Training / PublicTest / PrivateTest. paper: Training / PublicTest + PrivateTest /
+    PublicTest. holdout: as official, with splits of our own (`with_held_out`); `official` asked of such
+    a data set gives it, and is named `holdout`. Raises UsageError for another name, DataError where the
+    data set has not these splits or one is empty.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"there is no protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
+    if protocol == "paper" and dataset.protocol != "official":
+        raise DataError(
+            f"{dataset.path} has no PublicTest and PrivateTest of FER-2013: use --protocol holdout"
+        )
+    if protocol == "holdout" and dataset.protocol == "official":
+        raise DataError(f"{dataset.path} has splits of its own: use --protocol official")
+    for index, name in enumerate(SPLITS):
+        if not (dataset.split == index).any():
+            raise DataError(f"{dataset.path} has no {name} rows, which --protocol {protocol} needs")
+    validation = ("PublicTest", "PrivateTest") if protocol == "paper" else ("PublicTest",)
+    chosen = "paper" if protocol == "paper" else dataset.protocol
+    return Protocol(
+        name=chosen,
+        train=dataset.part("Training"),
+        validation=dataset.part(*validation),
+        report=dataset.part(report_split(chosen)),
+    )
+
+
+def with_held_out(dataset: Dataset, seed: int) -> Dataset:
+    """Holds out a stratified, seeded tenth of Training as PublicTest, and one as PrivateTest where that
+    is empty too. Each class gives its tenth, rounded, and at least one row while it has two.
+    """
+    split = dataset.split.copy()
+    random = np.random.default_rng(seed)
+    taken: NDArray[np.int64] = np.flatnonzero(split == 0)
+    for index in (2, 1):
+        if not (split == index).any():
+            split[_tenth(taken, dataset.labels, split, random)] = index
+    return replace(dataset, split=split)
+
+
+def _tenth(
+    training: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    split: NDArray[np.uint8],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Counts the tenth on all of `training`, takes it from what is still Training."""
+    chosen = []
+    for label in np.unique(labels[training]):
+        whole = training[labels[training] == label]
+        rest = whole[split[whole] == 0]
+        count = min(max(1, round(len(whole) * HELD_OUT)), len(rest) - 1)
+        chosen.append(random.permutation(rest)[: max(count, 0)])
+    return np.sort(np.concatenate(chosen))
+
+
+def picture_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """One 64-bit hash a picture, uint64 (N,).
+
+    Two different pictures among 36,000 share one with a probability of 4e-11.
+    """
+    digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
+    return np.frombuffer(digests, np.uint64)
+
+
+def seen_in_training(dataset: Dataset, training: Dataset) -> NDArray[np.bool_]:
+    """For each row of `dataset`, whether `training` holds the same picture; bool (N,)."""
+    return np.isin(picture_hashes(dataset.images), picture_hashes(training.images))
+
+
+def summarise(dataset: Dataset) -> dict[str, Any]:
+    """What is in a data set, as plain values for JSON.
+
+    counts: {split: {label: rows}}. duplicates.different: different pictures in all. duplicates.within:
+    {split: rows, different pictures, pictures that carry several labels}. duplicates.across: rows of `split`
+    whose picture is also in `of`, and how many of them are there under other labels only. bad, left_out:
+    count and the first of them, with the reason.
+    """
+    _, picture = np.unique(picture_hashes(dataset.images), return_inverse=True)
+    labelled = picture * len(LABELS) + dataset.labels  # one number for picture and label together
+    parts = {name: dataset.split == index for index, name in enumerate(SPLITS)}
+
+    def within(rows: NDArray[np.bool_]) -> dict[str, int]:
+        _, labels = np.unique(np.unique(labelled[rows]) // len(LABELS), return_counts=True)
+        return {"rows": int(rows.sum()), "different": len(labels), "several_labels": int((labels > 1).sum())}
+
+    def across(split: str, of: str) -> dict[str, Any]:
+        seen = np.isin(picture[parts[split]], picture[parts[of]])
+        agreed = np.isin(labelled[parts[split]], labelled[parts[of]])
+        return {"split": split, "of": of, "rows": int(seen.sum()), "other_label": int((seen & ~agreed).sum())}
+
+    def counts(rows: NDArray[np.bool_]) -> dict[str, int]:
+        found = np.bincount(dataset.labels[rows], minlength=len(LABELS))
+        return {label: int(count) for label, count in zip(LABELS, found, strict=True)}
+
+    pairs = (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest"))
+    return {
+        "path": dataset.path,
+        "sha256": dataset.sha256,
+        "protocol": dataset.protocol,
+        "n": len(dataset),
+        "counts": {name: counts(rows) for name, rows in parts.items()},
+        "duplicates": {
+            "different": int(picture.max()) + 1,
+            "within": {name: within(rows) for name, rows in parts.items()},
+            "across": [across(*pair) for pair in pairs if all(parts[name].any() for name in pair)],
+        },
+        "bad": {
+            **dataset.bad.as_json(),
+            "reasons": dict(Counter(row.why for row in dataset.bad.first).most_common()),
+        },
+        "left_out": dataset.left_out.as_json(),
+    }

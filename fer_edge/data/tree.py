@@ -1,17 +1,48 @@
-"""FER-2013 as a folder tree: a folder for each split, in it a folder for each expression."""
+"""FER-2013 as a folder tree: a folder for each split, in it a folder of pictures for each expression."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from fer_edge.data import names
-from fer_edge.data.dataset import SPLITS
-from fer_edge.errors import DataError
-from fer_edge.spec import LABELS
+import numpy as np
+from numpy.typing import NDArray
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm")
+from fer_edge import console
+from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset
+from fer_edge.data.table import Rows
+from fer_edge.errors import DataError, SourceError
+from fer_edge.pictures import SUFFIXES, kind_in, read_picture
+from fer_edge.spec import INPUT_SHAPE, LABELS
+from fer_edge.vision.crop import resize_face
+
+SPELLINGS = {
+    "angry": ("angry", "anger"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "fearful", "afraid", "scared"),
+    "happy": ("happy", "happiness", "joy"),
+    "sad": ("sad", "sadness"),
+    "surprise": ("surprise", "surprised"),
+    "neutral": ("neutral", "neutrality"),
+}
+_LABEL_OF = {word: LABELS.index(label) for label, words in SPELLINGS.items() for word in words}
+_SPLIT_OF = {
+    **dict.fromkeys(("training", "train"), 0),
+    **dict.fromkeys(("publictest", "validation", "valid", "val"), 1),
+    **dict.fromkeys(("privatetest", "testing", "test"), 2),
+}
+_OFFICIAL = {"training", "publictest", "privatetest"}
+_MAX_BYTES = 32 << 20  # of a picture of one face
+_NAMED = 5  # of what is left out, in a warning
+
+Classes = dict[Path, dict[str, list[Path]]]
+"""The pictures by split folder and name of their class folder."""
 
 
 @dataclass(frozen=True)
@@ -26,59 +57,170 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tree:
-    """The pictures in the order of their names, and the protocol that the split folders' names mean."""
+    """The pictures in the order of their names, and the protocol that the split folders' names mean.
+
+    left_out: whatever else is there, but for hidden files. warnings: what the user should know of it.
+    """
 
     root: Path
     pictures: tuple[Picture, ...]
     protocol: str
+    left_out: BadRows
+    warnings: tuple[str, ...]
 
 
-def find_tree(path: str) -> Tree:
+def find_tree(path: str, class_names: str | None = None) -> Tree:
     """Finds split and class folders, also where one folder holds them all (`archive/train/...`).
 
-    Raises DataError where a split is missing or empty, saying which tree is expected and what was found,
-    and where the splits hold different classes, listing the differences.
+    class_names: see `load`. Raises DataError where a split is missing or empty, saying which tree is expected
+    and what was found, and where the splits hold different classes, listing the differences.
     """
     root = Path(path)
     for _ in range(3):
         inside = _folders(root)
-        if any(names.split_of(folder.name) is not None for folder in inside) or len(inside) != 1:
+        if any(_split_of(folder.name) is not None for folder in inside) or len(inside) != 1:
             break
         root = inside[0]
     splits = _splits(root, path)
-    classes = {folder: _classes(folder) for folder in splits.values()}
+    others: list[tuple[Path, str]] = [
+        (folder, "is no split") for folder in _folders(root) if folder not in splits.values()
+    ]
+    classes = {folder: _classes(folder, others) for folder in splits.values()}
     _refuse_empty(classes, path)
-    _compare(classes, path)
+    label_of = labels_of({name for found in classes.values() for name in found}, class_names)
+    _compare(classes, label_of, path)
+    if set(splits) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
+        splits = {0: splits[0], 2: splits[1]}
     pictures = [
         Picture(file.relative_to(root).as_posix(), file, split, label)
         for split, folder in splits.items()
-        for label, files in _labelled(classes[folder])
+        for name, files in classes[folder].items()
+        if (label := label_of[name]) is not None
         for file in files
     ]
-    pictures.sort(key=lambda picture: picture.name)
-    official = {names.plain(folder.name) for folder in splits.values()} == names.OFFICIAL
-    if set(splits) == {0, 1}:  # train/ and validation/ alone: what is apart is the test
-        pictures = [Picture(p.name, p.path, p.split * 2, p.label) for p in pictures]
-    return Tree(root, tuple(pictures), "official" if official else "holdout")
+    official = {_plain(folder.name) for folder in splits.values()} == _OFFICIAL
+    left_out = [BadRow(other.relative_to(root).as_posix(), why) for other, why in others]
+    return Tree(
+        root,
+        tuple(sorted(pictures, key=lambda picture: picture.name)),
+        "official" if official else "holdout",
+        BadRows(len(left_out), tuple(left_out[: BadRows.KEPT])),
+        tuple(_warnings(path, left_out, label_of, class_names)),
+    )
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def labels_of(folders: set[str], class_names: str | None = None) -> dict[str, int | None]:
+    """Each class folder's label index, None if unknown.
+
+    A number before the word is passed over (`3_happy`). Numbers alone are what `class_names` says (`load`),
+    else FER-2013's if they are 0 to 6, else unknown: other data sets count from 1 and in another order.
+    Raises DataError for class names that do not fit.
+    """
+    numbers = sorted(folders, key=int) if folders and all(name.isdecimal() for name in folders) else []
+    if class_names is not None:
+        labels = [_LABEL_OF.get(_plain(word)) for word in class_names.split(",")]
+        if len(labels) != len(numbers) or set(labels) != set(range(len(LABELS))):
+            raise DataError(
+                f"--class-names {class_names}: name the seven expressions in the order of class folders that "
+                f"are numbers, joined by commas ({','.join(LABELS)}); the folders are "
+                f"{', '.join(numbers or sorted(folders))}"
+            )
+        return dict(zip(numbers, labels, strict=True))
+    if [int(name) for name in numbers] == list(range(len(LABELS))):
+        return {name: int(name) for name in numbers}
+    return {name: _LABEL_OF.get(_plain(name).lstrip("0123456789")) for name in folders}
+
+
+def read_tree(tree: Tree, path: str, tick: Callable[[], object] = lambda: None) -> Dataset:
+    """Decodes every picture: gray, upright, 48x48 (others are resized if square).
+
+    ids: the picture's place in the order of names, from 1. Pictures that cannot be used are in `bad`; of one
+    that can be read in part a warning is printed. Raises DataError where none can be used.
+    """
+    rows = Rows()
+    for place, picture in enumerate(tree.pictures, 1):
+        try:
+            rows.add(place, picture.label, picture.split, read_face(picture.path))
+        except SourceError as error:
+            rows.reject(BadRow(picture.name, str(error).removeprefix(f"{picture.path} ")))
+        tick()
+    return rows.dataset(path, tree.protocol)
+
+
+def read_face(path: Path) -> NDArray[np.uint8]:
+    """uint8 (48, 48). Raises SourceError for what is no square picture."""
+    size, _ = _size_and_time(path)
+    if size > _MAX_BYTES:
+        raise SourceError(f"{path} has {size >> 20} MiB, too many for a face")
+    gray, warning = read_picture(path, gray=True)
+    height, width = gray.shape
+    if height != width:
+        raise SourceError(
+            f"{path} has {width}x{height} pixels, not a square of {INPUT_SHAPE[1]}x{INPUT_SHAPE[0]}"
+        )
+    if warning:
+        console.warn(warning)
+    return resize_face(gray, INPUT_SHAPE[:2])
+
+
+def stat_of(tree: Tree) -> tuple[list[object], int]:
+    """What changes whenever a file of the tree does, without reading it; and the newest time, in ns."""
+    digest, newest = hashlib.sha256(), 0
+    for picture in tree.pictures:
+        size, changed = _size_and_time(picture.path)
+        newest = max(newest, changed)
+        digest.update(os.fsencode(f"{picture.name}\0{picture.label}\0{size}\0{changed}\0"))
+    return [len(tree.pictures), digest.hexdigest()], newest
+
+
+def content_of(tree: Tree) -> str:
+    """SHA-256 of all names, labels and bytes."""
+    digest = hashlib.sha256(tree.protocol.encode())
+    for picture in tree.pictures:
+        size, _ = _size_and_time(picture.path)
+        data = picture.path.read_bytes() if 0 <= size <= _MAX_BYTES else b""
+        digest.update(os.fsencode(f"\0{picture.name}\0{picture.label}\0{len(data)}\0"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Bytes, and time of the last change in ns; a size of -1 for what cannot be read like a file: a pipe or a
+    device, which would never end, a link to nowhere, a file without permission."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"cannot read {folder}: {error.strerror}") from error
+        found = path.stat()
+    except OSError:
+        return -1, 0
+    plain = stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK)
+    return found.st_size if plain else -1, found.st_mtime_ns
+
+
+def _plain(name: str) -> str:
+    """Letters and digits in lower case: `Public_Test` and `public test` are the same."""
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _split_of(name: str) -> int | None:
+    return _SPLIT_OF.get(_plain(name))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 def _folders(root: Path) -> list[Path]:
-    inside = [entry.name for entry in _entries(root) if entry.is_dir()]
+    try:
+        with os.scandir(root) as entries:
+            inside = sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as error:
+        _refuse(error)
     return [root / name for name in inside if not name.startswith((".", "__"))]
 
 
 def _splits(root: Path, path: str) -> dict[int, Path]:
     splits: dict[int, Path] = {}
     for folder in _folders(root):
-        split = names.split_of(folder.name)
+        split = _split_of(folder.name)
         if split is None:
             continue
         if split in splits:
@@ -99,17 +241,36 @@ def _expected(path: str, found: str) -> str:
     )
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
-    """Class folders that hold pictures, by name."""
-    found = {}
-    for inside in _folders(folder):
-        files = [entry.name for entry in _entries(inside) if entry.name.lower().endswith(SUFFIXES)]
-        if files := [name for name in files if not name.startswith(".")]:
-            found[inside.name] = [inside / name for name in files]
+def _classes(split: Path, others: list[tuple[Path, str]]) -> dict[str, list[Path]]:
+    """Pictures in each class folder and below it, by the folder's name; whatever else goes to `others`."""
+    found: dict[str, list[Path]] = {}
+    folders = _folders(split)
+    others += [(file, "is in no class folder") for file in sorted(split.iterdir())
+               if not file.name.startswith((".", "__")) and file not in folders]  # fmt: skip
+    for folder in folders:
+        for here, below, names in os.walk(folder, onerror=_refuse):
+            below[:] = sorted(name for name in below if not name.startswith((".", "__")))
+            links = [Path(here, name) for name in below if Path(here, name).is_symlink()]
+            others += [(link, "is a link to a folder") for link in links]
+            for file in sorted(Path(here, name) for name in names if not name.startswith(".")):
+                if _is_picture(file):
+                    found.setdefault(folder.name, []).append(file)
+                else:
+                    others.append((file, "is no picture"))
     return found
 
 
-def _refuse_empty(classes: dict[Path, dict[str, list[Path]]], path: str) -> None:
+def _is_picture(file: Path) -> bool:
+    """By its ending, sound or not; else by its content."""
+    if file.suffix.lower() in (*SUFFIXES, ".gif"):
+        return True
+    try:
+        return kind_in(file) not in (None, "HEIC")
+    except SourceError:
+        return False
+
+
+def _refuse_empty(classes: Classes, path: str) -> None:
     if all(classes.values()):
         return
     counts = []
@@ -120,21 +281,35 @@ def _refuse_empty(classes: dict[Path, dict[str, list[Path]]], path: str) -> None
     raise DataError(_expected(path, ", ".join(counts)))
 
 
-def _compare(classes: dict[Path, dict[str, list[Path]]], path: str) -> None:
+def _compare(classes: Classes, label_of: dict[str, int | None], path: str) -> None:
     differences = []
     for folder, found in classes.items():
-        known = names.labels_of(list(found))
         differences += [f"{folder.name}/ has {name} ({len(found[name])} pictures)"
-                        for name in sorted(found) if known[name] is None]  # fmt: skip
-        lacking = [label for index, label in enumerate(LABELS) if index not in known.values()]
+                        for name in sorted(found) if label_of[name] is None]  # fmt: skip
+        known = {label_of[name] for name in found}
+        lacking = [label for index, label in enumerate(LABELS) if index not in known]
         differences += [f"{folder.name}/ lacks {', '.join(lacking)}"] if lacking else []
     if differences:
+        numbers = all(name.isdecimal() for name in label_of)
+        ask = "; for folders that are numbers --class-names says which is which" if numbers else ""
         raise DataError(
             f"{path}: each split must have the same seven class folders: {'; '.join(differences)}; "
-            f"expected in each {', '.join(LABELS)}"
+            f"expected in each {', '.join(LABELS)}{ask}"
         )
 
 
-def _labelled(found: dict[str, list[Path]]) -> list[tuple[int, list[Path]]]:
-    known = names.labels_of(list(found))
-    return [(label, files) for name, files in found.items() if (label := known[name]) is not None]
+def _warnings(
+    path: str, left_out: list[BadRow], label_of: dict[str, int | None], class_names: str | None
+) -> list[str]:
+    lines = []
+    if class_names is None and all(name.isdecimal() for name in label_of):
+        assumed = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
+        lines.append(
+            f"{path}: class folders 0 to 6 are taken for FER-2013's ({assumed}); other data sets number them "
+            "in another order: --class-names says which is which"
+        )
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        named = ", ".join(f"{row.where} {row.why}" for row in left_out[:_NAMED])
+        lines.append(f"{path}: {len(left_out)} left out: {named}{more}")
+    return lines

@@ -1,1 +1,235 @@
-"""How good a model is."""
+"""How good a model is on a data set: any model file as one function, and metrics.json of what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import data
+from fer_edge.data.dataset import SPLITS, Dataset
+from fer_edge.errors import DataError, ModelError, UsageError
+from fer_edge.evaluation import metrics
+from fer_edge.model import shipped
+from fer_edge.spec import INPUT_SHAPE, LABELS, ModelCard
+from fer_edge.vision.crop import resize_face
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that is ready: faces uint8 (N, *input_size) to probabilities float32 (N, len(labels))."""
+
+    name: str
+    labels: tuple[str, ...]
+    input_size: tuple[int, int]
+    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None) -> Predictor:
+    """Opens a shipped model by name, or a file by path.
+
+    num_threads and card are for `.tflite` files; a `.keras` file's card is looked for beside it unless
+    `card` names one. Raises ModelError, MissingExtraError.
+    """
+    path = shipped.find_model(name_or_path)
+    if path.suffix == ".keras":
+        return _open_keras(path, card)
+    from fer_edge.model.classifier import Classifier
+
+    classifier = Classifier(path, num_threads=num_threads, card=card)
+    return Predictor(path.stem, tuple(classifier.labels), classifier.input_size, classifier.predict)
+
+
+def keras_card(path: Path) -> ModelCard | None:
+    """The card of a `.keras` file: NAME.json beside it, else card.json beside it, else None."""
+    for candidate in (path.with_suffix(".json"), path.with_name("card.json")):
+        if candidate.is_file():
+            return ModelCard.from_json(candidate.read_bytes(), str(candidate))
+    return None
+
+
+def _open_keras(path: Path, card: Path | None) -> Predictor:
+    if card is not None and not card.is_file():
+        raise ModelError(f"there is no card {card}")
+    known = keras_card(path) if card is None else ModelCard.from_json(card.read_bytes(), str(card))
+    labels = LABELS if known is None else known.labels
+    shape = INPUT_SHAPE if known is None else known.input.shape[-3:]
+    if len(shape) != len(INPUT_SHAPE):
+        raise ModelError(f"{path}: its card's input {shape} is not (1, height, width, 1)")
+    size = (shape[0], shape[1])
+    return Predictor(path.stem, labels, size, _keras_predict(path, size, len(labels)))
+
+
+def _keras_predict(
+    path: Path, size_hw: tuple[int, int], classes: int, batch: int = 256
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A function from faces uint8 (N, *size_hw), gray levels 0..255, to probabilities float32 (N, classes).
+
+    Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise. Raises MissingExtraError without
+    Keras, ModelError for a file that is no Keras model or one of other shapes.
+    """
+    from fer_edge.model import keras_files
+
+    model = keras_files.load(path)
+
+    def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = model.predict(faces[..., None], batch_size=batch, verbose=0)
+        return out.astype(np.float32)
+
+    try:
+        found = np.shape(predict(np.zeros((1, *size_hw), np.uint8)))
+    except Exception as error:  # Keras and its backends agree on no exception for shapes
+        raise ModelError(f"{path} does not take gray faces of {size_hw[1]}x{size_hw[0]} pixels") from error
+    if found != (1, classes):
+        raise ModelError(f"{path} gives {found[1:]} values for a face, and there are {classes} labels")
+    return predict
+
+
+CHUNK = 256
+"""Pictures between two steps of a progress bar."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that are evaluated, and what metrics.json says of them.
+
+    sample_seed: what drew them, where they are only some of the split's; else None.
+    """
+
+    dataset: Dataset
+    protocol: str
+    split: str
+    seen: NDArray[np.bool_] | None
+    sample_seed: int | None = None
+
+
+def select(
+    dataset: Dataset, protocol: str, split: str | None, *, limit: int | None = None, seed: int = 0
+) -> Selection:
+    """The rows of `split` (several joined by `+`), by default those that `protocol` reports on.
+
+    limit: so many of them at most, drawn by the seed, in the data's order. `seen` marks rows whose
+    picture is also in Training; it is None where the data set has no Training.
+    Raises UsageError for a split that does not exist, DataError for one without rows.
+    """
+    if split is None:
+        chosen = data.protocol_splits(dataset, protocol)
+        part, name = chosen.report, chosen.name
+        split = "+".join(SPLITS[index] for index in np.unique(part.split))
+    else:
+        named = split.split("+")
+        if unknown := [one for one in named if one not in SPLITS]:
+            raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
+        part, name = dataset.part(*named), protocol if dataset.protocol == "official" else dataset.protocol
+    if len(part) == 0:
+        raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
+    sample_seed = None
+    if limit is not None and limit < len(part):
+        sample_seed = seed
+        part = part.sample(limit, seed)
+    training = dataset.part("Training")
+    seen = data.seen_in_training(part, training) if len(training) else None
+    return Selection(part, name, split, seen, sample_seed)
+
+
+def evaluate(
+    model: Predictor,
+    selection: Selection,
+    *,
+    flip: bool = False,
+    step: Callable[[int], object] = lambda pictures: None,
+) -> dict[str, Any]:
+    """The metrics.json value of a model on a selection; the parameters as in `probabilities_of`."""
+    part = selection.dataset
+    probabilities = probabilities_of(model, part.images, labels=part.label_names, flip=flip, step=step)
+    return result_of(
+        probabilities,
+        part,
+        model=model.name,
+        protocol=selection.protocol,
+        split=selection.split,
+        seen=selection.seen,
+    )
+
+
+def probabilities_of(
+    model: Predictor,
+    images: NDArray[np.uint8],
+    *,
+    labels: tuple[str, ...] = LABELS,
+    flip: bool = False,
+    step: Callable[[int], object] = lambda pictures: None,
+) -> NDArray[np.float32]:
+    """Probabilities, float32 (N, len(labels)) in the order of `labels`, of images uint8 (N, 48, 48).
+
+    flip: averages each picture with its mirror image. step: called with the number of pictures done.
+    Raises ModelError where the model names other expressions.
+    """
+    if sorted(model.labels) != sorted(labels):
+        raise ModelError(
+            f"{model.name} names {', '.join(model.labels)}, and the data {', '.join(labels)}: "
+            "its accuracy cannot be measured on them (a model of FER+ needs --labels ferplus:FILE)"
+        )
+    columns = [model.labels.index(label) for label in labels]
+    out = np.empty((len(images), len(labels)), np.float32)
+    for start in range(0, len(images), CHUNK):
+        faces = np.stack([resize_face(face, model.input_size) for face in images[start : start + CHUNK]])
+        p = model.predict(faces)
+        if flip:
+            p += model.predict(np.ascontiguousarray(faces[:, :, ::-1]))
+            p /= 2
+        out[start : start + CHUNK] = p[:, columns]
+        step(len(faces))
+    return out
+
+
+def result_of(
+    probabilities: NDArray[np.floating],
+    dataset: Dataset,
+    *,
+    model: str,
+    protocol: str,
+    split: str,
+    seen: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """The value of metrics.json (DESIGN, "Command line"), in plain Python types.
+
+    probabilities: (N, classes) in the order of `dataset.label_names`, for the N rows of `dataset`.
+    seen: bool (N,), rows whose picture is also in Training, which `accuracy_without_duplicates` leaves
+    out; None (or all rows seen) makes that figure null.
+    Raises DataError if there are no rows, ModelError for probabilities of another shape or not finite.
+    """
+    if len(dataset) == 0:
+        raise DataError(f"{dataset.path} has no rows in {split}: choose another --split")
+    names = dataset.label_names
+    if probabilities.shape != (len(dataset), len(names)):
+        raise ModelError(
+            f"{model} gave an array of shape {probabilities.shape} for {len(dataset)} pictures of "
+            f"{len(names)} classes"
+        )
+    if not np.isfinite(probabilities).all():
+        raise ModelError(
+            f"{model} gives values that are not numbers (NaN or infinite): its weights are broken"
+        )
+    predicted = probabilities.argmax(axis=1)
+    cm = metrics.confusion_matrix(dataset.labels, predicted, len(names))
+    scores = metrics.scores(cm, names)
+    unseen = None if seen is None or seen.all() else float((predicted == dataset.labels)[~seen].mean())
+    return {
+        "model": model,
+        "data": {
+            "path": dataset.path,
+            "sha256": dataset.sha256,
+            "protocol": protocol,
+            "split": split,
+            "n": len(dataset),
+        },
+        "accuracy": scores.pop("accuracy"),
+        "accuracy_without_duplicates": unseen,
+        **scores,
+        "confusion_matrix": cm.tolist(),
+    }

@@ -1,8 +1,8 @@
-"""Tables and pictures of an evaluation. rich and matplotlib are imported only where they draw."""
+"""Tables of an evaluation, beside the paper's figures, and its confusion matrix as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +13,25 @@ from fer_edge import console, files, paper
 from fer_edge.errors import MissingExtraError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
-from fer_edge.tables import new_table, percent, show
+from fer_edge.tables import Table, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from rich.table import Table
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
-    """Prints a metrics.json value: accuracy with its interval, classes, matrix.
+    """Prints a metrics.json value: classes, matrix, accuracy with its interval.
 
     Beside FER-2013 under its own labels the paper's figures too.
     """
     cm = np.array(result["confusion_matrix"])
     n, right = result["data"]["n"], int(np.trace(cm))
     low, high = metrics.wilson_interval(right, n)
-    show(class_table(result))
-    console.say("")
-    show(confusion_table(cm, list(result["per_class"])))
-    console.say("")
+    tables = [class_table(result), confusion_table(cm, list(result["per_class"]))]
     if result["data"]["protocol"] != "holdout" and tuple(result["per_class"]) == LABELS:
-        show(comparison_table(result))
+        tables.append(comparison_table(result))
+    for table in tables:
+        table.show()
         console.say("")
     console.say(
         f"accuracy {percent(result['accuracy'], 2)} % ({right} of {n}; 95 % interval {percent(low)} to "
@@ -44,67 +42,52 @@ def show_evaluation(result: dict[str, Any]) -> None:
         console.say(f"accuracy without pictures that are also in Training {unseen} %")
 
 
-def draw_evaluation(result: dict[str, Any], path: Path) -> None:
-    """Draws the confusion matrix of a metrics.json value into `path`."""
-    title = f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
-    confusion_picture(np.array(result["confusion_matrix"]), list(result["per_class"]), path, title)
-
-
-def class_table(report: dict[str, Any]) -> Table:
+def class_table(result: dict[str, Any]) -> Table:
     """Precision, recall, F1 and support per class with their macro averages, from a metrics.json value."""
-    table = new_table(f"{report['model']}, {report['data']['split']} ({report['data']['n']} pictures)")
-    table.add_column("class")
-    for name in ("precision %", "recall %", "F1 %", "support"):
-        table.add_column(name, justify="right")
-    for label, row in report["per_class"].items():
-        table.add_row(
-            label, percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), str(row["support"])
-        )
-    table.add_section()
-    macro = [percent(report[f"macro_{name}"]) for name in ("precision", "recall", "f1")]
-    table.add_row("macro average", *macro, str(report["data"]["n"]))
+    title = f"{result['model']}, {result['data']['split']} ({result['data']['n']} pictures)"
+    table = Table(title, ("class", "precision %", "recall %", "F1 %", "support"))
+    for label, row in result["per_class"].items():
+        table.add(label, *(percent(row[name]) for name in ("precision", "recall", "f1")), row["support"])
+    macro = [percent(result[f"macro_{name}"]) for name in ("precision", "recall", "f1")]
+    table.add("macro average", *macro, result["data"]["n"])
     return table
 
 
-def comparison_table(report: dict[str, Any]) -> Table:
+def comparison_table(result: dict[str, Any]) -> Table:
     """Our figures beside what the paper's Table 10 comes to and what its text states."""
-    ours, theirs = np.array(report["confusion_matrix"]), paper.table_10_pictures()
-    table = new_table("beside the paper (its test set is PublicTest)")
-    for name in ("%", "here", "Table 10", "the paper's text"):
-        table.add_column(name, justify="right" if table.columns else "left")
-    stated = [
-        " or ".join(f"{100 * one:.0f}" for one in pair) for pair in zip(*paper.TEST_SCORES, strict=True)
-    ]
-    rows = (
-        ("accuracy", metrics.accuracy, stated[0]),
-        ("macro precision, equation (3)", lambda cm: metrics.precision(cm).mean(), stated[1]),
-        ("macro recall, equation (4)", lambda cm: metrics.recall(cm).mean(), stated[2]),
-        ("one against the rest, equation (2)", lambda cm: metrics.one_vs_rest_accuracy(cm).mean(), ""),
+    ours, theirs = np.array(result["confusion_matrix"]), paper.table_10_pictures()
+    table = Table(
+        "beside the paper (its test set is PublicTest)", ("%", "here", "Table 10", "the paper's text")
     )
-    for name, score, said in rows:
-        table.add_row(name, percent(score(ours)), percent(score(theirs)), said)
-    for i, label in enumerate(LABELS):
-        recalls = (percent(float(metrics.recall(cm)[i])) for cm in (ours, theirs))
-        table.add_row(f"recall of {label}", *recalls, "")
+    stated = zip(*paper.TEST_SCORES, strict=True)
+    said = [" or ".join(f"{100 * one:.0f}" for one in figures) for figures in stated]
+    rows: tuple[tuple[str, Callable[[metrics.Matrix], float], str], ...] = (
+        ("accuracy", metrics.accuracy, said[0]),
+        ("macro precision, equation (3)", lambda cm: float(metrics.precision(cm).mean()), said[1]),
+        ("macro recall, equation (4)", lambda cm: float(metrics.recall(cm).mean()), said[2]),
+        (
+            "one class against the rest, equation (2)",
+            lambda cm: float(metrics.one_vs_rest_accuracy(cm).mean()),
+            "",
+        ),
+    )
+    for name, score, text in rows:
+        table.add(name, percent(score(ours)), percent(score(theirs)), text)
+    for label, *recalls in zip(LABELS, metrics.recall(ours), metrics.recall(theirs), strict=True):
+        table.add(f"recall of {label}", *map(percent, recalls), "")
     return table
 
 
 def confusion_table(cm: NDArray[np.integer], labels: Sequence[str]) -> Table:
     """Counts, rows true and columns predicted, with each class's recall; fits 80 columns for 7 classes."""
-    table = new_table("confusion matrix (rows true, columns predicted)")
-    table.add_column("")
-    for label in labels:
-        table.add_column(label, justify="right")
-    table.add_column("recall %", justify="right")
-    recall = metrics.recall(np.asarray(cm, np.int64))
-    for i, label in enumerate(labels):
-        cells = [f"[bold]{count}[/bold]" if i == j else str(count) for j, count in enumerate(cm[i])]
-        table.add_row(label, *cells, percent(recall[i]))
+    table = Table("confusion matrix (rows true, columns predicted)", ("", *labels, "recall %"))
+    for label, row, recall in zip(labels, cm, metrics.recall(np.asarray(cm, np.int64)), strict=True):
+        table.add(label, *row, percent(recall))
     return table
 
 
-def confusion_picture(cm: NDArray[np.integer], labels: Sequence[str], path: Path, title: str = "") -> None:
-    """Draws the matrix as counts and as shares of each true class, side by side, into `path`.
+def draw_evaluation(result: dict[str, Any], path: Path) -> None:
+    """Draws a metrics.json value's confusion matrix as counts and as shares of each true class into `path`.
 
     The suffix chooses the format. Raises MissingExtraError without matplotlib, OutputError where the
     file cannot be written.
@@ -113,29 +96,27 @@ def confusion_picture(cm: NDArray[np.integer], labels: Sequence[str], path: Path
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "train", "drawing a confusion matrix") from error
-    cm = np.asarray(cm, np.int64)
+    cm, labels = np.array(result["confusion_matrix"]), list(result["per_class"])
     share = cm / np.maximum(cm.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(12, 5.6), layout="constrained")
-    if title:
-        figure.suptitle(title)
-    left, right = figure.subplots(1, 2)
-    _draw_matrix(left, share, [[str(count) for count in row] for row in cm], labels, "pictures")
-    _draw_matrix(
-        right, share, [[f"{100 * v:.0f}" for v in row] for row in share], labels, "% of the true class"
+    figure.suptitle(
+        f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
     )
+    left, right = figure.subplots(1, 2)
+    _draw_matrix(left, share, cm, labels, "pictures")
+    _draw_matrix(right, share, (100 * share).round().astype(int), labels, "% of the true class")
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=120)
 
 
 def _draw_matrix(
-    axes: Axes, share: NDArray[np.floating], texts: list[list[str]], labels: Sequence[str], title: str
+    axes: Axes, share: NDArray[np.floating], figures: NDArray[np.integer], labels: Sequence[str], title: str
 ) -> None:
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(labels))
     axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, labels)
     axes.set(xlabel="predicted", ylabel="true", title=title)
-    for i in ticks:
-        for j in ticks:
-            colour = "white" if share[i, j] > 0.55 else "black"
-            axes.text(j, i, texts[i][j], ha="center", va="center", color=colour)
+    for (i, j), figure in np.ndenumerate(figures):
+        colour = "white" if share[i, j] > 0.55 else "black"
+        axes.text(j, i, str(figure), ha="center", va="center", color=colour)

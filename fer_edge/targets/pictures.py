@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import evaluation
 from fer_edge.data import ferplus, load
 from fer_edge.evaluation import metrics
-from fer_edge.evaluation import scores as evaluation
 from fer_edge.spec import LABELS
 
 SPLIT = "PublicTest"

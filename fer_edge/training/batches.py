@@ -14,11 +14,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files
+from fer_edge import evaluation, files
 from fer_edge.data import ferplus
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import ModelError, UsageError
-from fer_edge.evaluation import predictors, scores
 from fer_edge.model import shipped
 from fer_edge.training import device
 from fer_edge.training.augmentation import augment
@@ -35,13 +34,13 @@ class Teacher:
     """
 
     sha256: tuple[str, ...] = ()
-    models: tuple[predictors.Predictor, ...] = ()
+    models: tuple[evaluation.Predictor, ...] = ()
 
     @classmethod
     def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
         """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
         paths = [shipped.find_model(name) for name in names_or_paths]
-        return cls(tuple(map(files.sha256, paths)), tuple(predictors.open_model(str(path)) for path in paths))
+        return cls(tuple(map(files.sha256, paths)), tuple(evaluation.open_model(str(path)) for path in paths))
 
     def check(self, heads: Iterable[tuple[str, ...]]) -> None:
         """Raises ModelError for a model that names none of the heads' expressions."""
@@ -56,7 +55,7 @@ class Teacher:
     def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:
         """Probabilities, float32 (N, len(labels)), of faces uint8 (N, 48, 48); None without a model."""
         models = [model for model in self.models if sorted(model.labels) == sorted(labels)]
-        answers = [scores.probabilities_of(model, faces, labels=labels, flip=True) for model in models]
+        answers = [evaluation.probabilities_of(model, faces, labels=labels, flip=True) for model in models]
         return np.mean(answers, axis=0, dtype=np.float32) if answers else None
 
 

@@ -23,7 +23,7 @@ from fer_edge import __version__, console, files
 from fer_edge.data import Protocol, ferplus, seen_in_training
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, MissingExtraError, OutputError
-from fer_edge.evaluation import report, scores
+from fer_edge.evaluation import report, result_of
 from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import checkpoint, device, fit, networks, recipes
@@ -183,7 +183,7 @@ class Run:
             reference.save(aside)
         with keras.device("cpu:0"):
             probabilities = fit.predict(reference, protocol.report.images)
-        metrics = scores.report(
+        metrics = result_of(
             probabilities,
             protocol.report,
             model=self.recipe.name,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fer_edge import evaluation
 from fer_edge.bench import latency
 from fer_edge.bench.measure import Config, parse_threads, run
 from fer_edge.errors import ModelError, UsageError
-from fer_edge.evaluation import scores as evaluation
 
 QUICK = Config(threads=(1, 2), warmup=1, runs=4, patience_s=0)
 ONE = Config(warmup=0, runs=1, patience_s=0)

@@ -9,7 +9,7 @@ import pytest
 from known_rows import plain_rows
 
 from fer_edge import data, files
-from fer_edge.data import cache, source
+from fer_edge.data import loading
 from fer_edge.errors import DataError
 
 
@@ -18,7 +18,7 @@ def no_reading(monkeypatch):
     """From the call on, reading a table fails the test."""
 
     def forbid():
-        monkeypatch.setattr(source, "read_table", lambda *_: pytest.fail("read again"))
+        monkeypatch.setattr(loading, "read_table", lambda *_: pytest.fail("read again"))
 
     return forbid
 
@@ -105,10 +105,10 @@ def test_reading_goes_on_without_a_cache(table, tmp_path, monkeypatch, capsys):
 def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.delenv("FER_EDGE_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.folder() == tmp_path / "fer-edge"
+    assert loading.cache_folder() == tmp_path / "fer-edge"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.folder() == tmp_path / ".cache/fer-edge"
+    assert loading.cache_folder() == tmp_path / ".cache/fer-edge"
 
 
 def test_skipped_rows_come_out_of_the_cache_too(table, no_reading):

@@ -42,8 +42,8 @@ def test_json_alone_on_standard_output(table, fer_edge):
     assert code == 0
     result = json.loads(out)
     assert result["counts"]["Training"]["fear"] == 1
-    assert result["bad"]["rows"] == [{"where": "row 10 (line 11)", "why": "1 of the header's 3 columns"}]
-    assert "row 10 (line 11): 1 of" in err
+    assert result["bad"]["rows"] == [{"where": "row 10 (line 11)", "why": "has 1 of the header's 3 columns"}]
+    assert "row 10 (line 11) has 1 of" in err
 
 
 def test_a_bad_row_is_one_line_and_exit_1(table, fer_edge):

@@ -4,7 +4,6 @@ import numpy as np
 from known_rows import pixels, plain_rows
 
 from fer_edge import data
-from fer_edge.data.summary import summarise
 
 
 def test_duplicates_are_counted_by_picture_and_label(table):
@@ -20,7 +19,7 @@ def test_duplicates_are_counted_by_picture_and_label(table):
     dataset = data.load(str(table(rows)))
     seen = data.seen_in_training(dataset.part("PublicTest"), dataset.part("Training"))
     assert np.flatnonzero(seen).tolist() == [7, 8]
-    found = summarise(dataset)["duplicates"]
+    found = data.summarise(dataset)["duplicates"]
     assert found["different"] == 28
     assert found["within"]["Training"] == {"rows": 16, "different": 14, "several_labels": 1}
     assert found["within"]["PublicTest"] == {"rows": 9, "different": 9, "several_labels": 0}

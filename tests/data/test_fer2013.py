@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fer_edge import data
-from fer_edge.data.summary import summarise
 
 COUNTS = {
     "Training": [3995, 436, 4097, 7215, 4830, 3171, 4965],
@@ -20,7 +19,7 @@ def dataset(fer2013):
 
 
 def test_counts_and_duplicates(dataset):
-    found = summarise(dataset)
+    found = data.summarise(dataset)
     assert {split: list(counts.values()) for split, counts in found["counts"].items()} == COUNTS
     assert found["bad"]["count"] == 0
     duplicates = found["duplicates"]

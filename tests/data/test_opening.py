@@ -9,7 +9,7 @@ import pytest
 from known_rows import plain_rows
 
 from fer_edge import data
-from fer_edge.data import opening
+from fer_edge.data import table as reading
 from fer_edge.errors import DataError
 
 
@@ -53,7 +53,7 @@ def test_cut_short_is_an_error(table, tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_unpacks_without_end_is_stopped(table, tmp_path, monkeypatch, kind):
     packed = _pack(kind, table(plain_rows()), tmp_path)
-    monkeypatch.setattr(opening, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(reading, "MAX_BYTES", 100_000)
     with pytest.raises(DataError, match="unpacks to more than"):
         data.load(str(packed))
 

@@ -5,7 +5,7 @@ import pytest
 from known_rows import face, plain_rows
 
 from fer_edge import data
-from fer_edge.data.protocols import with_held_out
+from fer_edge.data.dataset import with_held_out
 from fer_edge.errors import DataError, UsageError
 
 

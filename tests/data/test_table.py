@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from known_rows import face, pixels, plain_rows, split_name
 
 from fer_edge import data
-from fer_edge.data.pixels import parse_pixels
+from fer_edge.data.table import parse_pixels
 from fer_edge.errors import DataError
 
 
@@ -186,13 +186,6 @@ def test_pixels_round_trip(pattern, gap):
 def test_neighbours_of_few_figures_are_not_joined():
     values = [1, 5, 23, 4, 156, 7, 0, 10] * 288
     assert parse_pixels(" ".join(map(str, values)).encode()).tolist() == values
-
-
-@pytest.mark.parametrize("n", [7, 8, 9])
-def test_no_row_is_lost_where_a_chunk_ends(table, monkeypatch, n):
-    monkeypatch.setattr("fer_edge.data.rows._CHUNK", 4)
-    read = data.load(str(table(plain_rows(n))))
-    np.testing.assert_array_equal(read.images, [face(row) for row in range(1, n + 1)])
 
 
 def test_usage_may_be_the_first_column(table):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_edge.evaluation import corruptions
+from fer_edge.evaluation import robustness as corruptions
 
 
 def flat(level, count=1):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import ModelError
-from fer_edge.evaluation.predictors import keras_card, open_model
+from fer_edge.evaluation import keras_card, open_model
 from fer_edge.spec import LABELS, ModelCard, TensorSpec
 
 CARD = ModelCard(

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from fer_edge import evaluation
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError, UsageError
-from fer_edge.evaluation import scores as evaluation
-from fer_edge.evaluation.predictors import Predictor
+from fer_edge.evaluation import Predictor
 from fer_edge.spec import LABELS
 
 
@@ -26,7 +26,7 @@ def dataset(labels, split=2):
 
 def report(predicted, labels, seen=None):
     probabilities = np.eye(7, dtype=np.float32)[predicted]
-    return evaluation.report(
+    return evaluation.result_of(
         probabilities, dataset(labels), model="m", protocol="official", split="PrivateTest", seen=seen
     )
 
@@ -72,9 +72,9 @@ def test_no_rows_and_broken_models_are_errors():
         report(np.zeros(0, int), [])
     nan = np.full((1, 7), np.nan)
     with pytest.raises(ModelError, match="NaN"):
-        evaluation.report(nan, dataset([0]), model="m", protocol="official", split="PublicTest")
+        evaluation.result_of(nan, dataset([0]), model="m", protocol="official", split="PublicTest")
     with pytest.raises(ModelError, match="shape"):
-        evaluation.report(nan[:, :6], dataset([0]), model="m", protocol="official", split="PublicTest")
+        evaluation.result_of(nan[:, :6], dataset([0]), model="m", protocol="official", split="PublicTest")
 
 
 def brightest(name="m", labels=LABELS, size=(48, 48)):

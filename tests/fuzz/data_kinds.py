@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_edge.data import cache as data_cache
+from fer_edge.data import loading
 from fer_edge.data.dataset import SPLITS, Dataset
 from fer_edge.data.drawn import drawn_faces
-from fer_edge.data.source import find_source
+from fer_edge.data.loading import find_source
 from fuzz.mutation import Random, damaged
 
 HEADERS = (
@@ -140,8 +140,8 @@ def _entry() -> Path:
     os.environ["FER_EDGE_CACHE"] = tempfile.mkdtemp(prefix="fuzz-cache-")
     images, labels = drawn_faces(7, 0)
     numbers = np.arange(7)
-    data_cache.keep("k", Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s"))
-    return Path(os.environ["FER_EDGE_CACHE"]) / "data" / f"k-v{data_cache.VERSION}"
+    loading.keep("k", Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s"))
+    return Path(os.environ["FER_EDGE_CACHE"]) / "data" / f"k-v{loading.VERSION}"
 
 
 def read_kept(data: bytes, folder: Path) -> None:
@@ -151,7 +151,7 @@ def read_kept(data: bytes, folder: Path) -> None:
     sound = path.read_bytes()
     try:
         path.write_bytes(content)
-        dataset = data_cache.find("k", "p")
+        dataset = loading.find("k", "p")
         if dataset is not None:
             assert dataset.images.shape == (7, 48, 48)
             assert set(dataset.labels.tolist()) <= set(range(7))

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from fer_edge.data.drawn import drawn_faces
-from fer_edge.data.pictures import _face
+from fer_edge.data.tree import read_face
+from fer_edge.errors import SourceError
 from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import VideoFile
@@ -59,8 +60,8 @@ def read_picture(data: bytes, folder: Path) -> None:
     """Both readers: the loop's, to a frame that can be analysed, and the training set's, to a face."""
     path = folder / "p.jpg"
     path.write_bytes(data)
-    with contextlib.suppress(ValueError):
-        assert _face(path).shape == (48, 48)
+    with contextlib.suppress(SourceError):
+        assert read_face(path).shape == (48, 48)
     frame = Pictures("p", [path]).read()
     assert frame is not None
     assert frame.bgr.dtype == np.uint8

@@ -138,16 +138,16 @@ def read_keras(data: bytes, folder: Path) -> None:
     """As `evaluate` and as `convert` load it; what it computes is not traced first, which takes longest."""
     import tensorflow as tf
 
+    from fer_edge import evaluation
     from fer_edge.conversion import source
     from fer_edge.errors import FerEdgeError
-    from fer_edge.evaluation import predictors
 
     tf.config.run_functions_eagerly(True)
     (folder / "m.keras").write_bytes(data)
     with contextlib.suppress(FerEdgeError):
         source.load(folder / "m.keras")
     try:
-        predictor = predictors.open_model(str(folder / "m.keras"))
+        predictor = evaluation.open_model(str(folder / "m.keras"))
         found = predictor.predict(np.zeros((2, 48, 48), np.uint8))
         assert found.shape == (2, 7)
     finally:

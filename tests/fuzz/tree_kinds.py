@@ -16,10 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.data import load
-from fer_edge.data.drawn import drawn_faces
-from fer_edge.data.protocols import protocol_splits
-from fer_edge.data.summary import summarise
+from fer_edge.data import drawn_faces, load, protocol_splits, summarise
 from fer_edge.errors import FerEdgeError
 from fuzz.mutation import Random
 

@@ -9,7 +9,7 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 
 from fer_edge.data import Dataset, drawn_faces, ferplus
 from fer_edge.errors import DataError, ModelError
-from fer_edge.evaluation.predictors import Predictor
+from fer_edge.evaluation import Predictor
 from fer_edge.spec import LABELS
 from fer_edge.training import fit
 from fer_edge.training.batches import Teacher, TrainingBatches, class_weights

@@ -1,0 +1,157 @@
+"""Sheets of faces, a row for each expression: samples, augmentations (Figure 6), detections (Figure 7).
+
+They show faces of the data set, so they stay out of any repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import files
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import OutputError
+from fer_edge.spec import LABELS
+from fer_edge.training.augmentation import CHANGES, affine, augment
+from fer_edge.training.recipes import Augmentation
+from fer_edge.vision.analysis import Analyser, FaceClassifier
+from fer_edge.vision.faces import Detector
+from fer_edge.vision.frames import Frame
+from fer_edge.vision.opencv import cv2
+from fer_edge.vision.overlay import color_of
+
+Picture = NDArray[np.uint8]
+
+SAMPLES, SAMPLE_PX = 12, 96
+MIXTURES = 3
+DETECTIONS = 8
+CELL_PX = 144
+"""Side of a picture where it must be large: 3 x 48, enough for the detector."""
+_NAMES_PX, _HEADS_PX, _GAP_PX = 110, 24, 4
+
+
+def sample_sheet(dataset: Dataset, seed: int) -> Picture:
+    """uint8 (7 * 100, 110 + 12 * 100, 3): up to 12 faces of each class, drawn by lot."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for class_id in range(len(LABELS)):
+        chosen = random.permutation(np.flatnonzero(dataset.labels == class_id))[:SAMPLES]
+        rows.append([_enlarged(dataset.images[row], SAMPLE_PX) for row in chosen])
+    return _sheet(rows, SAMPLE_PX, SAMPLES)
+
+
+def augmentation_sheet(dataset: Dataset, how: Augmentation, seed: int) -> Picture:
+    """A picture of each class, then panels under their names: (a) to (e) of Figure 6, one change each.
+
+    Changes that `how` does not make are left out; a recipe that mixes changes has mixtures after them, as
+    it trains on. Single changes are drawn from the outer half of their range, so that they can be seen.
+    """
+    random = np.random.default_rng(seed)
+    used = [name for name, amount in zip(CHANGES, _amounts(how), strict=True) if amount]
+    heads = ["picture", *(f"({'abcde'[CHANGES.index(name)]}) {name}" for name in used)]
+    mixtures = 0 if how.one_change else MIXTURES
+    rows = []
+    for class_id in range(len(LABELS)):
+        face = dataset.images[random.choice(np.flatnonzero(dataset.labels == class_id))]
+        mixed = augment(np.repeat(face[None], mixtures, axis=0), how, random) if mixtures else ()
+        row = [face, *(_changed(face, name, how, random) for name in used), *mixed]
+        rows.append([_enlarged(picture, CELL_PX) for picture in row])
+    return _sheet(rows, CELL_PX, len(rows[0]), [*heads, *["mixture"] * mixtures])
+
+
+def detection_sheet(dataset: Dataset, detector: Detector, classifier: FaceClassifier, seed: int) -> Picture:
+    """Eight faces of each class as `run` finds and names them.
+
+    Pictures are drawn by lot among those in which the detector finds a face; a name that is not the data
+    set's is followed by the data set's.
+    """
+    random = np.random.default_rng(seed)
+    analyser = Analyser(detector, classifier, still=True)
+    rows: list[list[Picture]] = []
+    for class_id, label in enumerate(LABELS):
+        rows.append([])
+        for row in random.permutation(np.flatnonzero(dataset.labels == class_id)):
+            if (cell := _detected(dataset.images[row], label, analyser)) is not None:
+                rows[-1].append(cell)
+            if len(rows[-1]) == DETECTIONS:
+                break
+    return _sheet(rows, CELL_PX, DETECTIONS)
+
+
+def write_sheet(sheet: Picture, path: Path, force: bool = True) -> None:
+    """Writes a sheet as a picture file. Raises OutputError if its kind is unknown or writing fails."""
+    try:
+        done, encoded = cv2.imencode(path.suffix or ".png", sheet)
+    except cv2.error:
+        done = False
+    if not done:
+        raise OutputError(f"cannot write {path}: use a name that ends in .png")
+    files.write_bytes(path, encoded.tobytes(), force)
+
+
+def _sheet(rows: Sequence[Sequence[Picture]], side: int, columns: int, heads: Sequence[str] = ()) -> Picture:
+    """uint8 (H, W, 3), white: cells of `side` pixels beside the classes' names and under `heads`."""
+    pitch, top = side + _GAP_PX, _HEADS_PX if heads else 0
+    sheet = np.full((top + len(rows) * pitch, _NAMES_PX + columns * pitch, 3), 255, np.uint8)
+    for column, head in enumerate(heads):
+        _write(sheet, head, (_NAMES_PX + column * pitch + 4, 16), 0.45)
+    for line, (name, cells) in enumerate(zip(LABELS, rows, strict=True)):
+        y = top + line * pitch + _GAP_PX // 2
+        _write(sheet, name, (8, y + side // 2 + 6), 0.6)
+        for column, cell in enumerate(cells):
+            x = _NAMES_PX + column * pitch + _GAP_PX // 2
+            sheet[y : y + side, x : x + side] = cell
+    return sheet
+
+
+def _write(
+    sheet: Picture, text: str, at: tuple[int, int], size: float, color: Sequence[int] = (0, 0, 0)
+) -> None:
+    cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)
+
+
+def _enlarged(face: Picture, side: int) -> Picture:
+    large = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def _amounts(how: Augmentation) -> tuple[float, ...]:
+    """How large each of CHANGES may be; 0 where it is not made."""
+    return how.rotation_deg, how.shift_px, how.shift_px, how.zoom_max - how.zoom_min, float(how.flip)
+
+
+def _changed(face: Picture, change: str, how: Augmentation, random: np.random.Generator) -> Picture:
+    """One change of CHANGES alone."""
+    part = random.uniform(0.5, 1) * random.choice((-1, 1))
+    amount = dict.fromkeys(CHANGES, 0.0) | {change: part}
+    furthest = how.zoom_max if part > 0 else how.zoom_min
+    matrix = affine(
+        len(face),
+        amount["rotation"] * how.rotation_deg,
+        (amount["shift along x"] * how.shift_px, amount["shift along y"] * how.shift_px),
+        1 + abs(amount["zoom"]) * (furthest - 1),
+        change == "flip",
+    )
+    changed = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(changed, np.uint8)
+
+
+def _detected(face: Picture, label: str, analyser: Analyser) -> Picture | None:
+    """The picture with the largest face's box and name, or None where no face is found."""
+    border = CELL_PX // 4
+    cell = _enlarged(face, CELL_PX)
+    wide = cv2.copyMakeBorder(cell, border, border, border, border, cv2.BORDER_REPLICATE)
+    found = analyser.analyse(Frame(np.asarray(wide, np.uint8), 0.0, ""))
+    if not found:
+        return None
+    largest = max(found, key=lambda one: one.box_xywh[2])
+    x, y, w, h = largest.box_xywh
+    color = color_of(largest.label)
+    cv2.rectangle(cell, (x - border, y - border), (x - border + w, y - border + h), color, 1)
+    named = str(largest.label)
+    cv2.rectangle(cell, (0, CELL_PX - 17), (CELL_PX, CELL_PX), (0, 0, 0), cv2.FILLED)
+    _write(cell, named if named == label else f"{named} ({label})", (3, CELL_PX - 5), 0.42, color)
+    return cell
