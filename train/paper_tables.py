@@ -1,12 +1,13 @@
-"""The paper's Tables 2, 7, 8, 9 and 10 beside what the same network came to here: writes PAPER_TABLES.md.
+"""The paper's Tables 2, 7, 8, 9 and 10 beside what the same network came to here: writes PAPER_TABLES.md, and
+the table of what ships in README.md.
 
     python train/paper_tables.py [--results train/results]
     python train/paper_tables.py --evaluate paper_float32 --of paper --data fer2013.csv
 
-It reads what is there: results/paper (dropout 0.6), results/paper_dropout_none, paper_dropout_0.2 ... of Table 9,
-paper_batch_16 ... of Table 7 and paper_epochs_150 of Table 8, each with its history.csv and, once ended, metrics.json.
---evaluate: names PublicTest and PrivateTest by a model (.keras, .tflite or a shipped name) into validation.json of the
-training that it came from (--of), where the tables find it.
+It reads what is there: results/paper (dropout 0.6), paper_dropout_none, paper_dropout_0.2 ... of Table 9,
+paper_batch_16 ... of Table 7 and paper_epochs_150 of Table 8, each with its history.csv and, once ended,
+metrics.json. --evaluate: names PublicTest and PrivateTest by a model (.keras, .tflite or a shipped name) into
+validation.json of the training that it came from (--of), where the tables find it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,16 @@ NAMES = {
     "epochs": lambda value: f"paper_epochs_{value:g}",
     "dropout": lambda value: {0.6: CHOSEN, 1.0: NONE}.get(value, f"paper_dropout_{value:g}"),
 }
+
+
+HEAD = """# The paper's tables and ours
+
+Written by `python train/paper_tables.py`. The paper's figures are as printed (docs/paper.md says what does
+not add up in them); ours are of `--recipe paper`, from the files in results/ that are named. `acc` and
+`loss` are of the changed training pictures, at the epoch that is kept, the one with the lowest loss on
+PublicTest. `val_acc` in Table 9 is on PublicTest and PrivateTest together, as in the paper; in Tables 7 and
+8, where trainings are read before their end, on PublicTest alone. Our losses are mean cross-entropies; the
+paper's are about four times that. No figure of ours is from a GPU."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +82,8 @@ class Run:
         return f"{len(self.history)} of {self.epochs} epochs{ended}"
 
     def at(self, epochs: int) -> list[str]:
-        """acc, PublicTest, loss, val loss of the best of the first `epochs`; nothing where it has fewer."""
-        if len(self.history) < epochs:
+        """acc, PublicTest, loss, val loss of the best of the first `epochs`, if it came so far."""
+        if len(self.history) < epochs and not self.measured:
             return ["not trained"] * 4
         best = score(self.history, epochs, "val_loss")
         percents = [f"{100 * best[name]:.2f}" for name in ("accuracy", "val_accuracy")]
@@ -129,7 +140,7 @@ def by_dropout(results: Path) -> Table:
 
 
 def by_stage(stage: str, results: Path) -> Table:
-    """Tables 7 and 8: trainings without dropout (Table 3's plan) and with 0.6, read at each number of epochs."""
+    """Tables 7 and 8: trainings without dropout (Table 3's plan) and with 0.6, read at each value."""
     title = {"batch": "Table 7, batch size (50 epochs)", "epochs": "Table 8, epochs (batches of 32)"}[stage]
     ours = [f"{what}, {dropout}" for dropout in ("no dropout", "dropout 0.6") for what in ("acc", "val_acc")]
     headers = (stage, "acc, paper", "val_acc, paper", *ours, "read from")
@@ -142,7 +153,7 @@ def by_stage(stage: str, results: Path) -> Table:
         for run in (own or shared.get(NONE), shared.get(CHOSEN)):
             read = run.at(epochs) if run else ["not trained"] * 2
             cells += read[:2]
-            sources += [f"{run.name} ({run.far})"] if run and read[0] != "not trained" else []
+            sources += [f"{run.name} ({run.far})"] if run else []
         table.add(
             f"{value:g}", f"{stated.accuracy:.2f}", f"{stated.val_accuracy:.2f}", *cells,
             ", ".join(sources) or "not trained",
@@ -166,6 +177,27 @@ def of_test_set(results: Path) -> Table:
     return table
 
 
+def shipped(results: Path) -> Table:
+    """A line for each training that ended: what it reached, in percent, and each expression's recall."""
+    headers = (
+        "recipe",
+        "epochs",
+        "best PublicTest",
+        "PrivateTest",
+        "without duplicates",
+        "macro-F1",
+        "recalls",
+    )
+    table = Table("", headers, words=("recipe", "recalls"))
+    for folder in sorted(path.parent for path in results.glob("*/metrics.json")):
+        told, history = json.loads((folder / "metrics.json").read_text()), Run.read(folder).history
+        best = max(row["val_accuracy"] for row in history)
+        shares = best, told["accuracy"], told["accuracy_without_duplicates"], told["macro_f1"]
+        recalls = " ".join(f"{100 * row['recall']:.0f}" for row in told["per_class"].values())
+        table.add(f"`{folder.name}`", len(history), *(f"{100 * share:.2f}" for share in shares), recalls)
+    return table
+
+
 def network() -> Table:
     """Table 2: the layers of the paper's network, as they are built."""
     from fer_edge.quiet import quiet_training
@@ -186,16 +218,7 @@ def network() -> Table:
 
 def page(results: Path) -> str:
     tables = [by_dropout(results), by_stage("batch", results), by_stage("epochs", results)]
-    lines = [
-        "# The paper's tables and ours",
-        "",
-        "Written by `python train/paper_tables.py`. The paper's figures are as printed (docs/paper.md says what does not",
-        "add up in them); ours are of `--recipe paper`, from the files in results/ that are named. `acc` and `loss` are",
-        "of the changed training pictures, at the epoch that is kept, the one with the lowest loss on PublicTest.",
-        "`val_acc` in Table 9 is on PublicTest and PrivateTest together, as in the paper; in Tables 7 and 8, where",
-        "trainings are read before their end, on PublicTest alone. Our losses are mean cross-entropies; the paper's are",
-        "about four times that. No figure of ours is from a GPU.",
-    ]  # fmt: skip
+    lines = [HEAD]
     for table in [*tables, of_test_set(results), network()]:
         lines += ["", f"## {table.title}", "", table.markdown().rstrip()]
     return "\n".join(lines) + "\n"
@@ -210,5 +233,11 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=HERE / "PAPER_TABLES.md")
     asked = parser.parse_args()
     if asked.evaluate:
-        evaluate(asked.evaluate, asked.data or parser.error("--evaluate needs --data"), asked.results / asked.of)
+        evaluate(
+            asked.evaluate, asked.data or parser.error("--evaluate needs --data"), asked.results / asked.of
+        )
     files.write_text(asked.out, page(asked.results))
+    if asked.results == HERE / "results":
+        readme = HERE / "README.md"
+        text = files.put_between_markers(readme.read_text(), "results", shipped(asked.results).markdown())
+        files.write_text(readme, text)
