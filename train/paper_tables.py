@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import files, paper
+from fer_edge import evaluation, files, paper
 from fer_edge.data import load
-from fer_edge.evaluation import metrics, predictors, scores
+from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
 from fer_edge.tables import Table
 from fer_edge.training.recipes import score
@@ -45,8 +45,8 @@ Written by `python train/paper_tables.py`. The paper's figures are as printed (d
 not add up in them); ours are of `--recipe paper`, from the files in results/ that are named. `acc` and
 `loss` are of the changed training pictures, at the epoch that is kept, the one with the lowest loss on
 PublicTest. `val_acc` in Table 9 is on PublicTest and PrivateTest together, as in the paper; in Tables 7 and
-8, where trainings are read before their end, on PublicTest alone. Our losses are mean cross-entropies; the
-paper's are about four times that. No figure of ours is from a GPU."""
+8, where trainings are read before their end, on PublicTest alone, as `val_loss` is. Our losses are mean
+cross-entropies; the paper's are about four times that. No figure of ours is from a GPU."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class Run:
 
     def at(self, epochs: int) -> list[str]:
         """acc, PublicTest, loss, val loss of the best of the first `epochs`, if it came so far."""
-        if len(self.history) < epochs and not self.measured:
-            return ["not trained"] * 4
+        stopped = self.measured and len(self.history) < self.epochs
+        if len(self.history) < epochs and not stopped:
+            return [""] * 4
         best = score(self.history, epochs, "val_loss")
         percents = [f"{100 * best[name]:.2f}" for name in ("accuracy", "val_accuracy")]
         return [*percents, f"{best['loss']:.3f}", f"{best['val_loss']:.3f}"]
@@ -94,15 +95,15 @@ class Run:
         shares = [self.measured.get(split, {}).get("accuracy") for split in TESTS]
         if shares[0] is None and shares[1] is not None:  # 3,589 pictures each
             shares[0] = score(self.history, len(self.history), "val_loss")["val_accuracy"]
-        return "not measured" if None in shares else f"{50 * sum(shares):.2f}"
+        return "" if None in shares else f"{50 * sum(shares):.2f}"
 
 
 def evaluate(model: str, data: str, folder: Path) -> None:
     """Writes folder/validation.json: accuracy, loss and confusion matrix on both splits."""
-    opened, dataset, found = predictors.open_model(model), load(data), {}
+    opened, dataset, found = evaluation.open_model(model), load(data), {}
     for split in TESTS:
         part = dataset.part(split)
-        probabilities = scores.probabilities_of(opened, part.images)
+        probabilities = evaluation.probabilities_of(opened, part.images)
         true = probabilities[np.arange(len(part)), part.labels]
         cm = metrics.confusion_matrix(part.labels, probabilities.argmax(1), len(LABELS))
         found[split] = {
@@ -117,25 +118,23 @@ def evaluate(model: str, data: str, folder: Path) -> None:
 
 def by_dropout(results: Path) -> Table:
     """Table 9: the best network of each training, on the paper's validation set."""
-    table = Table(
-        "Table 9, dropout (batches of 32, 100 epochs)",
-        ("dropout", "acc, paper", "ours", "val_acc, paper", "ours", "loss, paper", "ours", "val_loss, paper")
-        + ("ours (PublicTest)", "PublicTest %", "PrivateTest %", "trained"),
-        words=("trained",),
-    )
+    figures = ("acc", "val_acc", "loss", "val_loss")
+    headers = [f"{figure}, {whose}" for figure in figures for whose in ("paper", "ours")]
+    title = "Table 9, dropout (batches of 32, 100 epochs)"
+    table = Table(title, ("dropout", *headers, "PublicTest", "PrivateTest", "trained"), words=("trained",))
     for value, stated in paper.TABLE_9.items():
         run = Run.read(results / NAMES["dropout"](value))
-        acc, public, loss, val_loss = run.at(len(run.history)) if run else ["not trained"] * 4
-        private = (run.measured if run else {}).get("PrivateTest", {}).get("accuracy")
+        acc, public, loss, val_loss = run.at(len(run.history)) if run else [""] * 4
+        private = run.measured.get("PrivateTest", {}).get("accuracy") if run else None
+        ours = acc, run.validation() if run else "", loss, val_loss
+        pairs = [cell for both in zip((f"{cell:.2f}" for cell in stated), ours, strict=True) for cell in both]
         table.add(
             "none ('1')" if value == 1 else value,
-            f"{stated.accuracy:.2f}", acc,
-            f"{stated.val_accuracy:.2f}", run.validation() if run else "not trained",
-            f"{stated.loss:.2f}", loss,
-            f"{stated.val_loss:.2f}", val_loss,
-            public, "not measured" if private is None else f"{100 * private:.2f}",
+            *pairs,
+            public,
+            "" if private is None else f"{100 * private:.2f}",
             run.far if run else "not trained",
-        )  # fmt: skip
+        )
     return table
 
 
@@ -151,8 +150,7 @@ def by_stage(stage: str, results: Path) -> Table:
         shared = runs if stage == "epochs" or value == paper.CHOSEN["batch"] else {}
         epochs, cells, sources = int(value) if stage == "epochs" else paper.BATCH_STAGE_EPOCHS, [], []
         for run in (own or shared.get(NONE), shared.get(CHOSEN)):
-            read = run.at(epochs) if run else ["not trained"] * 2
-            cells += read[:2]
+            cells += run.at(epochs)[:2] if run else ["", ""]
             sources += [f"{run.name} ({run.far})"] if run else []
         table.add(
             f"{value:g}", f"{stated.accuracy:.2f}", f"{stated.val_accuracy:.2f}", *cells,
@@ -170,7 +168,7 @@ def of_test_set(results: Path) -> Table:
         if run and "confusion_matrix" in run.measured.get("PublicTest", {}):
             matrices[f"ours, {name}"] = np.array(run.measured["PublicTest"]["confusion_matrix"])
         else:
-            table.add(f"ours, {name}", *["not measured"] * 10)
+            table.add(f"ours, {name}, not measured", *[""] * 10)
     for name, cm in reversed(matrices.items()):
         means = metrics.accuracy(cm), metrics.precision(cm).mean(), metrics.recall(cm).mean()
         table.rows.insert(0, [name, *(f"{100 * share:.1f}" for share in (*metrics.recall(cm), *means))])
