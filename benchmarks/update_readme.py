@@ -23,6 +23,7 @@ from typing import Any
 from fer_edge import files
 from fer_edge.bench import loop as looping
 from fer_edge.bench import report
+from fer_edge.model import shipped as shipped_files
 from fer_edge.tables import Table, milliseconds, percent
 
 HERE = Path(__file__).resolve().parent
@@ -32,7 +33,6 @@ FORMATS = ("float32", "dynamic_range", "int8")
 COLUMNS = ("model", "size", "p50 ms", "min", "speed-up", "acc %", "agree %", "MiB")
 MEASURED = ("shipped", "ferplus", "loop", "crosscheck", "limits", "peers")
 """The stages of run_all.py that measure, each with its JSON in the results."""
-BEST = HERE.parent / "fer_edge/model/best.json"
 
 
 def shipped(results: Path) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def best(results: Path) -> dict[str, dict[str, str]]:
     Only what was measured on a quiet machine changes.
     """
     value = shipped(results)
-    known: dict[str, dict[str, str]] = json.loads(BEST.read_text()) if BEST.exists() else {}
+    known: dict[str, dict[str, str]] = json.loads(shipped_files.BEST.read_text())
     own = known.setdefault(value["machine"]["architecture"], {})
     own.update({row["network"]: row["model"] for row in value["advice"] if not row["disturbed"]})
     return known
@@ -172,7 +172,7 @@ def write(results: Path = RESULTS, readme: Path = README, publish: bool = False)
     if wrong and not publish:
         return f"not published, cross-check disagrees on {', '.join(wrong)} (--publish does it all the same)"
     files.write_text(readme, updated(readme.read_text(encoding="utf-8"), read_parts(results)))
-    files.write_text(BEST, json.dumps(best(results), indent=2) + "\n")
+    files.write_text(shipped_files.BEST, json.dumps(best(results), indent=2) + "\n")
     return None
 
 

@@ -15,6 +15,7 @@ ACCURACY_DROP = 0.005
 MEMORY_NOISE_MIB = 1.0
 _LARGEST = 1e15
 _MACHINE = ("cpu", "board", "architecture", "usable_cores")
+_OPTIONAL = ("peak_rss_mib", "accuracy", "macro_f1", "agreement")
 _SAME_PICTURES = ("sha256", "split", "n", "sample_seed")
 
 
@@ -47,31 +48,23 @@ def read(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is no benchmark of schema 1: it must come from fer-edge bench --json")
     try:
         for row in old["results"]:
-            _ = row["model"], row["threads"], row["bytes"], row["latency_ms"]["p50"]
-            _check_figures(row)
-        _number((old.get("reference") or {}).get("best_ms"))
+            hash(row["model"])
+            times = row["latency_ms"]
+            optional = [times.get("p50_low"), times.get("p50_high"), *map(row.get, _OPTIONAL)]
+            _numbers(
+                row["threads"], row["bytes"], times["p50"], *(one for one in optional if one is not None)
+            )
+        _numbers((old.get("reference") or {}).get("best_ms") or 0)
         _ = dict(old.get("machine") or {}), dict((old.get("config") or {}).get("data") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
     return old
 
 
-def _check_figures(row: dict[str, Any]) -> None:
-    """Raises TypeError where a figure that is compared is there and no number."""
-    times = [row["latency_ms"][key] for key in ("p50", "p50_low", "p50_high") if key in row["latency_ms"]]
-    others = [row.get(key) for key in ("peak_rss_mib", "accuracy", "macro_f1", "agreement")]
-    for figure in (*times, row["bytes"], row["threads"]):
-        if figure is None:
-            raise TypeError("a figure that is absent")
-        _number(figure)
-    for other in others:
-        _number(other)
-    hash(row["model"])
-
-
-def _number(figure: Any) -> None:
-    if figure is not None and (not isinstance(figure, int | float) or not abs(figure) < _LARGEST):
-        raise TypeError("a figure that is no number")
+def _numbers(*figures: Any) -> None:
+    for figure in figures:
+        if not isinstance(figure, int | float) or not abs(figure) < _LARGEST:
+            raise TypeError("a figure that is no number")
 
 
 def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:
@@ -109,14 +102,20 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
     on_time = on_machine and same_speed(old, new)
     found = []
     for a, b in pairs:
+        verdicts = {}
         if on_time and not disturbed(a, b):
-            found.append(_time(a, b, tolerance))
-        found.append(_grown(a, b, "bytes", 0, tolerance))
+            verdicts["p50_ms"] = _time(a["latency_ms"], b["latency_ms"], tolerance)
+        verdicts["bytes"] = _grown(a["bytes"], b["bytes"], 0, tolerance)
         if on_machine and a.get("peak_rss_mib") and b.get("peak_rss_mib"):
-            found.append(_grown(a, b, "peak_rss_mib", MEMORY_NOISE_MIB, tolerance))
+            verdicts["peak_rss_mib"] = _grown(
+                a["peak_rss_mib"], b["peak_rss_mib"], MEMORY_NOISE_MIB, tolerance
+            )
         for figure in ("accuracy", "macro_f1", "agreement") if on_pictures else ():
             if a.get(figure) is not None and b.get(figure) is not None:
-                found.append(_lost(a, b, figure))
+                verdicts[figure] = _lost(a[figure], b[figure])
+        for figure, verdict in verdicts.items():
+            was, now = ({**row, "p50_ms": row["latency_ms"]["p50"]}[figure] for row in (a, b))
+            found.append(Change(b["model"], b["threads"], figure, was, now, verdict))
     return found
 
 
@@ -133,30 +132,22 @@ def gate(found: list[Change]) -> None:
         )
 
 
-def _time(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> Change:
-    old, new = a["latency_ms"], b["latency_ms"]
-    slower = new.get("p50_low", new["p50"]) > old.get("p50_high", old["p50"])
-    faster = new.get("p50_high", new["p50"]) < old.get("p50_low", old["p50"])
-    verdict = "better" if faster else "same"
-    if slower:
-        verdict = "regression" if new["p50"] > old["p50"] * (1 + tolerance) else "worse"
-    return Change(b["model"], b["threads"], "p50_ms", old["p50"], new["p50"], verdict)
+def _time(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> str:
+    if new.get("p50_low", new["p50"]) > old.get("p50_high", old["p50"]):
+        return "regression" if new["p50"] > old["p50"] * (1 + tolerance) else "worse"
+    return "better" if new.get("p50_high", new["p50"]) < old.get("p50_low", old["p50"]) else "same"
 
 
-def _grown(a: dict[str, Any], b: dict[str, Any], figure: str, noise: float, tolerance: float) -> Change:
-    old, new = a[figure], b[figure]
-    verdict = "same" if abs(new - old) <= noise else "better" if new < old else "worse"
-    if verdict == "worse" and new > old * (1 + tolerance):
-        verdict = "regression"
-    return Change(b["model"], b["threads"], figure, old, new, verdict)
+def _grown(old: float, new: float, noise: float, tolerance: float) -> str:
+    if abs(new - old) <= noise:
+        return "same"
+    return "better" if new < old else "regression" if new > old * (1 + tolerance) else "worse"
 
 
-def _lost(a: dict[str, Any], b: dict[str, Any], figure: str) -> Change:
-    old, new = a[figure], b[figure]
-    verdict = "same" if new == old else "better" if new > old else "worse"
-    if old - new > ACCURACY_DROP:
-        verdict = "regression"
-    return Change(b["model"], b["threads"], figure, old, new, verdict)
+def _lost(old: float, new: float) -> str:
+    if new >= old:
+        return "same" if new == old else "better"
+    return "regression" if old - new > ACCURACY_DROP else "worse"
 
 
 def _same_pictures(old: dict[str, Any], new: dict[str, Any]) -> bool:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge import child, machine
 from fer_edge.bench import watch
@@ -44,15 +43,12 @@ MOST_REPEATS = 3
 PATIENCE_S = 20.0
 FACES = 16
 """Drawn faces that the latency is measured on, in turn."""
-RESAMPLES = 2000
 
 _TIMEOUT_S = 3600
 _SETTLED_AFTER = 20  # inferences, after which the interpreter holds all that it will
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5 % points of Student's distribution, from 1 degree of freedom; more take the last, a little wide."""
 
 
 @dataclass(frozen=True)
@@ -186,50 +182,35 @@ def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
 def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> dict[str, Any]:
     """`latency_ms`, `process_p50_ms` (of each process), `cpu_ms` (mean, all threads), `fps` (1000 / p50).
 
-    processes: milliseconds of each inference, process by process. `p50_low` to `p50_high` is `interval`'s.
+    processes: milliseconds of each inference, process by process. `p50_low` to `p50_high`: `interval` of the
+    processes' medians, since inferences of one process share more than chance gives.
     """
-    each = [np.array(values) for values in processes]
-    wall = np.concatenate(each)
+    wall = np.concatenate([np.array(values) for values in processes])
     p50, p90, p99 = (float(value) for value in np.percentile(wall, (50, 90, 99)))
-    low, high = interval(each)
+    medians = [float(np.median(values)) for values in processes]
+    low, high = interval(medians if len(medians) > 1 else list(processes[0]))
+    low, high = min(low, p50), max(high, p50)
     ends = {"min": float(wall.min()), "p50": p50, "p50_low": low, "p50_high": high}
     return {
         "latency_ms": {**ends, "p90": p90, "p99": p99, "mean": float(wall.mean())},
-        "process_p50_ms": [float(np.median(values)) for values in each],
+        "process_p50_ms": medians,
         "cpu_ms": float(np.mean(cpu_ms)),
         "fps": 1000 / p50,
     }
 
 
-def interval(groups: Sequence[NDArray[np.float64]], seed: int = 0) -> tuple[float, float]:
-    """95 % interval (low, high) of the median of all values of `groups`, arrays (n,) of milliseconds.
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval (low, high) of the median of what `values`, at least one, come from.
 
-    Whole groups are drawn with replacement (a cluster bootstrap): inferences of one process share more than
-    chance gives. As few groups as there are vary too little when drawn so; the percentiles are therefore
-    those of an expanded interval (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-    Statistician 69, 2015, section 3.3). With five groups or fewer it is at most the range of their medians.
-    A single group is drawn value by value.
+    Two of the values themselves, as far in from both ends as the sign test allows (97.9 % for ten: the
+    second and the ninth); whatever their distribution is. Fewer than six: the lowest and the highest.
     """
-    if len(groups) == 1:
-        groups = list(groups[0].reshape(-1, 1))
-    count = len(groups)
-    if count == 1:
-        return float(groups[0][0]), float(groups[0][0])
-    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    medians = [float(np.median(np.concatenate([groups[n] for n in row]))) for row in drawn]
-    outside = expanded_tail(count)
-    low, high = np.percentile(medians, (100 * outside, 100 * (1 - outside)))
-    return float(low), float(high)
-
-
-def expanded_tail(n: int) -> float:
-    """What lies below, and above, the 95 % interval of n independent values in a bootstrap distribution.
-
-    n from 2. Phi(-sqrt(n / (n - 1)) t), t Student's 97.5 % point of n - 1 degrees of freedom: the factor
-    makes up for a bootstrap's variance, which is (n - 1) / n of what it stands for, t for not knowing it.
-    """
-    student = _STUDENT[min(n - 1, len(_STUDENT)) - 1]
-    return statistics.NormalDist().cdf(-math.sqrt(n / (n - 1)) * student)
+    ordered, n = sorted(values), len(values)
+    below, outside = 0, 1
+    while 2 * (outside + math.comb(n, below + 1)) <= 0.05 * 2**n:
+        below += 1
+        outside += math.comb(n, below)
+    return ordered[below], ordered[n - 1 - below]
 
 
 def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,28 +41,12 @@ class Config:
     patience_s: float = latency.PATIENCE_S
 
 
-class Scores(TypedDict):
-    """Fractions 0..1; None where not measured. agreement: of the named class with NAME_float32's.
+Scores = dict[str, Any]
+"""accuracy, macro_f1, agreement (of the named class with NAME_float32's): fractions 0..1, None where not
+measured; each with its 95 % interval [low, high] as NAME_interval: Wilson's, of macro-F1 by bootstrap."""
 
-    Intervals are [low, high] at 95 %: Wilson's, of macro-F1 by bootstrap.
-    """
-
-    accuracy: float | None
-    accuracy_interval: list[float] | None
-    macro_f1: float | None
-    macro_f1_interval: list[float] | None
-    agreement: float | None
-    agreement_interval: list[float] | None
-
-
-UNKNOWN = Scores(
-    accuracy=None,
-    accuracy_interval=None,
-    macro_f1=None,
-    macro_f1_interval=None,
-    agreement=None,
-    agreement_interval=None,
-)
+_SCORES = ("accuracy", "macro_f1", "agreement")
+UNKNOWN: Scores = {key: None for name in _SCORES for key in (name, f"{name}_interval")}
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
@@ -187,14 +171,14 @@ def _scores(
     n = len(labels)
     agreement = None if reference is None else metrics.agreement(p, reference)
     alike = None if agreement is None else list(metrics.wilson_interval(round(agreement * n), n))
-    return Scores(
-        accuracy=metrics.accuracy(cm),
-        accuracy_interval=list(metrics.wilson_interval(int(cm.trace()), n)),
-        macro_f1=float(metrics.f1(cm).mean()),
-        macro_f1_interval=list(metrics.macro_f1_interval(cm)),
-        agreement=agreement,
-        agreement_interval=alike,
-    )
+    return {
+        "accuracy": metrics.accuracy(cm),
+        "accuracy_interval": list(metrics.wilson_interval(int(cm.trace()), n)),
+        "macro_f1": float(metrics.f1(cm).mean()),
+        "macro_f1_interval": list(metrics.macro_f1_interval(cm)),
+        "agreement": agreement,
+        "agreement_interval": alike,
+    }
 
 
 def _float32(path: Path, benched: Mapping[Path, Classifier]) -> Path | None:

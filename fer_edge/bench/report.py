@@ -76,12 +76,10 @@ def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
     rows = _with_speed_up(result["results"])
     cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
     told = [header for header, column in cells.items() if any(cell not in (None, "-") for cell in column)]
-    threads = {row["threads"] for row in rows}
-    if len(threads) == 1 and "thr" in told:
-        told.remove("thr")
-    count = ", ".join(map(str, sorted(threads)))
-    title = f"{result['machine'].get('cpu') or 'benchmark'}, threads: {count}"
+    if len({row["threads"] for row in rows}) == 1:
+        told = [header for header in told if header != "thr"]
     lines = list(zip(*(cells[header] for header in told), strict=True))
+    title = result["machine"].get("cpu") or "benchmark"
     return Table(title, told, [*lines], optional=OPTIONAL, notes=notes(result))
 
 
@@ -135,22 +133,16 @@ def notes(result: Row) -> list[str]:
         f"{config['processes']} fresh processes. speed-up: against the same network in float32. fps: 1000 / "
         "p50. MiB: peak of a process with Python, numpy, the interpreter and the model."
     ]
-    if config.get("data"):
-        lines.append(accuracy_note(result))
+    if on := config.get("data"):
+        best = max((row["accuracy"] for row in result["results"] if row["accuracy"] is not None), default=0.5)
+        low, high = metrics.wilson_interval(round(best * on["n"]), on["n"])
+        lines.append(
+            f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval "
+            f"of {percent(best)} % is {percent(low)} to {percent(high)} %."
+        )
     if any(row["disturbed"] for row in result["results"]):
         lines.append(BUSY + ".")
     return lines
-
-
-def accuracy_note(result: Row) -> str:
-    """What the accuracies were measured on, and how far chance alone moves one of them."""
-    on = result["config"]["data"]
-    best = max((row["accuracy"] for row in result["results"] if row["accuracy"] is not None), default=0.5)
-    low, high = metrics.wilson_interval(round(best * on["n"]), on["n"])
-    return (
-        f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval of "
-        f"{percent(best)} % is {percent(low)} to {percent(high)} %."
-    )
 
 
 def advice(rows: Sequence[Row]) -> list[Row]:
@@ -162,7 +154,7 @@ def advice(rows: Sequence[Row]) -> list[Row]:
     """
     networks: dict[str, list[Row]] = {}
     for row in rows:
-        accuracy = row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
+        accuracy = accuracy_of(row)
         if accuracy is not None:
             networks.setdefault(split_name(row["model"])[0], []).append({**row, "accuracy": accuracy})
     found = []
@@ -183,24 +175,20 @@ def advice(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def advise(result: Row) -> None:
-    """Prints the advice."""
+def advice_table(result: Row) -> Table:
+    """The advice, a row a network."""
     found = Table(
-        "which file to run here: the fastest within half a point of its network's best accuracy",
+        "",
         ("network", "run", "thr", "p50 ms", "acc %", "best %"),
         words=("network", "run"),
         optional=("best %", "thr"),
+        notes=[] if result["config"]["data"] else ["Accuracies are the cards'."],
     )
     for row in result["advice"]:
         time = milliseconds(row["p50_ms"]) + ("*" if row["disturbed"] else "")
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
         found.add(row["network"], row["model"], row["threads"], time, *accuracy)
-    if result["config"]["data"] is None:
-        found.notes = ["Accuracies are the cards'."]
-    if found.rows:
-        console.say(found.title + ":")
-        found.title = ""
-        found.show()
+    return found
 
 
 def compared(old: Row, new: Row, tolerance: float) -> None:
@@ -240,75 +228,51 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     return front
 
 
-def draw(result: Row, path: Path) -> None:
-    """Draws the benchmark into `path`, whose suffix chooses the format: accuracy against latency and size
-    with the Pareto front, and how the latencies spread. Times of a busy machine are left out.
+def accuracy_of(row: Row) -> float | None:
+    """As measured, else as the card states it, else None."""
+    accuracy: float | None = row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
+    return accuracy
 
-    What was not measured, or only while the machine was busy, is left out. Raises MissingExtraError without
-    matplotlib, OutputError where the file cannot be written or nothing is left.
+
+def draw(result: Row, path: Path) -> None:
+    """Draws accuracy against latency and against size into `path`, whose suffix chooses the format.
+
+    Times of a busy machine are left out, and files of which no accuracy is known. Raises MissingExtraError
+    without matplotlib, OutputError where the file cannot be written or nothing is left to draw.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "train", "drawing a benchmark") from error
-    rows: list[Row] = [row for row in result["results"] if not row["disturbed"]]
-    scored = [row for row in result["results"] if row["accuracy"] is not None]
-    if not rows and not scored:
-        raise OutputError(f"{path}: the machine was busy and no accuracy measured: there is nothing to draw")
-    height = 1.6 + 0.32 * len(rows) if rows else 0
-    figure = Figure(figsize=(11, height + (4.6 if scored else 0)), layout="constrained")
-    halves: Any = (
-        figure.subfigures(2, 1, height_ratios=[4.6, height]) if rows and scored else (figure, figure)
-    )
-    if scored:
-        _scatters(halves[0], scored)
-    if rows:
-        _spread(halves[1].subplots(), rows)
+    fewest = min(row["threads"] for row in result["results"])
+    rows = [row for row in result["results"] if accuracy_of(row) is not None and row["threads"] == fewest]
+    if not rows:
+        raise OutputError(f"{path}: no accuracy is known: give --data to measure it")
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    times = [None if row["disturbed"] else row["latency_ms"]["p50"] for row in rows]
+    for axes, costs in ((left, times), (right, [row["bytes"] / 1e6 for row in rows])):
+        _scatter(axes, rows, costs)
+    busy = "; files that were timed on a busy machine are left out" if None in times else ""
+    left.set(xlabel=f"p50 ms, threads: {fewest}{busy}", ylabel="accuracy, %")
+    right.set_xlabel("size, MB")
+    right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=120)
 
 
-def _scatters(figure: Any, scored: list[Row]) -> None:
-    """Accuracy against latency, of what was timed on a quiet machine, and against size."""
-    fewest = min(row["threads"] for row in scored)
-    scored = [row for row in scored if row["threads"] == fewest]
-    quiet = [row for row in scored if not row["disturbed"]]
-    panels = figure.subplots(1, 2 if quiet else 1, sharey=True, squeeze=False)[0]
-    if quiet:
-        times = [row["latency_ms"]["p50"] for row in quiet]
-        _scatter(panels[0], quiet, times, f"p50 ms, {fewest} thread{'s' * (fewest > 1)}")
-    _scatter(panels[-1], scored, [row["bytes"] / 1e6 for row in scored], "size, MB")
-    panels[0].set_ylabel("accuracy, %")
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
-
-
-def _scatter(axes: Axes, rows: list[Row], costs: list[float], title: str) -> None:
-    gains = [100 * row["accuracy"] for row in rows]
+def _scatter(axes: Axes, rows: list[Row], costs: Sequence[float | None]) -> None:
     networks = list(dict.fromkeys(split_name(row["model"])[0] for row in rows))
-    front = pareto_front(list(zip(costs, gains, strict=True)))
-    axes.plot(*zip(*front, strict=True), color="0.4", linestyle="--", label="Pareto front", zorder=1)
-    for row, cost, gain in zip(rows, costs, gains, strict=True):
-        network, known = split_name(row["model"])
-        marker = MARKERS[known] if known else OTHER_MARKER
-        colour = f"C{networks.index(network) % 10}"
-        axes.scatter(cost, gain, marker=marker, color=colour, s=60, label=row["model"], zorder=2)
-    log_axis(axes, costs)
-    axes.set_xlabel(title)
-
-
-def _spread(axes: Axes, rows: list[Row]) -> None:
-    """A line from the fastest to p99, a bar from the fastest to p90, a mark at the median."""
-    for height, row in enumerate(reversed(rows)):
-        times = row["latency_ms"]
-        axes.plot([times["min"], times["p99"]], [height, height], color="0.6", linewidth=1, zorder=1)
-        axes.plot(
-            [times["min"], times["p90"]], [height, height], color="C0", linewidth=7, alpha=0.4, zorder=1
-        )
-        axes.scatter(times["p50"], height, color="C0", s=30, zorder=2)
-    axes.set_yticks(range(len(rows)), [f"{row['model']}, {row['threads']} thr" for row in reversed(rows)])
-    axes.set_ylim(-0.7, len(rows) - 0.3)
-    log_axis(axes, [row["latency_ms"][key] for row in rows for key in ("min", "p99")])
-    axes.set_xlabel("latency, ms: median (dot), fastest to p90 (bar), to p99 (line)")
+    points = []
+    for row, cost in zip(rows, costs, strict=True):
+        if cost is not None:
+            network, known = split_name(row["model"])
+            points.append((cost, 100 * (accuracy_of(row) or 0)))
+            look = {"marker": MARKERS[known] if known else OTHER_MARKER, "label": row["model"], "s": 60}
+            axes.scatter(*points[-1], color=f"C{networks.index(network) % 10}", zorder=2, **look)
+    if points:
+        axes.plot(*zip(*pareto_front(points), strict=True), color="0.4", linestyle="--", zorder=1)
+        log_axis(axes, [cost for cost, _ in points])
 
 
 def log_axis(axes: Axes, values: Sequence[float]) -> None:

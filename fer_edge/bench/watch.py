@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 
 from fer_edge import machine
 
@@ -27,56 +26,61 @@ _QUEUE = Path("/proc/thread-self/schedstat")
 class Watch:
     """Adds up, over the stretches of time in which it is entered (`with`), what others take meanwhile.
 
-    elapsed_s: wall time of the stretches. cpu_s: CPU time of this process, all its threads. Processes
-    that were started within a stretch must have been waited for at its end.
+    Processes that were started within a stretch must have been waited for at its end.
     """
 
     def __init__(self) -> None:
-        self.elapsed_s = self.cpu_s = 0.0
-        self._others_s: float | None = 0.0
-        self._queued_ns: float | None = 0.0
-        self._began = _Now()
+        self._began: dict[str, float | None] = {}
+        self._spent: dict[str, float | None] = dict.fromkeys(
+            ("wall_s", "cpu_s", "others_s", "queued_ns"), 0.0
+        )
 
     def __enter__(self) -> Watch:
-        self._began = _Now()
+        self._began = _clocks()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        began, ended = self._began, _Now()
-        self.elapsed_s += ended.wall_s - began.wall_s
-        self.cpu_s += ended.cpu_s - began.cpu_s
-        self._others_s = _added(self._others_s, began.others_s, ended.others_s)
-        self._queued_ns = _added(self._queued_ns, began.queued_ns, ended.queued_ns)
+    def __exit__(self, *_: object) -> None:
+        for name, now in _clocks().items():
+            before, total = self._began[name], self._spent[name]
+            known = now is not None and before is not None and total is not None
+            self._spent[name] = total + now - before if known else None  # type: ignore[operator]
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time of the stretches."""
+        return self._spent["wall_s"] or 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of this process, all its threads."""
+        return self._spent["cpu_s"] or 0.0
 
     def others_share(self) -> float | None:
         """0..1 of all cores; None if it is not known or the time was too short to tell."""
-        if self._others_s is None or self.elapsed_s < _LEAST_S:
+        others_s = self._spent["others_s"]
+        if others_s is None or self.elapsed_s < _LEAST_S:
             return None
-        return max(0.0, self._others_s) / (self.elapsed_s * _cores())
+        return max(0.0, others_s) / (self.elapsed_s * _cores())
 
     def waited(self) -> bool:
-        """Whether this thread had to wait for a core in these stretches."""
-        return kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._queued_ns)
+        """Whether this thread had to wait for a core: as `kept_waiting`."""
+        return kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._spent["queued_ns"])
 
     def disturbed(self) -> bool:
         """Whether others disturbed what this thread did in these stretches, with its process's threads."""
         return is_busy(self.others_share()) or self.waited()
 
 
-class _Now:
-    """The clocks at the moment of its making."""
-
-    def __init__(self) -> None:
-        self.wall_s, self.cpu_s = time.perf_counter(), time.process_time()
-        self.queued_ns, busy_s, times = queued_ns(), machine.busy_seconds(), os.times()
-        ours_s = self.cpu_s + times.children_user + times.children_system
-        self.others_s = None if busy_s is None else busy_s - ours_s
-
-
-def _added(total: float | None, began: float | None, ended: float | None) -> float | None:
-    return None if total is None or began is None or ended is None else total + ended - began
+def _clocks() -> dict[str, float | None]:
+    wall_s, cpu_s, times, busy_s = (
+        time.perf_counter(),
+        time.process_time(),
+        os.times(),
+        machine.busy_seconds(),
+    )
+    ours_s = cpu_s + times.children_user + times.children_system
+    others_s = None if busy_s is None else busy_s - ours_s
+    return {"wall_s": wall_s, "cpu_s": cpu_s, "others_s": others_s, "queued_ns": queued_ns()}
 
 
 def is_busy(others_share: float | None) -> bool:

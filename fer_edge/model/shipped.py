@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from fer_edge.errors import FerEdgeError, ModelError, UsageError
 
 DEFAULT_MODEL = "edge_int8"
 """What `run` uses unless told otherwise: the best int8 file that ships."""
+
+BEST = Path(__file__).with_name("best.json")
+"""By kind of processor and network, the file to run there; written by benchmarks/run_all.py."""
 
 RECIPE_KINDS = ("train", "convert")
 
@@ -83,6 +88,18 @@ def trusted_sha256() -> frozenset[str]:
 def ships(data: bytes) -> bool:
     """Whether a file's content is, byte for byte, that of a model that ships."""
     return files.sha256_of(data) in trusted_sha256()
+
+
+def best_here(network: str = "edge") -> str:
+    """The name of a shipped network's file that is best on this kind of processor: `edge_dynamic_range`.
+
+    The fastest of those within half a point of the best accuracy, as measured on one of the kind; the int8
+    file where none was measured, since it computes in integers alone.
+    """
+    kind = platform.machine()
+    kind = {"AMD64": "x86_64", "arm64": "aarch64"}.get(kind, kind)  # Windows' and macOS' names
+    measured: dict[str, dict[str, str]] = json.loads(BEST.read_text())
+    return measured.get(kind, {}).get(network, f"{network}_int8")
 
 
 def _first_folder(installed: Path, checkout: Path) -> Path:

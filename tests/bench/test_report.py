@@ -1,6 +1,5 @@
 """Table, CSV, Markdown, picture and advice of a benchmark."""
 
-import copy
 import csv
 import io
 
@@ -137,7 +136,7 @@ def test_advice_is_the_fastest_within_half_a_point_of_the_best():
 
 
 def test_advice_is_printed_with_its_asterisk(capsys):
-    report.advise(result(row("a_int8", 0.3, disturbed=True)))
+    report.advice_table(result(row("a_int8", 0.3, disturbed=True))).show()
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].split() == ["a", "a_int8", "1", "0.300*", "69.31", "69.31"]
 
@@ -148,22 +147,18 @@ def test_pareto_front_by_hand():
     assert report.pareto_front([]) == []
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "disturbed", "panels"),
-    [(0.6, False, 3), (0.6, True, 1), (None, False, 1)],
-    ids=["all", "busy: size alone", "no accuracy: the times alone"],
-)
-def test_what_was_disturbed_is_not_drawn(accuracy, disturbed, panels, tmp_path, monkeypatch):
+def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
     seen, save = [], Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: seen.append(self) or save(self, *a, **k))
-    report.draw(result(row(accuracy=accuracy, disturbed=disturbed)), tmp_path / "p.png")
-    assert len(seen[0].axes) == panels
+    rows = [
+        row("a_float32", accuracy=0.6),
+        row("a_int8", accuracy=None, card_accuracy=0.5, disturbed=True),
+        row("b", accuracy=None),
+    ]
+    report.draw(result(*rows), tmp_path / "p.png")
+    assert [len(axes.collections) for axes in seen[0].axes] == [1, 2]
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_nothing_to_draw_is_an_error(tmp_path):
-    busy = copy.deepcopy(result(row(accuracy=None, disturbed=True)))
-    with pytest.raises(OutputError, match="nothing to draw"):
-        report.draw(busy, tmp_path / "p.png")
+    with pytest.raises(OutputError, match="no accuracy is known"):
+        report.draw(result(rows[-1]), tmp_path / "q.png")

@@ -106,8 +106,8 @@ def test_readme_leaves_out_what_was_disturbed_and_takes_ferplus_own_accuracy(shi
 
 def test_models_for_run_are_those_measured_on_a_quiet_machine(shipped, tmp_path, monkeypatch):
     update = script("update_readme")
-    monkeypatch.setattr(update, "BEST", tmp_path / "best.json")
-    update.BEST.write_text(json.dumps({"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8"}}))
+    monkeypatch.setattr(update.shipped_files, "BEST", tmp_path / "best.json")
+    (tmp_path / "best.json").write_text(json.dumps({"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8"}}))
     shipped["machine"]["architecture"] = "x"
     for row in shipped["results"]:
         if row["model"] == "a_int8":

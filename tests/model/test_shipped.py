@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 
@@ -76,3 +77,27 @@ def test_only_files_named_in_sha256sums_are_trusted(folder):
     assert shipped.ships(path.read_bytes())
     path.write_bytes(b"tuned_int8, changed")
     assert not shipped.ships(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("processor", "network", "name"),
+    [
+        ("kind", "edge", "edge_dynamic_range"),
+        ("kind", "nano", "nano_int8"),
+        ("AMD64", "edge", "edge_float16"),
+        ("riscv64", "edge", "edge_int8"),
+    ],
+    ids=["measured", "another network", "windows' name", "never measured"],
+)
+def test_best_file_for_this_kind_of_processor(processor, network, name, monkeypatch, tmp_path):
+    best = {"kind": {"edge": "edge_dynamic_range"}, "x86_64": {"edge": "edge_float16"}}
+    (tmp_path / "best.json").write_text(json.dumps(best))
+    monkeypatch.setattr(shipped, "BEST", tmp_path / "best.json")
+    monkeypatch.setattr("platform.machine", lambda: processor)
+    assert shipped.best_here(network) == name
+
+
+def test_best_files_ship():
+    for networks in json.loads(shipped.BEST.read_text()).values():
+        for network, name in networks.items():
+            assert shipped.find_model(name).stem.startswith(f"{network}_")
