@@ -25,7 +25,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from fer_edge import files, machine
 from fer_edge.bench import latency
-from fer_edge.model import graph, interpreter, modelfile, shipped
+from fer_edge.model import file, graph, interpreter, shipped
 from fer_edge.tables import Table, milliseconds
 from fer_edge.targets.layers import Layer, layers
 
@@ -136,7 +136,7 @@ def _product(kind: str) -> bytes:
 
 def measure(path: Path, runs: int, peak: dict[str, float]) -> dict[str, Any]:
     """`model`, `macs`, `floor_ms`, `ms`, and of each operator `op`, `shape`, `macs`, `ms`."""
-    data = modelfile.read_bytes(path)
+    data = file.read_bytes(path)
     found, times = operators_ms(data, str(path), runs)
     rows = [
         {"op": layer.name, "shape": list(layer.shape), "macs": layer.macs, "ms": ms}

@@ -19,6 +19,27 @@ LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
 
 
+SPELLINGS = {
+    "angry": ("angry", "anger"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "fearful", "afraid", "scared"),
+    "happy": ("happy", "happiness", "joy"),
+    "sad": ("sad", "sadness"),
+    "surprise": ("surprise", "surprised"),
+    "neutral": ("neutral", "neutrality"),
+    "contempt": ("contempt", "contemptuous"),
+}
+"""What folders and cards call the expressions of FER-2013, and FER+'s eighth, in lower case."""
+
+
+def expressions(words: Iterable[str]) -> tuple[str, ...]:
+    """FER-2013's and FER+'s names where the words are usual spellings of them (`Anger`), else the words."""
+    words = tuple(words)
+    names = {word: name for name, usual in SPELLINGS.items() for word in usual}
+    found = tuple(names.get(word.strip().lower(), word) for word in words)
+    return found if len(set(found)) == len(set(words)) else words
+
+
 def are_of_fer2013(labels: Iterable[str]) -> bool:
     """Whether these are FER-2013's expressions, in whatever order."""
     return sorted(labels) == sorted(LABELS)
@@ -26,6 +47,9 @@ def are_of_fer2013(labels: Iterable[str]) -> bool:
 
 INPUT_SHAPE = (48, 48, 1)
 """Height, width, channels of the networks that we train."""
+
+LARGEST_SIDE = 1024
+"""Pixels of the largest picture that a model may take: a face has some hundred."""
 
 
 class Format(enum.StrEnum):
@@ -124,7 +148,22 @@ class ModelCard:
                 shape = tuple(int(n) for n in tensor.shape)
                 raw[key] = dataclasses.replace(tensor, shape=shape)
             raw["crop"] = CropPolicy(**raw.get("crop", {}))
-            return cls(**raw)
+            card = cls(**raw)
+            card._check_numbers()
+            return card
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{where} is not a model card: {reason}") from error
+
+    def _check_numbers(self) -> None:
+        """Raises ValueError for numbers that no model has, since they decide how much memory is taken."""
+        ends = (self.input, self.output)
+        for number in (self.crop.margin, *(n for end in ends for n in (end.real_min, end.real_max))):
+            if not isinstance(number, int | float) or not abs(number) <= 1e6:
+                raise ValueError(f"{number!r} is no number, or over a million")
+        if not 0 <= self.crop.margin <= 1:
+            raise ValueError(f"crop margin {self.crop.margin:g} is not within 0 and 1")
+        if not self.input.real_min < self.input.real_max:
+            raise ValueError(f"input range {self.input.real_min:g} to {self.input.real_max:g} is empty")
+        if not all(0 < side <= LARGEST_SIDE for side in self.input.shape):
+            raise ValueError(f"input {self.input.shape} is not within 1 and {LARGEST_SIDE} pixels")

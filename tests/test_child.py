@@ -7,7 +7,7 @@ import pytest
 
 from fer_edge import child
 from fer_edge.errors import ModelError
-from fer_edge.model import shipped, trial
+from fer_edge.model import file, keras_files, shipped
 
 
 def test_what_a_function_returns_comes_back():
@@ -46,7 +46,7 @@ def test_nothing_is_imported_from_the_working_folder(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text("open('was-here', 'w'); raise SystemExit(0)")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match="signature"):
-        trial.read_weights_apart(b"not HDF5", "m.keras")
-    with pytest.raises(ModelError, match="cannot use this model"):
-        trial.run_apart(b"no model", "m.tflite")
+        child.run(keras_files._read_weights, 9, what="m.keras", data=b"not HDF5")
+    with pytest.raises(ModelError, match=r"not a \.tflite file"):
+        file.check(b"this is no model", "m.tflite")
     assert not (tmp_path / "was-here").exists()

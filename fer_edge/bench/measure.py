@@ -16,7 +16,7 @@ from fer_edge import console, machine
 from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of
-from fer_edge.model import modelfile
+from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, check
 from fer_edge.spec import Format, split_name
 
@@ -79,7 +79,7 @@ def run(
     for path in models:
         check(path)
     # a card that was given is for those files that say nothing of themselves
-    cards = {path: None if modelfile.read_card(path) else config.card for path in models}
+    cards = {path: None if file.card_in(path.read_bytes(), str(path)) else config.card for path in models}
     rows = [latency.Row(path, n, cards[path]) for path in models for n in config.threads]
     loads = []
     with progress("load time and memory", len(rows)) as step:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.model import graph
-from fer_edge.model.flatbuffer_writer import BLOB_ALIGNMENT
 
 WITH_WEIGHTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 """Operators whose inputs are an activation, weights and a bias."""
@@ -23,9 +21,7 @@ class Network:
     objects of TensorFlow's generated schema that `to_bytes` writes."""
 
     def __init__(self, flatbuffer: bytes) -> None:
-        from tensorflow.lite.tools import flatbuffer_utils
-
-        self.model = flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
+        self.model = graph.unpacked(flatbuffer)
         self.graph = self.model.subgraphs[0]
         self.shown = graph.read(flatbuffer)[0]
         self.operators = self.shown.operators
@@ -33,7 +29,7 @@ class Network:
 
     def to_bytes(self) -> bytes:
         """The flatbuffer as it is now."""
-        return _packed(self.model)
+        return graph.packed(self.model)
 
     def layers(self) -> list[int]:
         """Indices of the operators with weights, in the order in which they run."""
@@ -114,21 +110,3 @@ class Network:
         if stored.dtype == np.float32 or not len(scales):
             return np.array(stored, np.float32)
         return (stored.astype(np.float32) - np.float32(zero_points[0])) * np.float32(scales[0])
-
-
-def _packed(model: Any) -> bytes:
-    """The flatbuffer of an object of the generated schema, whose own code does not align weights."""
-    base: Any = importlib.import_module("flatbuffers").Builder
-
-    class Builder(base):  # type: ignore[misc]
-        def CreateNumpyVector(self, values: NDArray[Any]) -> int:  # noqa: N802
-            if values.dtype != np.uint8:
-                return int(super().CreateNumpyVector(values))
-            self.StartVector(1, len(values), BLOB_ALIGNMENT)
-            self.head -= len(values)
-            self.Bytes[self.head : self.head + len(values)] = values.tobytes()
-            return int(self.EndVector())
-
-    builder = Builder(1024)
-    builder.Finish(model.Pack(builder), graph.FILE_IDENTIFIER)
-    return bytes(builder.Output())

@@ -17,7 +17,7 @@ from fer_edge.conversion import compressing, describe, export, integer, lean, pa
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.conversion.reference import Reference, verify
-from fer_edge.model import modelfile
+from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, ModelCard
 
@@ -62,7 +62,7 @@ class Output:
     @property
     def compressed_bytes(self) -> int:
         """As a download or an archive holds it."""
-        return modelfile.compressed_bytes(self.data)
+        return file.compressed_bytes(self.data)
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `convert --json` (DESIGN, "Command line")."""
@@ -107,7 +107,7 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
     calibration = plan.calibration if format_ in CALIBRATED else None
     flatbuffer, made = _flatbuffer(against, format_, plan)
     path = plan.path(format_)
-    modelfile.check_bytes(flatbuffer, path.name)
+    graph.check(flatbuffer, path.name)
     card = describe.card(
         plan.name,
         format_,
@@ -119,13 +119,13 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
     )
     with tempfile.TemporaryDirectory() as apart:
         candidate = Path(apart) / path.name
-        candidate.write_bytes(modelfile.embed_card(flatbuffer, card))
+        candidate.write_bytes(graph.embed_card(flatbuffer, card))
         found = verify(Classifier(candidate, checked=True), against, plan.recipe, format_)
     data_sha256 = against.pictures.dataset.sha256
     measured = {"split": against.pictures.split, "data_sha256": data_sha256, **found.measured()}
     card = dataclasses.replace(card, measured=measured)
-    finished = modelfile.embed_card(flatbuffer, card)
-    return Output(path, format_, finished, card, modelfile.operators(flatbuffer), found, made)
+    finished = graph.embed_card(flatbuffer, card)
+    return Output(path, format_, finished, card, graph.operators(flatbuffer), found, made)
 
 
 def _flatbuffer(against: Reference, format_: Format, plan: Plan) -> tuple[bytes, integer.Made | None]:

@@ -10,7 +10,7 @@ from fer_edge import console
 from fer_edge.conversion import recipes, reference, session, session_show, source
 from fer_edge.data import ferplus, load
 from fer_edge.errors import GateError, UsageError
-from fer_edge.model import modelfile, shipped
+from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 
@@ -44,8 +44,8 @@ def check(request: Check, json: str | None) -> dict[str, Any]:
     )
     against = reference.measure(model, dataset, recipe, request.seed, classifier.card)
     found = reference.verify(classifier, against, recipe, format_)
-    data = modelfile.read_bytes(path)
-    output = session.Output(path, format_, data, classifier.card, modelfile.operators(data), found)
+    data = file.read_bytes(path)
+    output = session.Output(path, format_, data, classifier.card, graph.operators(data), found)
     session_show.report([output], against.pictures.split, written=False)
     result = {"source": str(model), "outputs": [output.to_dict()]}
     console.write_json(json, result, request.force)

@@ -19,19 +19,10 @@ from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset
 from fer_edge.data.table import Rows
 from fer_edge.errors import DataError, SourceError
 from fer_edge.pictures import SUFFIXES, kind_in, read_picture
-from fer_edge.spec import INPUT_SHAPE, LABELS
+from fer_edge.spec import INPUT_SHAPE, LABELS, SPELLINGS
 from fer_edge.vision.crop import resize_face
 
-SPELLINGS = {
-    "angry": ("angry", "anger"),
-    "disgust": ("disgust", "disgusted"),
-    "fear": ("fear", "fearful", "afraid", "scared"),
-    "happy": ("happy", "happiness", "joy"),
-    "sad": ("sad", "sadness"),
-    "surprise": ("surprise", "surprised"),
-    "neutral": ("neutral", "neutrality"),
-}
-_LABEL_OF = {word: LABELS.index(label) for label, words in SPELLINGS.items() for word in words}
+_LABEL_OF = {word: n for n, label in enumerate(LABELS) for word in SPELLINGS[label]}
 _SPLIT_OF = {
     **dict.fromkeys(("training", "train"), 0),
     **dict.fromkeys(("publictest", "validation", "valid", "val"), 1),

@@ -4,18 +4,66 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fer_edge.errors import ModelError
-from fer_edge.model import cards, interpreter, modelfile, shipped, trial
-from fer_edge.model.quant import Quantization
+from fer_edge.model import file, interpreter, shipped
 from fer_edge.spec import TensorSpec
 
 _GRAY_LEVELS = np.arange(256)
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How a tensor stores values: real value = scale * (stored - zero_point).
+
+    scale: real units per step; 0 means that the tensor is not quantised.
+    zero_point: the stored value that stands for real 0.
+    dtype: numpy name of what is stored, such as `int8`.
+    """
+
+    scale: float
+    zero_point: int
+    dtype: str
+
+    @property
+    def quantized(self) -> bool:
+        """Whether stored values differ in meaning from the real ones."""
+        return self.scale != 0.0
+
+    def quantize(self, real: ArrayLike) -> NDArray[Any]:
+        """Real values of any shape -> stored values of `dtype`, same shape.
+
+        Rounded to the nearest step (ties to even, as TFLite's converter does) and clipped to what
+        `dtype` holds, so that nothing wraps round. An unquantised integer tensor has steps of 1.
+        """
+        values = np.asarray(real, np.float64)
+        dtype = np.dtype(self.dtype)
+        if dtype.kind == "f":
+            return values.astype(dtype)
+        if self.quantized:
+            values = values / self.scale + self.zero_point
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+
+    def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Stored values of any shape -> real values, float32, same shape."""
+        real = stored.astype(np.float32)
+        if not self.quantized:
+            return real
+        # The subtraction is exact: 8 and 16 bit values fit float32.
+        return (real - np.float32(self.zero_point)) * np.float32(self.scale)
+
+
+def stored_levels(tensor: TensorSpec) -> NDArray[Any]:
+    """What an input tensor stores for each gray level 0..255, in its dtype: shape (256,)."""
+    stored_as = Quantization(tensor.scale, tensor.zero_point, tensor.dtype)
+    return stored_as.quantize(tensor.real_of(_GRAY_LEVELS))
 
 
 class Classifier:
@@ -44,58 +92,86 @@ class Classifier:
         Raises ModelError if the file or its card cannot be used.
         """
         self.path = shipped.find_model(str(model))
-        data = _read(self.path)
+        data = file.read_bytes(self.path)
         if not checked:
-            _check(data, self.path)
+            file.check(data, str(self.path))
         self._interpreter = load(data, num_threads, str(self.path))
-        ends = _ends(self._interpreter, self.path)
-        self.card = cards.find(self.path, data, card, ends)
+        ends = self._ends()
+        axis = _channel_axis(ends[0].shape, self.path)
+        self.card = file.find_card(self.path, data, card, ends)
         self.labels = self.card.labels
-        self.input, self.output = cards.merged(self.card, ends)
-        axis = _channel_axis(self.input.shape, self.path)
+        self.input, self.output = self.card.input, self.card.output
         self.channels = self.input.shape[axis] if axis else 1
-        self.input_size = _size(self.input.shape, axis)
+        height, width = (side for n, side in enumerate(self.input.shape) if n not in (0, axis))
+        self.input_size = (height, width)
         self._prepare(axis)
 
+    def _ends(self) -> file.Ends:
+        """Input and output as the file states them."""
+        tensors = []
+        for what in ("input", "output"):
+            details = getattr(self._interpreter, f"get_{what}_details")()
+            if len(details) != 1:
+                raise ModelError(f"{self.path} has {len(details)} {what}s: a classifier of faces has one")
+            scale, zero_point = details[0]["quantization"]
+            shape = tuple(int(n) for n in details[0]["shape"])
+            dtype = np.dtype(details[0]["dtype"]).name
+            if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
+                raise ModelError(
+                    f"{self.path}: an {what} of type {dtype} is none that faces or probabilities have"
+                )
+            tensors.append(TensorSpec(dtype, shape, float(scale), int(zero_point)))
+        first, last = tensors
+        if last.shape[-1:] != (math.prod(last.shape),):
+            raise ModelError(
+                f"{self.path}: output {last.shape} is not one list of values: a classifier gives (1, labels)"
+            )
+        return first, last
+
     def _prepare(self, axis: int | None) -> None:
-        tensor = self.input
         self._input_index = self._interpreter.get_input_details()[0]["index"]
         self._output_index = self._interpreter.get_output_details()[0]["index"]
-        self._dequantize = Quantization(
-            self.output.scale, self.output.zero_point, self.output.dtype
-        ).dequantize
+        stored_as = Quantization(self.output.scale, self.output.zero_point, self.output.dtype)
+        self._dequantize = stored_as.dequantize
+        # By how far probabilities may miss their sum, 1, since each is rounded to its step.
+        self._tolerance = 0.02 + len(self.labels) * self.output.scale
         # Gray level -> what the tensor stores for it, worked out once: exact for every dtype.
-        stored_as = Quantization(tensor.scale, tensor.zero_point, tensor.dtype)
-        self._stored = stored_as.quantize(tensor.real_of(_GRAY_LEVELS))
-        self._identity = tensor.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
+        self._stored = stored_levels(self.input)
+        self._identity = self.input.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
         self._identity = self._identity and self.channels == 1
-        self._input = np.zeros(tensor.shape, tensor.dtype)
-        view = self._input if axis is None else np.moveaxis(self._input, axis, -1)[..., 0]
-        self._first_channel = view.reshape(self.input_size)  # a view: one picture, one channel
-        self._other_channels = [
-            np.moveaxis(self._input, axis or 0, -1)[..., n].reshape(self.input_size)
-            for n in range(1, self.channels)
-        ]
+        self._input = np.zeros(self.input.shape, self.input.dtype)
+        view = self._input[..., None] if axis is None else np.moveaxis(self._input, axis, -1)
+        self._channels = [view[0, ..., n] for n in range(self.channels)]  # views: one picture, one channel
 
     def predict_one(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One gray face, uint8 (height, width) of `input_size` -> probabilities, float32 (labels,).
 
-        Raises ValueError for another shape or dtype, ModelError where the model gives no numbers.
+        Raises ValueError for another shape or dtype, ModelError where the model gives no numbers, or no
+        probabilities though its card says so.
         """
         if face.shape != self.input_size or face.dtype != np.uint8:
             raise ValueError(f"a face must be uint8 {self.input_size}, not {face.dtype} {face.shape}")
         if self._identity:
             self._interpreter.set_tensor(self._input_index, face.reshape(self.input.shape))
         else:
-            np.take(self._stored, face, out=self._first_channel, mode="clip")
-            for channel in self._other_channels:
-                channel[...] = self._first_channel
+            first, *others = self._channels
+            np.take(self._stored, face, out=first, mode="clip")
+            for channel in others:
+                channel[...] = first
             self._interpreter.set_tensor(self._input_index, self._input)
         self._interpreter.invoke()
         real = self._dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
-        if not math.isfinite(real.sum()):
+        total = float(real.sum())
+        if not math.isfinite(total):
             raise ModelError(f"{self.path} gives values that are no numbers: its weights are damaged")
-        return softmax(real) if self.output.content == "logits" else real
+        if self.output.content == "logits":
+            return softmax(real)
+        if abs(total - 1) > self._tolerance or real.min() < -self._tolerance:
+            raise ModelError(
+                f"{self.path} gives values of {real.min():.3g} to {real.max():.3g} with the sum {total:.3g}, "
+                'which are no probabilities: if they are logits, its card must say "content": "logits"'
+            )
+        return real
 
     def predict(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Gray faces, uint8 (N, height, width) -> probabilities, float32 (N, labels); N may be 0."""
@@ -106,41 +182,8 @@ class Classifier:
 
 
 def check(path: Path) -> None:
-    """Raises ModelError unless the file ships with fer-edge, or is whole and runs (`modelfile.check`)."""
-    _check(_read(path), path)
-
-
-def _read(path: Path) -> bytes:
-    if path.suffix == ".keras":
-        raise ModelError(f"{path} is a Keras model: convert it first, with fer-edge convert {path}")
-    return modelfile.read_bytes(path)
-
-
-def _check(data: bytes, path: Path) -> None:
-    if shipped.ships(data):
-        return
-    modelfile.check_bytes(data, str(path))
-    trial.run_apart(data, str(path))
-
-
-def _ends(model: Any, path: Path) -> tuple[TensorSpec, TensorSpec]:
-    """Input and output as the file states them."""
-    tensors = []
-    for what, details in (("input", model.get_input_details()), ("output", model.get_output_details())):
-        if len(details) != 1:
-            raise ModelError(f"{path} has {len(details)} {what}s: a classifier of faces has one")
-        scale, zero_point = details[0]["quantization"]
-        shape = tuple(int(n) for n in details[0]["shape"])
-        dtype = np.dtype(details[0]["dtype"]).name
-        if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
-            raise ModelError(f"{path}: an {what} of type {dtype} is none that faces or probabilities have")
-        tensors.append(TensorSpec(dtype, shape, float(scale), int(zero_point)))
-    first, last = tensors
-    if last.shape[-1:] != (int(np.prod(last.shape)),):
-        raise ModelError(
-            f"{path}: output {last.shape} is not one list of values: a classifier gives (1, labels)"
-        )
-    return first, last
+    """Raises ModelError unless the file ships with fer-edge, or is whole and runs (`file.check`)."""
+    file.check(file.read_bytes(path), str(path))
 
 
 def _channel_axis(shape: tuple[int, ...], path: Path) -> int | None:
@@ -154,11 +197,6 @@ def _channel_axis(shape: tuple[int, ...], path: Path) -> int | None:
     raise ModelError(
         f"{path}: input {shape} is not one picture: (1, height, width, 1 or 3), or channels first, is needed"
     )
-
-
-def _size(shape: tuple[int, ...], axis: int | None) -> tuple[int, int]:
-    sides = [side for n, side in enumerate(shape) if n not in (0, axis)]
-    return sides[0], sides[1]
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

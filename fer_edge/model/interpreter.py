@@ -11,25 +11,33 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.errors import FerEdgeError, ModelError, UsageError
+from fer_edge.spec import LARGEST_SIDE
 
-RUNTIMES = (
-    ("ai_edge_litert.interpreter", "Interpreter"),
-    ("tflite_runtime.interpreter", "Interpreter"),
-    ("tensorflow", "lite.Interpreter"),
-)
-"""Where an interpreter's class is, module and attribute, in the order in which they are tried."""
+RUNTIMES = {
+    "litert": ("ai_edge_litert.interpreter", "Interpreter"),
+    "tflite_runtime": ("tflite_runtime.interpreter", "Interpreter"),
+    "tensorflow": ("tensorflow", "lite.Interpreter"),
+}
+"""Name -> module and attribute of an interpreter's class, in the order in which they are tried."""
+
+VARIABLE = "FER_EDGE_INTERPRETER"
+"""Names the one of RUNTIMES to be used where several are installed."""
 
 _stderr_lock = threading.RLock()  # blocks nest
 
 
 def find() -> tuple[str, Any]:
-    """The package name of the first runtime that can be imported, and its Interpreter class.
+    """The package name of the interpreter that is used, and its class: the first that can be imported.
 
-    Raises FerEdgeError with what to install if there is none, or if one is installed and broken.
+    Raises FerEdgeError with what to install if there is none, if one is installed and broken, or if the one
+    that FER_EDGE_INTERPRETER names is not there; UsageError if it names none.
     """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted and wanted not in RUNTIMES:
+        raise UsageError(f"{VARIABLE}={wanted} is no interpreter: {', '.join(RUNTIMES)} are known")
     failures = []
-    for module, attribute in RUNTIMES:
+    for module, attribute in [RUNTIMES[wanted]] if wanted else RUNTIMES.values():
         name = module.split(".")[0]
         try:
             with quiet_stderr():
@@ -40,7 +48,8 @@ def find() -> tuple[str, Any]:
             failures.append(f"{name} is installed but fails: {_first_line(error)}")
             continue
         return name, found
-    reason = "; ".join(failures) or "no TFLite interpreter is installed"
+    named = f"{VARIABLE} names {wanted}, which is not installed"
+    reason = "; ".join(failures) or (named if wanted else "no TFLite interpreter is installed")
     raise FerEdgeError(
         f"{reason}: pip install ai-edge-litert (on 32-bit Arm: pip install tflite-runtime 'numpy<2')"
     )
@@ -49,17 +58,29 @@ def find() -> tuple[str, Any]:
 def load(model: bytes, num_threads: int, name: str) -> Any:
     """An interpreter for the bytes of a .tflite file, its tensors allocated.
 
-    The bytes must have passed `modelfile.check` or be trusted: interpreters do not verify them.
-    Raises ModelError, naming `name`, if the runtime refuses the model.
+    The bytes must have passed `file.check` or be trusted: interpreters do not verify them. Raises ModelError,
+    naming `name`, if the runtime refuses the model, or if its input is over 1024x1024 or has no fixed size.
     """
     runtime, interpreter_class = find()
     try:
         with quiet_stderr():
             interpreter = interpreter_class(model_content=model, num_threads=num_threads)
+            for details in interpreter.get_input_details():
+                _check_input(details, name)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{name}: {runtime} cannot use this model: {_first_line(error)}") from error
     return interpreter
+
+
+def _check_input(details: dict[str, Any], name: str) -> None:
+    """Before anything is allocated. The first size, of the batch, may be open: it is 1 then."""
+    shape = [int(side) for side in details["shape"]]
+    signature = [int(side) for side in details.get("shape_signature", shape)]
+    if -1 in signature[1:]:
+        raise ModelError(f"{name}: its input {signature} leaves sizes open (-1): convert it with fixed ones")
+    if max(shape, default=0) > LARGEST_SIDE:
+        raise ModelError(f"{name}: its input {shape} is larger than {LARGEST_SIDE}x{LARGEST_SIDE} pixels")
 
 
 @contextlib.contextmanager

@@ -1,34 +1,69 @@
 """A `.keras` file, loaded without trusting it.
 
 Keras' safe mode refuses code in the file, and has had holes: layers that read other files, functions that
-download. So the archive is looked at first: its members, their sizes, and what its configuration names.
+download. So the archive is looked at first: its members, their sizes, and what its configuration names. Its
+weights are read to their end in a process of its own, since HDF5 can turn in a circle that damaged addresses
+make.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fer_edge import files
+from fer_edge import child, files
 from fer_edge.errors import ModelError
-from fer_edge.model import trial
+from fer_edge.model.file import TRIAL_MEMORY
 from fer_edge.model.interpreter import quiet_stderr
 from fer_edge.quiet import quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
 """The members of a model without assets, and the most bytes that each may unpack to."""
+_CPU_S = 10  # to read weights to their end, however busy the processor is
 
-_KINDS = (
-    "layers", "initializers", "regularizers", "constraints", "activations", "models", "losses", "metrics",
-    "optimizers", "dtype_policies", "random", "ops", "backend.common.keras_tensor",
-)  # fmt: skip
-_REFUSED = frozenset(
-    {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}  # run what the file brings
-    | {"TextVectorization", "StringLookup", "IntegerLookup", "HashedCrossing"}  # read files that it names
+_LAYERS = """
+    InputLayer Rescaling Normalization Conv2D DepthwiseConv2D SeparableConv2D Conv2DTranspose Dense Flatten
+    Reshape Permute BatchNormalization LayerNormalization GroupNormalization Activation ReLU LeakyReLU PReLU
+    ELU Softmax MaxPooling2D AveragePooling2D GlobalMaxPooling2D GlobalAveragePooling2D Dropout
+    SpatialDropout2D GaussianNoise GaussianDropout ZeroPadding2D Cropping2D UpSampling2D Resizing Add Subtract
+    Multiply Average Maximum Minimum Concatenate Dot Identity ActivityRegularization
+"""
+_INITIALIZERS = """
+    Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling GlorotNormal GlorotUniform
+    HeNormal HeUniform LecunNormal LecunUniform Orthogonal Identity
+"""
+_OPERATIONS = """
+    Add Subtract Multiply Divide TrueDivide Mean Max Min Sum Maximum Minimum Absolute Sqrt Square Clip Reshape
+    Concatenate GetItem Negative Power Exp Log Transpose ExpandDims Squeeze
+"""
+ALLOWED = {
+    module: frozenset(names.split())
+    for module, names in {
+        "": "__keras_tensor__ __slice__ __ellipsis__",
+        "keras": "Sequential Functional Model DTypePolicy",
+        "keras.models": "Sequential Functional Model",
+        "keras.src.models.functional": "Functional",
+        "keras.layers": _LAYERS,
+        "keras.initializers": _INITIALIZERS,
+        "keras.regularizers": "L1 L2 L1L2 OrthogonalRegularizer",
+        "keras.constraints": "MaxNorm NonNeg UnitNorm MinMaxNorm",
+        "keras.dtype_policies": "DTypePolicy",
+        "keras.random": "SeedGenerator",
+        "keras.src.random.seed_generator": "SeedGenerator",
+        "keras.src.ops.numpy": _OPERATIONS,
+        "keras.src.ops.core": "Cast",
+        "keras.src.ops.nn": "Relu Relu6 Sigmoid Softmax Silu Gelu HardSwish HardSigmoid",
+    }.items()
+}
+"""What a network may be made of, by Keras' name of the module: nothing else is loaded."""
+_FUNCTIONS = frozenset(
+    ("linear", "relu", "relu6", "sigmoid", "softmax", "silu", "swish", "gelu", "elu", "tanh", "hard_sigmoid")
 )
 
 
@@ -57,7 +92,7 @@ def on_cpu(keras: Any) -> AbstractContextManager[Any]:
 
 
 def check(path: Path) -> None:
-    """Raises ModelError unless the archive holds what a model needs, names layers of Keras only, and its
+    """Raises ModelError unless the archive holds what a model needs, names layers of `ALLOWED` only, and its
     weights can be read to their end."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -68,13 +103,36 @@ def check(path: Path) -> None:
         raise
     except Exception as error:  # as above
         raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
+    if isinstance(config, dict):
+        config.pop("compile_config", None)  # Keras drops it: the model is not compiled
     for module, name in _named(config):
-        if not _is_known(module, name):
+        if name not in ALLOWED.get(module, ()):
             raise ModelError(
                 f"{path} needs {module}.{name}, which this program does not load: it could run code or "
                 "read other files"
             )
-    trial.read_weights_apart(weights, str(path))
+    try:
+        child.run(_read_weights, _CPU_S, what=str(path), data=weights)
+    except child.ChildError as error:
+        raise ModelError(f"{path}: its weights cannot be read to their end: the file is damaged") from error
+
+
+def _read_weights(cpu_s: int) -> None:
+    """In the child: reads every weight on standard input, within so many seconds of the processor."""
+    import h5py
+
+    def read(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            item[()]
+        else:
+            "vars" in item  # noqa: B015  as Keras asks
+
+    child.limit(cpu_s=cpu_s, memory_bytes=TRIAL_MEMORY)
+    try:
+        with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as weights:
+            weights.visititems(read)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"its weights cannot be read: {_in_short(error)}") from error
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
@@ -90,26 +148,15 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:
-    """Every (module, class or function) that a Keras configuration refers to."""
+    """Every (module, class) that a Keras configuration refers to; functions that are allowed left out."""
     if isinstance(value, dict):
-        if value.get("module") is not None:
-            yield str(value["module"]), str(value.get("class_name"))
-        elif value.get("class_name") in _REFUSED | {"__lambda__"}:
-            yield "keras", str(value["class_name"])
+        name, module = value.get("class_name"), value.get("module") or ""
+        function = (module, name) == ("builtins", "function") and value.get("config") in _FUNCTIONS
+        if ("class_name" in value or module) and not function:
+            yield str(module), str(name)
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _named(part)
-
-
-def _is_known(module: str, name: str) -> bool:
-    if module == "builtins":
-        return name == "function"
-    if name in _REFUSED:
-        return False
-    inside = module.removeprefix("keras.").removeprefix("src.")
-    return module == "keras" or (
-        module.startswith("keras.") and any(f"{inside}.".startswith(f"{kind}.") for kind in _KINDS)
-    )
 
 
 def _in_short(error: Exception) -> str:

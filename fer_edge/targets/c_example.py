@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fer_edge.model import modelfile
+from fer_edge.model import graph
 from fer_edge.targets.c_source import Source, notice
 
 
 def example(source: Source) -> str:
     """main.cc: a face on standard input, probabilities on standard output; a template for a firmware."""
     name, upper = source.name, source.name.upper()
-    operators = modelfile.operators(source.flatbuffer)
+    operators = graph.operators(source.flatbuffer)
     adds = "\n".join(f"  if (resolver.Add{camel_case(op)}() != kTfLiteOk) return 1;" for op in operators)
     softmax = (
         "" if source.classifier.output.content == "probabilities" else "  /* Logits: apply softmax. */\n"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_edge import machine
 from fer_edge.bench import latency
 from fer_edge.errors import FerEdgeError, UsageError
-from fer_edge.model import graph, modelfile
+from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.tables import Table, milliseconds, percent
 from fer_edge.targets import kinds, layers, make, pictures, scores
@@ -174,13 +174,13 @@ def _litert(
     pictures: Pictures,
     ms: float | None,
 ) -> Row:
-    data = modelfile.read_bytes(subject.path)
+    data = file.read_bytes(subject.path)
     main = graph.read(data)[0]
     return Row(
         subject.path.stem,
         LITERT,
         len(data),
-        modelfile.compressed_bytes(data),
+        file.compressed_bytes(data),
         len(main.operators),
         sum(layer.macs for layer in layers.layers(main)),
         **scores.of(said, reference, subject, pictures),
@@ -200,7 +200,7 @@ def _on(
         return Row(subject.path.stem, target.name, refused=reason.removesuffix(": not written"))
     report = made.report
     # A microcontroller's flash holds the model, not the C source.
-    flatbuffer = modelfile.without_zip(modelfile.read_bytes(subject.path))
+    flatbuffer = file.without_zip(file.read_bytes(subject.path))
     kept = target.kind is Kind.MICROCONTROLLER
     deployed = flatbuffer if kept else max(made.files.values(), key=len)
     main = graph.read(flatbuffer)[0]
@@ -208,7 +208,7 @@ def _on(
         subject.path.stem,
         target.name,
         len(deployed),
-        modelfile.compressed_bytes(deployed),
+        file.compressed_bytes(deployed),
         sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
         report.get("macs", sum(layer.macs for layer in layers.layers(main))),
         **scores.of(made.probabilities, reference, subject, pictures),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge.errors import GateError, MissingExtraError, ModelError
-from fer_edge.model import graph, modelfile
+from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.targets.made import Made
 
@@ -40,12 +40,12 @@ def compile_(path: Path, accelerator: str) -> tuple[bytes, dict[str, Any]]:
         folder = Path(name)
         source = folder / "model.tflite"
         # Vela takes bytes behind the flatbuffer for a part of it.
-        source.write_bytes(modelfile.without_zip(modelfile.read_bytes(path)))
+        source.write_bytes(file.without_zip(file.read_bytes(path)))
         _run(source, folder / "out", accelerator, path)
         compiled = (folder / "out" / "model_vela.tflite").read_bytes()
         (summary,) = (folder / "out").glob("model_summary_*.csv")
-        with summary.open(newline="") as file:
-            (row,) = csv.DictReader(file)
+        with summary.open(newline="") as opened:
+            (row,) = csv.DictReader(opened)
     return compiled, _report(row, compiled)
 
 
@@ -100,7 +100,7 @@ def make(classifier: Classifier, folder: Path, accelerator: str) -> Made:
             f"{classifier.path}: {in_words(report['cpu_ops'])} would stay on the CPU with {accelerator}: "
             "not written; convert with --full-integer"
         )
-    data = modelfile.embed_card(compiled, classifier.card)
+    data = graph.embed_card(compiled, classifier.card)
     path = folder / f"{classifier.path.stem}_{accelerator}.tflite"
     return Made(accelerator, {path: data}, None, report)
 

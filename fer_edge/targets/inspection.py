@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_edge import files
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.model import graph, modelfile, shipped
+from fer_edge.model import file, graph, shipped
 from fer_edge.model.graph import Graph, Tensor
 from fer_edge.targets import described, layers
 
@@ -17,7 +17,7 @@ def inspect(path: Path) -> dict[str, Any]:
 
     `lacks`: lines that say why the file cannot be used as it is, empty for files of ours.
     """
-    data = modelfile.read_bytes(path)
+    data = file.read_bytes(path)
     try:
         parts = graph.read(data)
     except ModelError as error:
@@ -27,13 +27,13 @@ def inspect(path: Path) -> dict[str, Any]:
         "path": str(path),
         "sha256": files.sha256_of(data),
         "bytes": len(data),
-        "compressed_bytes": modelfile.compressed_bytes(data),
+        "compressed_bytes": file.compressed_bytes(data),
         "ships": shipped.ships(data),
         "subgraphs": len(parts),
         "inputs": [_end(parts[0].tensors[n]) for n in parts[0].inputs],
         "outputs": [_end(parts[0].tensors[n]) for n in parts[0].outputs],
         "layers": [_layer(row) for row in rows],
-        "ops": modelfile.operators(data),
+        "ops": graph.operators(data),
         "macs": sum(row.macs for row in rows),
         "parameters": sum(row.parameters for row in rows),
         "weight_bytes": sum(row.weight_bytes for row in rows),
@@ -79,7 +79,7 @@ def _layer(row: layers.Layer) -> dict[str, Any]:
 
 def _card(data: bytes, path: Path) -> dict[str, Any]:
     try:
-        card = modelfile.card_in(data, str(path))
+        card = file.card_in(data, str(path))
     except ModelError:
         card = None
     if card is None:
@@ -113,13 +113,13 @@ def _lacks(data: bytes, path: Path, main: Graph) -> list[str]:
     """Why `run` would refuse it, in its own words, and what it would ask for."""
     found = []
     try:
-        modelfile.check_bytes(data, path.name)
+        graph.check(data, path.name)
     except FerEdgeError as error:
         found.append(str(error))
     ends = (("input", main.inputs), ("output", main.outputs))
     found += [f"it has {len(n)} {what}s: a classifier of faces has one" for what, n in ends if len(n) != 1]
     try:
-        if modelfile.card_in(data, path.name) is None:
+        if file.card_in(data, path.name) is None:
             found.append("labels: give a card with --card FILE, a JSON file (see README, other models)")
     except ModelError as error:
         found.append(str(error))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fer_edge.errors import ModelError
-from fer_edge.model import modelfile
+from fer_edge.model import file
 from fer_edge.model.classifier import Classifier
 from fer_edge.model.interpreter import quiet_stderr
 from fer_edge.targets import micro_interpreter
@@ -27,7 +27,7 @@ def measure(folder: str, model: str, card: str) -> dict[str, Any]:
 
 def _measured(folder: Path, model: Path, card: Path | None) -> dict[str, Any]:
     # The zip behind the model is no part of what a microcontroller holds.
-    flatbuffer = modelfile.without_zip(modelfile.read_bytes(model))
+    flatbuffer = file.without_zip(file.read_bytes(model))
     arena = micro_interpreter.smallest_arena(flatbuffer)
     faces = folder / FACES
     if faces.is_file():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_edge import child
 from fer_edge.errors import GateError, MissingExtraError
-from fer_edge.model import graph, modelfile
+from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.targets import c_example, c_source, micro_child
 from fer_edge.targets.made import Made
@@ -61,7 +61,7 @@ def make(classifier: Classifier, folder: Path, pictures: Pictures, card: Path | 
     """
     found = measure(classifier, card, pictures)
     check(classifier, found["micro"], found["reference"])
-    flatbuffer = modelfile.without_zip(modelfile.read_bytes(classifier.path))
+    flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     stem = classifier.path.stem
     source = c_source.Source(c_source.identifier(stem), flatbuffer, classifier, found["arena_bytes"])
     apart_folder = folder / f"{stem}_microcontroller"
@@ -90,7 +90,7 @@ def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray
 
 def _logit_step(path: Path) -> float:
     """Scale of the integers that a softmax at the end is made from; 0 for floats, or without one."""
-    main = graph.read(modelfile.read_bytes(path))[0]
+    main = graph.read(file.read_bytes(path))[0]
     makers = {n: operator for operator in main.operators for n in operator.outputs}
     maker = makers.get(main.outputs[0])
     while maker is not None and maker.name in _SAME_VALUES:

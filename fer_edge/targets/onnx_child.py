@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError
-from fer_edge.model import interpreter, modelfile
+from fer_edge.model import file, interpreter
 from fer_edge.model.classifier import Classifier
 
 OPSET = 17
@@ -24,7 +24,7 @@ def convert(folder: str, model: str, card: str) -> dict[str, Any]:
 
 def _converted(folder: Path, model: Path, card: Path | None) -> dict[str, Any]:
     plain = folder / "model.tflite"
-    plain.write_bytes(modelfile.without_zip(modelfile.read_bytes(model)))
+    plain.write_bytes(file.without_zip(file.read_bytes(model)))
     subject = Classifier(model, card=card, checked=True)
     proto = _by_tf2onnx(plain)
     _name_output(proto, subject.output.content)

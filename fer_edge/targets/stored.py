@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.model.quant import Quantization
+from fer_edge.model.classifier import stored_levels
 from fer_edge.spec import TensorSpec
 
 
 def levels(tensor: TensorSpec) -> NDArray[Any]:
     """The stored value, in the tensor's dtype, of each gray level 0..255: shape (256,)."""
-    return Quantization(tensor.scale, tensor.zero_point, tensor.dtype).quantize(
-        tensor.real_of(np.arange(256))
-    )
+    return stored_levels(tensor)
 
 
 def channels_first(tensor: TensorSpec) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.model import modelfile
+from fer_edge.model import file
 from fer_edge.model.classifier import Classifier
 from fer_edge.targets.pictures import drawn, fitted
 from fer_edge.targets.stored import channels_first, levels
@@ -62,7 +62,7 @@ def page(classifier: Classifier) -> bytes:
     """The HTML file. Raises ModelError as `check_ends`, FerEdgeError where the npm package is absent."""
     check_ends(classifier)
     package = runtime()
-    flatbuffer = modelfile.without_zip(modelfile.read_bytes(classifier.path))
+    flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     core = (package / "dist" / "index.js").read_text()
     helper = (package.parent / "wasm-utils" / "dist" / "index.js").read_text()
     modules = {PACKAGE: core, "@litertjs/wasm-utils": helper}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
-from fer_edge.model import classifier, interpreter, modelfile
+from fer_edge.model import classifier, file, interpreter
 from fer_edge.vision.frames import Box, clip_box, is_new, overlap, square_box
 from fer_edge.vision.opencv import cv2
 
@@ -431,7 +431,7 @@ class BlazeFaceDetector:
         path = model or find_blazeface()
         if path is None:
             raise UsageError(f"no BlazeFace model here: {BLAZEFACE_COMMAND}, or --detector-model FILE")
-        data = modelfile.read_bytes(path)
+        data = file.read_bytes(path)
         if files.sha256_of(data) not in _GOOGLES:
             classifier.check(path)
         self._network = interpreter.load(data, num_threads, str(path))

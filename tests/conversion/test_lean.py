@@ -7,8 +7,7 @@ from fer_edge.conversion import export, integer, lean, reference
 from fer_edge.conversion.calibration import Calibration
 from fer_edge.conversion.network import Network
 from fer_edge.conversion.recipes import Recipe
-from fer_edge.model import graph, interpreter, metadata
-from fer_edge.model.flatbuffer import Buffer
+from fer_edge.model import graph, interpreter
 from fer_edge.spec import Format
 
 FORMATS = (Format.FLOAT32, Format.FLOAT16, Format.DYNAMIC_RANGE, Format.INT8)
@@ -57,22 +56,26 @@ def test_names_tell_the_operators_in_order_and_the_ends_keep_theirs(plain: dict[
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_weights_are_aligned_as_the_schema_asks(plain: dict[Format, bytes], format_: Format) -> None:
-    model = Buffer(lean.lean(plain[format_])).root()
-    starts = [buffer.target(0) for buffer in model.tables(4) if buffer.blob_size(0)]
+    data = np.frombuffer(lean.lean(plain[format_]), np.uint8)
+    model = graph.schema().Model.GetRootAs(data.tobytes(), 0)
+    buffers = [model.Buffers(n) for n in range(model.BuffersLength())]
+    held = [buffer.DataAsNumpy() for buffer in buffers if buffer.DataLength()]
+    base = np.frombuffer(model._tab.Bytes, np.uint8).__array_interface__["data"][0]
+    starts = [values.__array_interface__["data"][0] - base for values in held]
     assert len(starts) > 8
-    assert {(start + 4) % 16 for start in starts if start is not None} == {0}
+    assert {start % 16 for start in starts} == {0}
 
 
 def test_notes_for_other_programs_stay(plain: dict[Format, bytes]) -> None:
     def notes(data: bytes) -> dict[str, bytes]:
-        model = Buffer(data).root()
-        return {note.text(0): model.tables(4)[note.scalar(1, "I")].blob(0) for note in model.tables(6)}
+        model = graph.unpacked(data)
+        return {note.name.decode(): bytes(model.buffers[note.buffer].data) for note in model.metadata}
 
     before, after = notes(plain[Format.FLOAT16]), notes(lean.lean(plain[Format.FLOAT16]))
     assert before.pop("CONVERSION_METADATA")
     assert after == before
     assert {"min_runtime_version", "reduced_precision_support"} <= set(after)
-    assert metadata.ENTRY not in after
+    assert "TFLITE_METADATA" not in after
 
 
 def test_weights_that_operators_share_are_kept_once(plain: dict[Format, bytes]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from faults import moments
 from faults.workbench import ROWS, Bench, check
 from fer_edge import Classifier
-from fer_edge.model import modelfile
+from fer_edge.model import graph
 
 MODEL_FILES = (
     "model.keras",
@@ -89,7 +89,7 @@ def convert(bench: Bench) -> moments.Met:
 
 
 def whole_model(path: Path) -> None:
-    modelfile.check_bytes(path.read_bytes(), path.name)
+    graph.check(path.read_bytes(), path.name)
     found = Classifier(path, checked=True).predict(np.zeros((1, 48, 48), np.uint8))
     check(found.shape == (1, 7) and bool(np.isfinite(found).all()), f"{path.name} does not classify")
 

@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 
 from fer_edge import child
-from fer_edge.model import modelfile
+from fer_edge.model import graph
 from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.mutation import Random, damaged, reshaped
 
@@ -34,7 +34,7 @@ def _tflite() -> tuple[bytes, ...]:
     real = ModelCard("tiny", "float32", labels, TensorSpec("float32", (1, 8, 8, 3)), out)
     weights = picks(192, 0, 1, 2)
     colour = dense((1, 8, 8, 3), weights, entry=Spec("float32"), output=Spec("float32"), softmax=True)
-    return modelfile.embed_card(shipped_style(), raw), modelfile.embed_card(colour, real)
+    return graph.embed_card(shipped_style(), raw), graph.embed_card(colour, real)
 
 
 def tflite(rng: Random) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge.errors import ModelError
-from fer_edge.model import cards, shipped
+from fer_edge.model import file, shipped
 from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.mutation import Random, damaged, reshaped
 
@@ -41,13 +41,12 @@ def read_card(data: bytes, folder: Path) -> None:
     (folder / "card.json").write_bytes(data)
     with contextlib.suppress(ModelError):
         ModelCard.from_json(data, "card.json")
-    found = cards.find(folder / "m.tflite", _no_card(), folder / "card.json", ENDS)
-    first, last = cards.merged(found, ENDS)
+    found = file.find_card(folder / "m.tflite", _no_card(), folder / "card.json", ENDS)
     assert len(found.labels) == 7
     assert all(isinstance(label, str) for label in found.labels)
-    assert isinstance(first.real_min, int | float)
-    assert first.real_min < first.real_max
-    assert last.content in cards.CONTENTS
+    assert isinstance(found.input.real_min, int | float)
+    assert found.input.real_min < found.input.real_max
+    assert found.output.content in file.CONTENTS
     json.loads(found.to_json(), parse_constant=lambda name: 1 / 0)  # a card that we write is valid JSON
 
 

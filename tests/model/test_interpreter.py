@@ -66,6 +66,28 @@ def test_tensorflow_itself_runs_a_model():
     assert child.stdout.decode().strip() == "tensorflow [1, 48, 48, 1]", child.stderr.decode()
 
 
+def test_the_one_that_is_named_goes_first(monkeypatch):
+    expected = stand_in(monkeypatch, "tflite_runtime")
+    monkeypatch.setenv(interpreter.VARIABLE, "tflite_runtime")
+    assert interpreter.find() == ("tflite_runtime", expected)
+    monkeypatch.setenv(interpreter.VARIABLE, "litert")
+    assert interpreter.find()[0] == "ai_edge_litert"
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("tflite_runtime", "^FER_EDGE_INTERPRETER names tflite_runtime, which is not installed: pip install"),
+        ("tflite", "^FER_EDGE_INTERPRETER=tflite is no interpreter: litert, tflite_runtime, tensorflow"),
+    ],
+)
+def test_a_name_that_cannot_be_followed_is_an_error_and_no_other_is_taken(monkeypatch, named, said):
+    hide(monkeypatch, "tflite_runtime")
+    monkeypatch.setenv(interpreter.VARIABLE, named)
+    with pytest.raises(FerEdgeError, match=said):
+        interpreter.find()
+
+
 def test_none_at_all_says_what_to_install(monkeypatch):
     hide(monkeypatch, "ai_edge_litert", "tflite_runtime", "tensorflow")
     with pytest.raises(FerEdgeError, match="no TFLite interpreter is installed: pip install ai-edge-litert"):

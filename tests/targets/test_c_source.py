@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from fer_edge.model import modelfile
+from fer_edge.model import file
 from fer_edge.model.classifier import Classifier
 from fer_edge.targets import c_example, c_source
 from fer_edge.targets.stored import levels
@@ -46,7 +46,7 @@ def compiled(tmp_path, source):
 def test_compiled_source_holds_model_labels_and_both_conversions(fixture, request, tmp_path):
     path = request.getfixturevalue(fixture)
     classifier = Classifier(path)
-    flatbuffer = modelfile.without_zip(path.read_bytes())
+    flatbuffer = file.without_zip(path.read_bytes())
     said = compiled(tmp_path, c_source.Source(c_source.identifier(path.stem), flatbuffer, classifier, 4096))
     assert said[: len(flatbuffer)] == flatbuffer
     rest = said[len(flatbuffer) :]
@@ -82,7 +82,7 @@ def test_operators_as_the_resolver_of_tflite_micro_spells_them(operator, method)
 
 def test_example_registers_each_operator_once(tiny):
     classifier = Classifier(tiny)
-    source = c_source.Source("tiny", modelfile.without_zip(tiny.read_bytes()), classifier, 4096)
+    source = c_source.Source("tiny", file.without_zip(tiny.read_bytes()), classifier, 4096)
     text = c_example.example(source)
     assert "MicroMutableOpResolver<4>" in text
     assert [line.split("Add")[1].split("(")[0] for line in text.splitlines() if "resolver.Add" in line] == [

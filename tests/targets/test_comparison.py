@@ -6,7 +6,7 @@ from tiny_models import shipped_style
 
 from fer_edge.data import ferplus
 from fer_edge.errors import GateError, MissingExtraError
-from fer_edge.model import modelfile
+from fer_edge.model import file, graph
 from fer_edge.spec import LABELS
 from fer_edge.targets import comparison, kinds, make
 from fer_edge.targets.made import Made
@@ -17,10 +17,10 @@ FACES = np.random.default_rng(1).integers(120, 136, (20, 8, 8), dtype=np.uint8)
 
 def family(tiny, tmp_path):
     """The same model twice: as float32 and as int8 of one family."""
-    card = modelfile.read_card(tiny)
+    card = file.card_in(tiny.read_bytes(), str(tiny))
     paths = [tmp_path / f"t_{format_}.tflite" for format_ in ("float32", "int8")]
     for path in paths:
-        path.write_bytes(modelfile.embed_card(shipped_style(side=8), card))
+        path.write_bytes(graph.embed_card(shipped_style(side=8), card))
     return paths
 
 
@@ -51,7 +51,7 @@ def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path, monke
     assert litert.ms > 0
     shares = FACES.reshape(20, -1)[:, :3].argmax(axis=1)
     assert micro.agreement == float((shares == 1).mean())
-    flatbuffer = modelfile.without_zip(other.read_bytes())
+    flatbuffer = file.without_zip(other.read_bytes())
     assert (micro.bytes, micro.memory_bytes, micro.macs) == (len(flatbuffer), 2048, 192)
     assert npu.refused == "SOFTMAX of it stays on the CPU"  # no path, so that equal refusals share a line
     text = comparison.table(found, "noise", "machine").markdown()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from fer_edge.cli import application
 from fer_edge.errors import ModelError
-from fer_edge.model import modelfile
+from fer_edge.model import graph
 from fer_edge.spec import USE, ModelCard, TensorSpec
 from fer_edge.targets import inspect_show, inspection
 
@@ -108,7 +108,7 @@ def _described(tmp_path, **said):
     ends = TensorSpec("uint8", (1, 48, 48, 1), 1.0), TensorSpec("float32", (1, 3), content="probabilities")
     card = ModelCard("tiny", "int8", ("angry", "happy", "sad"), *ends, **said)
     path = tmp_path / "tiny_int8.tflite"
-    path.write_bytes(modelfile.embed_card(shipped_style(), card))
+    path.write_bytes(graph.embed_card(shipped_style(), card))
     return inspect_show.lines(inspection.inspect(path))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError
-from fer_edge.model import modelfile
+from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.targets import browser, ethos_u, kinds, make, microcontroller, onnx_file, web_page
 from fer_edge.targets.pictures import Pictures, drawn
@@ -39,7 +39,7 @@ def test_microcontroller_files(whole, tmp_path):
     made = make.make(kinds.parse("microcontroller"), Classifier(whole), tmp_path, even)
     assert tuple(made.files) == make.outputs(kinds.parse("microcontroller"), whole, tmp_path)
     assert made.agreement.max_abs_diff <= 1e-6
-    assert made.report["flash_bytes"] == len(modelfile.without_zip(whole.read_bytes()))
+    assert made.report["flash_bytes"] == len(file.without_zip(whole.read_bytes()))
 
 
 @pytest.mark.parametrize(("step", "allowed"), [(2 / 256, True), (3 / 256, False)])
@@ -64,8 +64,8 @@ def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
     made = make.make(kinds.parse("ethos-u55-64"), Classifier(whole), tmp_path, NOISE)
     ((path, data),) = made.files.items()
     assert path.name == "whole_full_integer_ethos-u55-64.tflite"
-    assert modelfile.operators(data) == {"ethos-u": 1}
-    assert modelfile.card_in(data, "").labels == ("yes", "no")
+    assert graph.operators(data) == {"ethos-u": 1}
+    assert file.card_in(data, "").labels == ("yes", "no")
     assert made.report["cycles"] > 0
     assert made.report["cpu_ops"] == {}
 
