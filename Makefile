@@ -12,7 +12,7 @@ help:
 	@echo "make quick         the same without what takes seconds"
 	@echo "make lint          ruff and mypy"
 	@echo "make fuzz          damaged and hostile inputs of every kind (INPUTS=10000 of each)"
-	@echo "make bench         all figures of the documentation anew (DATA=fer2013.csv CLIP=video.mp4; quiet machine)"
+	@echo "make bench         all figures of the documentation anew (DATA=fer2013.csv VOTES=fer2013new.csv CLIP=video.mp4; BENCH=--quick)"
 	@echo "make faults        kills, full disks, no permission (ROUNDS=100 of each)"
 	@echo "make check-models  the shipped models against SHA256SUMS"
 
@@ -53,7 +53,7 @@ faults: $(VENV)/.dev
 
 FACES ?= 1
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/run_all.py --data "$(DATA)" --clip "$(CLIP)" --faces $(FACES)
+	$(BIN)/python benchmarks/run_all.py --data "$(DATA)" $(if $(VOTES),--votes "$(VOTES)") --clip "$(CLIP)" --faces $(FACES) $(BENCH)
 
 check-models:
 	cd models && sha256sum --check --strict SHA256SUMS

@@ -3,8 +3,9 @@
 
 Usage: python benchmarks/plot.py OUT.png [FOLDER]
 
-Ours are the rows of shipped.json in the folder (benchmarks/results) with one thread, in float32 and int8;
-peers are those of peer_figures.toml, with the latency and accuracy of peers.json where that has them.
+Ours are the rows of shipped.json in the folder (benchmarks/results) with one thread; peers are those of
+peer_figures.toml, with the latency and accuracy of peers.json where that has them. Peers under LEAST % are
+named in a note; what was timed on a busy machine is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from fer_edge import files
@@ -26,34 +28,36 @@ from fer_edge.bench.report import MARKERS, log_axis, pareto_front
 from fer_edge.spec import Format, split_name
 
 HERE = Path(__file__).resolve().parent
-FORMATS = (Format.FLOAT32, Format.INT8)
-PLACES = (
-    *((7, 3), (7, -10), (-7, 3), (-7, -10), (0, 9), (0, -16), (12, 14), (-12, 14), (12, -22), (-12, -22)),
-    *((16, 28), (-16, 28), (16, -36), (-16, -36), (20, 42), (-20, 42), (20, -50), (-20, -50)),
-)
+FORMATS = {Format.FLOAT32: "float32", Format.DYNAMIC_RANGE: "dynamic range", Format.INT8: "int8"}
+LEAST = 62.0
+"""Accuracy in percent, from which on a point is drawn."""
+PLACES = [
+    (side * x, y)
+    for x, y in ((7, 4), (7, -12), (0, 10), (0, -18), (9, 18), (9, -26), (14, 32), (14, -40), (18, 46))
+    for side in ((1, -1) if x else (1,))
+]
+"""Where a label is tried beside its point, in typographic points."""
 FAR = 20
 """From so many points on, a thin line leads from the label to its point."""
-"""Where a label is tried beside its point, in typographic points."""
-
-
-_LEADER = {"arrowstyle": "-", "linewidth": 0.5, "color": "0.6", "shrinkA": 0, "shrinkB": 4}
+GRAY, PALE = "0.35", "0.6"
+_LEADER = {"arrowstyle": "-", "linewidth": 0.6, "color": PALE, "shrinkA": 0, "shrinkB": 4}
 
 
 @dataclass(frozen=True)
 class Point:
-    """mb: 1e6 bytes. accuracy: percent. family: ours, None for a peer. open: chosen on the test set."""
+    """mb: 1e6 bytes. accuracy: percent. network: ours, None for a peer. hollow: chosen on the test set."""
 
     label: str
     mb: float
     ms: float
     accuracy: float
-    family: str | None = None
+    network: str | None = None
     marker: str = "o"
     hollow: bool = False
 
 
 def ours(shipped: dict[str, Any]) -> list[Point]:
-    """The rows with the fewest threads in float32 and int8 whose accuracy was measured."""
+    """The rows of FORMATS with the fewest threads, their accuracy known, timed on a quiet machine."""
     rows = [
         row
         for row in shipped["results"]
@@ -62,7 +66,7 @@ def ours(shipped: dict[str, Any]) -> list[Point]:
     fewest = min((row["threads"] for row in rows), default=1)
     return [
         Point(
-            row["model"].replace("_", " "),
+            row["model"],
             row["bytes"] / 1e6,
             row["latency_ms"]["p50"],
             100 * row["accuracy"],
@@ -76,7 +80,7 @@ def ours(shipped: dict[str, Any]) -> list[Point]:
 
 def peers(figures: dict[str, Any], measured: dict[str, Any] | None) -> list[Point]:
     """The peers, by this machine's own run where there is one."""
-    rows = {row["name"]: row for row in measured["rows"]} if measured else {}
+    rows = {row["name"]: row for row in measured["rows"] if not row["disturbed"]} if measured else {}
     points = []
     for peer in figures["measured"]:
         row = rows.get(peer.get("measured_as", ""), {})
@@ -89,53 +93,78 @@ def peers(figures: dict[str, Any], measured: dict[str, Any] | None) -> list[Poin
 
 def draw(points: list[Point], caption: str, path: Path) -> None:
     """Both panels into `path`."""
-    figure = Figure(figsize=(11, 6.2), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    families = list(dict.fromkeys(point.family for point in points if point.family))
-    for axes, costs, title in (
-        (left, [point.mb for point in points], "size of the file, MB"),
-        (right, [point.ms for point in points], "one face, p50 ms on one thread"),
-    ):
-        front = pareto_front([(c, p.accuracy) for c, p in zip(costs, points, strict=True)])
-        axes.plot(*zip(*front, strict=True), color="0.7", linestyle="--", linewidth=1, zorder=1)
-        for point, cost in zip(points, costs, strict=True):
-            colour = f"C{families.index(point.family)}" if point.family else "0.45"
-            face = "white" if point.hollow else colour
-            size = 60 if point.family else 34
-            axes.scatter(
-                cost, point.accuracy, s=size, marker=point.marker, color=face, edgecolors=colour, zorder=3
-            )
-        log_axis(axes, costs)
-        axes.set_xlabel(title)
-    left.set_ylabel("accuracy on FER-2013's PrivateTest, %")
-    figure.supxlabel(caption, fontsize=7.5, color="0.35")
+    shown = [point for point in points if point.accuracy >= LEAST]
+    networks = list(dict.fromkeys(point.network for point in points if point.network))
+    colours = {name: f"C{n}" for n, name in enumerate(networks)}
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, cost, title in zip(panels, ("mb", "ms"), ("size of the file, MB", "one face, ms"), strict=True):
+        _panel(axes, shown, [getattr(point, cost) for point in shown], colours)
+        axes.set_xlabel(title, fontsize=11)
+    panels[0].set_ylabel("accuracy on PrivateTest, %", fontsize=11)
+    below = [
+        f"{point.label} {point.accuracy:.0f} %, {point.mb:.2g} MB" for point in points if point not in shown
+    ]
+    note = f"\nBelow the picture: {'; '.join(below)}." if below else ""
+    figure.supxlabel(caption + note, fontsize=9, color=GRAY)
+    figure.legend(handles=_legend(), loc="outside upper center", ncols=5, fontsize=9, frameon=False)
     figure.draw_without_rendering()  # so that the labels know where the points are
-    for axes, costs in ((left, [p.mb for p in points]), (right, [p.ms for p in points])):
-        _label(axes, points, costs, families)
+    for axes, cost in zip(panels, ("mb", "ms"), strict=True):
+        _label(axes, shown, [getattr(point, cost) for point in shown], colours)
     with files.written_aside(path) as aside:
-        figure.savefig(aside, dpi=130)
+        figure.savefig(aside, dpi=160)
 
 
-def _label(axes: Axes, points: list[Point], costs: list[float], families: list[str]) -> None:
-    """A name beside each point, at the first of PLACES where it covers nothing, ours first."""
-    renderer = FigureCanvasAgg(axes.figure).get_renderer()
+def _panel(axes: Axes, points: list[Point], costs: list[float], colours: dict[str, str]) -> None:
+    front = pareto_front([(cost, point.accuracy) for cost, point in zip(costs, points, strict=True)])
+    axes.plot(*zip(*front, strict=True), color="0.2", linestyle="--", linewidth=1.4, zorder=2)
+    for network, colour in colours.items():
+        own = sorted((c, p.accuracy) for c, p in zip(costs, points, strict=True) if p.network == network)
+        axes.plot(*zip(*own, strict=True), color=colour, linewidth=5, alpha=0.2, zorder=1)
+    for point, cost in zip(points, costs, strict=True):
+        colour = colours[point.network] if point.network else GRAY
+        face, size = "white" if point.hollow else colour, 80 if point.network else 45
+        look = {"marker": point.marker, "color": face, "edgecolors": colour}
+        axes.scatter(cost, point.accuracy, s=size, zorder=3, **look)
+    log_axis(axes, costs)
+    accuracies = [point.accuracy for point in points]
+    axes.set_ylim(min(accuracies) - 0.7, max(accuracies) + 0.7)
+    axes.tick_params(labelsize=10)
+
+
+def _legend() -> list[Line2D]:
+    marks = [(MARKERS[known], name, GRAY, GRAY) for known, name in FORMATS.items()]
+    marks.append(("o", "chosen on the test set", "white", GRAY))
+    dots = [
+        Line2D([], [], marker=marker, linestyle="", label=name, color=face, markeredgecolor=edge)
+        for marker, name, face, edge in marks
+    ]
+    return [*dots, Line2D([], [], color="0.2", linestyle="--", label="best of its size or speed")]
+
+
+def _label(axes: Axes, points: list[Point], costs: list[float], colours: dict[str, str]) -> None:
+    """A name for each of our networks and each peer, at the first of PLACES where it covers nothing."""
+    renderer = FigureCanvasAgg(axes.figure).get_renderer()  # type: ignore[arg-type]
     marks = [axes.transData.transform((cost, p.accuracy)) for cost, p in zip(costs, points, strict=True)]
-    taken: list[Any] = []
     inside = axes.get_window_extent(renderer)
-    for index in sorted(range(len(points)), key=lambda n: points[n].family is None):
+    taken: list[Any] = []
+    named = set()
+    for index in sorted(range(len(points)), key=lambda n: (points[n].network is None, -costs[n])):
         point = points[index]
-        colour = f"C{families.index(point.family)}" if point.family else "0.3"
+        name = point.network or point.label
+        if name in named:
+            continue
+        named.add(name)
         for x, y in PLACES:
-            side = "left" if x > 0 else "right" if x < 0 else "center"
             text = axes.annotate(
-                point.label,
+                name,
                 (costs[index], point.accuracy),
                 (x, y),
                 textcoords="offset points",
-                ha=side,
-                fontsize=8.5 if point.family else 7.5,
-                fontweight="bold" if point.family else "normal",
-                color=colour,
+                ha="left" if x > 0 else "right" if x < 0 else "center",
+                fontsize=11 if point.network else 9.5,
+                fontweight="bold" if point.network else "normal",
+                color=colours[point.network] if point.network else GRAY,
                 zorder=4,
                 arrowprops=_LEADER if abs(y) > FAR else None,
             )
@@ -159,10 +188,7 @@ def main() -> None:
     peers_file = results / "peers.json"
     measured = json.loads(peers_file.read_text()) if peers_file.exists() else None
     figures = tomllib.loads((HERE / "peer_figures.toml").read_text())
-    caption = (
-        f"Coloured: fer-edge ({shipped['machine']['cpu']}; circles float32, diamonds int8). Gray: peers, see "
-        "benchmarks/peer_figures.toml; hollow: weights chosen on the test set. Dashed: Pareto front."
-    )
+    caption = f"Coloured: fer-edge, one thread of {shipped['machine']['cpu']}. Gray: others."
     draw(ours(shipped) + peers(figures, measured), caption, Path(sys.argv[1]))
 
 

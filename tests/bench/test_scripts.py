@@ -59,19 +59,21 @@ def test_readmes_table_has_one_thread_in_three_formats(shipped, tmp_path):
     assert rows == ["| model", "| ---", "| a_float32", "| a_int8", "| b_int8"]
 
 
-def test_picture_shows_our_float32_and_int8_and_prefers_this_machines_peers(shipped, tmp_path):
+def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(shipped, tmp_path):
     plot = script("plot")
     ours = plot.ours(shipped)
     assert [(point.label, point.ms, point.accuracy) for point in ours] == [
-        ("a float32", 0.5, 70),
-        ("a int8", 0.5, pytest.approx(69)),
+        ("a_float32", 0.5, 70),
+        ("a_int8", 0.5, pytest.approx(69)),
     ]
     peer = {"name": "x", "bytes": 2_000_000, "accuracy": 0.6, "p50_ms": 2.0, "measured_as": "here"}
     other = {"name": "y", "bytes": 1_000_000, "accuracy": 0.5, "p50_ms": 3.0, "chosen_on_test": True}
-    here = {"rows": [{"name": "here", "latency_ms": {"p50": 1.5}, "accuracy": 0.61}]}
+    here = {"rows": [{"name": "here", "latency_ms": {"p50": 1.5}, "accuracy": 0.61, "disturbed": False}]}
     x, y = plot.peers({"measured": [peer, other]}, here)
     assert (x.mb, x.ms, x.accuracy, x.hollow) == (2, 1.5, 61, False)
     assert (y.ms, y.accuracy, y.hollow) == (3, 50, True)
+    shipped["results"][0]["disturbed"] = True
+    assert [point.label for point in plot.ours(shipped)] == ["a_int8"]
     plot.draw([*ours, x, y], "caption", tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
