@@ -1,5 +1,6 @@
 """The page's server from outside: what is served, to whom, how many, and what is refused."""
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from fer_edge.errors import OutputError
+from fer_edge.sinks import server as pages
 from fer_edge.sinks.server import Access, PageServer
 from fer_edge.sources.newest import Newest
 
@@ -67,6 +69,16 @@ def test_nothing_else_is_served_and_nothing_can_be_sent(serve):
         assert ask(server, path).status == 404
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         assert ask(server, "/", method).status == 501
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/state", "/video.mjpg", "/events", "/none"])
+def test_head_is_get_without_its_body(serve, path):
+    server = serve()
+    response = ask(server, path, "HEAD")
+    assert response.status == (404 if path == "/none" else 200)
+    assert response.read() == b""
+    length = response.headers["Content-Length"]
+    assert length is None if path in ("/video.mjpg", "/events") else int(length) > 0
 
 
 def test_a_foreign_name_for_this_machine_is_turned_away(serve):
@@ -147,16 +159,76 @@ def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
     stuck.close()
 
 
-def test_connections_without_end_are_hung_up_on(serve):
+def test_who_is_slow_about_the_head_is_hung_up_on_before_others(serve):
+    """More clients than there is room for, each dripping a byte now and then."""
     server = serve(max_viewers=1)
-    idle = [socket.create_connection(server.server_address) for _ in range(18)]
-    until(lambda: server._connections._value == 0)
-    with pytest.raises((ConnectionError, http.client.HTTPException)):
-        ask(server, "/")
+    idle = [socket.create_connection(server.server_address) for _ in range(30)]
+    for n, connection in enumerate(idle):
+        with contextlib.suppress(OSError):
+            connection.sendall(b"G" if n % 2 else b"GET / HTTP/1.0\r\nX")
+    until(lambda: len(server._connections) == 18)
+    for _ in range(5):
+        assert ask(server, "/").status == 200
     for connection in idle:
         connection.close()
-    until(lambda: server._connections._value == 18)
-    assert ask(server, "/").status == 200
+    until(lambda: len(server._connections) == 0)
+
+
+def test_a_head_has_its_time(serve, monkeypatch):
+    monkeypatch.setattr(pages, "HEAD_TIMEOUT_S", 0.5)
+    with socket.create_connection(serve().server_address) as connection:
+        connection.settimeout(WAIT_S)
+        begun_s, dripping = time.monotonic(), threading.Event()
+
+        def drip():
+            with contextlib.suppress(OSError):
+                while not dripping.wait(0.1):
+                    connection.sendall(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        assert connection.recv(100) == b""
+        dripping.set()
+        assert time.monotonic() - begun_s < 5
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.0\r\nCookie: " + b"\\" * 65_000 + b"\r\n\r\n", b"431"),
+        (b"GET /" + b"a" * 9000, b"431"),
+        (b"nothing\r\n\r\n", b"400"),
+        (b"\r\n\r\n", b"400"),
+        (b"GET //[x HTTP/1.0\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.0\nHost: localhost\n\n", b"200"),
+        (b"GET /?token=\xff%ff HTTP/1.1\r\n\r\n", b"403"),
+    ],
+)
+def test_what_strangers_send_is_answered_at_once(serve, sent, status):
+    with socket.create_connection(
+        serve(Access("127.0.0.1", TOKEN) if status == b"403" else LOCAL).server_address
+    ) as c:
+        c.settimeout(WAIT_S)
+        begun_s = time.monotonic()
+        c.sendall(sent)
+        assert c.recv(12)[9:] == status
+        assert time.monotonic() - begun_s < 5
+
+
+def test_a_long_cookie_costs_no_time():
+    access = Access("0.0.0.0", TOKEN)
+    begun_s = time.monotonic()
+    for odd in ("\\" * 65_000, '"\\' * 20_000, ";" * 65_000, "a=b;" * 20_000, "fer_edge_token=" * 5000):
+        assert not access.allows("", odd, None)
+    assert time.monotonic() - begun_s < 2
+
+
+def test_no_name_is_looked_up(serve, monkeypatch):
+    def looked_up(*_):
+        raise AssertionError("a name was looked up")
+
+    monkeypatch.setattr(socket, "getfqdn", looked_up)
+    monkeypatch.setattr(socket, "gethostbyaddr", looked_up)
+    assert ask(serve(Access("127.0.0.1")), "/").status == 200
 
 
 def test_a_port_that_is_taken_is_said(serve):
@@ -167,4 +239,4 @@ def test_a_port_that_is_taken_is_said(serve):
 
 def test_a_page_on_every_network_is_told_by_the_machine_s_name(serve):
     server = serve(Access("0.0.0.0", TOKEN))
-    assert server.url == f"http://{socket.gethostname()}:{server.server_port}/?token={TOKEN}"
+    assert server.url == f"http://{socket.gethostname()}:{server.server_address[1]}/?token={TOKEN}"
