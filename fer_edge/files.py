@@ -188,9 +188,9 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
     try:
         make_folders(path.parent)
         file = os.open(path, flags, 0o666)
-    except FileExistsError:
-        raise OutputError(f"{path} exists already: choose another name or give --force") from None
     except OSError as error:
+        if error.errno == errno.EEXIST and path.exists():  # and not a file where a folder is wanted
+            raise OutputError(f"{path} exists already: choose another name or give --force") from None
         reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
         raise OutputError(f"cannot write {path}: {reason}") from error
     if kind:

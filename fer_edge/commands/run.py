@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,9 +26,7 @@ if TYPE_CHECKING:
     from fer_edge.sources import Capture
 
 DEFAULT_HOST = "127.0.0.1"
-
-
-OutputPath = Path | None
+FACES, PACE, OUTPUT, PAGE = "Faces", "Speed and length", "Output", "Live page"
 
 Source = Annotated[
     str | None,
@@ -45,41 +46,107 @@ Model = Annotated[
     ),
 ]
 Card = Annotated[
-    OutputPath, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
+    Path | None, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
 ]
-Threads = Annotated[int, Option("--threads", min=1, help="Threads of the computations.")]
-Detector = Annotated[str, Option("--detector", help="auto, haar, yunet or blazeface.")]
+Detector = Annotated[str, Option("--detector", help="auto, haar, yunet or blazeface.", rich_help_panel=FACES)]
 DetectorModel = Annotated[
-    OutputPath, Option("--detector-model", metavar="FILE", help="YuNet's .onnx or BlazeFace's .tflite file.")
-]
-Every = Annotated[int, Option("--every", min=1, help="Analyse one frame of N.")]
-MaxFps = Annotated[float | None, Option("--max-fps", min=0.01, help="Take no more frames a second.")]
-Smooth = Annotated[
-    float, Option("--smooth", min=0.0, metavar="SECONDS", help="Half-life of the averaging; 0: none.")
+    Path | None,
+    Option(
+        "--detector-model",
+        metavar="FILE",
+        help="YuNet's .onnx or BlazeFace's .tflite file.",
+        rich_help_panel=FACES,
+    ),
 ]
 MinSize = Annotated[
-    int | None, Option("--min-size", min=1, metavar="PIXELS", help="Smallest face to look for.")
+    int | None,
+    Option("--min-size", min=1, metavar="PIXELS", help="Smallest face to look for.", rich_help_panel=FACES),
+]
+Smooth = Annotated[
+    float,
+    Option(
+        "--smooth",
+        min=0.0,
+        metavar="SECONDS",
+        help="Half-life of the averaging; 0: none.",
+        rich_help_panel=FACES,
+    ),
 ]
 MinConfidence = Annotated[
-    float, Option("--min-confidence", min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
+    float,
+    Option(
+        "--min-confidence",
+        min=0.0,
+        max=1.0,
+        help="Below it the label is 'uncertain'.",
+        rich_help_panel=FACES,
+    ),
+]
+Threads = Annotated[
+    int, Option("--threads", min=1, help="Threads of the computations.", rich_help_panel=PACE)
+]
+Every = Annotated[int, Option("--every", min=1, help="Analyse one frame of N.", rich_help_panel=PACE)]
+MaxFps = Annotated[
+    float | None, Option("--max-fps", min=0.01, help="Take no more frames a second.", rich_help_panel=PACE)
+]
+MaxFrames = Annotated[
+    int | None, Option("--max-frames", min=1, help="End after so many frames.", rich_help_panel=PACE)
 ]
 Save = Annotated[
-    OutputPath, Option("--save", metavar="FILE", help="Annotated video, or picture of a picture.")
+    Path | None,
+    Option(
+        "--save", metavar="FILE", help="Annotated video, or picture of a picture.", rich_help_panel=OUTPUT
+    ),
 ]
 Jsonl = Annotated[
-    OutputPath, Option("--jsonl", metavar="FILE", help="A JSON line a frame; - for standard output.")
+    Path | None,
+    Option(
+        "--jsonl",
+        metavar="FILE",
+        help="A JSON line a frame; - for standard output.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-Csv = Annotated[OutputPath, Option("--csv", metavar="FILE", help="A row a face.")]
+Csv = Annotated[Path | None, Option("--csv", metavar="FILE", help="A row a face.", rich_help_panel=OUTPUT)]
 Snapshot = Annotated[
-    OutputPath, Option("--snapshot", metavar="FILE", help="The frame of the surest face, as a picture.")
+    Path | None,
+    Option(
+        "--snapshot",
+        metavar="FILE",
+        help="The frame of the surest face, as a picture.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
+Mqtt = Annotated[
+    str | None,
+    Option(
+        "--mqtt",
+        envvar="FER_EDGE_MQTT",
+        metavar="URL",
+        help="Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Headless = Annotated[bool, Option("--headless", help="No window.", rich_help_panel=OUTPUT)]
 Web = Annotated[
     int | None,
-    Option("--web", min=0, max=65535, metavar="PORT", help="A live page for browsers on this machine."),
+    Option(
+        "--web",
+        min=0,
+        max=65535,
+        metavar="PORT",
+        help="A live page for browsers on this machine.",
+        rich_help_panel=PAGE,
+    ),
 ]
 WebHost = Annotated[
     str,
-    Option("--web-host", metavar="ADDRESS", help="Where the page listens; beyond this machine by token."),
+    Option(
+        "--web-host",
+        metavar="ADDRESS",
+        help="Where the page listens; beyond this machine by token.",
+        rich_help_panel=PAGE,
+    ),
 ]
 WebToken = Annotated[
     str | None,
@@ -88,13 +155,10 @@ WebToken = Annotated[
         envvar="FER_EDGE_WEB_TOKEN",
         metavar="TOKEN",
         help="The page's token; by default drawn where one is needed.",
+        rich_help_panel=PAGE,
     ),
 ]
-Headless = Annotated[bool, Option("--headless", help="No window.")]
-MaxFrames = Annotated[int | None, Option("--max-frames", min=1, help="End after so many frames.")]
-Seed = Annotated[
-    int, Option("--seed", help="As everywhere; nothing in a run is random, so it changes nothing.")
-]
+Seed = Annotated[int, Option("--seed", hidden=True, help="Nothing in a run is random.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -122,6 +186,7 @@ def run(
     jsonl: Jsonl = None,
     csv: Csv = None,
     snapshot: Snapshot = None,
+    mqtt: Mqtt = None,
     web: Web = None,
     web_host: WebHost = DEFAULT_HOST,
     web_token: WebToken = None,
@@ -132,10 +197,11 @@ def run(
     seed: Seed = 0,
 ) -> None:
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
+    _open_standard_streams()
     stop = _stop_on_signals()
-    outputs = Outputs(save, jsonl, csv, snapshot)
+    outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
     console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
-    outputs.check(json, force)
+    outputs.check(json, force, source)
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
@@ -168,14 +234,13 @@ def run(
     )
     page = _page(web, web_host, web_token, analyser.labels)
     screen = None if headless else _screen()
-    if (screen or page) and not capture.is_live and not capture.is_still:
-        max_fps = max_fps or capture.fps  # a film is shown at its own speed
+    watched = bool(screen or page) and not capture.is_still
     watchdog = Watchdog()
     loop = Loop(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *([page] if page else [])],
         screen=screen,
-        pace=Pace(every, max_fps, max_frames),
+        pace=Pace(every, max_fps, max_frames, own_speed=watched and max_fps is None),
         stop=stop,
         alive=watchdog.beat,
     )
@@ -190,16 +255,35 @@ def run(
     _report(loop, capture, about, json, force)
 
 
+def _open_standard_streams() -> None:
+    """A closed one leads nowhere, or the next file would take its place and get what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
 def _stop_on_signals() -> threading.Event:
-    """Set by SIGINT and SIGTERM; the second signal of a kind has its usual effect."""
+    """Set by SIGINT, SIGTERM and SIGHUP; the second signal of a kind has its usual effect."""
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: Any) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
 
+    def hang_up(number: int, _frame: Any) -> None:
+        ask_to_stop(number, _frame)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):  # a terminal that is no more takes nothing
+            with contextlib.suppress(OSError):
+                if stat.S_ISCHR(os.fstat(stream).st_mode):
+                    os.dup2(nowhere, stream)
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, hang_up)
     return stop
 
 
@@ -228,8 +312,7 @@ def _screen() -> Screen | None:
 
 def _report(loop: Loop, capture: Capture, about: dict[str, Any], json: str | None, force: bool) -> None:
     summary = loop.summary
+    console.write_json(json, {**about, **summary.as_dict(capture.is_still)}, force)
     if not capture.is_still or summary.frames != 1:
         for line in summary.lines(capture.is_still):
             console.say(line)
-    if json:
-        console.write_json(json, {**about, **summary.as_dict(capture.is_still)}, force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,8 +16,6 @@ from fer_edge.vision.frames import FrameResult
 
 if TYPE_CHECKING:
     from fer_edge.sources import Capture
-
-STDOUT = "-"
 
 
 class Sink(Protocol):
@@ -41,23 +40,24 @@ def is_awake(sink: Sink) -> bool:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths by kind, None where not asked for; `-` is standard output for jsonl and csv."""
+    """Paths by kind, None where not asked for; `-` is standard output for jsonl and csv. mqtt: a URL."""
 
     save: Path | None = None
     jsonl: Path | None = None
     csv: Path | None = None
     snapshot: Path | None = None
+    mqtt: str | None = None
 
-    def check(self, json: str | None, force: bool) -> None:
-        """Raises UsageError if two outputs are one, OutputError if a file exists and `force` is not given."""
+    def check(self, json: str | None, force: bool, source: str | None = None) -> None:
+        """Raises UsageError if two outputs have one name, OutputError if they lead to one file or to the
+        source, or a file exists and `force` is not given."""
         given = [str(path) for path in (self.save, self.jsonl, self.csv, self.snapshot) if path]
         given += [json] if json else []
         for name in given:
             if given.count(name) > 1:
                 raise UsageError(f"two outputs cannot both go to {name}")
-            path = Path(name)
-            if name != STDOUT and not (path == self.save and path.is_dir()):
-                files.refuse_to_overwrite(path, force)
+        folder = str(self.save) if self.save and self.save.is_dir() else None
+        files.refuse_to_overwrite_any([name for name in given if name != folder], force, [source])
 
 
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
@@ -65,12 +65,18 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
     from fer_edge.sinks import logs, saved
 
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
+    if not capture.is_still and not capture.is_live and sys.stderr is not None and sys.stderr.isatty():
+        sinks.append(logs.Progress(getattr(capture, "length_s", None)))
     if outputs.snapshot:
-        sinks.append(saved.Snapshot(outputs.snapshot))
+        sinks.append(saved.Snapshot(outputs.snapshot, force=force))
     if outputs.save:
         sinks.append(saved.chosen(capture, outputs.save, force))
     if outputs.jsonl:
-        sinks.append(logs.JsonlLog(outputs.jsonl, labels))
+        sinks.append(logs.JsonlLog(outputs.jsonl, labels, force))
     if outputs.csv:
-        sinks.append(logs.CsvLog(outputs.csv, labels))
+        sinks.append(logs.CsvLog(outputs.csv, labels, force))
+    if outputs.mqtt:
+        from fer_edge.sinks.mqtt import Mqtt
+
+        sinks.append(Mqtt(outputs.mqtt, capture.name))
     return sinks

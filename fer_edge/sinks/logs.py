@@ -1,22 +1,23 @@
-"""Results as data: JSON lines and CSV, flushed line by line, so that a kill leaves whole lines."""
+"""Results as text: JSON lines and CSV, flushed line by line, so that a kill leaves whole lines."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import io
-import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files
-from fer_edge.errors import OutputError
+from fer_edge.errors import OutputError, printable
 from fer_edge.vision.frames import FrameResult
 
 STDOUT = Path("-")
+PROGRESS_EVERY_S = 0.5
 
 
 def json_line(result: FrameResult, labels: tuple[str, ...]) -> str:
@@ -29,7 +30,7 @@ def json_line(result: FrameResult, labels: tuple[str, ...]) -> str:
     }
     if not result.analysed:
         value["analysed"] = False
-    return json.dumps(value, ensure_ascii=False)
+    return files.to_json(value)
 
 
 class LineFile:
@@ -38,18 +39,21 @@ class LineFile:
     A line that does not fit on a full disk is taken back, so that whole lines are left.
     """
 
-    def __init__(self, path: Path) -> None:
+    wants_picture = False
+
+    def __init__(self, path: Path, force: bool = True) -> None:
         self._path = path
         self._size = 0
-        try:
-            files.make_folders(path.parent)
-            self._file = sys.stdout.buffer if path == STDOUT else path.open("wb", buffering=0)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        if path != STDOUT:
+            self._file = files.open_log(path, force)
+        elif sys.stdout is None:
+            raise OutputError("cannot write to standard output: it is closed")
+        else:
+            self._file = sys.stdout.buffer
 
-    def write(self, line: str) -> None:
-        """The line and a line feed. Raises OutputError."""
-        data = (line + "\n").encode()
+    def line(self, text: str) -> None:
+        """The text and a line feed. Raises OutputError."""
+        data = (text + "\n").encode()
         try:
             left = memoryview(data)
             while left:
@@ -68,50 +72,36 @@ class LineFile:
             self._file.close()
 
 
-class JsonlLog:
+class JsonlLog(LineFile):
     """One JSON object a frame, as DESIGN's `run --jsonl` has it."""
 
-    wants_picture = False
-
-    def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
-        self._file = LineFile(path)
+    def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
+        super().__init__(path, force)
         self._labels = labels
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Raises OutputError."""
-        self._file.write(json_line(result, self._labels))
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        self.line(json_line(result, self._labels))
 
 
-class CsvLog:
+class CsvLog(LineFile):
     """One row a face, and one with empty fields for a frame without faces."""
 
-    wants_picture = False
-
-    def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
-        self._file = LineFile(path)
+    def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
+        super().__init__(path, force)
         head = ["source", "frame", "time_s", "track", "x", "y", "width", "height", "label", "confidence"]
         self._fields = len(head) + len(labels)
-        self._file.write(_row([*head, *labels]))
+        self.line(_row([*head, *map(printable, labels)]))
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Raises OutputError."""
-        start = [result.frame.source, result.index, round(result.frame.time_s, 6)]
+        start: list[object] = [printable(result.frame.source), result.index, round(result.frame.time_s, 6)]
         if not result.faces:
-            self._file.write(_row(start + [""] * (self._fields - len(start))))
+            self.line(_row(start + [""] * (self._fields - len(start))))
         for face in result.faces:
+            named = [printable(face.label or ""), round(float(face.confidence), 6)]
             own = [round(float(p), 6) for p in face.probabilities]
-            label = face.label or ""
-            self._file.write(
-                _row([*start, face.track, *face.box_xywh, label, round(float(face.confidence), 6), *own])
-            )
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+            self.line(_row([*start, face.track, *face.box_xywh, *named, *own]))
 
 
 def _row(values: list[object]) -> str:
@@ -120,20 +110,45 @@ def _row(values: list[object]) -> str:
     return text.getvalue()
 
 
-def picture_line(result: FrameResult) -> str:
-    """`FILE: happy 0.98`, the faces after one another, or `FILE: no face`."""
-    faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
-    return f"{result.frame.source}: {faces or 'no face'}"
-
-
 class PrintedLines:
-    """Prints what each picture shows."""
+    """Prints what each picture shows: `FILE: happy 0.98`, or `FILE: no face`."""
 
     wants_picture = False
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """One line."""
-        console.say(picture_line(result))
+        faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
+        console.say(f"{result.frame.source}: {faces or 'no face'}")
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class Progress:
+    """One line on a terminal, written again and again: frames, frames a second, time left of `length_s`."""
+
+    wants_picture = False
+
+    def __init__(self, length_s: float | None) -> None:
+        self._length_s = length_s
+        self._begun_s = self._next_s = time.monotonic()
+        self._frames = 0
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """Twice a second."""
+        self._frames += 1
+        now_s = time.monotonic()
+        if now_s < self._next_s + PROGRESS_EVERY_S:
+            return
+        self._next_s = now_s
+        took_s = now_s - self._begun_s
+        text = f"{self._frames} frames, {self._frames / took_s:.0f} a second"
+        if self._length_s and 0 < result.frame.time_s < self._length_s:
+            share = result.frame.time_s / self._length_s
+            text += f", {share:.0%}, {took_s / share - took_s:.0f} s left"
+        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """The line is empty again."""
+        if self._next_s > self._begun_s:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

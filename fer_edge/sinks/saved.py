@@ -1,10 +1,10 @@
-"""The annotated video: true rate, size of the first real frame, playable whenever it ends."""
+"""Annotated pictures, and the annotated video: at its true speed, and playable whenever it ends."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
 from fer_edge.sources.pictures import Pictures
+from fer_edge.sources.video import opencv_name
 from fer_edge.vision.frames import FrameResult
 from fer_edge.vision.opencv import cv2
 
@@ -38,7 +39,7 @@ class SavedVideo:
 
     wants_picture = True
 
-    def __init__(self, path: Path, fps: float | None, *, live: bool = False) -> None:
+    def __init__(self, path: Path, fps: float | None, *, live: bool = False, force: bool = True) -> None:
         self._path = path
         self._fps = None if live else fps
         self._stated_fps = fps or MOST_FPS
@@ -49,8 +50,8 @@ class SavedVideo:
         self._written = 0
         self._stopped: str | None = None
         self._in_place = False
-        self._stack = ExitStack()
-        self._aside = self._stack.enter_context(files.written_aside(path))
+        self._stack = contextlib.ExitStack()
+        self._aside = self._stack.enter_context(files.written_aside(path, force))
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Raises OutputError if the video cannot be begun; warns, once, when the disk is nearly full."""
@@ -88,8 +89,9 @@ class SavedVideo:
 
     def _give_up(self) -> None:
         """Removes what is not in place: leaves the stack as if by an error."""
-        self._aside.unlink(missing_ok=True)
-        self._stack.pop_all()
+        failed = OutputError(self._stopped or "nothing was written")
+        with contextlib.suppress(OutputError):
+            self._stack.__exit__(OutputError, failed, None)
 
     def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -123,7 +125,8 @@ class SavedVideo:
         self._size = (picture.shape[1], picture.shape[0])
         self._start_s = time_s
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
-        self._writer = cv2.VideoWriter(str(self._aside), codec, self._fps or DEFAULT_FPS, self._size)
+        with opencv_name(self._aside) as name:
+            self._writer = cv2.VideoWriter(name, codec, self._fps or DEFAULT_FPS, self._size)
         if not self._writer.isOpened():
             self._writer = None
             self._stopped = (
@@ -142,7 +145,8 @@ class SavedVideo:
 
 
 def _is_playable(path: Path) -> bool:
-    video = cv2.VideoCapture(str(path))
+    with opencv_name(path) as name:
+        video = cv2.VideoCapture(name)
     ok = video.isOpened() and video.read()[0]
     video.release()
     return bool(ok)
@@ -151,43 +155,29 @@ def _is_playable(path: Path) -> bool:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
-def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+def write_picture(path: Path, picture: NDArray[np.uint8], force: bool) -> None:
     """Writes any path (OpenCV's own writer fails on some); whole or not at all. Raises OutputError."""
-    files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes())
+    files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
 
 
-class SavedPicture:
-    """The annotated picture of a source that is one picture."""
+class SavedPictures:
+    """Annotated pictures: the one of a source that is one, or a folder's, under their own names as PNG."""
 
     wants_picture = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, force: bool, *, is_folder: bool = False) -> None:
         self._path = path
-
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Raises OutputError."""
-        assert annotated is not None, "wants_picture is set"
-        write_picture(self._path, annotated)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class SavedFolder:
-    """The annotated pictures of a folder, in another folder, under their own names as PNG."""
-
-    wants_picture = True
-
-    def __init__(self, folder: Path, force: bool) -> None:
-        self._folder = folder
         self._force = force
+        self._is_folder = is_folder
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Raises OutputError."""
         assert annotated is not None, "wants_picture is set"
-        path = self._folder / (Path(result.frame.source).name + ".png")
-        files.refuse_to_overwrite(path, self._force)
-        write_picture(path, annotated)
+        path = self._path
+        if self._is_folder:
+            path = path / (Path(result.frame.source).name + ".png")
+            files.refuse_to_overwrite(path, self._force)
+        write_picture(path, annotated, self._force)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -201,11 +191,12 @@ class Snapshot:
 
     wants_picture = True
 
-    def __init__(self, path: Path, every_s: float = 10.0) -> None:
+    def __init__(self, path: Path, every_s: float = 10.0, force: bool = True) -> None:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"--snapshot {path}: a picture is saved as one of {' '.join(SUFFIXES)}")
         self._path = path
         self._every_s = every_s
+        self._force = force
         self._best = -1.0
         self._picture: NDArray[np.uint8] | None = None
         self._is_written = True
@@ -225,8 +216,8 @@ class Snapshot:
     def close(self) -> None:
         """Writes what is not written yet. Raises OutputError."""
         if not self._is_written and self._picture is not None:
-            write_picture(self._path, self._picture)
-            self._is_written = True
+            write_picture(self._path, self._picture, self._force)
+            self._is_written = self._force = True  # from now on it is ours
             self._next_s = time.monotonic() + self._every_s
 
 
@@ -239,9 +230,11 @@ def chosen(capture: Capture, path: Path, force: bool) -> Sink:
     if isinstance(capture, Pictures) and capture.is_folder:
         if suffix and not path.is_dir():
             raise UsageError(f"--save {path}: a folder of pictures is saved as a folder")
-        return SavedFolder(path, force)
+        return SavedPictures(path, force, is_folder=True)
     endings = SUFFIXES if capture.is_still else tuple(CODECS)
     if suffix not in endings:
         what = "picture" if capture.is_still else "video"
         raise UsageError(f"--save {path}: a {what} is saved as one of {' '.join(endings)}")
-    return SavedPicture(path) if capture.is_still else SavedVideo(path, capture.fps, live=capture.is_live)
+    if capture.is_still:
+        return SavedPictures(path, force)
+    return SavedVideo(path, capture.fps, live=capture.is_live, force=force)

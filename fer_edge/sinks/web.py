@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
+from fer_edge.files import to_json
 from fer_edge.sinks.server import MAX_VIEWERS, Access, PageServer
 from fer_edge.sources.newest import Newest
 from fer_edge.vision.frames import Face, FrameResult
@@ -36,9 +37,8 @@ class WebPage:
         self._jpeg, self._state = Newest[bytes](), Newest[str]()
         self._server = PageServer(access, port, self._jpeg, self._state, max_viewers)
         self.url = self._server.url
-        self._picture: NDArray[np.uint8] | None = None
-        self._is_new = threading.Event()
-        self._lock = threading.Lock()
+        self._pictures = Newest[NDArray[np.uint8]]()
+        self._encoded = -1  # the number of the last picture that was
         self._next_state_s = 0.0
         self._rate = Rate()
         self._faces: tuple[Face, ...] = ()
@@ -51,26 +51,21 @@ class WebPage:
         return not self._server.watching
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Copies what is shown; drawing JPEGs and sending them is for other threads."""
+        """Copies what is shown; making JPEGs of it and sending them is for other threads."""
         now_s = time.monotonic()
         self._rate.tick(now_s)
         if result.analysed:
             self._faces = result.faces  # the frames passed over (`--every`) keep them
         if now_s >= self._next_state_s:
             self._next_state_s = now_s + STATE_EVERY_S
-            self._state.put(json.dumps(self._described(result), ensure_ascii=False))
-        if annotated is None or self._is_new.is_set():
-            return
-        with self._lock:
-            if self._picture is None or self._picture.shape != annotated.shape:
-                self._picture = np.empty_like(annotated)
-            np.copyto(self._picture, annotated)
-        self._is_new.set()
+            self._state.put(to_json(self._described(result)))
+        if annotated is not None and self._pictures.number == self._encoded:
+            self._pictures.put(_reduced(annotated))
 
     def _described(self, result: FrameResult) -> dict[str, Any]:
         memory_mib = machine.rss_mib()
         return {
-            "source": result.frame.source,
+            "source": result.frame.source if "://" in result.frame.source else Path(result.frame.source).name,
             "frame": result.index,
             "time_s": round(result.frame.time_s, 3),
             "fps": round(self._rate.per_second, 1),
@@ -83,15 +78,11 @@ class WebPage:
 
     def _encode(self) -> None:
         while not self._jpeg.closed:
-            if not self._is_new.wait(1.0):
+            taken = self._pictures.take(self._encoded, 1.0)
+            if taken is None:
                 continue
             start_s = time.monotonic()
-            with self._lock:
-                assert self._picture is not None, "set before the event"
-                picture = _reduced(self._picture)
-                if picture is self._picture:
-                    picture = picture.copy()
-            self._is_new.clear()
+            self._encoded, picture = taken
             ok, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             if ok:
                 self._jpeg.put(jpeg.tobytes())
@@ -133,6 +124,6 @@ def _face(face: Face) -> dict[str, Any]:
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     if width <= MAX_WIDTH_PX:
-        return picture
+        return picture.copy()
     size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

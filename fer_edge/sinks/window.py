@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -12,13 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.errors import FerEdgeError
+from fer_edge.sources.newest import Newest
 from fer_edge.vision.opencv import cv2
 
 TITLE = "fer-edge (q: quit)"
-PROBE = (
-    "from fer_edge.vision.opencv import cv2; "
-    "cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
-)
 
 
 def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str | None:
@@ -31,17 +28,22 @@ def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = s
         environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
     ):
         return "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)"
+    from fer_edge import child
+
     try:
-        probe = subprocess.run(
-            [sys.executable, "-c", PROBE], capture_output=True, timeout=20, env=dict(environment), check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "the display does not answer"
-    if probe.returncode == 0:
-        return None
-    if b"not implemented" in probe.stderr:
-        return "this OpenCV is built without windows (opencv-python-headless)"
-    return "the display cannot be used"
+        child.run(open_and_close, what="the window", timeout_s=20, environment=environment)
+    except FerEdgeError as error:
+        if "not implemented" in str(error):
+            return "this OpenCV is built without windows (opencv-python-headless)"
+        return "the display cannot be used"
+    return None
+
+
+def open_and_close() -> None:
+    """A window, to see whether that is possible."""
+    cv2.namedWindow("probe")
+    cv2.waitKey(1)
+    cv2.destroyAllWindows()
 
 
 class Window:
@@ -93,17 +95,12 @@ class Screen:
 
     def __init__(self, window: WindowLike) -> None:
         self._window = window
-        self._lock = threading.Lock()
-        self._picture: NDArray[np.uint8] | None = None
-        self._is_new = False
+        self._pictures = Newest[NDArray[np.uint8]]()
+        self._shown = -1
 
     def put(self, picture: NDArray[np.uint8]) -> None:
         """Keeps a copy in place of the last picture."""
-        with self._lock:
-            if self._picture is None or self._picture.shape != picture.shape:
-                self._picture = np.empty_like(picture)
-            np.copyto(self._picture, picture)
-            self._is_new = True
+        self._pictures.put(picture.copy())
 
     def refresh(self) -> bool:
         """Shows what is new and lets the window live for a moment; True to end the run."""
@@ -119,10 +116,10 @@ class Screen:
                 return
 
     def _key(self) -> int | None:
-        with self._lock:
-            if self._is_new and self._picture is not None:
-                self._window.show(self._picture)
-                self._is_new = False
+        taken = self._pictures.take(self._shown, 0)
+        if taken is not None:
+            self._shown, picture = taken
+            self._window.show(picture)
         return self._window.key(REFRESH_MS)
 
     def close(self) -> None:

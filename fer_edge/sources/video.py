@@ -235,17 +235,19 @@ def opencv_name(path: Path) -> Iterator[str]:
     """A name of the file under which OpenCV can open it, for as long as the block lasts.
 
     Absolute, since a colon in a relative one is read as a protocol. A name that is not UTF-8 would end the
-    process: the file is opened here and named by its descriptor. Raises OSError, SourceError.
+    process: the file or its folder is opened here and named by its descriptor. Raises OSError, SourceError.
     """
     name = os.path.abspath(path)
     try:
         name.encode()
     except UnicodeEncodeError:
-        descriptor = os.open(path, os.O_RDONLY)
+        by_folder = path.name.isprintable()
+        descriptor = os.open(path.parent if by_folder else path, os.O_RDONLY)
+        held = f"/proc/self/fd/{descriptor}"
         try:
-            if not os.path.exists(f"/proc/self/fd/{descriptor}"):
+            if not os.path.exists(held):
                 raise SourceError(f"{path} has a name that is not UTF-8: rename it") from None
-            yield f"/proc/self/fd/{descriptor}"
+            yield f"{held}/{path.name}" if by_folder else held
         finally:
             os.close(descriptor)
     else:

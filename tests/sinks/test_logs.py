@@ -102,7 +102,7 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path):
         def close(self):
             self.file.close()
 
-    log._file._file = FullAfter10(log._file._file)
+    log._file = FullAfter10(log._file)
     with pytest.raises(OutputError, match="lines so far are kept"):
         log.write(result(FACE, index=1), None)
     log.close()

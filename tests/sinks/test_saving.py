@@ -9,7 +9,7 @@ from loop_fakes import FakeCapture, picture
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import saved
-from fer_edge.sinks.saved import SavedFolder, SavedPicture, SavedVideo, Snapshot, chosen
+from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshot, chosen
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
@@ -142,12 +142,12 @@ def test_a_file_that_cannot_be_played_is_not_left_behind(tmp_path, monkeypatch):
 
 def test_a_picture_under_a_name_that_is_not_ascii(tmp_path):
     path = tmp_path / "sortie_été_笑.png"
-    SavedPicture(path).write(result(), picture(77))
+    SavedPictures(path, False).write(result(), picture(77))
     assert (cv2.imdecode(np.fromfile(path, np.uint8), 1) == 77).all()
 
 
 def test_a_folder_s_pictures_keep_their_names(tmp_path):
-    sink = SavedFolder(tmp_path / "out", force=False)
+    sink = SavedPictures(tmp_path / "out", False, is_folder=True)
     sink.write(result(source="in/a.jpg"), picture(1))
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.jpg.png"]
     with pytest.raises(OutputError, match="exists already"):
@@ -175,7 +175,7 @@ def test_a_killed_run_leaves_its_snapshot(tmp_path):
     ("still", "name", "kind"),
     [
         (False, "o.mp4", SavedVideo),
-        (True, "o.png", SavedPicture),
+        (True, "o.png", SavedPictures),
         (True, "o.mp4", None),
         (False, "o.png", None),
     ],

@@ -1,0 +1,162 @@
+"""Who is seen, told to a broker of MQTT, and to Home Assistant through it.
+
+Under the topic: `events`, a JSON object for each person who is new, whose label changed, or who is gone;
+`state`, the newest picture of it all, kept by the broker; `status`, online or offline.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import __version__, console
+from fer_edge.errors import MissingExtraError, OutputError, UsageError, printable
+from fer_edge.files import to_json
+from fer_edge.sources import without_password
+from fer_edge.vision.frames import Face, FrameResult
+
+CONNECT_S, KEEPALIVE_S, LAST_WORDS_S = 5.0, 30, 2.0
+GONE_S = 2.0  # a face not seen for so long, and for three frames, has left
+MOST_QUEUED = 1000  # messages, while the broker is away
+DISCOVERY = "homeassistant"
+
+
+class People:
+    """From frames to events: `new`, `changed` (another label) and `gone`, by track."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Face, float]] = {}
+        self._last_s: float | None = None
+
+    @property
+    def present(self) -> list[Face]:
+        """As they were last seen, the largest first."""
+        faces = [face for face, _ in self._seen.values()]
+        return sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3])
+
+    def update(self, result: FrameResult) -> list[dict[str, Any]]:
+        """The events of the next frame."""
+        now_s = result.frame.time_s
+        between_s = 0.0 if self._last_s is None else now_s - self._last_s
+        self._last_s = now_s
+        events = []
+        for face in result.faces:
+            before = self._seen.get(face.track)
+            if before is None or before[0].label != face.label:
+                events.append(_event("changed" if before else "new", result, face.track, face))
+            self._seen[face.track] = face, now_s
+        for track, (_, seen_s) in list(self._seen.items()):
+            if now_s - seen_s > max(GONE_S, 3 * between_s):
+                del self._seen[track]
+                events.append(_event("gone", result, track))
+        return events
+
+
+def _event(kind: str, result: FrameResult, track: int, face: Face | None = None) -> dict[str, Any]:
+    value: dict[str, Any] = {"event": kind, "track": track, "time_s": round(result.frame.time_s, 3)}
+    if face is not None:
+        value |= {
+            "label": face.label,
+            "confidence": round(float(face.confidence), 4),
+            "box_xywh": [int(side) for side in face.box_xywh],
+        }
+    return value
+
+
+class Mqtt:
+    """url: mqtt://[user:password@]host[:port]/topic, or mqtts:// for TLS. Reconnects by itself.
+
+    Raises UsageError for another URL, MissingExtraError without paho-mqtt, OutputError if no broker answers.
+    """
+
+    wants_picture = False
+
+    def __init__(self, url: str, source: str) -> None:
+        address, self._name = _address(url), without_password(url)
+        try:
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
+        except ImportError as error:
+            raise MissingExtraError("paho-mqtt", "mqtt", "--mqtt") from error
+        self._topic = address.path.strip("/")
+        self._source = printable(source)
+        self._people = People()
+        self._state = ""
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.max_queued_messages_set(MOST_QUEUED)
+        self._client.connect_timeout = CONNECT_S
+        if address.username:
+            self._client.username_pw_set(unquote(address.username), unquote(address.password or ""))
+        if address.scheme == "mqtts":
+            self._client.tls_set()
+        self._client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
+        self._client.on_connect = self._connected
+        try:
+            port = address.port or (8883 if address.scheme == "mqtts" else 1883)
+            self._client.connect(address.hostname or "", port, KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            raise OutputError(f"no MQTT broker at {self._name}: {error}") from error
+        self._client.loop_start()
+
+    def _connected(self, client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            console.warn(f"the MQTT broker at {self._name} refuses: {reason}")
+            return
+        for topic, config in _discovery(self._topic).items():
+            client.publish(topic, json.dumps(config), qos=1, retain=True)
+        client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
+
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """Queues what is new; sending it is for another thread."""
+        if not result.analysed:
+            return
+        for event in self._people.update(result):
+            self._client.publish(f"{self._topic}/events", to_json({"source": self._source, **event}), qos=1)
+        labels = [face.label or "uncertain" for face in self._people.present]
+        label = labels[0] if labels else "nobody"
+        state = to_json({"source": self._source, "faces": len(labels), "label": label, "labels": labels})
+        if state != self._state:
+            self._state = state
+            self._client.publish(f"{self._topic}/state", state, retain=True)
+
+    def close(self) -> None:
+        """Says goodbye, if the broker is there to hear it."""
+        last = self._client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
+        if self._client.is_connected():
+            last.wait_for_publish(LAST_WORDS_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def _address(url: str) -> Any:
+    try:
+        address = urlsplit(url)
+        whole = address.scheme in ("mqtt", "mqtts") and address.hostname and address.path.strip("/")
+        if not whole or address.port == 0 or re.search(r"[#?+\0]", url.rpartition("@")[2]):
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"--mqtt {without_password(url)}: give mqtt://host/topic") from None
+    return address
+
+
+def _discovery(topic: str) -> dict[str, dict[str, Any]]:
+    """Home Assistant's announcements: a sensor for the expression and one for the number of faces."""
+    node = re.sub(r"[^A-Za-z0-9_-]", "_", topic)
+    device = {"identifiers": [node], "name": f"fer-edge {topic}", "sw_version": __version__}
+    configs = {}
+    for key, name, icon in (("label", "Expression", "mdi:emoticon"), ("faces", "Faces", "mdi:account-group")):
+        configs[f"{DISCOVERY}/sensor/{node}/{key}/config"] = {
+            "name": name,
+            "unique_id": f"{node}_{key}",
+            "state_topic": f"{topic}/state",
+            "value_template": f"{{{{ value_json.{key} }}}}",
+            "availability_topic": f"{topic}/status",
+            "icon": icon,
+            "device": device,
+        }
+    return configs

@@ -1,0 +1,183 @@
+"""Events for programs: who comes, changes and goes, at a real broker on loopback."""
+
+import getpass
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_clip import drawn_clip
+from loop_fakes import picture
+
+from fer_edge.errors import OutputError, UsageError
+from fer_edge.sinks.mqtt import Mqtt, People
+from fer_edge.vision.frames import Face, Frame, FrameResult
+
+FER_EDGE = Path(sys.executable).with_name("fer-edge")
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+WAIT_S = 20
+USER, PASSWORD = "me", "w0rd@:/"
+
+
+def result(time_s, *people, source="clip.mp4"):
+    """people: (track, label)."""
+    share = np.array([0.8, 0.1, 0.1], np.float32)
+    faces = tuple(Face((10 * t, 0, 9, 9), t, label, 0.8, share, share) for t, label in people)
+    return FrameResult(Frame(picture(), time_s, source), 0, faces)
+
+
+def test_people_come_change_and_go():
+    people = People()
+    said = [
+        [(event["event"], event["track"], event.get("label")) for event in people.update(frame)]
+        for frame in (
+            result(0.0, (1, "happy")),
+            result(0.1, (1, "happy"), (2, "sad")),
+            result(0.2, (1, None)),
+            result(1.0, (1, None)),
+            result(1.8, (1, None)),
+            result(2.6, (1, None)),
+            result(9.0),
+            result(9.1),
+        )
+    ]
+    assert said == [
+        [("new", 1, "happy")],
+        [("new", 2, "sad")],
+        [("changed", 1, None)],
+        [],
+        [],
+        [("gone", 2, None)],
+        [],  # frames were seconds apart
+        [("gone", 1, None)],
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mqtt://host", "mqtt://host/", "http://host/t", "mqtt://me:word@host/a/#", "mqtt://me:word@[x/t", "t"],
+)
+def test_what_is_no_topic_at_a_broker_is_refused(url):
+    with pytest.raises(UsageError, match="--mqtt") as refused:
+        Mqtt(url, "x")
+    assert "word" not in str(refused.value)
+
+
+def test_a_broker_that_is_not_there_is_said_without_the_password():
+    pytest.importorskip("paho.mqtt")
+    with pytest.raises(OutputError, match=r"no MQTT broker at mqtt://me:\*\*\*@127.0.0.1:9/t"):
+        Mqtt("mqtt://me:word@127.0.0.1:9/t", "x")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    """A broker with one user, and its port."""
+    pytest.importorskip("paho.mqtt")
+    if MOSQUITTO is None:
+        pytest.skip("needs mosquitto, which is not installed")
+    folder = tmp_path_factory.mktemp("mosquitto")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = folder / "words"
+    words.touch(mode=0o700)
+    subprocess.run(["mosquitto_passwd", "-b", words, USER, PASSWORD], check=True, capture_output=True)
+    (folder / "conf").write_text(
+        f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous false\npassword_file {words}\n"
+    )
+    folder.chmod(0o755)
+    process = subprocess.Popen([MOSQUITTO, "-c", folder / "conf"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    yield port
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def heard(broker):
+    """What arrives: topic to the list of its messages."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    messages = {}
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(USER, PASSWORD)
+    client.on_message = lambda _c, _d, message: messages.setdefault(message.topic, []).append(
+        message.payload.decode()
+    )
+    client.connect("127.0.0.1", broker)
+    client.subscribe("#", qos=1)
+    client.loop_start()
+    yield messages
+    client.disconnect()
+    client.loop_stop()
+
+
+def until(condition):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def address(broker, topic):
+    return f"mqtt://{USER}:w0rd%40%3A%2F@127.0.0.1:{broker}/{topic}"
+
+
+def test_a_run_tells_home_assistant_and_says_goodbye(broker, heard, tmp_path):
+    clip = drawn_clip(tmp_path / "c.avi", ("happy", "sad"), frames_each=6)
+    command = [FER_EDGE, "run", clip, "--headless", "--smooth", "0", "--mqtt", address(broker, "home/door")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "w0rd" not in done.stdout + done.stderr
+    until(lambda: heard.get("home/door/status", [])[-1:] == ["offline"])
+    assert "online" in heard["home/door/status"]
+    events = [json.loads(text) for text in heard["home/door/events"]]
+    assert events[0]["event"] == "new"
+    assert events[0]["source"] == str(clip)
+    state = json.loads(heard["home/door/state"][-1])
+    assert (state["faces"], state["label"]) == (1, events[-1]["label"])
+    for key in ("label", "faces"):
+        config = json.loads(heard[f"homeassistant/sensor/home_door/{key}/config"][-1])
+        assert config["state_topic"] == "home/door/state"
+        assert config["availability_topic"] == "home/door/status"
+        assert f"value_json.{key}" in config["value_template"]
+
+
+def test_a_run_that_is_killed_is_offline_by_its_will(broker, heard):
+    code = (
+        "import sys; from fer_edge.sinks.mqtt import Mqtt; import time\n"
+        f"Mqtt({address(broker, 'will')!r}, 'x'); print('up', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    until(lambda: "online" in heard.get("will/status", []))
+    child.kill()
+    child.wait()
+    until(lambda: heard["will/status"][-1] == "offline")
+
+
+def test_a_wrong_password_is_said_and_does_not_stop_the_run(broker, capfd):
+    sink = Mqtt(f"mqtt://{USER}:wrong-one@127.0.0.1:{broker}/t", "x")
+    sink.write(result(0.0, (1, "happy")), None)
+    said = ""
+
+    def refused():
+        nonlocal said
+        said += capfd.readouterr().err
+        return "refuses" in said
+
+    until(refused)
+    sink.close()
+    assert "wrong-one" not in said
