@@ -13,8 +13,8 @@ from fer_edge.errors import UsageError
 if TYPE_CHECKING:
     from fer_edge.spec import Format
 
-CONVERT_EXAMPLE = "Example: fer-edge convert runs/tuned/model.keras --data fer2013.csv --all --out models"
-VERIFY_EXAMPLE = "Example: fer-edge verify other_int8.tflite runs/tuned/model.keras --data fer2013.csv"
+CONVERT_EXAMPLE = "Example: fer-edge convert runs/plain/model.keras --data fer2013.csv --all --out models"
+VERIFY_EXAMPLE = "Example: fer-edge verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"
 HOW_TO_GIVE_DATA = (
     "converting needs pictures to calibrate and verify on: give --data PATH (fer2013.csv, a folder tree, "
     "or 'drawn'), or set FER_EDGE_DATA"

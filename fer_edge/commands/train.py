@@ -9,9 +9,7 @@ import typer
 
 from fer_edge.commands import completion, options
 
-EPILOG = (
-    "Example: fer-edge train --recipe tuned --data fer2013.csv --out runs/tuned; then again with --resume."
-)
+EPILOG = "Example: fer-edge train --data fer2013.csv --out runs/plain; then again with --resume."
 
 INSTEAD = "In place of the recipe's."
 
@@ -29,7 +27,7 @@ def train(
         typer.Option(
             help="Name of a shipped recipe, or a TOML file.", autocompletion=completion.train_recipes
         ),
-    ] = "tuned",
+    ] = "plain",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help=INSTEAD)] = None,

@@ -28,12 +28,11 @@ WIDTHS = {
     "edge": (32, 64, 80),
     "nano": (16, 32, 32),
     "large": (48, 96, 120),
-    "wide": (64, 128, 256),
     "whole": (16, 32, 64, 84),
     "deep": (24, 64, 128, 256),
 }
 """Channels of our own networks at 24, 12 and 6 pixels, of four at 48 too; most work at 24 and 12. nano is for
-microcontrollers; large, wide and deep are teachers; whole is edge that first looks at all 48 pixels."""
+microcontrollers; large and deep are teachers; whole is edge that first looks at all 48 pixels."""
 
 BARE_AT_48_PX = ("whole",)  # no block there
 

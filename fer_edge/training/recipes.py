@@ -213,6 +213,23 @@ def best_epoch(values: Sequence[float], monitor: str) -> int:
     return min(range(len(values)), key=lambda i: (sign * values[i], i))
 
 
+def score(history: list[dict[str, float]], epochs: int, monitor: str) -> dict[str, Any]:
+    """What a training of `epochs` epochs came to, from the history of one at least as long.
+
+    Accuracies and losses are those of the best epoch by `monitor`, last_val_accuracy is the last's;
+    ran_epochs is below `epochs` where the training stopped early.
+    """
+    rows = history[:epochs]
+    best = rows[best_epoch([row[monitor] for row in rows], monitor)]
+    return {
+        "epochs": epochs,
+        "ran_epochs": len(rows),
+        "best_epoch": int(best["epoch"]),
+        **{name: best[name] for name in ("accuracy", "val_accuracy", "loss", "val_loss")},
+        "last_val_accuracy": rows[-1]["val_accuracy"],
+    }
+
+
 def plateau_factor(losses: Sequence[float], patience: int) -> float:
     """1, 0.1, 0.01, ...: a tenth each time that `patience` epochs in a row bring no lower loss."""
     factor, best, waited = 1.0, math.inf, 0

@@ -22,7 +22,7 @@ from fer_edge.errors import DataError, GateError, MissingExtraError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.tables import Table, percent
 from fer_edge.training import device, fit
-from fer_edge.training.recipes import Recipe, best_epoch
+from fer_edge.training.recipes import Recipe, score
 
 try:
     import optuna
@@ -81,23 +81,6 @@ class Plan:
             dropout=paper.kept(dropout),
             patience=max(round(patience * self.epochs_scale), min(patience, 4)),
         )
-
-
-def score(history: list[dict[str, float]], epochs: int, monitor: str) -> Row:
-    """What a training of `epochs` epochs came to, from the history of one at least as long.
-
-    Accuracies and losses are those of the best epoch by `monitor`, last_val_accuracy is the last's;
-    ran_epochs is below `epochs` where the training stopped early.
-    """
-    rows = history[:epochs]
-    best = rows[best_epoch([row[monitor] for row in rows], monitor)]
-    return {
-        "epochs": epochs,
-        "ran_epochs": len(rows),
-        "best_epoch": int(best["epoch"]),
-        **{name: best[name] for name in ("accuracy", "val_accuracy", "loss", "val_loss")},
-        "last_val_accuracy": rows[-1]["val_accuracy"],
-    }
 
 
 class Sweep:

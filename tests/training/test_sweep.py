@@ -96,20 +96,6 @@ def test_a_scale_outside_its_range_is_wrong_usage(scale):
         sweep.Plan(BASE, epochs_scale=scale)
 
 
-def test_score_reads_the_first_epochs_alone():
-    losses, accuracies = (2.0, 1.5, 1.6, 1.4), (0.2, 0.4, 0.5, 0.3)
-    history = [
-        {"epoch": n + 1.0, "loss": 1, "accuracy": 0.1, "val_loss": losses[n], "val_accuracy": accuracies[n]}
-        for n in range(len(losses))
-    ]
-    got = sweep.score(history, 3, "val_loss")
-    assert (got["best_epoch"], got["val_accuracy"], got["val_loss"]) == (2, 0.4, 1.5)
-    assert (got["last_val_accuracy"], got["ran_epochs"], got["epochs"]) == (0.5, 3, 3)
-    assert sweep.score(history, 3, "val_accuracy")["best_epoch"] == 3
-    stopped = sweep.score(history, 10, "val_loss")
-    assert (stopped["best_epoch"], stopped["ran_epochs"], stopped["epochs"]) == (4, 4, 10)
-
-
 def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
     result = work(tmp_path).run(ALL)
     assert sorted(trained[:5]) == [(b, 5, 0.0, 50) for b in (16, 32, 64, 128, 256)]
