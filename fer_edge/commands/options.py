@@ -14,7 +14,7 @@ Json = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--data",
         envvar="FER_EDGE_DATA",

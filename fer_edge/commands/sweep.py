@@ -22,8 +22,8 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    data: options.Data,
     *,
+    data: options.Data = None,
     stage: Annotated[
         Literal["batch", "epochs", "dropout", "all"], typer.Option(help="all: one after the other.")
     ] = "all",

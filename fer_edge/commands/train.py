@@ -20,8 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    data: options.Data,
     *,
+    data: options.Data = None,
+    class_names: options.ClassNames = None,
     recipe: Annotated[
         str,
         typer.Option(
@@ -84,7 +85,9 @@ def train(
     folder = out or Path("runs") / chosen.name
     if (folder / "checkpoint").exists() and not (resume or force):
         raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
-    splits = chosen.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+    splits = chosen.split(dataset, labels)
+    console.say(f"recipe {chosen.name}: network {chosen.network}, {chosen.epochs} epochs, into {folder}")
     quiet_training(deterministic)
     from fer_edge.training import session
 
