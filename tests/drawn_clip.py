@@ -1,4 +1,4 @@
-"""A video of a drawn face that the cascade finds: the loop from outside, without anybody's face."""
+"""A video of a drawn face that the cascade finds, and a table as fer2013.csv: nobody's face."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_edge.data.drawn import draw_face
+from fer_edge.data.drawn import draw_face, drawn_faces
 
 SIZE = (320, 240)
 
@@ -26,4 +26,14 @@ def drawn_clip(
             gray[top : top + 140, left : left + 140] = face
             writer.write(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR))
     writer.release()
+    return path
+
+
+def write_table(path: Path, count: int, seed: int = 0) -> Path:
+    """So many drawn faces as a `fer2013.csv`: half Training, a quarter PublicTest, a quarter PrivateTest."""
+    rows = ["emotion,pixels,Usage"]
+    for n, (image, label) in enumerate(zip(*drawn_faces(count, seed), strict=True)):
+        split = ("Training", "Training", "PublicTest", "PrivateTest")[n // 7 % 4]
+        rows.append(f"{label},{' '.join(map(str, image.ravel()))},{split}")
+    path.write_text("\n".join(rows) + "\n")
     return path

@@ -18,12 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, as pytes
 
 from doc_tables import put
 
-from faults.moments import PHASES
-from faults.rounds import MET, ROUNDS
-from faults.workbench import Bench, WrongError
-
-AMID = "between first and last change"
-HEAD = ("fault", "rounds", "disturbed", *PHASES, AMID, "wrong")
+from faults.bench import MET, PHASES, Bench, WrongError
+from faults.rounds import ROUNDS
 
 
 def main() -> int:
@@ -34,42 +30,28 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="*", choices=ROUNDS, default=list(ROUNDS))
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into docs/hardening.md")
     asked = parser.parse_args()
+    head = ("fault", "rounds", "disturbed", *PHASES, "wrong")
+    table = [f"| {' | '.join(head)} |", f"| --- {'| --: ' * (len(head) - 1)}|"]
+    print("\n".join(table), flush=True)
+    wrong = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         bench = Bench(Path(folder), random.Random(asked.seed))
-        table = [f"| {' | '.join(HEAD)} |", f"| --- {'| --: ' * (len(HEAD) - 1)}|"]
-        print("\n".join(table), flush=True)
-        wrong = 0
         for kind in asked.kinds:
-            counts = disturbed(kind, bench, asked.rounds, time.monotonic() + asked.seconds)
-            table.append(row(kind, counts))
-            wrong += counts["wrong"]
+            counts, until = Counter[str](), time.monotonic() + asked.seconds
+            while counts.total() < asked.rounds and time.monotonic() < until:
+                try:
+                    counts[ROUNDS[kind](bench)] += 1
+                except WrongError as fault:
+                    counts["wrong"] += 1
+                    print(f"  {kind}: {fault}", file=sys.stderr, flush=True)
+            phases = [counts[phase] for phase in PHASES]
+            cells = (kind, counts.total(), counts[MET] + sum(phases), *phases, counts["wrong"])
+            table.append(f"| {' | '.join(map(str, cells))} |")
             print(table[-1], flush=True)
+            wrong += counts["wrong"]
             if asked.write:
                 put(asked.write, "faults", table, f"python tests/faults {shlex.join(sys.argv[1:])}")
     return int(wrong > 0)
-
-
-def disturbed(kind: str, bench: Bench, rounds: int, until: float) -> Counter[str]:
-    """How often each phase was met; `wrong` and `rounds` are counted too."""
-    counts: Counter[str] = Counter()
-    while counts["rounds"] < rounds and time.monotonic() < until:
-        counts["rounds"] += 1
-        try:
-            met = ROUNDS[kind](bench)
-            counts[met.phase] += 1
-            counts[AMID] += met.amid
-        except WrongError as fault:
-            counts["wrong"] += 1
-            print(f"  {kind}: {fault}", file=sys.stderr, flush=True)
-    return counts
-
-
-def row(kind: str, counts: Counter[str]) -> str:
-    """A line of the table; only kills have phases."""
-    phases = [str(counts[phase]) if kind.startswith("kill") else "" for phase in (*PHASES, AMID)]
-    met = counts[MET.phase] + sum(counts[phase] for phase in PHASES)
-    cells = (kind, counts["rounds"], met, *phases, counts["wrong"])
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

@@ -1,83 +1,169 @@
-"""One round of each fault by its name: kills, and what is wrong with the place that a command writes to."""
+"""One round of each fault: a command is disturbed, what it left is looked at, and it is started again.
+
+Whatever lies under its final name must be whole, nothing that stood there before may be lost, and a second
+start must go on. Each gives what the command was at.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from faults import kills
-from faults.moments import Met
-from faults.workbench import Bench, check
+import numpy as np
 
-MET = Met("met")
-"""A fault that a command cannot miss."""
+from faults.bench import ENDED, MET, PHASES, ROWS, Bench, check, empty
+from fer_edge import Classifier
+from fer_edge.model import graph
+
+TRAINED = ("model.keras", "card.json", "metrics.json", "curves.png", "confusion_matrix.png", "history.csv")
 
 
-def full_disk(bench: Bench) -> Met:
+def kill_data(bench: Bench) -> str:
+    """Killed while it reads and caches; the next reading is right all the same."""
+    cache = empty(bench.folder / "cache", "data", "index")
+    met = bench.killed("data", bench.table, writes=cache)
+    found, again = (json.loads(bench.whole("data", bench.table, "--json", "-")) for _ in range(2))
+    check(found["n"] == ROWS, f"{found['n']} rows of {ROWS} after a kill")
+    check(again == found, "the cache gives something else than the reading")
+    return met
+
+
+def kill_run(bench: Bench) -> str:
+    """Killed while it saves; every line of the logs is whole."""
+    place = empty(bench.folder / "saved")
+    log, table, saved = (place / name for name in ("o.jsonl", "o.csv", "o.avi"))
+    command = ("run", bench.clip, "--headless", "--jsonl", log, "--csv", table, "--save", saved, "--force")
+    met = bench.killed(*command, writes=place)
+    if log.exists():
+        text = log.read_text()
+        check(not text or text.endswith("\n"), "the last line of the log is cut")
+        frames = [json.loads(line)["frame"] for line in text.splitlines()]
+        check(frames == list(range(len(frames))), "frames are missing from the log")
+    return PHASES[1] if met == PHASES[2] else met  # its files stay open and grow until the end
+
+
+def kill_bench(bench: Bench) -> str:
+    """Killed; the file that stood under --json's name stays or is replaced as a whole."""
+    path = empty(bench.folder / "measured") / "b.json"
+    path.write_text('{"old": true}')
+    command = ("bench", "tuned_int8", "--runs", 20, "--warmup", 1, "--json", path, "--force")
+    met = bench.killed(*command, writes=path.parent)
+    found = json.loads(path.read_text())
+    check(found == {"old": True} or found.get("schema") == 1, "b.json is neither the old nor the new one")
+    return met
+
+
+def kill_train(bench: Bench) -> str:
+    """Killed, perhaps twice; --resume ends with all files and every epoch once."""
+    out = empty(bench.folder / "run", "checkpoint")
+    command = ("train", "--recipe", bench.recipe, "--data", bench.table, "--out", out, "--resume")
+    met = bench.killed(*command, writes=out)
+    if met != ENDED:
+        if bench.rng.random() < 0.3:
+            bench.killed(*command, writes=out)
+        for name in ("metrics.json", "card.json"):
+            if (out / name).exists():
+                json.loads((out / name).read_text())
+        bench.whole(*command)
+    _finished_training(out)
+    return met
+
+
+def _finished_training(out: Path) -> None:
+    rows = (out / "history.csv").read_text().splitlines()
+    check([row.split(",")[0] for row in rows[1:]] == ["1", "2"], f"epochs in history.csv: {rows[1:]}")
+    check(all((out / name).stat().st_size > 0 for name in TRAINED), "a file of the run is missing")
+    json.loads((out / "metrics.json").read_text())
+
+
+def kill_convert(bench: Bench) -> str:
+    """Killed; what lies there is a whole model that runs, and a second try ends."""
+    network = bench.folder / "trained/model.keras"
+    if not network.exists():
+        bench.whole("train", "--recipe", bench.recipe, "--data", bench.table, "--out", network.parent)
+    out = empty(bench.folder / "converted")
+    options = ("--float32", "--float16", "--name", "tiny", "--out", out)
+    command = ("convert", network, "--data", bench.table, *options)
+    met = bench.killed(*command, writes=out)
+    _whole_models(out)
+    if met != ENDED:
+        bench.whole(*command, "--force")
+    _whole_models(out)
+    names = {path.name for path in out.glob("[!.]*")}
+    check(
+        names == {f"tiny_{f}.{end}" for f in ("float32", "float16") for end in ("tflite", "json")}, str(names)
+    )
+    return met
+
+
+def _whole_models(folder: Path) -> None:
+    for path in folder.glob("[!.]*.tflite"):
+        graph.check(path.read_bytes(), path.name)
+        found = Classifier(path, checked=True).predict(np.zeros((1, 48, 48), np.uint8))
+        check(found.shape == (1, 7) and bool(np.isfinite(found).all()), f"{path.name} does not classify")
+    for path in folder.glob("[!.]*.json"):
+        json.loads(path.read_text())
+
+
+def full_disk(bench: Bench) -> str:
     """Any command that writes, with no room for its files: one line, and what was there stays."""
-    limit = bench.rng.choice([0, 100, 4096, 20_000])
-    name = bench.rng.choice(["data", "bench", "run", "snapshot"])
-    old = bench.folder / ("old.jpg" if name == "snapshot" else "old.json")
+    old, log, saved = (bench.folder / name for name in ("old.json", "n.jsonl", "n.avi"))
     old.write_text("{}")
-    if name == "data":
-        bench.whole("data", bench.table, "--json", old, "--force", code=1, file_limit=min(limit, 100))
-    elif name == "bench":
-        command = ("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", old, "--force")
-        bench.whole(*command, code=1, file_limit=min(limit, 100))
-    elif name == "run":
-        command = ("run", bench.clip, "--headless", "--max-frames", 150, "--jsonl", bench.folder / "n.jsonl")
-        bench.whole(*command, "--force", code=1, file_limit=min(limit, 4096))
-        (bench.folder / "n.jsonl").unlink(missing_ok=True)
-    else:
-        command = ("run", bench.clip, "--headless", "--max-frames", 5, "--save", bench.folder / "n.avi")
-        bench.whole(*command, "--force", code=1, file_limit=min(limit, 4096))
-        (bench.folder / "n.avi").unlink(missing_ok=True)
-    check(old.read_text() == "{}", f"{name}: the old file is lost")
+    command, room = bench.rng.choice([
+        (("data", bench.table, "--json", old), 100),
+        (("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", old), 100),
+        (("run", bench.clip, "--headless", "--max-frames", 150, "--jsonl", log), 4096),
+        (("run", bench.clip, "--headless", "--max-frames", 5, "--save", saved), 4096),
+    ])  # fmt: skip
+    bench.whole(*command, "--force", code=1, file_limit=bench.rng.choice([0, room]))
+    check(old.read_text() == "{}", f"{command[0]}: the old file is lost")
+    check(not saved.exists(), "half a video is taken for one")
     return MET
 
 
-def no_permission(bench: Bench) -> Met:
+def no_permission(bench: Bench) -> str:
     """Outputs under a place that cannot be written: refused in a line, whoever runs it."""
     blocked = bench.folder / "a-file"
     blocked.write_text("")
-    places = [blocked / "below", Path("/proc/fer-edge"), Path("/dev/null/x")]
-    place = bench.rng.choice(places)
-    name = bench.rng.choice(["data", "run", "bench"])
-    if name == "data":
-        bench.whole("data", bench.table, "--json", place / "o.json", code=1)
-    elif name == "run":
-        bench.whole("run", bench.clip, "--headless", "--max-frames", 2, "--jsonl", place / "o.jsonl", code=1)
-    else:
-        bench.whole("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", place / "o.json", code=1)
+    place = bench.rng.choice([blocked / "below", Path("/proc/fer-edge"), Path("/dev/null/x")])
+    command = bench.rng.choice([
+        ("data", bench.table, "--json", place / "o.json"),
+        ("run", bench.clip, "--headless", "--max-frames", 2, "--jsonl", place / "o.jsonl"),
+        ("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", place / "o.json"),
+    ])  # fmt: skip
+    bench.whole(*command, code=1)
     return MET
 
 
-def two_at_once(bench: Bench) -> Met:
+def two_trainings(bench: Bench) -> str:
     """Two trainings into one folder, the second begun at a random moment of the first: one of them is
     refused in a line, or goes on where the other ended; the folder holds one whole training."""
-    out = kills.empty(bench.folder / "both", "checkpoint")
+    out = empty(bench.folder / "both", "checkpoint")
     command = ("train", "--recipe", bench.recipe, "--data", bench.table, "--out", out, "--resume")
     first = bench.start(*command)
-    first.pause(bench.rng.uniform(0, 0.8 * bench.usual["train"].seconds if "train" in bench.usual else 2))
-    second = bench.start(*command)
-    for child in (first, second):
-        child.wait(600)
-        bench.plain(command, child)
-        refused = child.code == 1 and "another training is writing to" in child.errors()
-        check(child.code == 0 or refused, f"exit {child.code}: {child.errors()[-300:]}")
-    check(0 in (first.code, second.code), "both were refused")
-    kills.finished_training(out)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        first.wait(bench.rng.uniform(0, 0.8 * bench.seconds.get("train", 15)))
+    codes = []
+    for child in (first, bench.start(*command)):
+        out_text, errors = child.communicate(timeout=600)
+        bench.plain(command, child.returncode, out_text, errors)
+        refused = child.returncode == 1 and "another training is writing to" in errors
+        check(child.returncode == 0 or refused, f"exit {child.returncode}: {errors[-300:]}")
+        codes.append(child.returncode)
+    check(0 in codes, "both were refused")
+    _finished_training(out)
     return MET
 
 
-ROUNDS: dict[str, Callable[[Bench], Met]] = {
-    "kill data": kills.read_data,
-    "kill run": kills.run_loop,
-    "kill bench": kills.measure,
+LIGHT: dict[str, Callable[[Bench], str]] = {
+    "kill data": kill_data,
+    "kill run": kill_run,
+    "kill bench": kill_bench,
     "full disk": full_disk,
     "no permission": no_permission,
-    "kill convert": kills.convert,
-    "kill train": kills.train,
-    "two trainings": two_at_once,
 }
-HEAVY = ("kill convert", "kill train", "two trainings")
+HEAVY = {"kill convert": kill_convert, "kill train": kill_train, "two trainings": two_trainings}
+ROUNDS = LIGHT | HEAVY

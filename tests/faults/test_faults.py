@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from faults.rounds import HEAVY, ROUNDS
-from faults.workbench import Bench, WrongError
+from faults.bench import Bench, WrongError
+from faults.rounds import LIGHT
 
-LIGHT = [kind for kind in ROUNDS if kind not in HEAVY]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def bench(tmp_path_factory):
 @pytest.mark.parametrize("kind", LIGHT)
 def test_nothing_is_lost_and_nothing_half_written_taken_for_whole(bench, kind):
     for _ in range(2):
-        ROUNDS[kind](bench)
+        LIGHT[kind](bench)
 
 
 def test_a_command_that_fails_otherwise_is_noticed(bench):

@@ -1,119 +1,121 @@
-"""Tables, archives of them and folder trees, read as `--data` reads them."""
+"""Tables, archives, folder trees, the cache, pictures and videos, read as `--data` and the loop do."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
+import json
 import lzma
+import os
 import tarfile
+import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 
-from fer_edge.data import loading
-from fer_edge.data.dataset import SPLITS, Dataset
-from fer_edge.data.drawn import drawn_faces
+from fer_edge.data import SPLITS, Dataset, drawn_faces, load, loading, protocol_splits, summarise
 from fer_edge.data.loading import find_source
-from fuzz.mutation import Random, damaged
+from fer_edge.data.tree import read_face
+from fer_edge.errors import FerEdgeError
+from fer_edge.sources.mjpeg import MjpegPipe
+from fer_edge.sources.pictures import Pictures
+from fer_edge.sources.video import VideoFile
+from fer_edge.vision.crop import to_bgr, to_gray
+from fuzz.damage import Random, one_of
 
-HEADERS = (
-    "emotion,pixels,Usage", "emotion, Usage, pixels", "pixels,emotion", "\ufeffemotion,pixels,Usage",
-    "emotion", "",
+FACES = drawn_faces(14, 3)[0]
+HEADERS = ("emotion, Usage, pixels", "pixels,emotion", "\ufeffemotion,pixels,Usage", "emotion", "")
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+TREES = (("train", "test"), ("train", "validation"), ("Training", "PublicTest", "PrivateTest"), ("train",))
+SPELT = {"Happy": 3, "3_happy": 3, "HAPPINESS": 3, "anger": 0, "0 angry": 0, "Surprised": 5, "sadness": 4}
+ODD = (
+    "contempt", "", " ", ".happy", "happy\n", "é", "\udcff", "x" * 255, "__MACOSX", "3", "7", "happy sad",
+    "-r", "*", "happy.png", "train", "\x1b[31m", "nul",
 )  # fmt: skip
-
-
-@cache
-def pixel_texts() -> tuple[str, ...]:
-    images, _ = drawn_faces(7, 0)
-    return tuple(" ".join(map(str, image.ravel())) for image in images)
+CONTENTS = ("text", "empty", "huge", "wide", "cut", "face 5", "face 9", "gif", "deep")
+TARGETS = ("/dev/zero", "/dev/null", "/etc/passwd", "/proc/self/mem", "nowhere", ".", "..", "/")
+WHAT = ("file", "file", "link", "pipe", "folder", "rename")
 
 
 def table(rng: Random) -> bytes:
     """A small table with rows of every sort: whole, short, long, out of range, quoted."""
-    header = HEADERS[0] if rng.random() < 0.7 else str(rng.choice(HEADERS))
+    header = "emotion,pixels,Usage" if rng.random() < 0.7 else one_of(HEADERS, rng)
     rows = [header]
     for _ in range(int(rng.integers(0, 6))):
-        pixels = str(rng.choice(pixel_texts()))
-        emotion = str(rng.choice(["0", "3", "6", "6", "7", "-1", "", " 2 ", "2.0", "٣", "happy"]))
-        usage = str(rng.choice([*SPLITS, *SPLITS, "training", "", "Test"]))
+        pixels = " ".join(map(str, one_of(FACES, rng).ravel()))
         if rng.random() < 0.15:
-            wrong = [pixels[:-2], pixels + " 7", pixels.replace(" ", "  "), "", pixels + " 256"]
-            pixels = str(rng.choice(wrong))
-        if rng.random() < 0.2:
-            pixels = f'"{pixels}"'
-        fields = {"emotion": emotion, "pixels": pixels, "Usage": usage}
-        names = [name.strip().strip("\ufeff") for name in header.split(",")]
-        rows.append(",".join(fields.get(name, "x") for name in names))
-    return str(rng.choice(["\n", "\r\n"])).join(rows).encode() + b"\n" * int(rng.integers(3))
+            pixels = one_of([pixels[:-2], pixels + " 7", pixels.replace(" ", "  "), "", pixels + " 256"], rng)
+        fields = {
+            "emotion": one_of(["0", "3", "6", "6", "7", "-1", "", " 2 ", "2.0", "٣", "happy"], rng),
+            "pixels": f'"{pixels}"' if rng.random() < 0.2 else pixels,
+            "Usage": one_of([*SPLITS, *SPLITS, "training", "", "Test"], rng),
+        }
+        rows.append(",".join(fields.get(name.strip("\ufeff "), "x") for name in header.split(",")))
+    return one_of(["\n", "\r\n"], rng).join(rows).encode() + b"\n" * int(rng.integers(3))
 
 
-def _expected(text: bytes) -> list[tuple[int, int, bytes]] | None:
+def _expected(text: bytes) -> set[tuple[int, int, bytes]] | None:
     """What the csv module and plain Python make of the table; None where the two may differ in taste."""
-    try:
-        rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""), skipinitialspace=True))
-    except (UnicodeDecodeError, csv.Error):
-        return None
     if b'"' in text or b"\r" in text.replace(b"\r\n", b"") or b"\0" in text:
         return None
-    found = []
-    for raw in rows:
+    splits = {name.lower(): index for index, name in enumerate(SPLITS)}
+    found = set()
+    for raw in csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""), skipinitialspace=True):
         row = {str(k).strip().lower(): v for k, v in raw.items() if isinstance(v, str)}
         values = row.get("pixels", "").split()
         whole = len(values) == 2304 and all(v.isascii() and v.isdigit() and int(v) < 256 for v in values)
-        names = {name.lower(): index for index, name in enumerate(SPLITS)}
-        split = names.get(row["usage"].strip().lower()) if "usage" in row else 0
+        split = splits.get(row["usage"].strip().lower()) if "usage" in row else 0
         if whole and split is not None and row.get("emotion", "").strip() in set("0123456"):
-            found.append((int(row["emotion"]), split, bytes(map(int, values))))
+            found.add((int(row["emotion"]), split, bytes(map(int, values))))
     return found
 
 
-def _sound(dataset: Dataset) -> None:
-    count = len(dataset.labels)
-    assert count > 0
-    assert dataset.images.shape == (count, 48, 48)
+def _sound(dataset: Dataset) -> set[tuple[int, int, bytes]]:
+    """Its faces as (label, split, pixels)."""
+    assert len(dataset.labels) > 0
+    assert dataset.images.shape == (len(dataset.labels), 48, 48)
     assert dataset.images.dtype == np.uint8
-    assert set(dataset.labels.tolist()) <= set(range(7))
-    assert set(dataset.split.tolist()) <= set(range(3))
     assert (np.diff(dataset.ids) > 0).all()
+    faces = (image.tobytes() for image in dataset.images)
+    found = set(zip(dataset.labels.tolist(), dataset.split.tolist(), faces, strict=True))
+    assert all(label < 7 and split < 3 for label, split, _ in found)
+    return found
 
 
 def read_table(data: bytes, folder: Path) -> None:
-    """Every row that plain Python takes for a face must be there, and no other."""
+    """No row may be taken that plain Python does not take for a face."""
     (folder / "fer2013.csv").write_bytes(data)
-    dataset = find_source(str(folder / "fer2013.csv")).read(False)
-    _sound(dataset)
-    expected = _expected(data)
-    if expected is not None and data[:6] == b"emotio":
-        taken = list(zip(dataset.labels, dataset.split, (i.tobytes() for i in dataset.images), strict=True))
-        assert len(expected) >= len(taken), "rows were taken that are none"
-        assert set(taken) <= set(expected), "a row was read as something else"
+    found = _sound(find_source(str(folder / "fer2013.csv")).read(False))
+    expected = _expected(data) if data[:6] == b"emotio" else None
+    assert expected is None or found <= expected, "a row was read as something else"
 
 
 def packed(rng: Random) -> bytes:
     """A table packed in each way, with names that lead out of their folder among them."""
-    text = table(rng)
-    name = str(
-        rng.choice(["fer2013.csv", "fer2013/fer2013.csv", "../../out.csv", "/tmp/o.csv", "a.txt", "é.csv"])
+    text, stream = table(rng), io.BytesIO()
+    name = one_of(
+        ["fer2013.csv", "fer2013/fer2013.csv", "../../out.csv", "/tmp/o.csv", "a.txt", "é.csv"], rng
     )
-    stream = io.BytesIO()
-    way = int(rng.integers(4))
-    if way == 0:
+    way = one_of(["xz", "gz", "zip", "tar"], rng)
+    if way == "xz":
         return lzma.compress(text, preset=0)
-    if way == 1:
+    if way == "gz":
         return gzip.compress(text, 1, mtime=0)
-    if way == 2:
+    if way == "zip":
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             for k in range(int(rng.integers(1, 3))):
                 archive.writestr(zipfile.ZipInfo(f"{k}{name}" if k else name), text)
         return stream.getvalue()
     with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
         member = tarfile.TarInfo(name)
-        member.size = len(text)
+        member.size, member.linkname = len(text), "/etc/passwd"
         member.type = tarfile.REGTYPE if rng.random() < 0.8 else tarfile.SYMTYPE
-        member.linkname = "/etc/passwd"
         archive.addfile(member, io.BytesIO(text))
     return stream.getvalue()
 
@@ -124,27 +126,21 @@ def read_packed(data: bytes, folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["fer2013.zip"], "something was unpacked"
 
 
-def kept(rng: Random) -> bytes:
-    """Which of a cache entry's files is damaged, and how: `NAME\\0bytes`."""
-    folder = _entry()
-    names = sorted(path.name for path in folder.iterdir())
-    name = names[int(rng.integers(len(names)))]
-    return name.encode() + b"\0" + damaged((folder / name).read_bytes(), rng)
-
-
 @cache
 def _entry() -> Path:
-    import os
-    import tempfile
-
     os.environ["FER_EDGE_CACHE"] = tempfile.mkdtemp(prefix="fuzz-cache-")
     images, labels = drawn_faces(7, 0)
     numbers = np.arange(7)
     loading.keep("k", Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s"))
-    return Path(os.environ["FER_EDGE_CACHE"]) / "data" / f"k-v{loading.VERSION}"
+    return next(Path(os.environ["FER_EDGE_CACHE"], "data").glob("k-v*"))
 
 
-def read_kept(data: bytes, folder: Path) -> None:
+def cached() -> tuple[bytes, ...]:
+    """`NAME\0bytes` of a cache entry's files."""
+    return tuple(path.name.encode() + b"\0" + path.read_bytes() for path in sorted(_entry().iterdir()))
+
+
+def read_cached(data: bytes, folder: Path) -> None:
     """A damaged entry is not used, or what comes out has its shape."""
     name, _, content = data.partition(b"\0")
     path = _entry() / name.decode()
@@ -157,3 +153,170 @@ def read_kept(data: bytes, folder: Path) -> None:
             assert set(dataset.labels.tolist()) <= set(range(7))
     finally:
         path.write_bytes(sound)
+
+
+def tree(rng: Random) -> bytes:
+    """JSON, a list of [what, path, content] to make in this order: a sound folder tree of pictures, and up to
+    four things that do not belong there."""
+    splits = one_of(TREES, rng) if rng.random() < 0.5 else TREES[0]
+    root = "archive/" if rng.random() < 0.2 else ""
+    steps = [
+        ["file", f"{root}{split}/{label}/{s}.png", f"face {(k + 7 * s) % 14}"]
+        for s, split in enumerate(splits)
+        for k, label in enumerate(CLASSES)
+    ]
+    for _ in range(int(rng.integers(0, 5))):
+        steps.insert(int(rng.integers(len(steps) // 2, len(steps) + 1)), _odd(steps, rng))
+    return json.dumps(steps).encode()
+
+
+def _odd(steps: list[list[str]], rng: Random) -> list[str]:
+    what, place = one_of(WHAT, rng), one_of(steps, rng)[1].split("/")
+    if what == "rename":
+        old = place[: int(rng.integers(1, len(place) + 1))]
+        return [what, "/".join(old), "/".join([*old[:-1], one_of([*ODD, *SPELT, *CLASSES], rng)])]
+    place[int(rng.integers(len(place)))] = one_of([*ODD, *SPELT, "8.png"], rng)
+    return [what, "/".join(place), one_of(TARGETS if what == "link" else CONTENTS, rng)]
+
+
+@cache
+def _content(name: str) -> bytes:
+    pixels = {"wide": np.zeros((20, 60), np.uint8), "deep": np.full((48, 48), 40_000, np.uint16)}
+    if name.startswith("face"):
+        pixels[name] = FACES[int(name.split()[1])]
+    if name in pixels:
+        return cv2.imencode(".png", pixels[name])[1].tobytes()
+    return {"text": b"not a picture", "cut": _content("face 0")[:300], "gif": b"GIF89a" + bytes(20)}.get(
+        name, b""
+    )
+
+
+def _make(root: Path, what: str, name: str, content: str) -> None:
+    """Links lead out of the tree: reading may follow them, making must not."""
+    path, new = root / name, root / content
+    for place in (path, new) if what == "rename" else (path,):
+        if not place.parent.resolve().is_relative_to(root.resolve()):
+            return
+    if what == "rename":
+        path.rename(new)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if what == "link":
+        path.symlink_to(content)
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.unlink(missing_ok=True)  # were it a pipe or a link, writing would wait, or lead out
+        path.write_bytes(_content(content))
+        if content == "huge":
+            os.truncate(path, 1 << 40)  # a hole: it takes no room
+
+
+def read_tree(data: bytes, folder: Path) -> None:
+    """As `data` and `train` read it; a face is only taken with the label of the folder that it lies in."""
+    root = folder / "tree"
+    root.mkdir()
+    for step in json.loads(data):
+        with contextlib.suppress(OSError, ValueError):  # a name that the file system does not bear
+            _make(root, *step)
+    os.environ["FER_EDGE_CACHE"] = str(folder / "cache")
+    before = sorted(map(str, root.rglob("*")))
+    try:
+        with contextlib.suppress(FerEdgeError):
+            load(str(root), progress=False)
+        dataset = load(str(root), progress=False, skip_bad_rows=True)
+        known = {face.tobytes() for face in FACES}
+        found = {(label, face) for label, _, face in _sound(dataset) if face in known}
+        assert found <= _labelled(root), "a face under a label that is not its folder's"
+        json.dumps(summarise(dataset))
+        protocol_splits(dataset, "official")
+    finally:
+        assert sorted(map(str, root.rglob("*"))) == before, "the tree was changed"
+
+
+def _labelled(root: Path) -> set[tuple[int, bytes]]:
+    """Each face in a class folder with that folder's label, worked out from the spelling alone."""
+    spelt = {name: k for k, name in enumerate(CLASSES)} | SPELT | {str(k): k for k in range(7)}
+    contents = {_content(f"face {n}"): FACES[n].tobytes() for n in range(len(FACES))}
+    found = set()
+    for path in root.rglob("*"):
+        label = spelt.get(path.parent.name.strip())
+        if label is not None and path.is_file() and 0 < path.stat().st_size < 1 << 20:
+            found.add((label, contents.get(path.read_bytes(), b"")))
+    return found
+
+
+@cache
+def pictures() -> tuple[bytes, ...]:
+    colour = np.dstack([FACES[0], FACES[1], FACES[0][::-1]])
+    pixels = [
+        (suffix, colour) for suffix in (".jpg", ".png", ".bmp", ".webp", ".tiff", ".gif", ".ppm", ".jp2")
+    ]
+    pixels += [(".avif", colour), (".pgm", FACES[0]), (".png", FACES[0].astype(np.uint16) * 257)]
+    pixels += [(".tiff", FACES[0].astype(np.float32)), (".png", cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))]
+    encoded = [b"P5\n30000 30000\n255\n" + bytes(100)]
+    for suffix, values in pixels:
+        with contextlib.suppress(cv2.error):  # a build without the format
+            encoded.append(cv2.imencode(suffix, values)[1].tobytes())
+    return tuple(encoded)
+
+
+def read_picture(data: bytes, folder: Path) -> None:
+    """Both readers: the training set's, to a face, and the loop's, to a frame that can be analysed."""
+    (folder / "p.jpg").write_bytes(data)
+    with contextlib.suppress(FerEdgeError):
+        assert read_face(folder / "p.jpg").shape == (48, 48)
+    frame = Pictures("p", [folder / "p.jpg"]).read()
+    assert frame is not None
+    assert frame.bgr.dtype == np.uint8
+    assert to_gray(to_bgr(frame.bgr)).shape == frame.bgr.shape[:2]
+
+
+@cache
+def videos() -> tuple[bytes, ...]:
+    """`SUFFIX\0bytes`."""
+    made = []
+    codes = ((".mp4", "mp4v"), (".avi", "MJPG"), (".mkv", "MJPG"), (".avi", "XVID"), (".mov", "mp4v"))
+    with tempfile.TemporaryDirectory() as folder:
+        for n, (suffix, code) in enumerate(codes):
+            path = Path(folder, f"{n}{suffix}")
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25.0, (64, 48))
+            for face in FACES[:6]:
+                writer.write(cv2.cvtColor(cv2.resize(face, (64, 48)), cv2.COLOR_GRAY2BGR))
+            writer.release()
+            if path.is_file():
+                made.append(suffix.encode() + b"\0" + path.read_bytes())
+    return tuple(made)
+
+
+def read_video(data: bytes, folder: Path) -> None:
+    suffix, _, content = data.partition(b"\0")
+    path = folder / f"v{suffix.decode()}"
+    path.write_bytes(content)
+    _read_frames(VideoFile(path))
+
+
+def motion_jpeg() -> tuple[bytes, ...]:
+    jpeg = cv2.imencode(".jpg", FACES[0])[1].tobytes()
+    return (jpeg + jpeg + jpeg[:-2] + jpeg,)
+
+
+def read_motion_jpeg(data: bytes, folder: Path) -> None:
+    _read_frames(MjpegPipe(io.BytesIO(data)))
+
+
+def _read_frames(source: Any) -> None:
+    """Every frame, 500 at most."""
+    try:
+        source.open()
+        for _ in range(500):
+            frame = source.read()
+            if frame is None:
+                break
+            assert frame.bgr.dtype == np.uint8
+            assert frame.bgr.ndim == 3
+            assert np.isfinite(frame.time_s)
+    finally:
+        source.close()

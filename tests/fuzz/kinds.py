@@ -1,30 +1,57 @@
-"""All kinds of input, by name; `probe`, which tries the harness itself, stands apart."""
+"""All kinds of input, by name; `probe` tries the harness itself."""
 
 from __future__ import annotations
 
-from fuzz import command_kinds, data_kinds, media_kinds, model_kinds, probe, text_kinds, tree_kinds
+import os
+import signal
+import time
+from pathlib import Path
+
+from fer_edge.errors import DataError
+from fuzz import data_kinds as data
+from fuzz import model_kinds as model
+from fuzz.command_kind import command_line, read_command_line
+from fuzz.damage import damaged, damaged_after_name, one_of, reshaped_json
 from fuzz.harness import Kind
 
+
+def _misbehave(content: bytes, folder: Path) -> None:
+    if content == b"die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif content == b"wait":
+        time.sleep(600)
+    elif content == b"raise":
+        raise ValueError("not one of ours")
+    elif content == b"two lines":
+        error = DataError()
+        error.args = ("one\ntwo",)
+        raise error
+    elif content == b"refuse":
+        raise DataError("no")
+
+
+def _of(valid, change=damaged):
+    """Makes inputs out of one of the valid ones."""
+    return lambda rng: change(one_of(valid(), rng), rng)
+
+
 KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("table", data_kinds.table, data_kinds.read_table),
-        Kind("packed_table", data_kinds.packed, data_kinds.read_packed),
-        Kind("tree", tree_kinds.tree, tree_kinds.read_tree),
-        Kind("cache", data_kinds.kept, data_kinds.read_kept),
-        Kind("picture", media_kinds.picture, media_kinds.read_picture),
-        Kind("video", media_kinds.video, media_kinds.read_video),
-        Kind("motion_jpeg", media_kinds.motion_jpeg, media_kinds.read_motion_jpeg),
-        Kind("card", text_kinds.card, text_kinds.read_card),
-        Kind("train_recipe", text_kinds.train_recipe, text_kinds.read_train_recipe),
-        Kind("convert_recipe", text_kinds.convert_recipe, text_kinds.read_convert_recipe),
-        Kind("benchmark", text_kinds.benchmark, text_kinds.read_benchmark),
-        Kind("tflite", model_kinds.tflite, model_kinds.read_tflite, hang_s=180.0),
-        Kind("keras", model_kinds.keras, model_kinds.read_keras, hang_s=60.0, bounded=False),
-        Kind("checkpoint", model_kinds.checkpoint, model_kinds.read_checkpoint, hang_s=60.0, bounded=False),
-        Kind(
-            "command_line", command_kinds.command_line, command_kinds.read_command_line, 120.0, bounded=False
-        ),
-    )
+    "table": Kind(data.table, data.read_table),
+    "packed_table": Kind(data.packed, data.read_packed),
+    "tree": Kind(data.tree, data.read_tree),
+    "cache": Kind(_of(data.cached, damaged_after_name), data.read_cached),
+    "picture": Kind(_of(data.pictures), data.read_picture),
+    "video": Kind(_of(data.videos, damaged_after_name), data.read_video),
+    "motion_jpeg": Kind(_of(data.motion_jpeg), data.read_motion_jpeg),
+    "card": Kind(_of(model.card, reshaped_json), model.read_card),
+    "train_recipe": Kind(_of(lambda: model.recipes("train"), model.reshaped_toml), model.read_train_recipe),
+    "convert_recipe": Kind(
+        _of(lambda: model.recipes("convert"), model.reshaped_toml), model.read_convert_recipe
+    ),
+    "benchmark": Kind(_of(model.benchmark, reshaped_json), model.read_benchmark),
+    "tflite": Kind(model.tflite, model.read_tflite, hang_s=180.0),
+    "keras": Kind(model.keras, model.read_keras, hang_s=60.0, bounded=False),
+    "checkpoint": Kind(model.checkpoint, model.read_checkpoint, hang_s=60.0, bounded=False),
+    "command_line": Kind(command_line, read_command_line, hang_s=120.0, bounded=False),
+    "probe": Kind(lambda rng: rng.bytes(4), _misbehave, hang_s=2.0),
 }
-PROBE = Kind("probe", probe.make, probe.attempt, hang_s=2.0)

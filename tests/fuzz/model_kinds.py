@@ -1,4 +1,4 @@
-"""Model files: `.tflite` as every command loads it, `.keras` and checkpoints as training does."""
+"""Cards, recipes and benchmarks that people write; model files and checkpoints as commands load them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -17,38 +18,138 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from tiny_models import Spec, dense, picks, shipped_style
 
 from fer_edge import child
-from fer_edge.model import graph
-from fer_edge.spec import ModelCard, TensorSpec
-from fuzz.mutation import Random, damaged, reshaped
+from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.model import file, graph, shipped
+from fer_edge.spec import Format, ModelCard, TensorSpec
+from fuzz.damage import Random, damaged, one_of, reshaped, reshaped_json
+
+ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
+CARD = {
+    "labels": list("abcdefg"),
+    "input": {"real_min": 0, "real_max": 1},
+    "output": {"content": "logits"},
+}
+WAS_HERE = Path("/tmp/fer-edge-was-here")
+LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
+LAYERS = [
+    {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": LAMBDA}},
+    {"module": "keras", "class_name": "layers.Lambda", "config": {"name": "l", "function": LAMBDA}},
+    {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+    {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/tmp"}},
+    {"module": "os", "class_name": "system", "config": f"touch {WAS_HERE}"},
+    {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "http://127.0.0.1:9/x"}},
+    {"module": "keras.config", "class_name": "enable_unsafe_deserialization", "config": {}},
+    {"module": "builtins", "class_name": "eval", "config": "1/0", "registered_name": "eval"},
+]
+"""What a `.keras` file of a stranger might ask for."""
+
+
+def card() -> tuple[bytes, ...]:
+    least = json.dumps(CARD).encode()
+    return least, least, (shipped.models_folder() / "tuned_float32.json").read_bytes()
+
+
+@cache
+def _cardless() -> bytes:
+    return dense((1, 48, 48, 1), np.zeros((7, 2304)), entry=Spec("float32"), output=Spec("float32"))
+
+
+def read_card(data: bytes, folder: Path) -> None:
+    """As `--card FILE` of a model without one, and as the card beside a `.keras` file."""
+    (folder / "card.json").write_bytes(data)
+    with contextlib.suppress(ModelError):
+        ModelCard.from_json(data, "card.json")
+    found = file.find_card(folder / "m.tflite", _cardless(), folder / "card.json", ENDS)
+    assert [type(label) for label in found.labels] == [str] * 7
+    assert found.input.real_min < found.input.real_max
+    assert found.output.content in file.CONTENTS
+    json.loads(found.to_json(), parse_constant=lambda name: 1 / 0)  # a card that we write is valid JSON
+
+
+def recipes(kind: str) -> tuple[bytes, ...]:
+    """As JSON."""
+    paths = sorted(shipped.recipes_folder(kind).glob("*.toml"))
+    return tuple(json.dumps(tomllib.loads(path.read_text())).encode() for path in paths)
+
+
+def reshaped_toml(data: bytes, rng: Random) -> bytes:
+    """Of JSON."""
+    if rng.random() < 0.01:
+        return b"a = " + b"[" * 100_000
+    text = _toml(reshaped(json.loads(data), rng)).encode("utf-8", "surrogatepass")
+    return damaged(text, rng) if rng.random() < 0.4 else text
+
+
+def _toml(value: Any) -> str:
+    """Just enough of TOML for our recipes; what it cannot say it says wrongly, which is the purpose."""
+    plain = [f"{key} = {_toml_value(v)}" for key, v in value.items() if not isinstance(v, dict)]
+    tables = [f"[{key}]\n{_toml(v)}" for key, v in value.items() if isinstance(v, dict)]
+    return "\n".join([*plain, *tables]) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    return json.dumps(value).replace("NaN", "nan").replace("Infinity", "inf").replace("null", "")
+
+
+def read_train_recipe(data: bytes, folder: Path) -> None:
+    """A recipe that is taken is written as TOML and read back as it was."""
+    from fer_edge.training import recipes
+
+    (folder / "r.toml").write_bytes(data)
+    recipe = recipes.read(folder / "r.toml")
+    (folder / "again.toml").write_text(recipes.to_toml(recipe), encoding="utf-8")
+    assert recipes.read(folder / "again.toml") == recipe
+
+
+def read_convert_recipe(data: bytes, folder: Path) -> None:
+    from fer_edge.conversion import recipes
+
+    (folder / "r.toml").write_bytes(data)
+    recipe = recipes.read(folder / "r.toml")
+    assert all(recipe.limits(Format(name)).agreement >= 0 for name in recipe.thresholds)
+
+
+@cache
+def benchmark() -> tuple[bytes, ...]:
+    path = Path(__file__).resolve().parents[2] / "benchmarks/results/shipped.json"
+    found: dict[str, Any] = json.loads(path.read_text())
+    return (json.dumps({**found, "results": found["results"][:2]}).encode(),)
+
+
+def read_benchmark(data: bytes, folder: Path) -> None:
+    """As `bench --compare FILE` reads it, against the sound file."""
+    from fer_edge.bench import compare
+
+    (folder / "old.json").write_bytes(data)
+    old, new = compare.read(folder / "old.json"), json.loads(benchmark()[0])
+    compare.same_machine(old, new)
+    compare.changes(old, new, 0.1)
 
 
 @cache
 def _tflite() -> tuple[bytes, ...]:
-    from tiny_models import Spec, dense, picks, shipped_style
-
     labels = ("angry", "happy", "sad")
     out = TensorSpec("float32", (1, 3), content="probabilities", real_max=1.0)
     raw = ModelCard("tiny", "int8", labels, TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0), out)
     real = ModelCard("tiny", "float32", labels, TensorSpec("float32", (1, 8, 8, 3)), out)
-    weights = picks(192, 0, 1, 2)
-    colour = dense((1, 8, 8, 3), weights, entry=Spec("float32"), output=Spec("float32"), softmax=True)
+    weights, ends = picks(192, 0, 1, 2), Spec("float32")
+    colour = dense((1, 8, 8, 3), weights, entry=ends, output=ends, softmax=True)
     return graph.embed_card(shipped_style(), raw), graph.embed_card(colour, real)
 
 
 def tflite(rng: Random) -> bytes:
     """Of the flatbuffer's head more than of the weights, which may hold anything."""
-    data = _tflite()[int(rng.integers(2))]
+    data = one_of(_tflite(), rng)
     if rng.random() < 0.5:
         return damaged(data, rng)
     at = int(rng.integers(max(1, len(data) - 2000)))
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
-def _forked(
-    asked: str, data: bytes, timeout_s: float, environment: object
-) -> subprocess.CompletedProcess[bytes]:
+def _forked(asked: str, data: bytes, timeout_s: float, _: object) -> subprocess.CompletedProcess[bytes]:
     """What `child` does in a new Python, here in a copy of this one: starting takes most of the time."""
     with tempfile.TemporaryFile() as given:
         given.write(data)
@@ -71,37 +172,28 @@ def read_tflite(data: bytes, folder: Path) -> None:
     (folder / "m.tflite").write_bytes(data)
     with mock.patch.object(child, "_process", _forked):
         classifier = Classifier(folder / "m.tflite")
-    faces = np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
-    found = classifier.predict(faces)
+    found = classifier.predict(
+        np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
+    )
     assert found.shape == (2, len(classifier.labels))
     assert np.isfinite(found).all(), "a probability that is no number"
 
 
-_CODE = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
-_READS = {"name": "t", "vocabulary": "/etc/passwd"}
-HOSTILE_LAYERS: tuple[dict[str, Any], ...] = (
-    {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": _CODE}},
-    {"module": "keras.layers", "class_name": "TextVectorization", "config": _READS},
-    {"module": "keras.layers", "class_name": "StringLookup", "config": _READS},
-    {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"name": "f", "filepath": "/tmp"}},
-    {"module": "os", "class_name": "system", "config": "touch /tmp/fer-edge-was-here"},
-    {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "http://127.0.0.1:9/x"}},
-    {"module": "keras.config", "class_name": "enable_unsafe_deserialization", "config": {}},
-    {"module": "builtins", "class_name": "eval", "config": "1/0", "registered_name": "eval"},
-)  # fmt: skip
-
-
-@cache
-def _keras() -> dict[str, bytes]:
-    """Members of a tiny `.keras` file."""
+def _keras() -> Any:
     from fer_edge.quiet import quiet_training
 
     quiet_training()
     import keras
 
-    layers = keras.layers
-    model = keras.Sequential(
-        [keras.Input((48, 48, 1)), layers.Rescaling(1 / 255), layers.Conv2D(2, 3),
+    return keras
+
+
+@cache
+def _members() -> dict[str, bytes]:
+    """Of a tiny `.keras` file."""
+    layers = _keras().layers
+    model = _keras().Sequential(
+        [layers.Input((48, 48, 1)), layers.Rescaling(1 / 255), layers.Conv2D(2, 3),
          layers.BatchNormalization(), layers.GlobalMaxPooling2D(), layers.Dense(7, "softmax")]
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -111,21 +203,18 @@ def _keras() -> dict[str, bytes]:
 
 
 def keras(rng: Random) -> bytes:
-    members = dict(_keras())
-    way = rng.random()
-    if way < 0.4:
-        config = reshaped(json.loads(members["config.json"]), rng)
-        if isinstance(config, dict) and rng.random() < 0.4:
-            inner = config.get("config")
-            layers = inner.get("layers") if isinstance(inner, dict) else None
-            if isinstance(layers, list):
-                hostile = HOSTILE_LAYERS[int(rng.integers(len(HOSTILE_LAYERS)))]
-                layers.insert(int(rng.integers(len(layers) + 1)), hostile)
+    members, way = dict(_members()), rng.random()
+    if way < 0.2:
+        config = json.loads(members["config.json"])
+        layers = config["config"]["layers"]
+        layers.insert(int(rng.integers(len(layers) + 1)), one_of(LAYERS, rng))
         members["config.json"] = json.dumps(config).encode()
+    elif way < 0.4:
+        members["config.json"] = json.dumps(reshaped(json.loads(members["config.json"]), rng)).encode()
     elif way < 0.7:
         members["model.weights.h5"] = damaged(members["model.weights.h5"], rng)
     elif way < 0.8:
-        name = str(rng.choice(["../../escaped", "/tmp/fer-edge-was-here", "assets/../../escaped", "assets"]))
+        name = str(rng.choice(["../../escaped", str(WAS_HERE), "assets/../../escaped", "assets"]))
         members[name] = b"out"
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -140,7 +229,6 @@ def read_keras(data: bytes, folder: Path) -> None:
 
     from fer_edge import evaluation
     from fer_edge.conversion import source
-    from fer_edge.errors import FerEdgeError
 
     tf.config.run_functions_eagerly(True)
     (folder / "m.keras").write_bytes(data)
@@ -148,40 +236,31 @@ def read_keras(data: bytes, folder: Path) -> None:
         source.load(folder / "m.keras")
     try:
         predictor = evaluation.open_model(str(folder / "m.keras"))
-        found = predictor.predict(np.zeros((2, 48, 48), np.uint8))
-        assert found.shape == (2, 7)
+        assert predictor.predict(np.zeros((2, 48, 48), np.uint8)).shape == (2, 7)
     finally:
-        assert sorted(path.name for path in folder.rglob("*")) == ["m.keras"], "something was written"
-        assert not Path("/tmp/fer-edge-was-here").exists(), "the file's code was run"
+        assert [path.name for path in folder.rglob("*")] == ["m.keras"], "something was written"
+        assert not WAS_HERE.exists(), "the file's code was run"
 
 
 @cache
 def _checkpoint() -> tuple[Any, dict[str, bytes]]:
-    from fer_edge.quiet import quiet_training
-
-    quiet_training()
-    import keras
-
     from fer_edge.training import checkpoint
 
-    trainee = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    layers = _keras().layers
+    trainee = _keras().Sequential([layers.Input((4,)), layers.Dense(2)])
     trainee.compile("adam", "mse")
     trainee.optimizer.build(trainee.trainable_variables)
     with tempfile.TemporaryDirectory() as folder:
         state = checkpoint.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
         checkpoint.save(Path(folder), trainee, state)
-        return trainee, {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        return trainee, {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
 def checkpoint(rng: Random) -> bytes:
-    _, files = _checkpoint()
-    name = sorted(files)[int(rng.integers(len(files)))]
-    content = files[name]
-    if name.endswith(".json") and rng.random() < 0.7:
-        content = json.dumps(reshaped(json.loads(content), rng)).encode()
-    else:
-        content = damaged(content, rng)
-    return name.encode() + b"\0" + content
+    """Which of a checkpoint's files is damaged, and how: `NAME\\0bytes`."""
+    name, content = one_of(list(_checkpoint()[1].items()), rng)
+    change = reshaped_json if name.endswith(".json") else damaged
+    return name.encode() + b"\0" + change(content, rng)
 
 
 def read_checkpoint(data: bytes, folder: Path) -> None:

@@ -1,0 +1,91 @@
+"""Damage: bytes and values of valid files changed as transfers, editors and attackers change them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import numpy as np
+
+Random = np.random.Generator
+NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+HOSTILE: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 2**31, 2**63, -(2**70), 10**400, 0.5, 1e308, -1e308, 5e-324,
+    float("nan"), float("inf"), float("-inf"), "", "\n", "a\nb", "\x00", "é笑", "nan", "../../etc/passwd",
+    "x" * 5000, [], [[]], {}, {"": {}}, [1, 2], ["angry"] * 7, [None] * 8, [10**30], {"a": 1}, "1", "0x10",
+)  # fmt: skip
+
+
+def one_of(values: Any, rng: Random) -> Any:
+    return values[int(rng.integers(len(values)))]
+
+
+def damaged(data: bytes, rng: Random) -> bytes:
+    """One to four changes of the bytes, seldom none at all or nothing but noise."""
+    if (chance := rng.random()) < 0.02:
+        return data if chance < 0.01 else rng.bytes(int(rng.integers(0, 200)))
+    changed = bytearray(data)
+    for _ in range(int(rng.integers(1, 5))):
+        if changed:
+            _change(changed, rng)
+    return bytes(changed)
+
+
+def _change(data: bytearray, rng: Random) -> None:
+    at, length = int(rng.integers(len(data))), int(rng.integers(1, 65))
+    way = rng.choice(["flip", "flip", "noise", "number", "number", "cut", "remove", "insert", "repeat"])
+    if way == "flip":
+        for place in rng.integers(0, len(data), rng.integers(1, 9)):
+            data[place] ^= 1 << int(rng.integers(8))
+    elif way == "number":
+        width = int(rng.choice([1, 2, 4, 8]))
+        value = int(rng.choice(NUMBERS)) % (1 << 8 * width)
+        data[at : at + width] = value.to_bytes(width, "little" if rng.random() < 0.7 else "big")
+    elif way in ("noise", "insert"):
+        data[at : at + length if way == "noise" else at] = rng.bytes(length)
+    elif way == "repeat":
+        data[at:at] = bytes(data[at : at + 4 * length]) * int(rng.integers(1, 9))
+    else:
+        del data[at : None if way == "cut" else at + length]
+
+
+def damaged_after_name(data: bytes, rng: Random) -> bytes:
+    """Of `NAME\\0bytes`, the bytes."""
+    name, _, content = data.partition(b"\0")
+    return name + b"\0" + damaged(content, rng)
+
+
+def reshaped_json(data: bytes, rng: Random) -> bytes:
+    """As `reshaped`; a third of them damaged, too, some bottomless."""
+    if rng.random() < 0.01:
+        return b"[" * 100_000
+    text = json.dumps(reshaped(json.loads(data), rng), indent=None if rng.random() < 0.5 else 1).encode()
+    return damaged(text, rng) if rng.random() < 0.3 else text
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) in nested lists and dicts."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
+    return [place for key in keys for place in [(value, key), *_places(value[key])]]
+
+
+def reshaped(value: Any, rng: Random) -> Any:
+    """A copy of a JSON-like value with one to three of its parts replaced, removed, renamed or nested."""
+    value = json.loads(json.dumps(value))
+    for _ in range(int(rng.integers(1, 4))):
+        places = _places(value)
+        if not places:
+            break
+        container, key = one_of(places, rng)
+        hostile = copy.deepcopy(one_of(HOSTILE, rng))
+        action = rng.random()
+        if action < 0.6:
+            container[key] = hostile
+        elif action < 0.8:
+            del container[key]
+        elif isinstance(container, dict):
+            container[str(hostile)[:20]] = container.pop(key) if action < 0.9 else hostile
+        else:
+            container.insert(key, hostile)
+    return value
