@@ -131,7 +131,8 @@ def all_tables(results: Path) -> str:
     if (results / "accuracy.png").exists():
         parts.append("![accuracy against size and latency](accuracy.png)")
     if (results / "shipped.json").exists():
-        parts.append(f"## The models that ship\n\n{report.markdown(shipped(results))}")
+        text = report.table(shipped(results), report.IN_MARKDOWN).markdown()
+        parts.append(f"## The models that ship\n\n{text}")
         parts.append(f"Which file to run on this machine:\n\n{advice(results)}")
     if (results / "loop.json").exists():
         parts.append(f"## The loop\n\n{loop(results)}")

@@ -133,7 +133,8 @@ def _latencies(options: argparse.Namespace, indexes: list[int]) -> latency.Laten
         )
 
     found = latency.Latencies(start)
-    found.add([-(-options.runs // PROCESSES)] * PROCESSES)
+    for _ in range(PROCESSES):
+        found.add(-(-options.runs // PROCESSES))
     found.repeat(PATIENCE_S)
     return found
 

@@ -54,7 +54,7 @@ def read(path: Path) -> dict[str, Any]:
             _numbers(
                 row["threads"], row["bytes"], times["p50"], *(one for one in optional if one is not None)
             )
-        _numbers((old.get("reference") or {}).get("best_ms") or 0)
+        _numbers(*_references(old).values())
         _ = dict(old.get("machine") or {}), dict((old.get("config") or {}).get("data") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
@@ -75,8 +75,12 @@ def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 def same_speed(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the reference took both about as long; an older file that has none is believed."""
-    a, b = ((side.get("reference") or {}).get("best_ms") for side in (old, new))
-    return not a or not b or max(a, b) <= REFERENCE_LIMIT * min(a, b)
+    a, b = _references(old), _references(new)
+    return all(max(a[n], b[n]) <= REFERENCE_LIMIT * min(a[n], b[n]) for n in a.keys() & b.keys())
+
+
+def _references(side: dict[str, Any]) -> dict[str, float]:
+    return {n: own["best_ms"] for n, own in (side.get("reference") or {}).items()}
 
 
 def disturbed(*rows: dict[str, Any]) -> bool:

@@ -62,8 +62,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Process:
-    """What one process measured. wall_ms: for each subject, of each inference. cpu_ms: for each subject, the
-    mean, of all threads. reference_ms: its median. busy: others were seen at work, or it waited for a core.
+    """What one process measured, by subject: of each inference, and the mean over all threads.
+
+    reference_ms: the median of its blocks' medians, fastest_reference_ms: their least. busy: others were
+    seen at work, or it waited for a core.
     """
 
     wall_ms: list[list[float]]
@@ -92,16 +94,10 @@ class Latencies:
         self.processes: list[Process] = []
         self.watch = watch.Watch()
 
-    def add(self, runs: Sequence[int], step: Callable[[int], object] = lambda done: None) -> None:
-        """Starts a process for each entry of `runs`, one after the other; each times so many inferences.
-
-        Every process warms up by itself, with an order of its own. step: called with 1 after each process.
-        Raises what `start` raises.
-        """
-        for count in runs:
-            self._runs.append(count)
-            self._one(count)
-            step(1)
+    def add(self, runs: int) -> None:
+        """Starts one more process, with an order of its own. Raises what `start` raises."""
+        self._runs.append(runs)
+        self._one(runs)
 
     def repeat(self, patience_s: float = PATIENCE_S) -> None:
         """Starts more processes until as many were quiet as were added, or the patience is at its end."""
@@ -129,16 +125,11 @@ class Latencies:
         """
         quiet = self.quiet()
         disturbed = 2 * len(quiet) < len(self._runs)
-        by_reference = sorted(self.processes, key=lambda one: one.reference_ms)
-        taken = by_reference[: len(self._runs)] if disturbed else quiet
-        subjects = range(len(taken[0].wall_ms))
-        return [
-            {
-                **summary([one.wall_ms[n] for one in taken], [one.cpu_ms[n] for one in taken]),
-                "disturbed": disturbed,
-            }
-            for n in subjects
-        ]
+        if disturbed:
+            quiet = sorted(self.processes, key=lambda one: one.reference_ms)[: len(self._runs)]
+        times, cpu_ms = ([getattr(one, name) for one in quiet] for name in ("wall_ms", "cpu_ms"))
+        subjects = zip(zip(*times, strict=True), zip(*cpu_ms, strict=True), strict=True)
+        return [{**summary(*own), "disturbed": disturbed} for own in subjects]
 
     def described(self) -> dict[str, Any]:
         """What is told of the processes in `bench --json`, times in ms."""
@@ -153,20 +144,17 @@ class Latencies:
         own = watch.Watch()
         with self.watch, own:
             answer = self._start(count, self._seed + len(self.processes))
-        references = answer["reference_ms"]
-        self.processes.append(
-            Process(
-                answer["wall_ms"],
-                answer["cpu_ms"],
-                statistics.median(references),
-                min(references),
-                answer["waited"] or watch.is_busy(own.others_share()),
-            )
-        )
+        blocks, busy = answer["reference_ms"], answer["waited"] or watch.is_busy(own.others_share())
+        medians = statistics.median(blocks), min(blocks)
+        self.processes.append(Process(answer["wall_ms"], answer["cpu_ms"], *medians, busy))
 
 
 def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
-    """Of models in LiteRT, each by `Classifier.predict_one`. `add` raises ModelError if a process ends."""
+    """Of models in LiteRT, each by `Classifier.predict_one`. `add` raises ModelError if a process ends.
+
+    The rows should have the same number of threads: LiteRT's workers wait awake for some time, and slow down
+    whoever comes next.
+    """
     named = json.dumps([[str(row.path), row.threads, str(row.card or "")] for row in rows])
 
     def start(runs: int, order: int) -> dict[str, Any]:

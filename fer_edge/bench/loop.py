@@ -129,10 +129,10 @@ def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     height, width = frame_bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
-    filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    out = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    small = cv2.resize(frame_bgr, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     left, top = (size_wh[0] - inner[0]) // 2, (size_wh[1] - inner[1]) // 2
-    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame_bgr, inner, interpolation=filter_)
+    right, bottom = size_wh[0] - inner[0] - left, size_wh[1] - inner[1] - top
+    out: NDArray[np.uint8] = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_CONSTANT)  # type: ignore[assignment]
     return out
 
 

@@ -86,19 +86,20 @@ def run(
         for row in rows:
             loads.append(latency.loaded(row))
             step(1)
-    latencies = latency.of_rows(rows, config.warmup, config.seed)
+    groups = {n: [row for row in rows if row.threads == n] for n in config.threads}
+    latencies = {n: latency.of_rows(own, config.warmup, config.seed) for n, own in groups.items()}
     shares = latency.shares(config.runs)
     half = -(-len(shares) // 2)
-    with progress("latency", half) as step:
-        latencies.add(shares[:half], step)
+    _time(latencies, shares[:half], progress)
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
     scores = accuracies(classifiers, selection, progress)
     # what drifts within minutes is then between the processes, too
-    with progress("latency, second half", len(shares) - half) as step:
-        latencies.add(shares[half:], step)
-    latencies.repeat(config.patience_s)
+    _time(latencies, shares[half:], progress)
+    timed: dict[latency.Row, dict[str, Any]] = {}
+    for n, group in groups.items():
+        latencies[n].repeat(config.patience_s)
+        timed.update(zip(group, latencies[n].summaries(), strict=True))
     names = _names([row.path for row in rows])
-    timed = latencies.summaries()
     results = [
         {
             "model": name,
@@ -106,27 +107,35 @@ def run(
             "bytes": row.path.stat().st_size,
             "threads": row.threads,
             **{key: load[key] for key in ("load_ms", "first_ms")},
-            **times,
+            **timed[row],
             **{key: load[key] for key in ("peak_rss_mib", "rss_mib")},
             **scores[row.path],
             "card_accuracy": classifiers[row.path].card.measured.get("accuracy"),
             "macs": classifiers[row.path].card.macs or None,
         }
-        for name, row, load, times in zip(names, rows, loads, timed, strict=True)
+        for name, row, load in zip(names, rows, loads, strict=True)
     ]
     return {
         "schema": SCHEMA,
-        "machine": {**described, "others_share": latencies.watch.others_share()},
+        "machine": {**described, "others_share": latencies[config.threads[0]].watch.others_share()},
         "config": {
             "warmup": config.warmup,
             "runs": config.runs,
             "processes": len(shares),
             "data": _described(selection),
         },
-        "reference": latencies.described(),
+        "reference": {str(n): own.described() for n, own in latencies.items()},
         "advice": report.advice(results),
         "results": results,
     }
+
+
+def _time(latencies: Mapping[int, latency.Latencies], shares: Sequence[int], progress: Progress) -> None:
+    with progress("latency", len(shares) * len(latencies)) as step:
+        for runs in shares:
+            for own in latencies.values():
+                own.add(runs)
+                step(1)
 
 
 def accuracies(

@@ -68,12 +68,12 @@ OPTIONAL = (
     *("thr", "agree %", "speed-up", "acc %", "size"),
 )
 """What a narrow terminal does without, the first one first."""
-IN_MARKDOWN = frozenset(COLUMNS) - {"cpu ms", "first ms", "95 % interval"}
+IN_MARKDOWN = tuple(name for name in COLUMNS if name not in {"cpu ms", "first ms", "95 % interval"})
 
 
 def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
     """The rows, with the columns of `headers` that have something to say."""
-    rows = _with_speed_up(result["results"])
+    rows = [{**row, "speed_up": _speed_up(row, result["results"])} for row in result["results"]]
     cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
     told = [header for header, column in cells.items() if any(cell not in (None, "-") for cell in column)]
     if len({row["threads"] for row in rows}) == 1:
@@ -81,12 +81,6 @@ def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
     lines = list(zip(*(cells[header] for header in told), strict=True))
     title = result["machine"].get("cpu") or "benchmark"
     return Table(title, told, [*lines], optional=OPTIONAL, notes=notes(result))
-
-
-def markdown(result: Row, headers: Sequence[str] | None = None) -> str:
-    """The rows in Markdown, with the machine, the data and the units under them."""
-    chosen = [name for name in COLUMNS if name in (headers or IN_MARKDOWN)]
-    return table(result, chosen).markdown()
 
 
 def csv(result: Row) -> str:
@@ -109,18 +103,11 @@ def _flat(row: Row) -> Row:
     return line
 
 
-def _with_speed_up(rows: Sequence[Row]) -> list[Row]:
-    """With how many times as fast each is as the same network's float32 file on as many threads."""
-    floats = {
-        (split_name(row["model"])[0], row["threads"]): row["latency_ms"]["p50"]
-        for row in rows
-        if split_name(row["model"])[1] is Format.FLOAT32
-    }
-    found = []
-    for row in rows:
-        slow = floats.get((split_name(row["model"])[0], row["threads"]))
-        found.append({**row, "speed_up": slow and f"{slow / row['latency_ms']['p50']:.1f}"})
-    return found
+def _speed_up(row: Row, rows: Sequence[Row]) -> str | None:
+    """How many times as fast as the same network's float32 file on as many threads."""
+    floats = f"{split_name(row['model'])[0]}_{Format.FLOAT32}", row["threads"]
+    slow = [one["latency_ms"]["p50"] for one in rows if (one["model"], one["threads"]) == floats]
+    return f"{slow[0] / row['latency_ms']['p50']:.1f}" if slow else None
 
 
 def notes(result: Row) -> list[str]:

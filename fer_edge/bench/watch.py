@@ -26,61 +26,49 @@ _QUEUE = Path("/proc/thread-self/schedstat")
 class Watch:
     """Adds up, over the stretches of time in which it is entered (`with`), what others take meanwhile.
 
-    Processes that were started within a stretch must have been waited for at its end.
+    elapsed_s: wall time of the stretches. cpu_s: CPU time of this process, all its threads. Processes
+    that were started within a stretch must have been waited for at its end.
     """
 
     def __init__(self) -> None:
-        self._began: dict[str, float | None] = {}
-        self._spent: dict[str, float | None] = dict.fromkeys(
-            ("wall_s", "cpu_s", "others_s", "queued_ns"), 0.0
-        )
+        self.elapsed_s = self.cpu_s = 0.0
+        self._others_s: float | None = 0.0
+        self._queued_ns: float | None = 0.0
 
     def __enter__(self) -> Watch:
         self._began = _clocks()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name, now in _clocks().items():
-            before, total = self._began[name], self._spent[name]
-            known = now is not None and before is not None and total is not None
-            self._spent[name] = total + now - before if known else None  # type: ignore[operator]
-
-    @property
-    def elapsed_s(self) -> float:
-        """Wall time of the stretches."""
-        return self._spent["wall_s"] or 0.0
-
-    @property
-    def cpu_s(self) -> float:
-        """CPU time of this process, all its threads."""
-        return self._spent["cpu_s"] or 0.0
+        (wall, cpu, others, queued), (wall_, cpu_, others_, queued_) = self._began, _clocks()
+        self.elapsed_s, self.cpu_s = self.elapsed_s + wall_ - wall, self.cpu_s + cpu_ - cpu
+        self._others_s = _added(self._others_s, others, others_)
+        self._queued_ns = _added(self._queued_ns, queued, queued_)
 
     def others_share(self) -> float | None:
         """0..1 of all cores; None if it is not known or the time was too short to tell."""
-        others_s = self._spent["others_s"]
-        if others_s is None or self.elapsed_s < _LEAST_S:
+        if self._others_s is None or self.elapsed_s < _LEAST_S:
             return None
-        return max(0.0, others_s) / (self.elapsed_s * _cores())
+        return max(0.0, self._others_s) / (self.elapsed_s * _cores())
 
     def waited(self) -> bool:
-        """Whether this thread had to wait for a core: as `kept_waiting`."""
-        return kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._spent["queued_ns"])
+        """Whether this thread had to wait for a core: see `kept_waiting`."""
+        return kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._queued_ns)
 
     def disturbed(self) -> bool:
         """Whether others disturbed what this thread did in these stretches, with its process's threads."""
         return is_busy(self.others_share()) or self.waited()
 
 
-def _clocks() -> dict[str, float | None]:
-    wall_s, cpu_s, times, busy_s = (
-        time.perf_counter(),
-        time.process_time(),
-        os.times(),
-        machine.busy_seconds(),
-    )
+def _clocks() -> tuple[float, float, float | None, float | None]:
+    """Wall and CPU seconds, the others' seconds, and nanoseconds of waiting for a core."""
+    cpu_s, times, busy_s = time.process_time(), os.times(), machine.busy_seconds()
     ours_s = cpu_s + times.children_user + times.children_system
-    others_s = None if busy_s is None else busy_s - ours_s
-    return {"wall_s": wall_s, "cpu_s": cpu_s, "others_s": others_s, "queued_ns": queued_ns()}
+    return time.perf_counter(), cpu_s, None if busy_s is None else busy_s - ours_s, queued_ns()
+
+
+def _added(total: float | None, began: float | None, ended: float | None) -> float | None:
+    return None if total is None or began is None or ended is None else total + ended - began
 
 
 def is_busy(others_share: float | None) -> bool:

@@ -144,7 +144,7 @@ def register(app: typer.Typer) -> None:
             console.say("Which file to run here, the fastest within half a point of the best accuracy:")
             report.advice_table(result).show()
         if markdown is not None:
-            files.write_text(markdown, report.markdown(result) if "advice" in result else table.markdown())
+            files.write_text(markdown, table.markdown())
         if csv is not None:
             files.write_text(csv, report.csv(result))
         if plot is not None:

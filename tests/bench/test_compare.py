@@ -98,9 +98,12 @@ def test_times_of_a_busy_machine_are_not_compared():
 
 def test_times_of_the_same_machine_at_another_speed_are_not_compared():
     old, new = benchmark(), benchmark(p50=9)
-    old["reference"], new["reference"] = {"best_ms": 1.0}, {"best_ms": 1.06}
+    old["reference"], new["reference"] = (
+        {"1": {"best_ms": 1.0}},
+        {"1": {"best_ms": 1.06}, "2": {"best_ms": 9.0}},
+    )
     assert "p50_ms" not in verdicts(old, new)
-    new["reference"] = {"best_ms": 1.05}
+    new["reference"] = {"1": {"best_ms": 1.05}}
     assert verdicts(old, new)["p50_ms"] == "regression"
 
 

@@ -35,7 +35,8 @@ def nobody_else(monkeypatch):
 
 def measured(references, wanted=4, waited=(), patience_s=60.0):
     found = latency.Latencies(answers(references, waited))
-    found.add([5] * wanted)
+    for _ in range(wanted):
+        found.add(5)
     found.repeat(patience_s)
     (row,) = found.summaries()
     return found, row
@@ -92,7 +93,8 @@ def test_the_best_is_of_one_block_and_a_process_is_judged_by_its_median():
         return {"wall_ms": [[1.0]], "cpu_ms": [1.0], "reference_ms": next(blocks), "waited": False}
 
     found = latency.Latencies(start)
-    found.add([1, 1])
+    found.add(1)
+    found.add(1)
     assert found.reference_ms == 1.0
     assert found.quiet() == []
 

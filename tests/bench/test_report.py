@@ -92,7 +92,7 @@ def test_csv_has_every_figure_and_empty_cells_for_null():
 
 
 def test_markdown():
-    text = report.markdown(result(row(disturbed=True)))
+    text = report.table(result(row(disturbed=True)), report.IN_MARKDOWN).markdown()
     header, rule, line = (text.strip("| ").split(" | ") for text in text.splitlines()[:3])
     cells = dict(zip(header, line, strict=True))
     assert len(rule) == len(header)
@@ -104,7 +104,7 @@ def test_markdown():
         "3589 pictures (PrivateTest, protocol official): the 95 % interval of 69.3 % is 67.8 to 70.8" in text
     )
     assert "busy" in text
-    assert "busy" not in report.markdown(result())
+    assert "busy" not in report.table(result()).markdown()
 
 
 def test_advice_is_the_fastest_within_half_a_point_of_the_best():
