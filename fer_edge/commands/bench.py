@@ -95,6 +95,7 @@ def register(app: typer.Typer) -> None:
         plot: Plot = None,
         compare: Compare = None,
         tolerance: Tolerance = 10.0,
+        class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
         json: options.Json = None,
@@ -133,7 +134,9 @@ def register(app: typer.Typer) -> None:
         else:
             selection = None
             if data is not None:
-                whole = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+                whole = ferplus.chosen(
+                    load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
+                )
                 selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
             result = measure.run(paths, config, selection, tables.progress)
             table = report.table(result)

@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog=EXAMPLE)
     def evaluate(
         model: Model,
-        data: options.OptionalData = None,
+        data: options.Data = None,
         *,
         split: Split = None,
         protocol: options.Protocol = "official",

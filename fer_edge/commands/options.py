@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -55,10 +54,6 @@ Labels = Annotated[
         metavar="fer2013|ferplus:FILE",
         help="ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv.",
     ),
-]
-Votes = Annotated[
-    Path | None,
-    typer.Option("--votes", metavar="FILE", help="FER+'s fer2013new.csv, for recipes or models with them."),
 ]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],

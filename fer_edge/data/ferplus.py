@@ -103,6 +103,7 @@ def chosen(dataset: Dataset, labels: str | None = None, votes: Path | None = Non
         return dataset
     if kind != "ferplus" or not file:
         raise UsageError(
-            f"there are no --labels {labels!r}: fer2013, or ferplus:FILE with FER+'s fer2013new.csv"
+            f"there are no --labels {labels!r}: fer2013, or ferplus:FILE with FER+'s fer2013new.csv "
+            "(1.6 MB, github.com/microsoft/FERPlus)"
         )
     return relabelled(attach(dataset, Path(file)))

@@ -25,9 +25,8 @@ from fer_edge.errors import DataError, UsageError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
 WHERE_FROM = (
-    "FER-2013 is fer2013.csv (300 MB, in Kaggle's contest 'Challenges in Representation Learning: Facial "
-    "Expression Recognition Challenge' icml_face_data.csv) or a mirror's folder with train/ and test/; "
-    "'drawn' needs no download"
+    "FER-2013 is fer2013.csv or icml_face_data.csv of Kaggle's Facial Expression Recognition Challenge "
+    "(300 MB), or a mirror's folder with train/ and test/; 'drawn' needs no download"
 )
 """For whoever has no data yet: the usual names and forms, all of which are read."""
 

@@ -282,7 +282,11 @@ def _compare(classes: Classes, label_of: dict[str, int | None], path: str) -> No
         differences += [f"{folder.name}/ lacks {', '.join(lacking)}"] if lacking else []
     if differences:
         numbers = all(name.isdecimal() for name in label_of)
-        ask = "; for folders that are numbers --class-names says which is which" if numbers else ""
+        ask = (
+            "; for folders that are numbers --class-names (or FER_EDGE_CLASS_NAMES) says which is which"
+            if numbers
+            else ""
+        )
         raise DataError(
             f"{path}: each split must have the same seven class folders: {'; '.join(differences)}; "
             f"expected in each {', '.join(LABELS)}{ask}"
@@ -297,7 +301,7 @@ def _warnings(
         assumed = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
         lines.append(
             f"{path}: class folders 0 to 6 are taken for FER-2013's ({assumed}); other data sets number them "
-            "in another order: --class-names says which is which"
+            "in another order: --class-names (or FER_EDGE_CLASS_NAMES) says which is which"
         )
     if left_out:
         more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_rows import face, pixels, plain_rows, split_name
 
@@ -177,6 +177,7 @@ def test_without_usage_tenths_are_held_out(table):
         assert np.bincount(read.labels[read.split == index]).tolist() == [count] * 7
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=40), st.sampled_from([" ", "  ", "\t"]))
 def test_pixels_round_trip(pattern, gap):
     values = (list(pattern) * 2304)[:2304]

@@ -63,10 +63,74 @@ def test_of_three_folders_the_validation_is_chosen_on(tree, name):
     np.testing.assert_array_equal(chosen_on.images[0], face(15))  # the first after the 14 of train/
 
 
-def test_numbers_from_1_are_not_guessed(tree):
+def test_numbers_from_1_are_asked_for(tree):
+    """T2."""
     classes = tuple("1234567")
-    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\)"):
-        data.load(str(tree({"train": classes, "test": classes})))
+    root = str(tree({"train": classes, "test": classes}))
+    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names .* says which is which"):
+        data.load(root)
+    rafdb = "surprise,fear,disgust,happiness,sadness,anger,neutral"
+    read = data.load(root, class_names=rafdb)
+    (row,) = np.flatnonzero((read.images == face(7)).all((1, 2)))  # the first of train/4
+    assert read.labels[row] == CLASSES.index("happy")
+
+
+def test_numbers_from_0_are_assumed_aloud_and_can_be_named(tree, capsys, monkeypatch):
+    """T2."""
+    root = str(tree({"train": tuple("0123456"), "test": tuple("0123456")}))
+    first = data.load(root)
+    assert "0 to 6 are taken for FER-2013's (0 angry, 1 disgust, 2 fear" in capsys.readouterr().err
+    backwards = ",".join(reversed(CLASSES))
+    other = data.load(root, class_names=backwards)
+    assert (other.labels == 6 - first.labels).all()
+    assert "taken for" not in capsys.readouterr().err
+    monkeypatch.setenv("FER_EDGE_CLASS_NAMES", backwards)
+    assert (data.load(root).labels == other.labels).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [(tuple("0123456"), "angry,sad"), (tuple("0123456"), "a,b,c,d,e,f,g"), (CLASSES, ",".join(CLASSES))],
+)
+def test_class_names_that_do_not_fit_are_refused(tree, classes, names):
+    with pytest.raises(DataError, match=r"--class-names .* in the order of class folders that are numbers"):
+        data.load(str(tree({"train": classes, "test": classes})), class_names=names)
+
+
+def test_every_ending_and_folder_below_the_class_is_read_and_the_rest_named(tree, capsys):
+    """T1."""
+    root = tree({"train": CLASSES, "test": CLASSES})
+    happy = root / "train/happy"
+    png = (happy / "im0.png").read_bytes()
+    for suffix in (".tif", ".webp", ".JP2", ".gif", ".ppm"):
+        cv2.imwrite(str(happy / f"other{suffix.lower()}"), np.dstack([face(90)] * 3))
+    (happy / "session 1/b").mkdir(parents=True)
+    for name in ("session 1/b/deep.png", "no_ending", "wrong.txt"):
+        (happy / name).write_bytes(png)
+    (happy / "notes.txt").write_text("x")
+    (happy / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+    (happy / "linked").symlink_to(root / "test")
+    (root / "train/loose.png").write_bytes(png)
+    (root / "extra").mkdir()
+    read = data.load(str(root))
+    assert len(read) == 28 + 5 + 3
+    assert {row.where: row.why for row in read.left_out.first} == {
+        "extra": "is no split",
+        "train/loose.png": "is in no class folder",
+        "train/happy/linked": "is a link to a folder",
+        "train/happy/notes.txt": "is no picture",
+        "train/happy/phone.heic": "is no picture",
+    }
+    assert "5 left out: extra is no split" in capsys.readouterr().err
+    assert data.summarise(read)["left_out"]["count"] == 5
+
+
+def test_a_damaged_picture_that_can_be_read_in_part_is_used_and_named(tree, capsys):
+    root = tree({"train": CLASSES, "test": CLASSES})
+    jpeg = cv2.imencode(".jpg", face(5), [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
+    (root / "train/sad/cut.jpg").write_bytes(jpeg[: len(jpeg) * 2 // 3])
+    assert len(data.load(str(root))) == 29
+    assert "cut.jpg is damaged (cut short" in capsys.readouterr().err
 
 
 def test_tree_within_a_folder_and_jpeg(tree):
