@@ -19,8 +19,7 @@ from fer_edge import __version__
 from fer_edge.errors import FerEdgeError, printable
 
 MODULES = (
-    "data", "train", "sweep", "evaluate", "convert", "inspect", "bench", "run", "report",
-    "doctor",
+    "run", "report", "models", "train", "evaluate", "convert", "inspect", "bench", "data", "sweep", "doctor",
 )  # fmt: skip
 """Of fer_edge.commands; each registers the command of its name, `convert` also `verify`."""
 
@@ -31,9 +30,29 @@ ELSEWHERE = {
 }  # fmt: skip
 """What other programs call what ours does."""
 
+PANELS = {
+    "Input": "camera card class-names data detections detector-model labels limit model pictures protocol "
+    "recipe skip-bad-rows split subset teacher weights",
+    "Output": "csv force headless html json jsonl markdown mqtt name out plot png save snapshot web "
+    "web-host web-token",
+    "Training": "batch-size clusters deterministic dropout epochs epochs-scale learning-rate precision qat "
+    "resume seed sparsity stage values",
+    "Limits": "every faces max-fps max-frames min-confidence min-size patience runs threads tolerance "
+    "warmup",
+}  # fmt: skip
+PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in names.split()}
+"""Where an option stands in --help; what is not here is under Options."""
+
 
 class _Group(TyperGroup):
-    """Knows the commands of other programs; what the usage's errors quote is escaped."""
+    """Knows the commands of other programs; puts options into panels; escapes what errors of usage quote."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        for parameter in command.params if command else ():
+            if parameter.param_type_name == "option" and not parameter.rich_help_panel:
+                parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0])
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] in ELSEWHERE:

@@ -1,11 +1,13 @@
 """How the process of a command ends."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 BUSY_INSIDE_OPENCV = """
 import atexit, sys, threading, time
@@ -95,3 +97,24 @@ def test_a_command_of_other_programs_is_shown_the_way(word, ours):
     done = subprocess.run([fer_edge, word, "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"fer-edge {ours} does this" in done.stderr
+
+
+def test_what_ships_is_listed_with_the_default():
+    fer_edge = Path(sys.executable).with_name("fer-edge")
+    done = subprocess.run([fer_edge, "models", "--json", "-"], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["default"] in {model["name"] for model in found["models"]}
+    assert all(model["bytes"] > 0 and 0.3 < model["accuracy"] < 1 for model in found["models"])
+    assert f"{found['default']} (default)" in done.stderr
+
+
+def test_options_stand_in_panels():
+    from fer_edge.cli import PANEL_OF, application
+
+    group = typer.main.get_command(application())
+    known = {option for command in group.commands.values() for p in command.params for option in p.opts}
+    assert set(PANEL_OF) <= known
+    train = group.get_command(None, "train")
+    assert {p.rich_help_panel for p in train.params if p.opts[0] in ("--data", "--out", "--epochs")} == {
+        "Input", "Output", "Training",
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 
 EXAMPLE = (
     "Example: fer-edge bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"
@@ -19,7 +19,7 @@ Models = Annotated[
     typer.Argument(
         help="Shipped models' names, .tflite files or folders of a run; default: all that ship.",
         metavar="[MODEL]...",
-        autocompletion=completion.models,
+        autocompletion=options.complete_models,
     ),
 ]
 Split = Annotated[
@@ -43,7 +43,7 @@ Targets = Annotated[
         "--target",
         metavar="NAME",
         help="Instead, files and targets in one table: microcontroller, ethos-u55-128, onnx, web or all.",
-        autocompletion=completion.targets,
+        autocompletion=options.complete_targets,
     ),
 ]
 Loop = Annotated[

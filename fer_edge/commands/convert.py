@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 from fer_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         help="Name of a shipped recipe, or a TOML file.",
-        autocompletion=completion.convert_recipes,
+        autocompletion=options.complete_convert_recipes,
     ),
 ]
 
@@ -83,7 +83,7 @@ def convert(
         typer.Option(
             metavar="NAME",
             help="microcontroller, ethos-u55-128 (and its kin), onnx, web; also of a .tflite MODEL as it is.",
-            autocompletion=completion.targets,
+            autocompletion=options.complete_targets,
         ),
     ] = None,
     recipe: Recipe = "default",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 
 if TYPE_CHECKING:
     from fer_edge.tables import Table
@@ -34,7 +34,9 @@ Augmented = Annotated[
 Recipe = Annotated[
     str,
     typer.Option(
-        "--recipe", help="Whose changes: a name or a TOML file.", autocompletion=completion.train_recipes
+        "--recipe",
+        help="Whose changes: a name or a TOML file.",
+        autocompletion=options.complete_train_recipes,
     ),
 ]
 Table5 = Annotated[

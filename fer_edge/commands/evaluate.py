@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 
 EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
 
@@ -15,7 +15,7 @@ Model = Annotated[
     str,
     typer.Argument(
         help="A shipped model's name (tuned_int8), a .tflite or a .keras file.",
-        autocompletion=completion.models,
+        autocompletion=options.complete_models,
     ),
 ]
 Split = Annotated[

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 
 EXAMPLE = "Example: fer-edge inspect other.tflite --layers --target microcontroller"
 
 Model = Annotated[
     str,
     typer.Argument(
-        help="A shipped model's name (tuned_int8) or a .tflite file.", autocompletion=completion.models
+        help="A shipped model's name (tuned_int8) or a .tflite file.", autocompletion=options.complete_models
     ),
 ]
 Targets = Annotated[
@@ -23,7 +23,7 @@ Targets = Annotated[
         "--target",
         metavar="NAME",
         help="Also try microcontroller, ethos-u55-128, onnx, web or all.",
-        autocompletion=completion.targets,
+        autocompletion=options.complete_targets,
     ),
 ]
 Layers = Annotated[bool, typer.Option("--layers", help="Each layer, in place of a line an operator.")]

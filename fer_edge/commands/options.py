@@ -1,7 +1,8 @@
-"""Options that several commands share, so that each is spelt and explained once."""
+"""Options that several commands share, and what the shell offers for a word: the names of what ships."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import typer
@@ -59,3 +60,42 @@ Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(help="Of computing; what is written is float32."),
 ]
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Converted models."""
+    from fer_edge.model import shipped
+
+    return _starting((path.stem for path in shipped.models()), incomplete)
+
+
+def complete_networks(incomplete: str) -> list[str]:
+    """Trained networks."""
+    from fer_edge.model import shipped
+
+    return _starting((path.stem for path in shipped.networks()), incomplete)
+
+
+def complete_train_recipes(incomplete: str) -> list[str]:
+    """Recipes of trainings."""
+    from fer_edge.model import shipped
+
+    return _starting((path.stem for path in shipped.recipes("train")), incomplete)
+
+
+def complete_convert_recipes(incomplete: str) -> list[str]:
+    """Recipes of conversions."""
+    from fer_edge.model import shipped
+
+    return _starting((path.stem for path in shipped.recipes("convert")), incomplete)
+
+
+def complete_targets(incomplete: str) -> list[str]:
+    """Targets, each accelerator among them."""
+    from fer_edge.targets import kinds
+
+    return _starting(kinds.names(), incomplete)
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

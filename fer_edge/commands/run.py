@@ -14,7 +14,7 @@ import typer
 from typer import Argument, Option
 
 from fer_edge import console
-from fer_edge.commands import completion
+from fer_edge.commands import options
 from fer_edge.commands.options import Force, Json
 from fer_edge.errors import FerEdgeError, UsageError
 from fer_edge.sinks import Outputs
@@ -42,7 +42,7 @@ Model = Annotated[
         "--model",
         metavar="NAME|PATH",
         help="Shipped model or .tflite file.",
-        autocompletion=completion.models,
+        autocompletion=options.complete_models,
     ),
 ]
 Card = Annotated[

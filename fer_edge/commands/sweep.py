@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 
 EPILOG = (
     "Example: fer-edge sweep --data fer2013.csv --out runs/sweep. The same command again goes on after a "
@@ -33,7 +33,8 @@ def sweep(
     recipe: Annotated[
         str,
         typer.Option(
-            help="What the trials vary: a recipe's name, or a file.", autocompletion=completion.train_recipes
+            help="What the trials vary: a recipe's name, or a file.",
+            autocompletion=options.complete_train_recipes,
         ),
     ] = "paper",
     values: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands import completion, options
+from fer_edge.commands import options
 
 EPILOG = "Example: fer-edge train --data fer2013.csv --out runs/plain; then again with --resume."
 
@@ -26,7 +26,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="Name of a shipped recipe, or a TOML file.", autocompletion=completion.train_recipes
+            help="Name of a shipped recipe, or a TOML file.", autocompletion=options.complete_train_recipes
         ),
     ] = "plain",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
@@ -43,7 +43,7 @@ def train(
         typer.Option(
             metavar="MODEL",
             help="Learn its probabilities too; several: their mean.",
-            autocompletion=completion.models,
+            autocompletion=options.complete_models,
         ),
     ] = None,
     weights: Annotated[
@@ -52,7 +52,7 @@ def train(
             metavar="NAME|FILE",
             help="Start from the weights of a shipped network or a .keras file (its last layer may differ); "
             "several: their mean.",
-            autocompletion=completion.networks,
+            autocompletion=options.complete_networks,
         ),
     ] = None,
     deterministic: Annotated[
