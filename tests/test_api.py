@@ -18,7 +18,7 @@ from fer_edge.spec import LABELS
 from fer_edge.vision.crop import crop_face
 
 NAMES = {"LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analyze"}
-FIELDS = {"box_xywh", "track", "label", "confidence", "probabilities", "smoothed", "quality"}
+FIELDS = {"box_xywh", "track", "label", "confidence", "probabilities", "smoothed", "quality", "keypoints"}
 
 
 def test_the_public_names_are_these():

@@ -7,6 +7,7 @@ result does not depend on the frame rate; its label changes only when another is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_edge.loop.summary import StageTimes
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.crop import crop_face, to_bgr, to_gray
+from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr, to_gray
 from fer_edge.vision.faces import Detector
 from fer_edge.vision.frames import Box, Face, Frame, clip_box, overlap
 
@@ -39,13 +40,15 @@ class FaceClassifier(Protocol):
 
 @dataclass
 class Track:
-    """One face over time. smoothed: float64 (labels,); class_id: index of the label that is held."""
+    """One face over time. smoothed: float64 (labels,); class_id: index of the label that is held;
+    read_s: when it was last seen well enough to be read, None if never yet."""
 
     id: int
     box_xywh: Box
     smoothed: NDArray[np.float64]
     class_id: int
     seen_s: float
+    read_s: float | None
 
 
 def smooth(
@@ -70,16 +73,27 @@ class Tracker:
     _tracks: list[Track] = field(default_factory=list)
     _next_id: int = 1
 
-    def update(self, boxes: list[Box], probabilities: NDArray[np.float32], time_s: float) -> list[Track]:
-        """The tracks of `boxes`, in their order; probabilities float32 (len(boxes), labels)."""
+    def update(
+        self,
+        boxes: list[Box],
+        probabilities: NDArray[np.float32],
+        time_s: float,
+        readable: Sequence[bool] | None = None,
+    ) -> list[Track]:
+        """The tracks of `boxes`, in their order; probabilities float32 (len(boxes), labels).
+
+        readable: which of them count for the label, by default all.
+        """
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= MAX_GAP_S]
         matched = self._match(boxes)
-        return [
-            self._continue(matched[i], box, probabilities[i], time_s)
-            if i in matched
-            else self._start(box, probabilities[i], time_s)
-            for i, box in enumerate(boxes)
-        ]
+        tracks = []
+        for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
+            track = matched.get(i) or self._start(box, own, time_s)
+            track.box_xywh, track.seen_s = box, time_s
+            if readable is None or readable[i]:
+                self._read(track, own, time_s)
+            tracks.append(track)
+        return tracks
 
     def _match(self, boxes: list[Box]) -> dict[int, Track]:
         """Box index to track: the pairs of largest overlap first."""
@@ -94,17 +108,16 @@ class Tracker:
                 taken.add(track.id)
         return matched
 
-    def _continue(self, track: Track, box: Box, now: NDArray[np.float32], time_s: float) -> Track:
-        track.smoothed = smooth(track.smoothed, now, time_s - track.seen_s, self.half_life_s)
-        track.box_xywh, track.seen_s = box, time_s
-        if self.half_life_s > 0:
-            track.class_id = held_label(track.smoothed, track.class_id)
+    def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
+        if track.read_s is None or self.half_life_s == 0:
+            track.smoothed, track.class_id = now.astype(np.float64), int(now.argmax())
         else:
-            track.class_id = int(now.argmax())
-        return track
+            track.smoothed = smooth(track.smoothed, now, time_s - track.read_s, self.half_life_s)
+            track.class_id = held_label(track.smoothed, track.class_id)
+        track.read_s = time_s
 
     def _start(self, box: Box, now: NDArray[np.float32], time_s: float) -> Track:
-        track = Track(self._next_id, box, now.astype(np.float64), int(now.argmax()), time_s)
+        track = Track(self._next_id, box, now.astype(np.float64), int(now.argmax()), time_s, None)
         self._next_id += 1
         self._tracks.append(track)
         return track
@@ -113,8 +126,9 @@ class Tracker:
 class Analyser:
     """Detector, classifier and tracker in a row.
 
-    min_confidence: smoothed probability below which the label is None. policy: the model's crop; the
-    detector's own margin is added. still: each frame stands alone (pictures).
+    min_confidence: smoothed probability below which the label is None. min_quality: `crop.quality` below
+    which it is None too, and the face is not smoothed in. policy: the model's crop; the detector's own
+    margin is added. still: each frame stands alone (pictures).
     """
 
     def __init__(
@@ -125,6 +139,7 @@ class Analyser:
         policy: CropPolicy = CropPolicy(),  # noqa: B008 (frozen)
         half_life_s: float = 0.3,
         min_confidence: float = 0.0,
+        min_quality: float = READABLE,
         still: bool = False,
     ) -> None:
         self.labels = tuple(classifier.labels)
@@ -133,7 +148,7 @@ class Analyser:
         self._classifier = classifier
         self._policy = CropPolicy(policy.margin + detector.margin)
         self._half_life_s = half_life_s
-        self._min_confidence = min_confidence
+        self._min_confidence, self._min_quality = min_confidence, min_quality
         self._still = still
         self._tracker = Tracker(half_life_s)
         self._gray: NDArray[np.uint8] | None = None
@@ -152,13 +167,25 @@ class Analyser:
             self._tracker = Tracker(self._half_life_s)
         if not pairs:
             return ()
-        boxes = [clipped for _, clipped in pairs]
         with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
             crops = self._crop(gray, [face.box_xywh for face, _ in pairs])
+            qualities = [
+                quality(crop, max(face.box_xywh[2:]), face.roll_deg, face.turn)
+                for crop, (face, _) in zip(crops, pairs, strict=True)
+            ]
         with self.stages.measure("classify"):
             probabilities = self._classifier.predict(crops)
-        return self._faces(boxes, probabilities, frame.time_s)
+        readable = [value >= self._min_quality for value in qualities]
+        tracks = self._tracker.update([box for _, box in pairs], probabilities, frame.time_s, readable)
+        faces = []
+        for (face, box), track, own, value in zip(pairs, tracks, probabilities, qualities, strict=True):
+            confidence = float(track.smoothed[track.class_id])
+            sure = confidence >= self._min_confidence and value >= self._min_quality
+            label = self.labels[track.class_id] if sure else None
+            smoothed = track.smoothed.copy()
+            faces.append(Face(box, track.id, label, confidence, own.copy(), smoothed, value, face.keypoints))
+        return tuple(faces)
 
     def _to_gray(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if frame.ndim == 2 or frame.shape[2] == 1:
@@ -172,13 +199,3 @@ class Analyser:
         for row, box in zip(self._batch, boxes, strict=False):
             row[:] = crop_face(gray, box, self._classifier.input_size, self._policy)
         return self._batch[: len(boxes)]
-
-    def _faces(self, boxes: list[Box], probabilities: NDArray[np.float32], time_s: float) -> tuple[Face, ...]:
-        faces = []
-        for box, track, own in zip(
-            boxes, self._tracker.update(boxes, probabilities, time_s), probabilities, strict=True
-        ):
-            confidence = float(track.smoothed[track.class_id])
-            label = self.labels[track.class_id] if confidence >= self._min_confidence else None
-            faces.append(Face(box, track.id, label, confidence, own.copy(), track.smoothed.copy()))
-        return tuple(faces)

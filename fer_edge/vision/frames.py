@@ -28,7 +28,8 @@ class Face:
 
     box_xywh: pixels, inside the frame. label: the smoothed one, None while uncertain. confidence: its
     smoothed probability. probabilities: float32 (labels,), this frame's own. smoothed: float64 (labels,).
-    quality: 0..1, how well the face can be read (`crop.quality`).
+    quality: 0..1, how well the face can be read (`crop.quality`); where it is too low, label is None and the
+    frame does not count in `smoothed`. keypoints: `faces.Detection`'s.
     """
 
     box_xywh: Box
@@ -38,6 +39,7 @@ class Face:
     probabilities: NDArray[np.float32]
     smoothed: NDArray[np.float64]
     quality: float = 1.0
+    keypoints: NDArray[np.float32] | None = None
 
     def as_dict(self, labels: tuple[str, ...]) -> dict[str, Any]:
         """Plain types for JSON, six decimals; labels: of the probabilities, in their order."""

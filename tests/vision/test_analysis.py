@@ -6,6 +6,7 @@ from loop_fakes import FakeClassifier, analyser, picture
 
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Tracker, held_label, smooth
+from fer_edge.vision.crop import READABLE
 from fer_edge.vision.frames import Frame
 
 
@@ -26,6 +27,19 @@ def test_below_the_least_confidence_there_is_no_label():
     subject = analyser((0, 0, 20, 20), classifier=FakeClassifier((0.5, 0.3, 0.2)), min_confidence=0.6)
     face = subject.analyse(frame())[0]
     assert (face.label, face.confidence) == (None, pytest.approx(0.5))
+
+
+def test_a_face_that_cannot_be_read_has_no_label_and_is_not_smoothed_in():
+    sharp = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    classifier = FakeClassifier((0, 1, 0), (1, 0, 0), (0, 1, 0), (0.9, 0.1, 0))
+    subject = analyser((10, 10, 48, 48), classifier=classifier, min_quality=READABLE)
+    shown = enumerate((picture(50), sharp, picture(50), sharp))
+    seen = [subject.analyse(frame(bgr, i / 10))[0] for i, bgr in shown]
+    assert [face.label for face in seen] == [None, "happy", None, "happy"]
+    assert [face.quality > READABLE for face in seen] == [False, True, False, True]
+    assert seen[1].confidence == seen[2].confidence == 1  # what showed nothing left no trace
+    past = 0.5 ** (0.2 / 0.3)  # as old as the last frame that counted
+    assert seen[3].confidence == pytest.approx(past + 0.9 * (1 - past))
 
 
 def test_pictures_that_stand_alone_are_not_smoothed():

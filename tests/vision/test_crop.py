@@ -1,11 +1,12 @@
 """Frames of every kind to gray, boxes to faces."""
 
+import cv2
 import numpy as np
 import pytest
 
 from fer_edge.errors import SourceError
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.crop import crop_face, resize_face, to_bgr, to_gray
+from fer_edge.vision.crop import READABLE, crop_face, quality, resize_face, to_bgr, to_gray
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,13 @@ def test_growing_draws_a_line_between_pixels():
     """Centres of four pixels over two: at the first, a quarter and three quarters of the way, the second."""
     face = np.array([[0, 100], [0, 100]], np.uint8)
     assert resize_face(face, (4, 4)).tolist() == [[0, 25, 75, 100]] * 4
+
+
+def test_quality_sinks_with_blur_size_tilt_and_turn():
+    face = np.kron(np.random.default_rng(0).integers(0, 255, (8, 8)), np.ones((6, 6))).astype(np.uint8)
+    assert quality(face, 100) == 1
+    values = [quality(cv2.GaussianBlur(face, (0, 0), sigma), 100) for sigma in (1.5, 3, 9)]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < READABLE
+    assert quality(face, 13) == quality(face, 100, roll_deg=-40) == quality(face, 100, turn=0.75) == READABLE
+    assert quality(np.full((48, 48), 90, np.uint8), 100) == 0
