@@ -17,7 +17,7 @@ EXAMPLE = (
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Shipped models' names, .tflite files or folders of a run; default: all that ship.",
+        help="Networks or files that ship, .tflite files, folders of a run; default: all that ship.",
         metavar="[MODEL]...",
         autocompletion=options.complete_models,
     ),
@@ -115,7 +115,7 @@ def register(app: typer.Typer) -> None:
         if (loop or target) and any((csv, plot, compare, advise)):
             raise UsageError("--loop and --target give --json and --markdown only")
         config = measure.Config(measure.parse_threads(threads), warmup, runs, card, seed, patience)
-        paths = [shipped.find_model(name) for name in models] if models else shipped.models()
+        paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         old = read(compare) if compare else None
         result: dict[str, Any]
         if loop is not None:

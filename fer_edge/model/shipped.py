@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fer_edge import files
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
+from fer_edge.spec import split_name
 
 DEFAULT_MODEL = "edge_int8"
 """What `run` uses unless told otherwise: the best int8 file that ships."""
@@ -55,6 +56,21 @@ def find_model(name_or_path: str) -> Path:
     Raises ModelError, with the nearest names, if there is neither.
     """
     return _find(name_or_path, models(), "model", ModelError)
+
+
+def find_models(name_or_path: str) -> list[Path]:
+    """The files of a network that ships (`edge`), those in a training run's folder, else `find_model`'s one.
+
+    Raises ModelError where there are none.
+    """
+    own = [path for path in models() if split_name(path.stem)[0] == name_or_path]
+    folder = Path(name_or_path).expanduser()
+    if own or not folder.is_dir():
+        return own or [find_model(name_or_path)]
+    found = sorted([*folder.glob("*.tflite"), *folder.glob("*/*.tflite")])
+    if not found:
+        raise ModelError(f"no .tflite file in {folder}: convert what was trained there with fer-edge convert")
+    return found
 
 
 def find_network(name_or_path: str) -> Path:

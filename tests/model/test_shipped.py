@@ -52,6 +52,18 @@ def test_a_path_is_taken_as_it_is(folder, tmp_path):
     assert shipped.find_model(str(own)) == own
 
 
+def test_files_of_a_network_and_of_a_runs_folder(folder, tmp_path):
+    assert [path.stem for path in shipped.find_models("tuned")] == ["tuned_float32", "tuned_int8"]
+    assert [path.stem for path in shipped.find_models("tuned_int8")] == ["tuned_int8"]
+    run = tmp_path / "runs"
+    (run / "converted").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"no \.tflite file in .*runs"):
+        shipped.find_models(str(run))
+    for place in (run / "b.tflite", run / "converted" / "a.tflite", run / "model.keras"):
+        place.write_bytes(b"")
+    assert [path.name for path in shipped.find_models(str(run))] == ["b.tflite", "a.tflite"]
+
+
 def test_a_misspelt_name_gets_the_nearest(folder):
     with pytest.raises(ModelError, match=r"no model 'tuned_int9': did you mean tuned_int8"):
         shipped.find_model("tuned_int9")
