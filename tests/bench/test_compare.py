@@ -28,6 +28,7 @@ def benchmark(p50=1.0, half=0.02, size=1000, rss=50.0, accuracy=0.66):
         "schema": 1,
         "machine": {"cpu": "A", "usable_cores": 2},
         "config": {"data": data},
+        "reference": {"1": {"best_ms": 1.0}},
         "results": [row],
     }
 
@@ -43,22 +44,13 @@ def test_nothing_changed():
 
 
 @pytest.mark.parametrize(
-    ("p50", "half", "verdict"),
-    [
-        (1.03, 0.02, "same"),  # 1.01..1.05 overlaps 0.98..1.02
-        (1.09, 0.02, "worse"),  # beyond the noise, within the tolerance
-        (1.11, 0.02, "regression"),
-        (1.50, 0.60, "same"),  # half as slow again, and not known well enough to say so
-        (0.90, 0.02, "better"),
-    ],
-)
-def test_time(p50, half, verdict):
-    assert verdicts(benchmark(), benchmark(p50, half))["p50_ms"] == verdict
-
-
-@pytest.mark.parametrize(
     ("change", "figure", "verdict"),
     [
+        ({"p50": 1.03}, "p50_ms", "same"),  # 1.01..1.05 overlaps 0.98..1.02
+        ({"p50": 1.09}, "p50_ms", "worse"),  # beyond the noise, within the tolerance
+        ({"p50": 1.11}, "p50_ms", "regression"),
+        ({"p50": 1.50, "half": 0.6}, "p50_ms", "same"),  # half as slow again, not known well enough to say so
+        ({"p50": 0.90}, "p50_ms", "better"),
         ({"size": 1099}, "bytes", "worse"),
         ({"size": 1101}, "bytes", "regression"),
         ({"size": 900}, "bytes", "better"),
@@ -69,51 +61,40 @@ def test_time(p50, half, verdict):
         ({"accuracy": 0.67}, "macro_f1", "better"),
     ],
 )
-def test_size_memory_and_accuracy(change, figure, verdict):
+def test_verdicts(change, figure, verdict):
     assert verdicts(benchmark(), benchmark(**change))[figure] == verdict
 
 
 def test_gate_names_the_largest_regression_and_exits_3():
     found = compare.changes(benchmark(), benchmark(p50=1.5, size=1200), TOLERANCE)
-    with pytest.raises(
-        GateError, match=r"2 regressions, .*tuned_int8 on 1 thread, p50_ms 1 -> 1.5 \(\+50.0 %\)"
-    ) as e:
+    words = r"2 regressions, .*tuned_int8 on 1 thread, p50_ms 1 -> 1.5 \(\+50.0 %\)"
+    with pytest.raises(GateError, match=words) as e:
         compare.gate(found)
     assert e.value.exit_code == 3
 
 
-def test_times_of_another_machine_are_not_compared():
-    old = benchmark()
-    old["machine"]["cpu"] = "B"
-    assert verdicts(old, benchmark(p50=9)).keys() == {"bytes", "accuracy", "macro_f1", "agreement"}
-
-
-def test_times_of_a_busy_machine_are_not_compared():
+@pytest.mark.parametrize(
+    ("part", "change", "absent"),
+    [
+        ("machine", {"cpu": "B"}, {"p50_ms", "peak_rss_mib"}),
+        ("results", {"disturbed": True}, {"p50_ms"}),
+        ("reference", {"1": {"best_ms": 1.06}, "2": {"best_ms": 9.0}}, {"p50_ms"}),
+        ("reference", {"1": {"best_ms": 1.05}}, set()),
+        ("data", {"split": "PublicTest"}, {"accuracy", "macro_f1", "agreement"}),
+        ("data", {"sha256": "cd"}, {"accuracy", "macro_f1", "agreement"}),
+        ("data", {"n": 300}, {"accuracy", "macro_f1", "agreement"}),
+    ],
+    ids=["another machine", "busy", "another speed", "nearly the same speed", "split", "pictures", "number"],
+)
+def test_what_cannot_be_compared_is_not(part, change, absent):
+    every = set(verdicts(benchmark(), benchmark()))
     for side in range(2):
-        pair = [benchmark(), benchmark(p50=9)]
-        pair[side]["results"][0]["disturbed"] = True
-        assert "p50_ms" not in verdicts(*pair)
-        assert verdicts(*pair)["peak_rss_mib"] == "same"
-
-
-def test_times_of_the_same_machine_at_another_speed_are_not_compared():
-    old, new = benchmark(), benchmark(p50=9)
-    old["reference"], new["reference"] = (
-        {"1": {"best_ms": 1.0}},
-        {"1": {"best_ms": 1.06}, "2": {"best_ms": 9.0}},
-    )
-    assert "p50_ms" not in verdicts(old, new)
-    new["reference"] = {"1": {"best_ms": 1.05}}
-    assert verdicts(old, new)["p50_ms"] == "regression"
-
-
-def test_accuracy_on_other_pictures_is_not_compared():
-    for key, value in (("split", "PublicTest"), ("sha256", "cd"), ("n", 300)):
-        old = benchmark()
-        old["config"]["data"][key] = value
-        assert "accuracy" not in verdicts(old, benchmark(accuracy=0.1))
-    old["config"]["data"] = None
-    assert "accuracy" not in verdicts(old, benchmark())
+        pair = [benchmark(), benchmark(p50=9, accuracy=0.1)]
+        places = {"results": pair[side]["results"][0], "data": pair[side]["config"]["data"]}
+        places.get(part, pair[side].get(part)).update(change)
+        assert set(verdicts(*pair)) == every - absent
+    pair[0]["config"]["data"] = None
+    assert "accuracy" not in verdicts(*pair)
 
 
 def test_only_rows_that_both_have():
@@ -123,7 +104,12 @@ def test_only_rows_that_both_have():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1, 2]", "{}", '{"schema": 2, "results": []}', '{"schema": 1, "results": [{"model": "m"}]}']
+    "text",
+    [
+        *("", "[1, 2]", "{}", '{"schema": 2, "results": []}', '{"schema": 1, "results": [{"model": "m"}]}'),
+        '{"schema": 1, "results": [], "reference": {"1": {"best_ms": "x"}}}',
+        '{"schema": 1, "results": [], "reference": 3}',
+    ],
 )
 def test_what_is_no_benchmark_is_refused_in_a_line(tmp_path, text):
     path = tmp_path / "old.json"

@@ -4,47 +4,11 @@ import csv
 import io
 
 import pytest
+from bench_rows import result, row
 from rich.console import Console
 
 from fer_edge.bench import report
 from fer_edge.errors import OutputError
-
-
-def row(model="paper_dynamic_range", p50=0.41, accuracy=0.69312, disturbed=False, **changes):
-    latency = {"min": 0.4, "p50": p50, "p50_low": 0.405, "p50_high": 0.42, "p90": 0.5, "p99": 12.3}
-    return {
-        "model": model,
-        "format": "dynamic_range",
-        "bytes": 2_570_000,
-        "threads": 1,
-        "load_ms": 3.2,
-        "first_ms": 0.6,
-        "latency_ms": {**latency, "mean": 0.43},
-        "process_p50_ms": [0.41],
-        "cpu_ms": 0.42,
-        "disturbed": disturbed,
-        "fps": 1000 / p50,
-        "peak_rss_mib": 57.4,
-        "accuracy": accuracy,
-        "accuracy_interval": accuracy and [0.678, 0.708],
-        "macro_f1": 0.67,
-        "agreement": None,
-        **changes,
-    }
-
-
-def result(*rows):
-    rows = list(rows) or [row()]
-    machine = {"cpu": "A processor", "system": "Linux", "interpreter": "ai-edge-litert 2.3.0"}
-    data = {"n": 3589, "split": "PrivateTest", "protocol": "official"}
-    return {
-        "schema": 1,
-        "machine": machine,
-        "config": {"warmup": 5, "runs": 10, "processes": 10, "data": data},
-        "advice": report.advice(rows),
-        "results": rows,
-    }
-
 
 LONG = row("edge_ferplus_dynamic_range", fps=36975.0, agreement=1.0, disturbed=True)
 
