@@ -1,9 +1,11 @@
-"""Files: written aside and moved into place, never overwritten unasked, named by their hash."""
+"""Files: written aside and moved into place, never overwritten unasked; JSON, TOML recipes, hashes."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
+import fcntl
 import importlib
 import json
 import os
@@ -11,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fer_edge.errors import OutputError, printable
+from fer_edge.errors import OutputError, UsageError, printable
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
@@ -92,7 +94,7 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
 
 
 _ASIDE = ".fer-edge-"
-_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # nor wait for a pipe
+_NO_LINKS = os.O_NOFOLLOW | os.O_NONBLOCK  # nor wait for a pipe
 
 
 @contextlib.contextmanager
@@ -104,12 +106,15 @@ def _claimed(real: Path) -> Iterator[Path]:
     """
     whose = f"{_ASIDE}{sha256_of(os.fsencode(real.name))[:8]}-"
     aside = real.with_name(f"{whose}{os.urandom(6).hex()}{real.suffix[:16]}")
-    with _locked(real.parent):
+    with _opened(real.parent, os.O_RDONLY, wait=True):
         for other in real.parent.glob(f"{_ASIDE}*"):
-            if not _remove_stale(other) and other.name.startswith(whose):
-                raise OutputError(f"cannot write {real}: another process is writing it")
+            with _opened(other, os.O_RDWR | _NO_LINKS) as locked:
+                if locked:  # its process is no more
+                    other.unlink(missing_ok=True)
+                elif locked is False and other.name.startswith(whose):
+                    raise OutputError(f"cannot write {real}: another process is writing it")
         file = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
-        lock(file)
+        _lock(file)
     try:
         yield aside
     finally:
@@ -119,29 +124,21 @@ def _claimed(real: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _opened(path: Path, flags: int, wait: bool = False) -> Iterator[bool | None]:
+    """Opens and locks for the block's time; gives what `_lock` gives, None where it cannot be opened."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # one that may not be listed; any on Windows
-        descriptor = -1
+        descriptor = os.open(path, flags)
+    except OSError:  # gone, or not ours to touch
+        yield None
+        return
     try:
-        if descriptor >= 0:
-            lock(descriptor, wait=True)
-        yield
+        yield _lock(descriptor, wait)
     finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
-def lock(descriptor: int, wait: bool = False) -> bool | None:
-    """Locks an open file or folder until it is closed; False where another process has it locked.
-
-    None on systems and file systems that know no such locks.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
+def _lock(descriptor: int, wait: bool = False) -> bool | None:
+    """Until it is closed; False where another process has it locked, None on a disk that knows no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -149,22 +146,6 @@ def lock(descriptor: int, wait: bool = False) -> bool | None:
     except OSError:
         return None
     return True
-
-
-def _remove_stale(aside: Path) -> bool:
-    """Removes what a process that is no more left behind; False while its process lives."""
-    try:
-        file = os.open(aside, os.O_RDWR | _NO_LINKS)
-    except OSError:  # gone, or not ours to touch
-        return True
-    try:
-        locked = lock(file)
-        if locked:
-            with contextlib.suppress(OSError):
-                aside.unlink()
-        return locked is not False
-    finally:
-        os.close(file)
 
 
 def _move_to_new(aside: Path, real: Path) -> None:
@@ -195,7 +176,7 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
         raise OutputError(f"cannot write {path}: {reason}") from error
     if kind:
         os.set_blocking(file, True)
-    elif lock(file) is False:
+    elif _lock(file) is False:
         os.close(file)
         raise OutputError(f"cannot write {path}: another process is writing it")
     else:
@@ -222,10 +203,7 @@ def write_text(path: Path, text: str, force: bool = True) -> None:
 
 
 def put_between_markers(page: str, name: str, text: str) -> str:
-    """The page with `text` as all that stands between `<!-- NAME -->` and `<!-- /NAME -->`.
-
-    Raises LookupError where the page lacks one of the two.
-    """
+    """The page with `text` as all that stands between `<!-- NAME -->` and `<!-- /NAME -->`, or LookupError."""
     before, start, rest = page.partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- /{name} -->")
     if not (start and end):
@@ -272,9 +250,52 @@ def sha256(path: Path) -> str:
 
 def sha256_of(data: bytes) -> str:
     """Hexadecimal SHA-256 of the bytes, by Python's own code: `hashlib` would load OpenSSL, 3.5 MiB."""
-    for module in ("_sha2", "_sha256"):  # from Python 3.12 on, and 3.11
+    for module in ("_sha2", "_sha256", "hashlib"):  # from Python 3.12 on, 3.11, where both are missing
         with contextlib.suppress(ImportError):
             return str(importlib.import_module(module).sha256(data).hexdigest())
-    import hashlib
+    raise AssertionError("hashlib is always there")
 
-    return hashlib.sha256(data).hexdigest()
+
+_TYPES: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
+
+_LARGEST_NUMBER = 1e15  # well within what float64 counts exactly
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A recipe as nested tables. Raises UsageError, naming it, if it is missing or no TOML."""
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # of UTF-8, of TOML, or of too many digits
+        raise UsageError(f"{path} is not a recipe: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path} is not a recipe: it is nested too deeply") from None
+
+
+def require(checks: dict[str, bool], where: str) -> None:
+    """Raises UsageError with `where` and the first complaint that does not hold."""
+    for complaint, holds in checks.items():
+        if not holds:
+            raise UsageError(f"{where}: {complaint}")
+
+
+def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
+    """`table`, if each key is a plain field of the dataclass `kind` and each value of the field's type.
+
+    Fields of other types than float, int, str, bool are not for the table. Raises UsageError with `where`.
+    """
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} must be a table")
+    fields = {field.name: str(field.type) for field in dataclasses.fields(kind) if str(field.type) in _TYPES}
+    for key, value in table.items():
+        if key not in fields:
+            raise UsageError(f"{where}: unknown key {key!r}: there are {', '.join(fields)}")
+        wanted = _TYPES[fields[key]]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            raise UsageError(f"{where}: {key} must be of type {fields[key]}, not {value!r}")
+        if (
+            isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER
+        ):  # nor nan, which passes any gate
+            raise UsageError(f"{where}: {key} must be a finite number, not {value!r}")
+    return table

@@ -16,13 +16,10 @@ _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
 
 
 def describe() -> dict[str, Any]:
-    """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB, clock in MHz.
-
-    `governor` and `mhz` are the first core's, at the moment of the call.
-    """
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB; clock in MHz and
+    governor are the first core's at the moment of the call."""
     return {
-        "time": now,
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
         "board": _read("/proc/device-tree/model"),
         "architecture": platform.machine(),
@@ -31,12 +28,12 @@ def describe() -> dict[str, Any]:
         "memory_mib": _memory_mib(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "mhz": _mhz(),
-        "load_average": _load_average(),
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        "numpy": _version(("numpy",)),
-        "opencv": _version(_OPENCV),
-        "interpreter": _version(_INTERPRETERS),
+        "numpy": _first_of(("numpy",)),
+        "opencv": _first_of(_OPENCV),
+        "interpreter": _first_of(_INTERPRETERS),
         "fer_edge": __version__,
         "commit": _commit(),
     }
@@ -44,9 +41,7 @@ def describe() -> dict[str, Any]:
 
 def usable_cores() -> int:
     """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_name() -> str | None:
@@ -61,10 +56,7 @@ def cpu_name() -> str | None:
 
 
 def busy_seconds() -> float | None:
-    """CPU time that the whole machine has spent since it started, time stolen by a hypervisor included.
-
-    None where the system does not tell (no /proc/stat).
-    """
+    """CPU time of the whole machine since its start, stolen time included; None without /proc/stat."""
     first_line = (_read("/proc/stat") or "").split("\n", 1)[0].split()
     if len(first_line) < 9 or first_line[0] != "cpu":
         return None
@@ -75,17 +67,13 @@ def busy_seconds() -> float | None:
 def peak_rss_mib() -> float | None:
     """Peak resident memory of this process alone, in MiB; None where the system does not tell.
 
-    Linux's VmHWM, since ru_maxrss starts at the parent's size after fork and exec.
+    Linux's VmHWM; elsewhere ru_maxrss, which on Linux starts at the parent's size after fork and exec.
     """
-    peak_mib = _own_status_mib("VmHWM")
-    if peak_mib is not None:
-        return peak_mib
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if platform.system() == "Darwin" else 1 << 10)
+    if platform.system() != "Darwin":
+        return _own_status_mib("VmHWM")
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
 def rss_mib() -> float | None:
@@ -117,19 +105,18 @@ def _mhz() -> int | None:
     return None
 
 
-def _load_average() -> float | None:
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def _version(packages: tuple[str, ...]) -> str | None:
+def version(package: str) -> str | None:
+    """The installed version, None if the package is not installed."""
     import importlib.metadata  # heavy, and the loop's page imports this module for its memory alone
 
-    for package in packages:
-        try:
-            return f"{package} {importlib.metadata.version(package)}"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _first_of(packages: tuple[str, ...]) -> str | None:
+    return next((f"{package} {found}" for package in packages if (found := version(package))), None)
 
 
 def _commit() -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.doctor import Status, examine, gpus_of, opencv_flavours, temperature_c
+from fer_edge.doctor import examine, gpus_of, opencv_flavours, temperature_c
 from fer_edge.vision.opencv import explain_import_error
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
@@ -16,14 +16,14 @@ FER_EDGE = Path(sys.executable).with_name("fer-edge")
 def test_two_opencv_packages_are_noticed():
     both = {"opencv-python": "4.12", "opencv-python-headless": "4.11"}
     finding = opencv_flavours(both.get)
-    assert finding.status == Status.NOTE
+    assert finding.status == "note"
     assert "opencv-python 4.12, opencv-python-headless 4.11" in finding.found
     assert "pip uninstall opencv-python opencv-python-headless" in finding.advice
 
 
 @pytest.mark.parametrize("installed", [{"opencv-python-headless": "4.11"}, {}])
 def test_one_opencv_package_or_the_system_s_own_is_fine(installed):
-    assert opencv_flavours(installed.get).status == Status.OK
+    assert opencv_flavours(installed.get).status == "ok"
 
 
 def test_the_hottest_sensor_counts(tmp_path):
@@ -37,10 +37,10 @@ def test_the_hottest_sensor_counts(tmp_path):
 @pytest.mark.parametrize(
     ("counts", "status", "said", "advice"),
     [
-        ({"tensorflow": 0, "jax": 1}, Status.NOTE, "H200; used by jax", "KERAS_BACKEND=jax"),
-        ({"tensorflow": 1}, Status.OK, "H200; used by tensorflow", ""),
-        ({"tensorflow": 0}, Status.NOTE, "no backend of Keras", "pip install 'fer-edge[gpu]'"),
-        (None, Status.OK, "none found", ""),
+        ({"tensorflow": 0, "jax": 1}, "note", "H200; used by jax", "KERAS_BACKEND=jax"),
+        ({"tensorflow": 1}, "ok", "H200; used by tensorflow", ""),
+        ({"tensorflow": 0}, "note", "no backend of Keras", "pip install 'fer-edge[gpu]'"),
+        (None, "ok", "none found", ""),
     ],
 )
 def test_a_gpu_comes_with_the_backend_that_would_use_it(counts, status, said, advice):
@@ -68,7 +68,7 @@ def test_a_missing_opencv_says_what_to_install():
 def test_this_machine_can_run_the_loop():
     by_name = {finding.what: finding for finding in examine()}
     assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window", "gpu"} <= set(by_name)
-    assert [f.what for f in by_name.values() if f.status == Status.MISSING] == []
+    assert [f.what for f in by_name.values() if f.status == "missing"] == []
 
 
 def test_the_command_prints_plain_lines_and_json():

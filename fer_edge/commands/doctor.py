@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import typer
 
 from fer_edge import console
@@ -31,4 +29,6 @@ def doctor(json: Json = None, force: Force = False) -> None:
         for finding in found:
             advice = f"; {finding.advice}" if finding.advice else ""
             console.say(f"{finding.what}: {finding.status}: {finding.found}{advice}")
-    console.write_json(json, {"findings": [dataclasses.asdict(finding) for finding in found]}, force)
+    keys = ("what", "status", "found", "advice")
+    findings = [{key: getattr(finding, key) for key in keys} for finding in found]
+    console.write_json(json, {"findings": findings}, force)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_edge import recipe_files
+from fer_edge import files
 from fer_edge.errors import UsageError
 from fer_edge.spec import Format
 
@@ -71,7 +71,7 @@ class Recipe:
             "equalise must lie in 0..1": 0 <= self.equalise <= 1,
             "logit_floor_percentile must lie in 0..100": 0 <= self.logit_floor_percentile <= 100,
         }
-        recipe_files.require(checks, f"recipe {self.name}")
+        files.require(checks, f"recipe {self.name}")
 
     def override(self, **values: Any) -> Recipe:
         """The recipe with the values that are not None."""
@@ -91,13 +91,13 @@ def read(path: Path) -> Recipe:
 
     Raises UsageError naming the file and the key for anything that is no recipe.
     """
-    table = recipe_files.read_table(path)
+    table = files.read_toml(path)
     thresholds = {
         str(format_.value): Thresholds(
-            **recipe_files.checked(Thresholds, table.pop(format_.value), f"{path} [{format_.value}]")
+            **files.checked(Thresholds, table.pop(format_.value), f"{path} [{format_.value}]")
         )
         for format_ in Format
         if format_.value in table
     }
-    values = {"name": path.stem, **recipe_files.checked(Recipe, table, str(path))}
+    values = {"name": path.stem, **files.checked(Recipe, table, str(path))}
     return Recipe(**values, thresholds=thresholds)

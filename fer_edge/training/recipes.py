@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge import recipe_files
+from fer_edge import files
 from fer_edge.data import Dataset, Protocol, ferplus, protocol_splits
 from fer_edge.errors import UsageError
 from fer_edge.spec import INPUT_SHAPE
@@ -70,7 +70,7 @@ class Augmentation:
             "dark_min must lie in 0..1": 0 <= self.dark_min <= 1,
             "gamma_max must be at least 1": self.gamma_max >= 1,
         }
-        recipe_files.require(checks, "[augmentation]")
+        files.require(checks, "[augmentation]")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Recipe:
             "mixup must be at least 0": self.mixup >= 0,
             "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
-        recipe_files.require(checks, f"recipe {self.name}")
+        files.require(checks, f"recipe {self.name}")
 
     def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
         """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are
@@ -171,9 +171,9 @@ def read(path: Path) -> Recipe:
 
     Raises UsageError naming the file and key for anything that is no recipe.
     """
-    table = recipe_files.read_table(path)
-    changes = recipe_files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
-    values = {"name": path.stem, **recipe_files.checked(Recipe, table, str(path))}
+    table = files.read_toml(path)
+    changes = files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
+    values = {"name": path.stem, **files.checked(Recipe, table, str(path))}
     return Recipe(**values, augmentation=Augmentation(**changes))
 
 
