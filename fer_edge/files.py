@@ -203,7 +203,7 @@ def write_text(path: Path, text: str, force: bool = True) -> None:
 
 
 def put_between_markers(page: str, name: str, text: str) -> str:
-    """The page with `text` as all that stands between `<!-- NAME -->` and `<!-- /NAME -->`, or LookupError."""
+    """All that stands between `<!-- NAME -->` and `<!-- /NAME -->` is now `text`. Raises LookupError."""
     before, start, rest = page.partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- /{name} -->")
     if not (start and end):
