@@ -28,20 +28,6 @@ COUNT, INDEX, ADDRESSES = (
 )
 
 
-@dataclass(frozen=True)
-class Device:
-    """kind: `gpu` or `cpu`. name: for the user. backend: Keras' backend. precision: of computation."""
-
-    kind: str
-    name: str
-    backend: str
-    precision: str
-
-    def __str__(self) -> str:
-        where = f"{self.kind.upper()} {self.name}"
-        return f"training on {where}, Keras {keras.__version__} on {self.backend}, {self.precision}"
-
-
 def gpus() -> list[str]:
     """The names of the GPUs that Keras' backend sees; TensorFlow's memory is let grow as needed."""
     backend = keras.backend.backend()
@@ -72,20 +58,22 @@ def _automatic_precision(gpu: bool) -> str:
     return "bfloat16" if has_bfloat16 else "float32"
 
 
-def prepare(precision: str = "auto") -> Device:
-    """Joins other processes, finds the device, sets Keras' global precision policy.
+def prepare(precision: str = "auto") -> str:
+    """Joins other processes, finds the device, sets Keras' global precision policy; says what trains.
 
-    Raises UsageError for an unknown precision, and as `join` does.
+    precision: one of PRECISIONS, else UsageError. Raises as `join` does.
     """
     if precision not in PRECISIONS:
         raise UsageError(f"no precision {precision!r}: there are {', '.join(PRECISIONS)}")
     join()
     with quiet_stderr():  # a driver that is absent is told in words of its own
         found = gpus()
-    chosen = _automatic_precision(bool(found)) if precision == "auto" else precision
-    keras.mixed_precision.set_global_policy("float32" if chosen == "float32" else f"mixed_{chosen}")
-    name = found[0] if found else f"{machine.cpu_name()} ({machine.usable_cores()} cores)"
-    return Device("gpu" if found else "cpu", name, keras.backend.backend(), chosen)
+    if precision == "auto":
+        precision = _automatic_precision(bool(found))
+    keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    cpu = f"CPU {machine.cpu_name()} ({machine.usable_cores()} cores)"
+    where = f"GPU {found[0]}" if found else cpu
+    return f"training on {where}, Keras {keras.__version__} on {keras.backend.backend()}, {precision}"
 
 
 @dataclass(frozen=True)

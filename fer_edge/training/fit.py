@@ -11,72 +11,26 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from fer_edge import console
+from fer_edge import console, tables
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, GateError
 from fer_edge.training import checkpoint, device, networks, recipes
 from fer_edge.training.batches import Teacher, TrainingBatches
 from fer_edge.training.recipes import Recipe
 
-_REDRAWN_S = 0.1
-
-
-class TrainingProgress:
-    """A plain line an epoch; on a terminal also a bar with loss, accuracy and the time left of all epochs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs, self.shown_s = epochs, 0.0
-        self.console = console.console()
-        self.bar: Progress | None = None
-        self.task: TaskID | None = None
-
-    def __enter__(self) -> TrainingProgress:
-        if self.console.is_terminal:
-            told = "{task.percentage:>3.0f}%  loss {task.fields[loss]:.3f}  acc {task.fields[acc]:.3f}"
-            columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(bar_width=24), TextColumn(told)
-            self.bar = Progress(*columns, TimeRemainingColumn(), console=self.console)
-            self.bar.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.bar:
-            self.bar.stop()
-
-    def step(self, epoch: int, step: int, steps: int, loss: float, accuracy: float) -> None:
-        """Called after each step, `epoch` from 0 and `step` from 1."""
-        now_s = time.monotonic()
-        if not self.bar or (now_s - self.shown_s < _REDRAWN_S and step < steps):
-            return
-        self.shown_s = now_s
-        fields: dict[str, Any] = {"epoch": f"{epoch + 1}/{self.epochs}", "loss": loss, "acc": accuracy}
-        if self.task is None:
-            self.task = self.bar.add_task("", total=self.epochs * steps, **fields)
-        self.bar.update(self.task, completed=epoch * steps + step, **fields)
-
-    def epoch(self, row: dict[str, float]) -> None:
-        """Called after each epoch with its row of history; a line of at most 80 columns."""
-        text = (
-            f"epoch {row['epoch']:.0f}/{self.epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
-            f"val loss {row['val_loss']:.3f} acc {row['val_accuracy']:.3f}  "
-            f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
-        )
-        if self.bar:
-            self.bar.console.print(text, markup=False)
-        else:
-            console.say(text)
-
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets each step's learning rate and dropout's random state, reports, stops on a lost loss."""
+    """Sets each step's learning rate and dropout's random state, stops on a lost loss.
+
+    number: of the epoch, from 0. losses: on validation, of the epochs before. advance: told of each step.
+    """
 
     def __init__(
-        self, recipe: Recipe, seed: int, epoch: int, losses: list[float], progress: TrainingProgress | None
+        self, recipe: Recipe, seed: int, number: int, losses: list[float], advance: Callable[[int], object]
     ) -> None:
         super().__init__()
-        self.recipe, self.seed, self.number = recipe, seed, epoch
-        self.losses, self.progress = losses, progress
+        self.recipe, self.seed, self.number, self.losses, self.advance = recipe, seed, number, losses, advance
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # PyTorch's dropout draws from the global generator, the other backends' from each layer's state.
@@ -92,11 +46,9 @@ class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.optimizer.learning_rate = recipes.learning_rate(self.recipe, step, total, self.losses)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
-        if not np.isfinite(loss):
+        if not np.isfinite(loss := float(logs["loss"])):
             raise GateError(f"the loss is {loss} in epoch {self.number + 1}: try a lower --learning-rate")
-        if self.progress:
-            self.progress.step(self.number, batch + 1, self.params["steps"], loss, accuracy)
+        self.advance(1)
 
 
 def train(
@@ -106,7 +58,6 @@ def train(
     *,
     folder: Path,
     seed: int,
-    progress: TrainingProgress | None = None,
     teacher: Teacher | None = None,
     start: checkpoint.Start | None = None,
     on_epoch: Callable[[checkpoint.State], None] = lambda state: None,
@@ -114,7 +65,8 @@ def train(
     """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
 
     Gives the network on the training device with the best epoch's weights, and the final state. A row
-    of history: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
+    of history: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds; it is printed,
+    and on_epoch called, after each epoch.
     Raises DataError for an empty split or a checkpoint of another recipe, ModelError for a start that is
     of another network, GateError for a lost loss.
     """
@@ -133,34 +85,44 @@ def train(
         if device.workers().first:
             on_epoch(state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
-    while state.epochs < recipe.epochs:
-        losses = [row["val_loss"] for row in state.history]
-        if recipes.should_stop(recipe, losses):
-            break
-        began_s, number = time.monotonic(), state.epochs
-        batches.start_epoch(number)
-        callback = _Epoch(recipe, seed, number, losses, progress)
-        logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[callback]).history
-        val_loss, val_accuracy = loss_and_accuracy(predict(network, validation.images), validation.labels)
-        row = {
-            "epoch": number + 1,
-            "loss": float(logs["loss"][0]),
-            "accuracy": float(logs["accuracy"][0]),
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
-            "learning_rate": float(keras.ops.convert_to_numpy(trainee.optimizer.learning_rate)),
-            "seconds": round(time.monotonic() - began_s, 1),
-        }
-        state.history.append(row)
-        state.best = recipes.best_epoch([r[recipe.monitor] for r in state.history], recipe.monitor)
-        if device.workers().first:
-            checkpoint.save(place, trainee, state)
-            on_epoch(state)
-        device.wait_for_all("epoch")  # the others read what the first wrote
-        if progress:
-            progress.epoch(row)
+    with tables.progress("training", recipe.epochs * len(batches)) as advance:
+        advance(state.epochs * len(batches))
+        while state.epochs < recipe.epochs:
+            losses = [row["val_loss"] for row in state.history]
+            if recipes.should_stop(recipe, losses):
+                break
+            began_s, number = time.monotonic(), state.epochs
+            batches.start_epoch(number)
+            callback = _Epoch(recipe, seed, number, losses, advance)
+            logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[callback]).history
+            val_loss, val_accuracy = loss_and_accuracy(predict(network, validation.images), validation.labels)
+            row = {
+                "epoch": number + 1,
+                "loss": float(logs["loss"][0]),
+                "accuracy": float(logs["accuracy"][0]),
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                "learning_rate": float(keras.ops.convert_to_numpy(trainee.optimizer.learning_rate)),
+                "seconds": round(time.monotonic() - began_s, 1),
+            }
+            state.history.append(row)
+            state.best = recipes.best_epoch([r[recipe.monitor] for r in state.history], recipe.monitor)
+            if device.workers().first:
+                checkpoint.save(place, trainee, state)
+                on_epoch(state)
+            device.wait_for_all("epoch")  # the others read what the first wrote
+            console.say(_line(row, recipe.epochs))
     trainee.set_weights(checkpoint.best_weights(place, state))  # the network shares its layers
     return network, state
+
+
+def _line(row: dict[str, float], epochs: int) -> str:
+    """One finished epoch in one line of at most 80 columns."""
+    return (
+        f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
+        f"val loss {row['val_loss']:.3f} acc {row['val_accuracy']:.3f}  "
+        f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
+    )
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:

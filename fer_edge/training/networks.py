@@ -186,13 +186,10 @@ def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32
     """
     network, trainee = compiled(recipe, classes)
     trainee.set_weights(weights)
-    votes = build(recipe.network, recipe.dropout, len(ferplus.LABELS), fastest_layers())
-    head = _head(network)
-    if not isinstance(head, layers.Dense):
+    if not isinstance(_head(network), layers.Dense):
         return None
-    for layer, twin in zip(network.layers, votes.layers, strict=True):
-        twin.set_weights((trainee.get_layer("votes") if layer is head else layer).get_weights())
-    return votes
+    votes = layers.Softmax(dtype="float32", name="probabilities")(trainee.get_layer("votes").output)
+    return keras.Model(network.input, votes, name=network.name)
 
 
 def _head(network: keras.Model) -> Any:

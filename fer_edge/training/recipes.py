@@ -6,6 +6,7 @@ Learning rates and stopping follow from a recipe and from what has happened alon
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -190,21 +191,14 @@ def completed(stored: Any) -> Any:
 
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML that `read` gives back unchanged."""
-
-    def line(key: str, value: Any) -> str:
-        text = (
-            str(value).lower()
-            if isinstance(value, bool)
-            else f'"{value}"'
-            if isinstance(value, str)
-            else repr(value)
-        )
-        return f"{key} = {text}\n"
-
     table = dataclasses.asdict(recipe)
     augmentation = table.pop("augmentation")
-    head = "".join(line(*item) for item in table.items())
-    return head + "\n[augmentation]\n" + "".join(line(*item) for item in augmentation.items())
+    # A plain value is the same in JSON and in TOML.
+    head, tail = (
+        "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in part.items())
+        for part in (table, augmentation)
+    )
+    return f"{head}\n[augmentation]\n{tail}"
 
 
 def best_epoch(values: Sequence[float], monitor: str) -> int:

@@ -28,33 +28,6 @@ from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import checkpoint, device, fit, networks, recipes
 from fer_edge.training.batches import Teacher
-from fer_edge.vision.opencv import cv2
-
-
-@dataclass(frozen=True)
-class ReferenceCheck:
-    """The trained weights in float32 on the CPU against the device that trained them.
-
-    What ships and is converted is the float32 network, so a difference that the device's number format or a
-    fault of its kernels hides is found before anything stands on it.
-    agreement: share of pictures with the same class. Losses: mean cross-entropy in nats.
-    """
-
-    pictures: int
-    agreement: float
-    max_abs_diff: float
-    loss_device: float
-    loss_float32: float
-    accuracy_device: float
-    accuracy_float32: float
-    passed: bool
-
-    def __str__(self) -> str:
-        return (
-            f"reference check on {self.pictures} pictures: agreement {self.agreement:.4f}, largest "
-            f"difference {self.max_abs_diff:.4f}, loss {self.loss_device:.4f} on the device and "
-            f"{self.loss_float32:.4f} in float32"
-        )
 
 
 def in_float32(network: keras.Model, recipe: recipes.Recipe) -> keras.Model:
@@ -72,8 +45,13 @@ def in_float32(network: keras.Model, recipe: recipes.Recipe) -> keras.Model:
 
 def check_reference(
     network: keras.Model, reference: keras.Model, dataset: Dataset, recipe: recipes.Recipe
-) -> ReferenceCheck:
-    """Compares both on all of `dataset`; passes within the recipe's two tolerances."""
+) -> dict[str, Any]:
+    """Compares both on all of `dataset`; passes within the recipe's two tolerances.
+
+    What ships and is converted is the float32 network, so a difference that the device's number format or a
+    fault of its kernels hides is found before anything stands on it. agreement: share of pictures with the
+    same class. Losses: mean cross-entropy in nats.
+    """
     on_device = fit.predict(network, dataset.images)
     with keras.device("cpu:0"):
         on_cpu = fit.predict(reference, dataset.images)
@@ -81,16 +59,16 @@ def check_reference(
     loss_device, accuracy_device = fit.loss_and_accuracy(on_device, dataset.labels)
     loss_float32, accuracy_float32 = fit.loss_and_accuracy(on_cpu, dataset.labels)
     near = abs(loss_device - loss_float32) <= recipe.reference_loss_difference
-    return ReferenceCheck(
-        pictures=len(dataset),
-        agreement=agreement,
-        max_abs_diff=float(np.abs(on_device - on_cpu).max()),
-        loss_device=loss_device,
-        loss_float32=loss_float32,
-        accuracy_device=accuracy_device,
-        accuracy_float32=accuracy_float32,
-        passed=agreement >= recipe.reference_agreement and near,
-    )
+    return {
+        "pictures": len(dataset),
+        "agreement": agreement,
+        "max_abs_diff": float(np.abs(on_device - on_cpu).max()),
+        "loss_device": loss_device,
+        "loss_float32": loss_float32,
+        "accuracy_device": accuracy_device,
+        "accuracy_float32": accuracy_float32,
+        "passed": agreement >= recipe.reference_agreement and near,
+    }
 
 
 def run(
@@ -115,7 +93,7 @@ def run(
     tolerances (the model is written all the same, so that it can be looked at).
     """
     used = device.prepare(precision)
-    console.say(str(used))
+    console.say(used)
     teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
     first = device.workers().first
     try:
@@ -125,18 +103,16 @@ def run(
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
                 files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
             device.wait_for_all("ready")
-            with fit.TrainingProgress(recipe.epochs) as progress:
-                network, state = fit.train(
-                    recipe,
-                    protocol.train,
-                    protocol.validation,
-                    folder=folder,
-                    seed=seed,
-                    progress=progress,
-                    teacher=teacher,
-                    start=start,
-                    on_epoch=lambda state: write_history(folder, state.history),
-                )
+            network, state = fit.train(
+                recipe,
+                protocol.train,
+                protocol.validation,
+                folder=folder,
+                seed=seed,
+                teacher=teacher,
+                start=start,
+                on_epoch=lambda state: write_history(folder, state.history),
+            )
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teachers, weights)
@@ -145,8 +121,8 @@ def run(
                 ended.write_votes_network()
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
-    if not check.passed:
-        raise GateError(f"{check}: past the recipe's tolerance")
+    if not check["passed"]:
+        raise GateError("the float32 network differs from the trained one by more than the recipe allows")
     return metrics
 
 
@@ -169,12 +145,12 @@ class Run:
     folder: Path
     recipe: recipes.Recipe
     protocol: Protocol
-    device: device.Device
+    device: str
     state: checkpoint.State
     teachers: Sequence[str] = ()
     weights: Sequence[str] = ()
 
-    def write(self, network: keras.Model) -> tuple[dict[str, Any], ReferenceCheck]:
+    def write(self, network: keras.Model) -> tuple[dict[str, Any], dict[str, Any]]:
         """Checks the network; writes model.keras, its card, metrics.json and the pictures of them."""
         protocol, folder = self.protocol, self.folder
         reference = in_float32(network, self.recipe)
@@ -201,7 +177,11 @@ class Run:
             f"{metrics['macro_f1']:.4f} on {protocol.report_split} ({len(protocol.report)} pictures, "
             f"protocol {protocol.name})"
         )
-        console.say(str(check))
+        console.say(
+            f"reference check on {check['pictures']} pictures: agreement {check['agreement']:.4f}, largest "
+            f"difference {check['max_abs_diff']:.4f}, loss {check['loss_device']:.4f} on the device and "
+            f"{check['loss_float32']:.4f} in float32"
+        )
         return metrics, check
 
     def write_votes_network(self) -> None:
@@ -224,7 +204,7 @@ class Run:
             votes
         )
 
-    def card(self, reference: keras.Model, check: ReferenceCheck, metrics: dict[str, Any]) -> ModelCard:
+    def card(self, reference: keras.Model, check: dict[str, Any], metrics: dict[str, Any]) -> ModelCard:
         """The card of the trained float32 network; `metrics`: its metrics.json value."""
         training, recipe, state = self.protocol.train, self.recipe, self.state
         reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
@@ -253,12 +233,12 @@ class Run:
             versions=_versions(),
             use=USE,
             measured={
-                "trained_on": str(self.device),
+                "trained_on": self.device,
                 "epochs": state.epochs,
                 "best_epoch": state.best + 1,
-                "val_loss": check.loss_float32,
-                "val_accuracy": check.accuracy_float32,
-                "reference_check": dataclasses.asdict(check),
+                "val_loss": check["loss_float32"],
+                "val_accuracy": check["accuracy_float32"],
+                "reference_check": check,
                 "report": {key: metrics[key] for key in reported}
                 | {"recall": {label: row["recall"] for label, row in metrics["per_class"].items()}},
             },
@@ -279,14 +259,9 @@ def _named(names: Sequence[str], hashes: Sequence[str]) -> list[dict[str, str]]:
 def _versions() -> dict[str, str]:
     """Versions of everything that a training's result may depend on."""
     backend = keras.backend.backend()
-    return {
-        "fer-edge": __version__,
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        backend: str(importlib.import_module(backend).__version__),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
+    modules = {"keras": "keras", backend: backend, "numpy": "numpy", "opencv": "cv2"}
+    loaded = {name: importlib.import_module(module).__version__ for name, module in modules.items()}
+    return {"fer-edge": __version__, "python": platform.python_version(), **loaded}
 
 
 def write_history(folder: Path, history: Sequence[dict[str, float]]) -> None:

@@ -34,7 +34,7 @@ STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
 VALUES = ("table3", "reported", "both")
 HEARTBEAT_S, SILENCE_S, POLL_S = 10, 60, 5.0  # a trial that was silent for so long is dead
 
-Row = dict[str, Any]
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,24 +86,21 @@ class Plan:
 class Sweep:
     """One process's part in a search, in a folder; all its processes are told the same.
 
-    protocol: of `plan.base.split`. Raises DataError for a damaged study, UsageError for a folder
-    of another search.
+    protocol: of `plan.base.split`. Raises DataError for a damaged study, UsageError for a folder of another
+    search.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        protocol: Protocol,
-        folder: Path,
-        seed: int = 0,
-        precision: str = "auto",
+        self, plan: Plan, protocol: Protocol, folder: Path, seed: int = 0, precision: str = "auto"
     ) -> None:
-        self.plan, self.folder, self.seed, self.device = plan, folder, seed, str(device.prepare(precision))
-        self.training = protocol.train.sample(plan.subset, seed)
-        self.validation = protocol.validation.sample(plan.subset, seed)
-        self.settings = {**json.loads(json.dumps(asdict(plan))), "seed": seed, "data": self.training.sha256}
-        self.settings |= {"training_pictures": len(self.training)}
-        self.settings |= {"validation_pictures": len(self.validation)}
+        self.plan, self.folder, self.seed, self.device = plan, folder, seed, device.prepare(precision)
+        self.sets = [part.sample(plan.subset, seed) for part in (protocol.train, protocol.validation)]
+        self.settings = json.loads(json.dumps(asdict(plan))) | {
+            "seed": seed,
+            "data": self.sets[0].sha256,
+            "training_pictures": len(self.sets[0]),
+            "validation_pictures": len(self.sets[1]),
+        }
         optuna.logging.set_verbosity(logging.ERROR)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         self.begin_again = optuna.storages.RetryHeartbeatStaleTrialCallback()
@@ -113,7 +110,6 @@ class Sweep:
             self.studies = self._opened(folder / "study.db")
 
     def _opened(self, path: Path) -> dict[str, optuna.Study]:
-        studies = {}
         try:
             storage = optuna.storages.RDBStorage(
                 f"sqlite:///{path.resolve()}",
@@ -122,11 +118,16 @@ class Sweep:
                 grace_period=SILENCE_S,
                 heartbeat_stale_trial_callback=self.begin_again,
             )
-            for stage in STAGES:
-                grid = optuna.samplers.GridSampler({stage: sorted(set(self.plan.trained(stage).values()))})
-                studies[stage] = optuna.create_study(
-                    storage=storage, sampler=grid, study_name=stage, direction="maximize", load_if_exists=True
+            studies = {
+                stage: optuna.create_study(
+                    storage=storage,
+                    sampler=optuna.samplers.GridSampler({stage: self._values(stage)}),
+                    study_name=stage,
+                    direction="maximize",
+                    load_if_exists=True,
                 )
+                for stage in STAGES
+            }
             before = studies["batch"].user_attrs.get("settings", self.settings)
             studies["batch"].set_user_attr("settings", before)
         except Exception as error:  # of SQLite, SQLAlchemy, Alembic or Optuna
@@ -136,7 +137,16 @@ class Sweep:
                 raise UsageError(f"{path.parent} holds a sweep with another {name}: choose another --out")
         return studies
 
-    def run(self, stages: tuple[str, ...]) -> Row:
+    def _values(self, stage: str) -> list[float]:
+        """What a stage trains."""
+        return sorted(set(self.plan.trained(stage).values()))
+
+    def _ended(self, stage: str) -> dict[float, FrozenTrial]:
+        """Trials with a result, and those that failed for good, by their value."""
+        trials = self.studies[stage].trials
+        return {t.params[stage]: t for t in trials if {"history", "error"} & {*t.user_attrs}}
+
+    def run(self, stages: tuple[str, ...]) -> Result:
         """Trains until every value of the stages has ended, in this process or another; gives the results.
 
         They are written into the folder after each training. Raises UsageError for a stage whose predecessors
@@ -145,18 +155,15 @@ class Sweep:
         console.say(self.device)
         for stage in stages:
             ended, best = self.results()["stages"], {}
-            for earlier in list(STAGES)[: list(STAGES).index(stage)]:
-                if earlier not in ended or ended[earlier]["unfinished"]:
-                    raise UsageError(
-                        f"stage {stage} needs the best of {earlier}: run --stage {earlier} first"
-                    )
-                best[earlier] = ended[earlier]["best"]
+            for name in list(STAGES)[: list(STAGES).index(stage)]:
+                if name not in ended or ended[name]["unfinished"]:
+                    raise UsageError(f"stage {stage} needs the best of {name}: run --stage {name} first")
+                best[name] = ended[name]["best"]
             self._work(stage, best)
         return self.results(write=True)
 
     def _work(self, stage: str, best: dict[str, float]) -> None:
-        study, values = self.studies[stage], set(self.plan.trained(stage).values())
-        waited = False
+        study, values, waited = self.studies[stage], set(self._values(stage)), False
         while left := values - set(self._ended(stage)):
             optuna.storages.fail_stale_trials(study)
             begun = {trial.system_attrs.get("grid_id") for trial in study.trials}
@@ -171,7 +178,7 @@ class Sweep:
 
     def _try(self, stage: str, best: dict[str, float], trial: Trial) -> float:
         """Trains one value of a stage; gives the validation accuracy of its best epoch."""
-        value = trial.suggest_categorical(stage, sorted(set(self.plan.trained(stage).values())))
+        value = trial.suggest_categorical(stage, self._values(stage))
         others = trial.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE))
         if any(other.params.get(stage) == value and other.number < trial.number for other in others):
             raise optuna.TrialPruned  # another process took it at the same moment
@@ -179,12 +186,10 @@ class Sweep:
         recipe, name = self.plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
         console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
         try:
-            history = self._known(recipe)
+            history = self._known(asdict(recipe))
             if history is None:
-                with fit.TrainingProgress(recipe.epochs) as progress:
-                    place, sets = self.folder / "trials" / name, (self.training, self.validation)
-                    _, state = fit.train(recipe, *sets, folder=place, seed=self.seed, progress=progress)
-                history = state.history
+                place = self.folder / "trials" / name
+                history = fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
         except GateError as error:
             console.warn(str(error))
             trial.set_user_attr("error", str(error))
@@ -192,33 +197,23 @@ class Sweep:
         except BaseException:
             self.begin_again(trial.study, trial.study.trials[trial.number])
             raise
-        trial.set_user_attr("recipe", asdict(recipe))
-        trial.set_user_attr("device", self.device)
-        trial.set_user_attr("history", history)
+        for key, told in {"recipe": asdict(recipe), "device": self.device, "history": history}.items():
+            trial.set_user_attr(key, told)
         return float(score(history, recipe.epochs, recipe.monitor)["val_accuracy"])
 
-    def _known(self, recipe: Recipe) -> list[dict[str, float]] | None:
+    def _known(self, recipe: dict[str, Any]) -> list[dict[str, float]] | None:
         """The history of an earlier stage's training that holds this one, if there is one."""
         for trial in [trial for stage in STAGES for trial in self._ended(stage).values()]:
             other = trial.user_attrs.get("recipe", {"epochs": 0})
-            longer = other["epochs"] > recipe.epochs and recipe.schedule == "plateau"
-            if (longer or other["epochs"] == recipe.epochs) and {
-                **other,
-                "epochs": recipe.epochs,
-            } == asdict(recipe):
-                return list(trial.user_attrs["history"][: recipe.epochs])
+            longer = other["epochs"] > recipe["epochs"] and recipe["schedule"] == "plateau"
+            if other == recipe or (longer and other | {"epochs": recipe["epochs"]} == recipe):
+                return list(trial.user_attrs["history"][: recipe["epochs"]])
         return None
 
-    def _ended(self, stage: str) -> dict[float, FrozenTrial]:
-        """Trials with a result, and those that failed for good, by their value."""
-        return {
-            t.params[stage]: t for t in self.studies[stage].trials if {"history", "error"} & {*t.user_attrs}
-        }
-
-    def results(self, write: bool = False) -> Row:
+    def results(self, write: bool = False) -> Result:
         """What has ended, for results.json; write: that and results.md into the folder."""
         best: dict[str, float] = {}
-        stages: dict[str, Row] = {}
+        stages: dict[str, Result] = {}
         for stage in STAGES:
             rows, ended, trained = [], self._ended(stage), self.plan.trained(stage)
             for value in [value for value in trained if trained[value] in ended]:
@@ -242,54 +237,33 @@ class Sweep:
         return result
 
 
-def tables(result: Row) -> list[Table]:
+FIGURES = ("accuracy", "val_accuracy")
+HEADERS = ("epochs", "best", "acc %", "paper's acc", "val acc %", "paper's val acc", "val loss")
+
+
+def tables(result: Result) -> list[Table]:
     """A table of each stage that has results, the paper's figures beside ours."""
-    found = []
-    for stage, told in result["stages"].items():
-        fixed = ", ".join(f"{name} {value:g}" for name, value in told["fixed"].items())
-        left = f"; {told['unfinished']} trainings not ended" if told["unfinished"] else ""
-        chosen = f"best here: {told['best']:g}; the paper chose {paper.CHOSEN[stage]:g}{left}"
+    told, found = result["settings"], []
+    for stage, part in result["stages"].items():
+        fixed = ", ".join(f"{name} {value:g}" for name, value in part["fixed"].items())
+        left = f"; {part['unfinished']} trainings not ended" if part["unfinished"] else ""
+        chosen = f"best here: {part['best']:g}; the paper chose {paper.CHOSEN[stage]:g}{left}"
         table = Table(f"{STAGES[stage]} at {fixed} ({chosen})", (STAGES[stage], *HEADERS), words=())
-        for row in told["rows"]:
-            value = "1 (none)" if stage == "dropout" and row["value"] == 1 else f"{row['value']:g}"
-            stated = row["paper"] or {}
-            acc, val = (
-                f"{stated[n]:.2f}" if stated else "not reported" for n in ("accuracy", "val_accuracy")
-            )
+        for row in part["rows"]:
+            value = "1 (none)" if (stage, row["value"]) == ("dropout", 1) else f"{row['value']:g}"
+            acc, val = (f"{row['paper'][n]:.2f}" if row["paper"] else "not reported" for n in FIGURES)
             if "error" in row:
-                table.add(value, "failed", "", "", acc, "", val, "", "")
+                table.add(value, "failed", "", "", acc, "", val, "")
                 continue
             ran = f"{row['ran_epochs']}{' (stopped)' if row['ran_epochs'] < row['epochs'] else ''}"
-            ours, ours_val, last = (
-                percent(row[n], 2) for n in ("accuracy", "val_accuracy", "last_val_accuracy")
-            )
-            table.add(value, ran, row["best_epoch"], ours, acc, ours_val, val, f"{row['val_loss']:.3f}", last)
-        table.notes = [explanation(result)]
+            ours, ours_val = (percent(row[name], 2) for name in FIGURES)
+            table.add(value, ran, row["best_epoch"], ours, acc, ours_val, val, f"{row['val_loss']:.3f}")
+        count, best = told["validation_pictures"], max(row.get("val_accuracy", 0) for row in part["rows"])
+        low, high = (percent(share) for share in metrics.wilson_interval(round(best * count), count))
+        table.notes = [
+            f"{told['epochs_scale']:g} of the paper's epochs, {told['training_pictures']:,} pictures to train,"
+            f" {count:,} to validate on, protocol {told['base']['protocol']}, seed {told['seed']}. Figures are "
+            f"of the best epoch by {told['base']['monitor']}; 95 % interval of {percent(best)}: {low} to {high}."
+        ]
         found.append(table)
     return found
-
-
-HEADERS = (
-    "epochs",
-    "best",
-    "acc %",
-    "paper's acc",
-    "val acc %",
-    "paper's val acc",
-    "val loss",
-    "last val acc %",
-)
-
-
-def explanation(result: Row) -> str:
-    """One paragraph: how large the sweep was, on what, and what the columns mean."""
-    told, rows = result["settings"], [row for stage in result["stages"].values() for row in stage["rows"]]
-    protocol, count = told["base"]["protocol"], told["validation_pictures"]
-    best = max(row["val_accuracy"] for row in rows if "error" not in row)
-    low, high = (percent(share) for share in metrics.wilson_interval(round(best * count), count))
-    devices = "; ".join(sorted({row["device"] for row in rows if "device" in row}))
-    return (
-        f"{told['epochs_scale']:g} of the paper's epochs, trained on {told['training_pictures']:,} pictures, "
-        f"validated on {count:,} (protocol {protocol}), seed {told['seed']}; {devices}. Figures are those of "
-        f"the best epoch by {told['base']['monitor']}; 95 % interval of {percent(best)}: {low} to {high}."
-    )

@@ -98,16 +98,16 @@ def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, un
     network, _ = unbroken
     rebuilt = session.in_float32(network, RECIPE)
     same = session.check_reference(network, rebuilt, data, RECIPE)
-    assert same.passed
-    assert same.agreement == 1.0
-    assert same.max_abs_diff < 1e-5
+    assert same["passed"]
+    assert same["agreement"] == 1.0
+    assert same["max_abs_diff"] < 1e-5
     weights = rebuilt.get_weights()
     weights[-1] = weights[-1] + np.arange(7, dtype=np.float32) * 3
     rebuilt.set_weights(weights)
     other = session.check_reference(network, rebuilt, data, RECIPE)
-    assert not other.passed
+    assert not other["passed"]
     p, q = fit.predict(network, data.images), fit.predict(rebuilt, data.images)
-    assert other.agreement == np.mean(p.argmax(1) == q.argmax(1))
+    assert other["agreement"] == np.mean(p.argmax(1) == q.argmax(1))
 
 
 def test_loss_and_accuracy_by_hand():
