@@ -243,7 +243,7 @@ HEADERS = ("epochs", "best", "acc %", "paper's acc", "val acc %", "paper's val a
 
 def tables(result: Result) -> list[Table]:
     """A table of each stage that has results, the paper's figures beside ours."""
-    told, found = result["settings"], []
+    told, found, base = result["settings"], [], result["settings"]["base"]
     for stage, part in result["stages"].items():
         fixed = ", ".join(f"{name} {value:g}" for name, value in part["fixed"].items())
         left = f"; {part['unfinished']} trainings not ended" if part["unfinished"] else ""
@@ -261,9 +261,9 @@ def tables(result: Result) -> list[Table]:
         count, best = told["validation_pictures"], max(row.get("val_accuracy", 0) for row in part["rows"])
         low, high = (percent(share) for share in metrics.wilson_interval(round(best * count), count))
         table.notes = [
-            f"{told['epochs_scale']:g} of the paper's epochs, {told['training_pictures']:,} pictures to train,"
-            f" {count:,} to validate on, protocol {told['base']['protocol']}, seed {told['seed']}. Figures are "
-            f"of the best epoch by {told['base']['monitor']}; 95 % interval of {percent(best)}: {low} to {high}."
+            f"{told['epochs_scale']:g} of the paper's epochs, {told['training_pictures']:,} pictures to "
+            f"train on, {count:,} to validate on, protocol {base['protocol']}, seed {told['seed']}. Figures: "
+            f"the best epoch's by {base['monitor']}; 95 % interval of {percent(best)}: {low} to {high}."
         ]
         found.append(table)
     return found

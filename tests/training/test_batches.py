@@ -7,7 +7,9 @@ import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import Dataset, drawn_faces, ferplus
+from tiny_network import dataset
+
+from fer_edge.data import Dataset, ferplus
 from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import Predictor
 from fer_edge.spec import LABELS
@@ -15,7 +17,7 @@ from fer_edge.training import fit
 from fer_edge.training.batches import Teacher, TrainingBatches, class_weights
 from fer_edge.training.recipes import Augmentation, Recipe
 
-TAUGHT = Recipe("r", network="nano", epochs=1, batch_size=8, dropout=0.0, teacher_weight=0.75)
+TAUGHT = Recipe("r", network="tiny", epochs=1, batch_size=8, dropout=0.0, teacher_weight=0.75)
 
 
 def flat(levels):
@@ -27,7 +29,7 @@ def flat(levels):
 
 def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
     levels = np.array([0, 40, 80, 120, 160, 200, 240])
-    recipe = Recipe("r", network="nano", batch_size=7, dropout=0.0, mixup=0.4)
+    recipe = Recipe("r", batch_size=7, mixup=0.4)
     faces, targets, weights = TrainingBatches(flat(levels), recipe, 3)[0]
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
     assert (np.count_nonzero(targets, axis=1) == 2).all()
@@ -38,14 +40,14 @@ def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
 
 
 def test_a_blend_keeps_its_own_rows_label_on_top():
-    recipe = Recipe("r", network="nano", batch_size=4, dropout=0.0, mixup=0.4)
+    recipe = Recipe("r", batch_size=4, mixup=0.4)
     batches = TrainingBatches(flat([10, 60, 110, 160]), recipe, 1)
     _, targets, _ = batches[0]
     np.testing.assert_array_equal(targets.argmax(1), batches.dataset.labels[batches.order])
 
 
 def test_weights_of_classes_are_blended_like_their_labels():
-    recipe = Recipe("r", network="nano", batch_size=4, dropout=0.0, mixup=0.4, balance_classes=1.0)
+    recipe = Recipe("r", batch_size=4, mixup=0.4, balance_classes=1.0)
     data = dataclasses.replace(flat([0, 50, 100, 150]), labels=np.array([0, 0, 0, 1]))
     _, targets, weights = TrainingBatches(data, recipe, 0)[0]
     # counts 3 and 1: weights 1/3 and 1, mean over pictures 1/2, so 2/3 and 2
@@ -74,8 +76,7 @@ def knows(index):
 
 @pytest.fixture
 def data():
-    images, labels = drawn_faces(16, 0)
-    return Dataset(images, labels, np.zeros(16, np.uint8), np.arange(1, 17), "drawn", "hash")
+    return dataset().rows(np.arange(16))
 
 
 def test_mean_of_teachers_takes_its_part_of_the_labels(data):

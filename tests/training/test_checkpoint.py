@@ -9,7 +9,8 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import Dataset, drawn_faces  # noqa: E402
+from tiny_network import dataset  # noqa: E402
+
 from fer_edge.errors import DataError, ModelError  # noqa: E402
 from fer_edge.model import shipped  # noqa: E402
 from fer_edge.training import checkpoint, fit, networks  # noqa: E402
@@ -30,8 +31,7 @@ def learned(tmp_path_factory):
 
 @pytest.fixture
 def data():
-    images, labels = drawn_faces(16, 0)
-    return Dataset(images, labels, np.zeros(16, np.uint8), np.arange(1, 17), "drawn", "hash")
+    return dataset().rows(np.arange(16))
 
 
 def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
@@ -71,10 +71,9 @@ def test_other_classes_keep_all_but_the_last_layer(learned):
 
 
 def test_another_network_or_no_file_is_refused(learned, tmp_path):
-    with pytest.raises(ModelError, match="is not of the recipe's network edge"):
-        Start.opened([learned[1]]).give(networks.build("edge", 0.0))
-    with pytest.raises(ModelError, match="is not of the recipe's network paper"):
-        Start.opened([learned[1]]).give(networks.build("paper", 0.0))
+    for name in ("edge", "paper"):
+        with pytest.raises(ModelError, match=f"is not of the recipe's network {name}"):
+            Start.opened([learned[1]]).give(networks.build(name, 0.0))
     with pytest.raises(ModelError, match=r"no trained network '.*zzzzz\.keras': there are edge"):
         Start.opened([tmp_path / "zzzzz.keras"])
     with pytest.raises(ModelError, match=r"no trained network 'nanoo': did you mean nano\?"):
@@ -93,9 +92,6 @@ def test_several_networks_start_it_with_their_mean(learned, tmp_path):
     assert given.sha256.split() == [
         hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, tmp_path / "other.keras")
     ]
-
-
-def test_networks_of_different_layers_have_no_mean(learned):
     with pytest.raises(ModelError, match=r"edge\.keras is not of the network that .*model\.keras is"):
         Start.opened([learned[1], "edge"])
     with pytest.raises(ModelError, match=r"edge_ferplus\.keras is not of the network"):

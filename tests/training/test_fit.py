@@ -8,20 +8,21 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import Dataset, drawn_faces  # noqa: E402
+from tiny_network import dataset  # noqa: E402
+
 from fer_edge.errors import DataError, GateError  # noqa: E402
 from fer_edge.training import fit, session  # noqa: E402
 from fer_edge.training.recipes import Augmentation, Recipe  # noqa: E402
 
 RECIPE = Recipe(
-    "small", epochs=3, batch_size=16, dropout=0.3, augmentation=Augmentation(rotation_deg=20, flip=True)
-)
+    "small", network="tiny", epochs=3, batch_size=16, dropout=0.3,
+    augmentation=Augmentation(rotation_deg=20, flip=True),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def data():
-    images, labels = drawn_faces(48, 0)
-    return Dataset(images, labels, np.zeros(48, np.uint8), np.arange(1, 49), "drawn", "hash")
+    return dataset()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import Dataset, drawn_faces, ferplus  # noqa: E402
+from tiny_network import dataset  # noqa: E402
+
+from fer_edge.data import ferplus  # noqa: E402
 from fer_edge.errors import UsageError  # noqa: E402
 from fer_edge.training import batches, networks  # noqa: E402
 from fer_edge.training.recipes import Recipe  # noqa: E402
@@ -95,13 +97,12 @@ def test_other_numbers_of_classes(name):
 
 @pytest.fixture
 def data():
-    images, labels = drawn_faces(4, 0)
     votes = np.zeros((4, 10), np.uint8)
     votes[0, :2] = 4, 6
     votes[1, 7] = 10
     votes[2, 9] = 10  # not a face: no vote for an expression
     votes[3, 3] = 10
-    return Dataset(images, labels, np.zeros(4, np.uint8), np.arange(1, 5), "drawn", "hash", votes=votes)
+    return dataclasses.replace(dataset().rows(np.arange(4)), votes=votes)
 
 
 def log_softmax(logits):

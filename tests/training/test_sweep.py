@@ -112,7 +112,7 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
     assert failed["error"] == "the loss is nan"
     assert json.loads((tmp_path / "results.json").read_text()) == result
     page = (tmp_path / "results.md").read_text()
-    assert "0.1 of the paper's epochs, 50 pictures to train, 50 to validate on" in page
+    assert "0.1 of the paper's epochs, 50 pictures to train on, 50 to validate on" in page
     assert "95 % interval of 40.0: 27.6 to 53.8" in page  # 20 of 50, Wilson's
     for rows in paper.RESULTS.values():  # the paper's figure stands beside each of ours
         for stated in rows.values():
