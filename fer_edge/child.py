@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,8 @@ def run(
     present ones. Raises ModelError in the function's own words where it raised a FerEdgeError, ChildError
     where it gave no answer.
     """
+    import tempfile  # heavy, and a run loads this module without ever calling it
+
     with tempfile.TemporaryDirectory(prefix="fer-edge-") as folder:
         said = Path(folder) / "answer.json"
         asked = json.dumps([function.__module__, function.__name__, arguments, str(said)])

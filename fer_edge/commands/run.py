@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import stat
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,6 @@ from fer_edge import console
 from fer_edge.commands import options
 from fer_edge.commands.options import Force, Json
 from fer_edge.errors import FerEdgeError, UsageError
-from fer_edge.sinks import Outputs
 
 if TYPE_CHECKING:
     from fer_edge.loop.realtime import Loop
@@ -199,6 +199,8 @@ def run(
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     _open_standard_streams()
     stop = _stop_on_signals()
+    from fer_edge.sinks import Outputs, open_sinks  # after the signals: loading takes its time
+
     outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
     console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
     outputs.check(json, force, source)
@@ -206,7 +208,6 @@ def run(
 
     cv2.setNumThreads(threads)
     from fer_edge.loop.realtime import Loop, Pace, Watchdog
-    from fer_edge.sinks import open_sinks
     from fer_edge.sources import make_capture, open_unless
 
     def make() -> Capture:
@@ -262,6 +263,8 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
 
 
 def _stop_on_signals() -> threading.Event:

@@ -62,21 +62,21 @@ class Outputs:
 
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
     """The sinks, their files begun. capture: open. Raises OutputError, UsageError."""
-    from fer_edge.sinks import logs, saved
+    from fer_edge.sinks import logs
 
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
     if not capture.is_still and not capture.is_live and sys.stderr is not None and sys.stderr.isatty():
         sinks.append(logs.Progress(getattr(capture, "length_s", None)))
-    if outputs.snapshot:
-        sinks.append(saved.Snapshot(outputs.snapshot, force=force))
-    if outputs.save:
-        sinks.append(saved.chosen(capture, outputs.save, force))
+    if outputs.mqtt:  # first: where it fails, no file has been begun
+        from fer_edge.sinks.mqtt import Mqtt
+
+        sinks.append(Mqtt(outputs.mqtt, capture.name))
+    if outputs.snapshot or outputs.save:
+        from fer_edge.sinks import saved
+
+        sinks += saved.open_saved(capture, outputs.save, outputs.snapshot, force)
     if outputs.jsonl:
         sinks.append(logs.JsonlLog(outputs.jsonl, labels, force))
     if outputs.csv:
         sinks.append(logs.CsvLog(outputs.csv, labels, force))
-    if outputs.mqtt:
-        from fer_edge.sinks.mqtt import Mqtt
-
-        sinks.append(Mqtt(outputs.mqtt, capture.name))
     return sinks

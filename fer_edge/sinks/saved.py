@@ -129,9 +129,9 @@ class SavedVideo:
             self._writer = cv2.VideoWriter(name, codec, self._fps or DEFAULT_FPS, self._size)
         if not self._writer.isOpened():
             self._writer = None
-            self._stopped = (
-                f"cannot write {self._path}: this OpenCV has no encoder for it; try another ending"
-            )
+            small = min(self._size) < 2
+            why = "frames of one pixel's width or height" if small else "this OpenCV has no encoder for it"
+            self._stopped = f"cannot write {self._path}: {why}; try another {'source' if small else 'ending'}"
             raise OutputError(self._stopped)
 
     def _disk_is_full(self) -> bool:
@@ -238,3 +238,9 @@ def chosen(capture: Capture, path: Path, force: bool) -> Sink:
     if capture.is_still:
         return SavedPictures(path, force)
     return SavedVideo(path, capture.fps, live=capture.is_live, force=force)
+
+
+def open_saved(capture: Capture, save: Path | None, snapshot: Path | None, force: bool) -> list[Sink]:
+    """The sinks of `--save` and `--snapshot`. Raises UsageError, OutputError."""
+    sinks: list[Sink] = [Snapshot(snapshot, force=force)] if snapshot else []
+    return [*sinks, chosen(capture, save, force)] if save else sinks
