@@ -37,8 +37,7 @@ def register(app: typer.Typer) -> None:
         png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
         files.refuse_to_overwrite_any((png, html, json), force)
         recording = logs.read(log)
-        page.draw(recording, png)
-        files.write_text(html, page.page(recording))
+        page.draw(recording, png, html)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in recording.shares.items())
         console.say(
             f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError
 from fer_edge.loop.summary import StageTimes, Summary
-from fer_edge.sinks import Sink, is_awake
+from fer_edge.sinks import Sink, is_awake, wants_bars
 from fer_edge.sinks.window import Screen
 from fer_edge.sources import Capture
 from fer_edge.sources.newest import NewestFrame, Patience
@@ -142,7 +142,8 @@ class Loop:
     def _draw(self, frame: Frame, *, in_place: bool = False) -> NDArray[np.uint8]:
         """uint8 (H, W, 3): the frame with the latest faces drawn on it; valid until the next call."""
         with self._stages.measure("draw"):
-            return self._overlay.draw(to_bgr(frame.bgr), self._faces, in_place=in_place)
+            bars = self._screen is not None or any(map(wants_bars, self._sinks))
+            return self._overlay.draw(to_bgr(frame.bgr), self._faces, in_place=in_place, bars=bars)
 
     def _wait_for(self, time_s: float) -> None:
         now_s = time.monotonic()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Sink(Protocol):
     """wants_picture: whether `write` is to be given the annotated picture.
 
-    A sink may have a property `asleep`: true while nobody looks, when nothing need be drawn for it.
+    A sink may have a property `asleep`: true while nobody looks, when nothing need be drawn for it; and
+    `has_bars`: true where it shows each face's expressions itself.
     """
 
     wants_picture: bool
@@ -36,6 +37,11 @@ class Sink(Protocol):
 def is_awake(sink: Sink) -> bool:
     """Whether a sink that wants pictures wants one now."""
     return sink.wants_picture and not getattr(sink, "asleep", False)
+
+
+def wants_bars(sink: Sink) -> bool:
+    """Whether a sink wants each face's expressions drawn on its picture now."""
+    return is_awake(sink) and not getattr(sink, "has_bars", False)
 
 
 @dataclass(frozen=True)

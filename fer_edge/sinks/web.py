@@ -27,7 +27,7 @@ MAX_WIDTH_PX = 960  # wider pictures are reduced: the network is slower than the
 class WebPage:
     """Serves from its creation to `close`; `url` says where. Raises OutputError if the port is taken."""
 
-    wants_picture = True
+    wants_picture = has_bars = True
 
     def __init__(
         self, access: Access, port: int, labels: tuple[str, ...], max_viewers: int = MAX_VIEWERS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
-from fer_edge.errors import DataError
+from fer_edge.errors import DataError, printable
 
 UNCERTAIN = "uncertain"
+LATEST_S = 1e9  # thirty years: no recording has a later time
 
 
 @dataclass
@@ -83,14 +85,16 @@ def read(path: Path) -> Recording:
     frames = with_face = 0
     for number, row in _rows(path):
         try:
-            source, time_s, found = str(row["source"]), float(row["time_s"]), row["faces"]
+            source, time_s, found = printable(row["source"]), float(row["time_s"]), row["faces"]
+            if not -LATEST_S < time_s < LATEST_S:
+                raise ValueError("no time of a recording")
             frames += 1
             with_face += bool(found)
             ends.setdefault(source, [time_s, time_s])[1] = time_s
             for face in found:
                 labels = _same_labels(labels, face["probabilities"], path, number)
                 _add(faces.setdefault((source, int(face["track"])), _Growing()), time_s, face)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _not_a_log(path, number) from error
     if not frames:
         raise DataError(f"{path} has no line: is it what run --jsonl wrote?")
@@ -121,7 +125,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _same_labels(
     labels: tuple[str, ...], probabilities: dict[str, float], path: Path, number: int
 ) -> tuple[str, ...]:
-    own = tuple(probabilities)
+    own = tuple(map(printable, probabilities))
     if labels and own != labels:
         raise DataError(f"line {number} of {path} has other labels than the lines before: two models' logs?")
     if not own:
@@ -132,8 +136,10 @@ def _same_labels(
 def _add(growing: _Growing, time_s: float, face: dict[str, Any]) -> None:
     label = face["label"]
     growing.times_s.append(time_s)
-    growing.shown.append(None if label is None else str(label))
+    growing.shown.append(None if label is None else printable(label))
     growing.probabilities.append([float(p) for p in face["probabilities"].values()])
+    if not all(map(math.isfinite, growing.probabilities[-1])):
+        raise ValueError("no probabilities")
 
 
 def _whole(source: str, track: int, growing: _Growing) -> Face:

@@ -1,13 +1,14 @@
-"""A recording as one self-contained page: what was seen, the timeline, each face's figures."""
+"""A recording drawn: each face's expressions over time as a picture, and one self-contained page round it."""
 
 from __future__ import annotations
 
+import io
 import math
-import tempfile
+import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,151 +19,115 @@ from fer_edge.tables import percent
 from fer_edge.timeline.log import UNCERTAIN, Face, Recording
 from fer_edge.vision.overlay import hex_color
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
-div { overflow-x: auto } svg { max-width: 100%; height: auto }
-.share { display: flex; height: 1.6em; border-radius: 4px; overflow: hidden; margin: 1em 0 }
-.share span { display: block } li { display: inline-block; margin-right: 1.2em } ul { padding: 0 }
-i { display: inline-block; width: .8em; height: .8em; margin-right: .35em }
-"""
-
-
-def page(recording: Recording) -> str:
-    """The whole page as HTML. Raises MissingExtraError without matplotlib."""
-    names = ", ".join(escape(source) for source in recording.sources[:3])
-    more = f" and {len(recording.sources) - 3} more" if len(recording.sources) > 3 else ""
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(recording.path.name)}</title>
-<style>{_STYLE}</style>
-<h1>{escape(recording.path.name)}</h1>
-<p>{names}{more}: {recording.frames} frames in {recording.seconds:.1f} s, a face in
-{recording.frames_with_face}, {len(recording.faces)} different.</p>
-{_shares(recording)}
-<div>{_timeline(recording)}</div>
-<div><table>
-<thead><tr><th>face</th><th>from</th><th>seconds</th><th>frames</th><th>changes</th>{_heads(recording)}</tr></thead>
-<tbody>
-{"".join(_row(face, recording) for face in drawn_faces(recording))}</tbody>
-</table></div>
-<p>The shares are of the label that was shown; the areas are each frame's own probabilities.
-{_left_out(recording)}</p>
-</html>
-"""
-
-
-def _columns(recording: Recording) -> tuple[str, ...]:
-    return (*recording.labels, *([UNCERTAIN] if UNCERTAIN in recording.shares else []))
-
-
-def _color(name: str) -> str:
-    return hex_color(None if name == UNCERTAIN else name)
-
-
-def _shares(recording: Recording) -> str:
-    shares = recording.shares
-    bars = "".join(
-        f'<span style="width:{100 * share:.3f}%;background:{_color(name)}" title="{escape(name)}"></span>'
-        for name, share in shares.items()
-    )
-    items = "".join(
-        f'<li><i style="background:{_color(name)}"></i>{escape(name)} {percent(share)} %</li>'
-        for name, share in shares.items()
-    )
-    return f'<div class="share">{bars}</div>\n<ul>{items}</ul>' if shares else ""
-
-
-def _timeline(recording: Recording) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "timeline.svg")
-        draw(recording, path)
-        text = path.read_text(encoding="utf-8")
-    return text[text.index("<svg") :]  # without the XML declaration, which HTML does not take
-
-
-def _heads(recording: Recording) -> str:
-    return "".join(f"<th>{escape(name)} %</th>" for name in _columns(recording))
-
-
-def _row(face: Face, recording: Recording) -> str:
-    name = f"{Path(face.source).name}, {face.track}" if len(recording.sources) > 1 else str(face.track)
-    start, seconds = clock(float(face.times_s[0])), f"{face.seconds:.1f}"
-    shares = (percent(face.shares.get(label, 0.0)) for label in _columns(recording))
-    return _cells((name, start, seconds, str(len(face.shown)), str(face.changes), *shares))
-
-
-def _cells(cells: Iterable[str]) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
-
-
-def _left_out(recording: Recording) -> str:
-    hidden = len(recording.faces) - len(drawn_faces(recording))
-    return (
-        f"{hidden} faces that were seen in fewer frames are left out of timeline and table." if hidden else ""
-    )
-
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-MOST_FACES = 8
+MOST_FACES, MOST_LABELS = 8, 16  # that a page has room for: those seen in most frames, the most probable
 MOST_COLUMNS = 900  # of time in a picture: a longer recording is averaged
 GAP_S = 1.0  # a face that was away for longer leaves a gap
+TEXT = "#222222"  # colour of letters and lines; on the page, the reader's own
+_LOOK: dict[Any, Any] = {
+    "font.size": 11,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), TEXT),
+}
+_STYLE = """
+:root { color-scheme: light dark; --line: #ddd; --quiet: #666 }
+@media (prefers-color-scheme: dark) { :root { --line: #3a3e44; --quiet: #9aa0a6; background: #16181b } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 1.5em auto; padding: 0 1em }
+h1 { font-size: 1.4em; overflow-wrap: anywhere } p { overflow-wrap: anywhere } .quiet { color: var(--quiet) }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9em }
+th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
+th:first-child, td:first-child { text-align: left }
+.wide { overflow-x: auto } svg { width: 100%; height: auto; display: block }
+.share { display: flex; height: 1.6em; border-radius: 4px; overflow: hidden; margin: 1em 0 }
+.share span { display: block } li { display: inline-block; margin-right: 1.2em } ul { padding: 0 }
+i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px }
+"""
 
 
 def drawn_faces(recording: Recording) -> tuple[Face, ...]:
-    """The faces that a picture has room for: those seen in most frames."""
+    """The faces that a page has room for."""
     return recording.faces[:MOST_FACES]
 
 
-def draw(recording: Recording, path: Path) -> None:
-    """Draws into `path`, whose suffix chooses the format: a panel a face.
+def drawn_labels(recording: Recording) -> list[int]:
+    """Indices of the labels that a page has room for, in their order."""
+    if len(recording.labels) <= MOST_LABELS or not recording.faces:
+        return list(range(min(len(recording.labels), MOST_LABELS)))
+    sums = np.sum([face.probabilities.sum(axis=0) for face in recording.faces], axis=0)
+    return sorted(int(i) for i in np.argsort(-sums)[:MOST_LABELS])
 
-    Raises MissingExtraError without matplotlib, OutputError where the file cannot be written.
+
+def draw(recording: Recording, path: Path, html: Path | None = None) -> None:
+    """Draws into `path`, whose suffix chooses the format, and writes the page; both or neither.
+
+    Raises MissingExtraError without matplotlib, OutputError where a file cannot be written.
     """
+    text = page(recording) if html else ""
+    with files.written_aside(path) as aside:
+        _save(_figure(recording), aside)
+        if html:
+            files.write_text(html, text)
+
+
+def _save(figure: Figure, target: Path | io.BytesIO, **options: object) -> None:
+    from matplotlib import rc_context
+
+    with rc_context(_LOOK), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font lacks
+        figure.savefig(target, dpi=180, **options)  # type: ignore[arg-type]
+
+
+def _figure(recording: Recording) -> Figure:
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "plot", "drawing a report") from error
     faces = drawn_faces(recording)
-    figure = Figure(figsize=(11, 1.6 + 2.1 * max(1, len(faces))), layout="constrained")
-    panels = figure.subplots(max(1, len(faces)), 1, squeeze=False)[:, 0]
-    if not faces:
-        panels[0].text(0.5, 0.5, "no face in this recording", ha="center", va="center")
-        panels[0].set_axis_off()
-    for axes, face in zip(panels, faces, strict=False):
-        _panel(axes, face, recording)
-    if faces:
-        panels[-1].set_xlabel("time in the source, minutes:seconds")
-        figure.legend(
-            handles=_legend(recording), loc="outside upper center", ncols=min(9, len(recording.labels) + 1)
-        )
-    with files.written_aside(path) as aside:
-        figure.savefig(aside, dpi=110)
+    with rc_context(_LOOK):
+        figure = Figure(figsize=(5.6, 1.3 + 1.7 * max(1, len(faces))), layout="constrained")
+        panels = figure.subplots(max(1, len(faces)), 1, squeeze=False)[:, 0]
+        if not faces:
+            panels[0].text(0.5, 0.5, "no face in this recording", ha="center", va="center")
+            panels[0].set_axis_off()
+        for axes, face in zip(panels, faces, strict=False):
+            _panel(axes, face, recording)
+        if faces:
+            panels[-1].set_xlabel("minutes:seconds")
+            _legend(figure, recording)
+    return figure
 
 
-def _legend(recording: Recording) -> list[object]:
+def _legend(figure: Figure, recording: Recording) -> None:
     from matplotlib.patches import Patch
 
-    names = [*recording.labels, *([None] if any(None in face.shown for face in recording.faces) else [])]
-    return [Patch(color=hex_color(name), label=name or "uncertain") for name in names]
+    patches = [Patch(color=hex_color(name), label=name or UNCERTAIN) for name in _names(recording)]
+    figure.legend(handles=patches, loc="outside upper center", ncols=4, frameon=False)
+
+
+def _names(recording: Recording) -> list[str | None]:
+    names: list[str | None] = [recording.labels[i] for i in drawn_labels(recording)]
+    return [*names, None] if UNCERTAIN in recording.shares else names
 
 
 def _panel(axes: Axes, face: Face, recording: Recording) -> None:
+    labels = drawn_labels(recording)
+    colors = [hex_color(recording.labels[i]) for i in labels]
+    strip = axes.inset_axes((0, 1.02, 1, 0.09), sharex=axes)
+    strip.set_axis_off()
     for times_s, shares, shown in binned(face):
-        axes.stackplot(times_s, shares.T, colors=[hex_color(label) for label in recording.labels], alpha=0.75)
+        axes.stackplot(times_s, shares[:, labels].T, colors=colors, alpha=0.8)
         for begin_s, end_s, label in runs(times_s, shown):
-            axes.broken_barh([(begin_s, end_s - begin_s)], (1.04, 0.12), color=hex_color(label))
+            strip.broken_barh([(begin_s, end_s - begin_s)], (0, 1), color=hex_color(label))
     if face.times_s[0] == face.times_s[-1]:  # a picture: one moment has no width
         axes.axvline(face.times_s[0], color=hex_color(face.shown[0]))
     source = f"{Path(face.source).name}, " if len(recording.sources) > 1 else ""
-    axes.set_title(f"{source}face {face.track}", loc="left", fontsize=10)
-    axes.set(ylim=(0, 1.2), yticks=(0, 0.5, 1.1), yticklabels=("0", "0.5", "shown"), ylabel="probability")
+    axes.set_title(f"{source}face {face.track}", loc="left", fontsize=11, pad=16)
+    axes.set(ylim=(0, 1), yticks=(0, 0.5, 1))
     axes.margins(x=0)
     if len(recording.sources) == 1:  # panels of one source show the same time
         begin_s = min(float(one.times_s[0]) for one in drawn_faces(recording))
@@ -172,7 +137,7 @@ def _panel(axes: Axes, face: Face, recording: Recording) -> None:
 
 
 def clock(seconds: float) -> str:
-    """`1:05`, with tenths below ten seconds' width left to the ticks: `0:07.5`."""
+    """`1:05`; `0:07.5` where a tick lies between seconds."""
     minutes, rest = divmod(round(seconds, 3), 60)
     text = f"{rest:04.1f}" if rest % 1 else f"{rest:02.0f}"
     return f"{minutes:.0f}:{text}"
@@ -186,9 +151,12 @@ def binned(
     All stretches together have about `most` columns at most; a column shows its last frame's label.
     """
     step = max(1, math.ceil(len(face.times_s) / most))
-    breaks = np.flatnonzero(np.diff(face.times_s) > GAP_S) + 1
+    between_s = np.diff(face.times_s)
+    gap_s = (
+        max(GAP_S, 3 * float(np.median(between_s))) if len(between_s) else GAP_S
+    )  # frames may be far apart
     stretches = []
-    for part in np.split(np.arange(len(face.times_s)), breaks):
+    for part in np.split(np.arange(len(face.times_s)), np.flatnonzero(between_s > gap_s) + 1):
         starts = np.arange(0, len(part), step)
         sums = np.add.reduceat(face.probabilities[part], starts, axis=0)
         counts = np.diff(np.append(starts, len(part)))
@@ -212,3 +180,74 @@ def runs(
             found.append((float(times_s[begin]), float(times_s[end]), shown[begin]))
             begin = n
     return found
+
+
+def page(recording: Recording) -> str:
+    """The whole page as HTML. Raises MissingExtraError without matplotlib."""
+    names = ", ".join(escape(Path(source).name) for source in recording.sources[:3])
+    more = f" and {len(recording.sources) - 3} more" if len(recording.sources) > 3 else ""
+    rows = "".join(_row(face, recording) for face in drawn_faces(recording))
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(recording.path.name)}</title>
+<style>{_STYLE}</style>
+<h1>{escape(recording.path.name)}</h1>
+<p>{names}{more}: {recording.frames} frames in {clock(round(recording.seconds))}, a face in
+{recording.frames_with_face}, {len(recording.faces)} different.</p>
+{_shares(recording)}
+{_timeline(recording)}
+<div class="wide"><table>
+<thead>{_cells(("face", "from", "length", "frames", "changes", *_heads(recording)), "th")}</thead>
+<tbody>
+{rows}</tbody>
+</table></div>
+<p class="quiet">Upper strip and shares: the label that was shown. Areas: each frame's own probabilities.
+{_left_out(recording)}</p>
+</html>
+"""
+
+
+def _shares(recording: Recording) -> str:
+    largest = list(recording.shares.items())[: MOST_LABELS + 1]
+    color = {name: hex_color(None if name == UNCERTAIN else name) for name, _ in largest}
+    bars = "".join(
+        f'<span style="width:{100 * share:.3f}%;background:{color[name]}" title="{escape(name)}"></span>'
+        for name, share in largest
+    )
+    items = "".join(
+        f'<li><i style="background:{color[name]}"></i>{escape(name)} {percent(share)} %</li>'
+        for name, share in largest
+    )
+    return f'<div class="share">{bars}</div>\n<ul>{items}</ul>' if largest else ""
+
+
+def _timeline(recording: Recording) -> str:
+    drawn = io.BytesIO()
+    _save(_figure(recording), drawn, format="svg", transparent=True)
+    text = drawn.getvalue().decode()
+    return text[text.index("<svg") :].replace(TEXT, "currentColor")  # without what HTML does not take
+
+
+def _heads(recording: Recording) -> Iterable[str]:
+    return (f"{name or UNCERTAIN} %" for name in _names(recording))
+
+
+def _row(face: Face, recording: Recording) -> str:
+    name = f"{Path(face.source).name}, {face.track}" if len(recording.sources) > 1 else str(face.track)
+    start, length = clock(round(float(face.times_s[0]))), clock(round(face.seconds))
+    shares = (percent(face.shares.get(label or UNCERTAIN, 0.0)) for label in _names(recording))
+    return _cells((name, start, length, str(len(face.shown)), str(face.changes), *shares))
+
+
+def _cells(cells: Iterable[str], kind: str = "td") -> str:
+    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>\n"
+
+
+def _left_out(recording: Recording) -> str:
+    faces = len(recording.faces) - len(drawn_faces(recording))
+    labels = len(recording.labels) - len(drawn_labels(recording))
+    said = [f"{faces} faces that were seen in fewer frames" if faces else ""]
+    said += [f"{labels} labels of small probability" if labels else ""]
+    return f"{' and '.join(filter(None, said))} are left out." if faces or labels else ""

@@ -35,13 +35,19 @@ class Overlay:
         self._canvas: NDArray[np.uint8] | None = None
 
     def draw(
-        self, frame_bgr: NDArray[np.uint8], faces: tuple[Face, ...], *, in_place: bool = False
+        self,
+        frame_bgr: NDArray[np.uint8],
+        faces: tuple[Face, ...],
+        *,
+        in_place: bool = False,
+        bars: bool = True,
     ) -> NDArray[np.uint8]:
-        """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it."""
+        """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it.
+        bars: of each face's expressions, too."""
         canvas = frame_bgr if in_place else self._copy(frame_bgr)
         unit = text_unit(canvas)
         taken = [face.box_xywh for face in faces]
-        for face in faces:
+        for face in faces if bars else ():
             taken.append(_draw_bars(canvas, face, self._labels, unit, taken))
         for face in faces:
             _draw_box(canvas, face, unit)

@@ -15,16 +15,16 @@ function element(tag, className, text) {
   return node;
 }
 
-function say(text, lost) {
+function say(text, kind) {
   byId("connection").textContent = text;
-  byId("connection").classList.toggle("lost", lost);
+  byId("connection").className = kind;
 }
 
 function percent(share) { return `${Math.round(100 * share)} %`; }
 
 function bar(label, share, color) {
   const row = element("div", "bar");
-  const track = element("span");
+  const track = element("span", "track");
   const fill = element("i");
   fill.style.width = `${100 * share}%`;
   fill.style.background = color;
@@ -37,7 +37,9 @@ function showFaces(state) {
   const cards = state.faces.map((face) => {
     const card = element("div", "face");
     const name = face.label === null ? "uncertain" : `${face.label} ${percent(face.confidence)}`;
-    card.append(element("h2", "", `face ${face.track}: ${name}`));
+    const title = element("h2", "", name);
+    title.append(element("small", "", `face ${face.track}`));
+    card.append(title);
     face.shares.forEach((share, i) => card.append(bar(labels[i], share, colors[i])));
     return card;
   });
@@ -133,19 +135,19 @@ function connect() {
   const events = new EventSource("/events");
   let ended = false;
   events.onopen = () => {
-    say("live", false);
+    say("live", "live");
     byId("video").src = `/video.mjpg?${retry++}`;
   };
   events.onmessage = (event) => show(JSON.parse(event.data));
   events.addEventListener("end", () => {
     ended = true;
     events.close();
-    say("the run has ended", false);
+    say("the run has ended", "");
   });
   events.onerror = () => {
     if (ended) return;
     // A server that answers 503 has too many viewers; the browser would not try again by itself.
-    say(events.readyState === EventSource.CLOSED ? "too many viewers, or no right to look" : "connection lost, trying again", true);
+    say(events.readyState === EventSource.CLOSED ? "too many viewers, or no right to look" : "connection lost, trying again", "lost");
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
   };
 }
