@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from fer_edge.spec import LABELS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
+
+
+class Stat(NamedTuple):
+    """What changes whenever a source on disk does, JSON-able; and the time of its last change, in ns."""
+
+    key: list[object]
+    newest_ns: int
 
 
 @dataclass(frozen=True)

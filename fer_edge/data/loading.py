@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ import numpy as np
 
 from fer_edge import console, files, tables
 from fer_edge.data import drawn
-from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, with_held_out
-from fer_edge.data.table import open_table, read_table
-from fer_edge.data.tree import content_of, find_tree, read_tree, stat_of
+from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Stat, with_held_out
+from fer_edge.data.table import Table
+from fer_edge.data.tree import Tree, find_tree
 from fer_edge.errors import DataError, UsageError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
@@ -65,7 +65,8 @@ def _cached(path: str, progress: bool, class_names: str | None) -> Dataset:
         before = source.stat()
         key = _noted_key(source.place, before) or source.content()
         if (found := find(key, path)) is None:
-            dataset = source.read(progress)
+            with _shown(f"reading {source}", len(source), progress) as step:
+                dataset = source.read(path, step)
             if source.stat() != before:
                 raise DataError(f"{path} changed while it was read: try again")
     except OSError as error:
@@ -87,70 +88,15 @@ def _bad(dataset: Dataset) -> str:
     return f"{dataset.path}: {first.where} {first.why}; {in_all}"
 
 
-Stat = tuple[list[object], int]
-"""What changes whenever a source does, JSON-able; and the time of its last change, in ns."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table or tree on disk. content: hash of all its bytes. read: all of it, with progress shown or not.
-
-    left_out, warnings: as `tree.Tree` has them.
-    """
-
-    place: Path
-    stat: Callable[[], Stat]
-    content: Callable[[], str]
-    read: Callable[[bool], Dataset]
-    left_out: BadRows
-    warnings: tuple[str, ...]
-
-
-def find_source(path: str, class_names: str | None = None) -> Source:
-    """Raises DataError where there is nothing that could be read."""
+def find_source(path: str, class_names: str | None = None) -> Table | Tree:
+    """What is on disk there. Raises DataError where there is nothing that could be read."""
     place = Path(path)
     if place.is_dir():
-        return _tree_source(path, class_names)
+        return find_tree(path, class_names)
     if place.is_file():
-        return _table_source(path)
+        return Table(place)
     what = "is neither a file nor a folder" if place.exists() else "does not exist"
     raise DataError(f"{path} {what}: give fer2013.csv, a folder of pictures, or 'drawn'. {WHERE_FROM}")
-
-
-def _table_source(path: str) -> Source:
-    place = Path(path)
-
-    def stat() -> Stat:
-        now = place.stat()
-        return [now.st_size, now.st_mtime_ns, now.st_ino], now.st_mtime_ns
-
-    def read(progress: bool) -> Dataset:
-        size = place.stat().st_size
-        text = f"reading {place.name} ({size / 1e6:.1f} MB)"
-        with open_table(place) as (stream, raw), _shown(text, size, progress) as step:
-            done = 0
-
-            def tick() -> None:
-                nonlocal done
-                step(raw.tell() - done)
-                done = raw.tell()
-
-            return read_table(stream, path, tick)
-
-    return Source(place, stat, lambda: files.sha256(place), read, BadRows(), ())
-
-
-def _tree_source(path: str, class_names: str | None) -> Source:
-    tree = find_tree(path, class_names)
-
-    def read(progress: bool) -> Dataset:
-        text = f"reading {tree.root.name or path} ({len(tree.pictures)} pictures)"
-        with _shown(text, len(tree.pictures), progress) as step:
-            return read_tree(tree, path, lambda: step(1))
-
-    return Source(
-        tree.root, lambda: stat_of(tree), lambda: content_of(tree), read, tree.left_out, tree.warnings
-    )
 
 
 @contextlib.contextmanager
@@ -242,7 +188,7 @@ def _noted_key(source: Path, stat: Stat) -> str | None:
     """The content's hash that was noted for this place, if `stat` is still the same."""
     try:
         noted = files.parse_json(_note(source).read_bytes())
-        return str(noted["key"]) if noted["stat"] == stat[0] else None
+        return str(noted["key"]) if noted["stat"] == stat.key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -252,12 +198,12 @@ def _note_key(source: Path, stat: Stat, key: str) -> None:
 
     Not within two seconds of the last change: a second one within the clock's step keeps its time.
     """
-    if time.time_ns() - stat[1] < 2_000_000_000 or _noted_key(source, stat) == key:
+    if time.time_ns() - stat.newest_ns < 2_000_000_000 or _noted_key(source, stat) == key:
         return
     note = _note(source)
     files.make_folders(note.parent)
     aside = note.with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps({"stat": stat[0], "key": key}))
+    aside.write_text(json.dumps({"stat": stat.key, "key": key}))
     os.replace(aside, note)
 
 

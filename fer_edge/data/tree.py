@@ -9,13 +9,13 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
-from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset
+from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Stat
 from fer_edge.data.table import Rows
 from fer_edge.errors import DataError, SourceError
 from fer_edge.pictures import SUFFIXES, kind_in, read_picture
@@ -36,8 +36,7 @@ Classes = dict[Path, dict[str, list[Path]]]
 """The pictures by split folder and name of their class folder."""
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture of the tree: path below the root with slashes, split and label index."""
 
     name: str
@@ -48,16 +47,57 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tree:
-    """The pictures in the order of their names, and the protocol that the split folders' names mean.
+    """A tree on disk; a source as `loading` reads it, like `table.Table`.
 
-    left_out: whatever else is there, but for hidden files. warnings: what the user should know of it.
+    pictures: in the order of their names. protocol: what the split folders' names mean. left_out: whatever
+    else is there, but for hidden files. warnings: what the user should know of it.
     """
 
-    root: Path
+    place: Path
     pictures: tuple[Picture, ...]
     protocol: str
     left_out: BadRows
     warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.place.name or self.place} ({len(self)} pictures)"
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def stat(self) -> Stat:
+        """Changes when a file of the tree does, without reading it."""
+        digest, newest = hashlib.sha256(), 0
+        for picture in self.pictures:
+            size, changed = _size_and_time(picture.path)
+            newest = max(newest, changed)
+            digest.update(os.fsencode(f"{picture.name}\0{picture.label}\0{size}\0{changed}\0"))
+        return Stat([len(self), digest.hexdigest()], newest)
+
+    def content(self) -> str:
+        """SHA-256 of all names, labels and bytes. Raises OSError."""
+        digest = hashlib.sha256(self.protocol.encode())
+        for picture in self.pictures:
+            size, _ = _size_and_time(picture.path)
+            data = picture.path.read_bytes() if 0 <= size <= _MAX_BYTES else b""
+            digest.update(os.fsencode(f"\0{picture.name}\0{picture.label}\0{len(data)}\0"))
+            digest.update(data)
+        return digest.hexdigest()
+
+    def read(self, path: str, step: Callable[[int], object] = lambda pictures: None) -> Dataset:
+        """Decodes every picture: gray, upright, 48x48 (others are resized if square).
+
+        path: what the user named. step: called with 1 for each. ids: the place in the order of names, from 1.
+        Pictures that cannot be used are in `bad`. Raises DataError where none can be used.
+        """
+        rows = Rows()
+        for place, picture in enumerate(self.pictures, 1):
+            try:
+                rows.add(place, picture.label, picture.split, read_face(picture.path))
+            except SourceError as error:
+                rows.reject(BadRow(picture.name, str(error).removeprefix(f"{picture.path} ")))
+            step(1)
+        return rows.dataset(path, self.protocol)
 
 
 def find_tree(path: str, class_names: str | None = None) -> Tree:
@@ -122,24 +162,8 @@ def labels_of(folders: set[str], class_names: str | None = None) -> dict[str, in
     return {name: _LABEL_OF.get(_plain(name).lstrip("0123456789")) for name in folders}
 
 
-def read_tree(tree: Tree, path: str, tick: Callable[[], object] = lambda: None) -> Dataset:
-    """Decodes every picture: gray, upright, 48x48 (others are resized if square).
-
-    ids: the picture's place in the order of names, from 1. Pictures that cannot be used are in `bad`; of one
-    that can be read in part a warning is printed. Raises DataError where none can be used.
-    """
-    rows = Rows()
-    for place, picture in enumerate(tree.pictures, 1):
-        try:
-            rows.add(place, picture.label, picture.split, read_face(picture.path))
-        except SourceError as error:
-            rows.reject(BadRow(picture.name, str(error).removeprefix(f"{picture.path} ")))
-        tick()
-    return rows.dataset(path, tree.protocol)
-
-
 def read_face(path: Path) -> NDArray[np.uint8]:
-    """uint8 (48, 48). Raises SourceError for what is no square picture."""
+    """uint8 (48, 48); of a picture that can be read in part a warning is printed. Raises SourceError."""
     size, _ = _size_and_time(path)
     if size > _MAX_BYTES:
         raise SourceError(f"{path} has {size >> 20} MiB, too many for a face")
@@ -154,30 +178,8 @@ def read_face(path: Path) -> NDArray[np.uint8]:
     return resize_face(gray, INPUT_SHAPE[:2])
 
 
-def stat_of(tree: Tree) -> tuple[list[object], int]:
-    """What changes whenever a file of the tree does, without reading it; and the newest time, in ns."""
-    digest, newest = hashlib.sha256(), 0
-    for picture in tree.pictures:
-        size, changed = _size_and_time(picture.path)
-        newest = max(newest, changed)
-        digest.update(os.fsencode(f"{picture.name}\0{picture.label}\0{size}\0{changed}\0"))
-    return [len(tree.pictures), digest.hexdigest()], newest
-
-
-def content_of(tree: Tree) -> str:
-    """SHA-256 of all names, labels and bytes."""
-    digest = hashlib.sha256(tree.protocol.encode())
-    for picture in tree.pictures:
-        size, _ = _size_and_time(picture.path)
-        data = picture.path.read_bytes() if 0 <= size <= _MAX_BYTES else b""
-        digest.update(os.fsencode(f"\0{picture.name}\0{picture.label}\0{len(data)}\0"))
-        digest.update(data)
-    return digest.hexdigest()
-
-
 def _size_and_time(path: Path) -> tuple[int, int]:
-    """Bytes, and time of the last change in ns; a size of -1 for what cannot be read like a file: a pipe or a
-    device, which would never end, a link to nowhere, a file without permission."""
+    """Bytes, -1 for what cannot be read like a file (a pipe, a link to nowhere); last change in ns."""
     try:
         found = path.stat()
     except OSError:

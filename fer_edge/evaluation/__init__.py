@@ -97,7 +97,8 @@ CHUNK = 256
 class Selection:
     """The rows that are evaluated, and what metrics.json says of them.
 
-    sample_seed: what drew them, where they are only some of the split's; else None.
+    seen: bool (N,), rows whose picture is also in Training; None where there is no Training.
+    sample_seed: what drew the rows, where they are only some of the split's; else None.
     """
 
     dataset: Dataset
@@ -112,8 +113,7 @@ def select(
 ) -> Selection:
     """The rows of `split` (several joined by `+`), by default those that `protocol` reports on.
 
-    limit: so many of them at most, drawn by the seed, in the data's order. `seen` marks rows whose
-    picture is also in Training; it is None where the data set has no Training.
+    limit: so many of them at most, drawn by the seed, in the data's order.
     Raises UsageError for a split that does not exist, DataError for one without rows.
     """
     if split is None:
@@ -127,13 +127,9 @@ def select(
         part, name = dataset.part(*named), protocol if dataset.protocol == "official" else dataset.protocol
     if len(part) == 0:
         raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
-    sample_seed = None
-    if limit is not None and limit < len(part):
-        sample_seed = seed
-        part = part.sample(limit, seed)
-    training = dataset.part("Training")
-    seen = data.seen_in_training(part, training) if len(training) else None
-    return Selection(part, name, split, seen, sample_seed)
+    chosen_rows, training = part.sample(limit, seed), dataset.part("Training")
+    seen = data.seen_in_training(chosen_rows, training) if len(training) else None
+    return Selection(chosen_rows, name, split, seen, seed if len(chosen_rows) < len(part) else None)
 
 
 def evaluate(
@@ -146,14 +142,7 @@ def evaluate(
     """The metrics.json value of a model on a selection; the parameters as in `probabilities_of`."""
     part = selection.dataset
     probabilities = probabilities_of(model, part.images, labels=part.label_names, flip=flip, step=step)
-    return result_of(
-        probabilities,
-        part,
-        model=model.name,
-        protocol=selection.protocol,
-        split=selection.split,
-        seen=selection.seen,
-    )
+    return result_of(probabilities, selection, model.name)
 
 
 def probabilities_of(
@@ -187,45 +176,34 @@ def probabilities_of(
     return out
 
 
-def result_of(
-    probabilities: NDArray[np.floating],
-    dataset: Dataset,
-    *,
-    model: str,
-    protocol: str,
-    split: str,
-    seen: NDArray[np.bool_] | None = None,
-) -> dict[str, Any]:
+def result_of(probabilities: NDArray[np.floating], selection: Selection, model: str) -> dict[str, Any]:
     """The value of metrics.json (DESIGN, "Command line"), in plain Python types.
 
-    probabilities: (N, classes) in the order of `dataset.label_names`, for the N rows of `dataset`.
-    seen: bool (N,), rows whose picture is also in Training, which `accuracy_without_duplicates` leaves
-    out; None (or all rows seen) makes that figure null.
+    probabilities: (N, classes) in the order of the data set's `label_names`, for its N rows. Where no row is
+    known to be new, `accuracy_without_duplicates` is null. model: its name.
     Raises DataError if there are no rows, ModelError for probabilities of another shape or not finite.
     """
+    dataset, seen = selection.dataset, selection.seen
     if len(dataset) == 0:
-        raise DataError(f"{dataset.path} has no rows in {split}: choose another --split")
-    names = dataset.label_names
-    if probabilities.shape != (len(dataset), len(names)):
-        raise ModelError(
-            f"{model} gave an array of shape {probabilities.shape} for {len(dataset)} pictures of "
-            f"{len(names)} classes"
-        )
+        raise DataError(f"{dataset.path} has no rows in {selection.split}: choose another --split")
+    shape = (len(dataset), len(dataset.label_names))
+    if probabilities.shape != shape:
+        raise ModelError(f"{model} gave an array of shape {probabilities.shape}, not {shape}")
     if not np.isfinite(probabilities).all():
         raise ModelError(
             f"{model} gives values that are not numbers (NaN or infinite): its weights are broken"
         )
     predicted = probabilities.argmax(axis=1)
-    cm = metrics.confusion_matrix(dataset.labels, predicted, len(names))
-    scores = metrics.scores(cm, names)
+    cm = metrics.confusion_matrix(dataset.labels, predicted, shape[1])
+    scores = metrics.scores(cm, dataset.label_names)
     unseen = None if seen is None or seen.all() else float((predicted == dataset.labels)[~seen].mean())
     return {
         "model": model,
         "data": {
             "path": dataset.path,
             "sha256": dataset.sha256,
-            "protocol": protocol,
-            "split": split,
+            "protocol": selection.protocol,
+            "split": selection.split,
             "n": len(dataset),
         },
         "accuracy": scores.pop("accuracy"),

@@ -17,7 +17,7 @@ from fer_edge.evaluation import Predictor, metrics
 from fer_edge.tables import Table, percent
 from fer_edge.vision.opencv import cv2
 
-Faces = NDArray[np.uint8]
+Face = NDArray[np.uint8]
 
 TIGHT_PX = 5
 SMALL_PX, SMALL_BORDER_PX = 38, 5
@@ -30,72 +30,61 @@ SIDE = 48
 """Side that the strengths in pixels are meant for."""
 
 
-def tight(faces: Faces) -> Faces:
+def tight(face: Face) -> Face:
     """A crop tighter by 5 px on each side, enlarged again."""
-    inner = faces[:, TIGHT_PX:-TIGHT_PX, TIGHT_PX:-TIGHT_PX]
-    return np.stack([cv2.resize(face, (SIDE, SIDE)) for face in inner])
+    return np.asarray(cv2.resize(face[TIGHT_PX:-TIGHT_PX, TIGHT_PX:-TIGHT_PX], (SIDE, SIDE)), np.uint8)
 
 
-def small(faces: Faces) -> Faces:
+def small(face: Face) -> Face:
     """The face at 80 % (38 px of 48), its border repeated around it: a crop that is too loose."""
-    out, edge = [], SMALL_BORDER_PX
-    for face in faces:
-        inner = cv2.resize(face, (SMALL_PX, SMALL_PX), interpolation=cv2.INTER_AREA)
-        out.append(cv2.copyMakeBorder(inner, edge, edge, edge, edge, cv2.BORDER_REPLICATE))
-    return np.stack(out)
+    inner = cv2.resize(face, (SMALL_PX, SMALL_PX), interpolation=cv2.INTER_AREA)
+    return np.pad(np.asarray(inner, np.uint8), SMALL_BORDER_PX, mode="edge")
 
 
-def dark(faces: Faces) -> Faces:
+def dark(face: Face) -> Face:
     """Gray levels times 0.4, rounded down."""
-    return (faces * DARK).astype(np.uint8)
+    return (face * DARK).astype(np.uint8)
 
 
-def gamma(faces: Faces) -> Faces:
+def gamma(face: Face) -> Face:
     """Gray levels of 0..1 to the power 2.2: the middle tones darker."""
-    return (255 * (faces / 255.0) ** GAMMA).astype(np.uint8)
+    return (255 * (face / 255.0) ** GAMMA).astype(np.uint8)
 
 
-def turned(faces: Faces) -> Faces:
+def turned(face: Face) -> Face:
     """Turned by 15 degrees counter-clockwise about the centre, the border repeated."""
-    centre = ((SIDE - 1) / 2, (SIDE - 1) / 2)
-    matrix = cv2.getRotationMatrix2D(centre, TURN_DEG, 1)
-    return np.stack(
-        [cv2.warpAffine(face, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE) for face in faces]
-    )
+    matrix = cv2.getRotationMatrix2D(((SIDE - 1) / 2, (SIDE - 1) / 2), TURN_DEG, 1)
+    return np.asarray(cv2.warpAffine(face, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def blurred(faces: Faces) -> Faces:
+def blurred(face: Face) -> Face:
     """A Gaussian blur of sigma 1.5 px."""
-    return np.stack([cv2.GaussianBlur(face, (0, 0), BLUR_SIGMA_PX) for face in faces])
+    return np.asarray(cv2.GaussianBlur(face, (0, 0), BLUR_SIGMA_PX), np.uint8)
 
 
-def noisy(faces: Faces, rng: np.random.Generator) -> Faces:
+def noisy(face: Face, rng: np.random.Generator) -> Face:
     """Independent Gaussian noise of sigma 15 gray levels, rounded and cut to 0..255."""
-    return np.clip(faces + rng.normal(0, NOISE_SIGMA, faces.shape), 0, 255).round().astype(np.uint8)
+    return np.clip(face + rng.normal(0, NOISE_SIGMA, face.shape), 0, 255).round().astype(np.uint8)
 
 
-CONDITIONS: dict[str, Callable[[Faces, np.random.Generator], Faces]] = {
-    "clean": lambda faces, rng: faces,
-    "tight crop 5 px": lambda faces, rng: tight(faces),
-    "face at 80 %": lambda faces, rng: small(faces),
-    "dark x0.4": lambda faces, rng: dark(faces),
-    "gamma 2.2": lambda faces, rng: gamma(faces),
-    "rotated 15°": lambda faces, rng: turned(faces),
-    "blur sigma 1.5": lambda faces, rng: blurred(faces),
+CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Face]] = {
+    "clean": lambda face, rng: face,
+    "tight crop 5 px": lambda face, rng: tight(face),
+    "face at 80 %": lambda face, rng: small(face),
+    "dark x0.4": lambda face, rng: dark(face),
+    "gamma 2.2": lambda face, rng: gamma(face),
+    "rotated 15°": lambda face, rng: turned(face),
+    "blur sigma 1.5": lambda face, rng: blurred(face),
     "noise sigma 15": noisy,
 }
-"""Name of a condition to its function of faces, uint8 (N, 48, 48); only noise draws from the generator."""
-
-
-PICTURES = 1500
-"""How many pictures are drawn by default."""
+"""Name of a condition to its function of a face, uint8 (48, 48); only noise draws from the generator."""
 
 
 def measure(
     model: Predictor,
     dataset: Dataset,
     *,
-    pictures: int = PICTURES,
+    pictures: int = 1500,
     seed: int = 0,
     flip: bool = False,
     step: Callable[[int], object] = lambda done: None,
@@ -108,11 +97,14 @@ def measure(
     """
     rng = np.random.default_rng(seed)
     chosen = dataset.rows(rng.permutation(len(dataset))[:pictures])
-    faces = np.asarray(chosen.images)
     conditions: dict[str, dict[str, float]] = {}
     for name, change in CONDITIONS.items():
         probabilities = evaluation.probabilities_of(
-            model, change(faces, rng), labels=dataset.label_names, flip=flip, step=step
+            model,
+            np.stack([change(face, rng) for face in chosen.images]),
+            labels=dataset.label_names,
+            flip=flip,
+            step=step,
         )
         classes = probabilities.shape[1]
         cm = metrics.confusion_matrix(chosen.labels, probabilities.argmax(axis=1), classes)

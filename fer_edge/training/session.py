@@ -23,7 +23,7 @@ from fer_edge import __version__, console, files
 from fer_edge.data import Protocol, ferplus, seen_in_training
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, MissingExtraError, OutputError
-from fer_edge.evaluation import report, result_of
+from fer_edge.evaluation import Selection, report, result_of
 from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import checkpoint, device, fit, networks, recipes
@@ -159,14 +159,9 @@ class Run:
             reference.save(aside)
         with keras.device("cpu:0"):
             probabilities = fit.predict(reference, protocol.report.images)
-        metrics = result_of(
-            probabilities,
-            protocol.report,
-            model=self.recipe.name,
-            protocol=protocol.name,
-            split=protocol.report_split,
-            seen=seen_in_training(protocol.report, protocol.train),
-        )
+        seen = seen_in_training(protocol.report, protocol.train)
+        reported = Selection(protocol.report, protocol.name, protocol.report_split, seen)
+        metrics = result_of(probabilities, reported, self.recipe.name)
         files.write_text(folder / "card.json", self.card(reference, check, metrics).to_json())
         files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         title = f"{self.recipe.name}: {self.state.epochs} epochs, {protocol.name}"

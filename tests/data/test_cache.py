@@ -18,7 +18,7 @@ def no_reading(monkeypatch):
     """From the call on, reading a table fails the test."""
 
     def forbid():
-        monkeypatch.setattr(loading, "read_table", lambda *_: pytest.fail("read again"))
+        monkeypatch.setattr(loading.Table, "read", lambda *_: pytest.fail("read again"))
 
     return forbid
 

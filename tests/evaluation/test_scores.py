@@ -27,7 +27,7 @@ def dataset(labels, split=2):
 def report(predicted, labels, seen=None):
     probabilities = np.eye(7, dtype=np.float32)[predicted]
     return evaluation.result_of(
-        probabilities, dataset(labels), model="m", protocol="official", split="PrivateTest", seen=seen
+        probabilities, evaluation.Selection(dataset(labels), "official", "PrivateTest", seen), "m"
     )
 
 
@@ -70,11 +70,11 @@ def test_accuracy_without_duplicates_is_null_where_nothing_is_known_or_left(seen
 def test_no_rows_and_broken_models_are_errors():
     with pytest.raises(DataError, match="no rows in PrivateTest"):
         report(np.zeros(0, int), [])
-    nan = np.full((1, 7), np.nan)
+    nan, one = np.full((1, 7), np.nan), evaluation.Selection(dataset([0]), "official", "PublicTest", None)
     with pytest.raises(ModelError, match="NaN"):
-        evaluation.result_of(nan, dataset([0]), model="m", protocol="official", split="PublicTest")
+        evaluation.result_of(nan, one, "m")
     with pytest.raises(ModelError, match="shape"):
-        evaluation.result_of(nan[:, :6], dataset([0]), model="m", protocol="official", split="PublicTest")
+        evaluation.result_of(nan[:, :6], one, "m")
 
 
 def brightest(name="m", labels=LABELS, size=(48, 48)):
