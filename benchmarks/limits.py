@@ -26,8 +26,8 @@ from ai_edge_litert import schema_py_generated as schema
 from fer_edge import files, machine
 from fer_edge.bench import latency
 from fer_edge.model import file, graph, interpreter, shipped
+from fer_edge.model.graph import Layer, layers
 from fer_edge.tables import Table, milliseconds
-from fer_edge.targets.layers import Layer, layers
 
 SIDE = 768
 """Rows and columns of the matrices: 0.45 G multiply-accumulates a product."""

@@ -13,7 +13,7 @@ from drawn_clip import drawn_clip
 from tiny_models import shipped_style
 
 from fer_edge.data.ferplus import LABELS
-from fer_edge.model import graph
+from fer_edge.model import file
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import ModelCard, TensorSpec
 
@@ -31,7 +31,7 @@ def model(tmp_path_factory):
         output=TensorSpec("float32", (1, 8), real_max=1.0, content="probabilities"),
     )
     path = tmp_path_factory.mktemp("model") / "eight_int8.tflite"
-    path.write_bytes(graph.embed_card(shipped_style(8), card))
+    path.write_bytes(file.embed_card(shipped_style(8), card))
     return path
 
 

@@ -58,12 +58,9 @@ def register(app: typer.Typer) -> None:
         answers = []
         if names:
             from fer_edge.model.classifier import Classifier
-            from fer_edge.targets import acceptance, kinds
+            from fer_edge.targets import command
 
-            wanted = kinds.all_targets() if "all" in names else tuple(kinds.parse(name) for name in names)
             subject = Classifier(path, card=card)
-            answers = [acceptance.ask(one, subject, card) for one in wanted]
-        from fer_edge.targets import inspect_show
-
-        inspect_show.show(found, answers, layers)
-        console.write_json(json, {**found, "targets": [answer.to_dict() for answer in answers]}, force)
+            answers = [command.tried(one, subject, card) for one in command.parse(names)]
+        inspection.show(found, answers, layers)
+        console.write_json(json, {**found, "targets": answers}, force)

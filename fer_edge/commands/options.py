@@ -92,9 +92,9 @@ def complete_convert_recipes(incomplete: str) -> list[str]:
 
 def complete_targets(incomplete: str) -> list[str]:
     """Targets, each accelerator among them."""
-    from fer_edge.targets import kinds
+    from fer_edge.targets.command import TARGETS
 
-    return _starting(kinds.names(), incomplete)
+    return _starting(TARGETS, incomplete)
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:

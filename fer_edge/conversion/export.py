@@ -1,7 +1,7 @@
 """A Keras model as a TFLite flatbuffer in the float formats: raw gray levels in, probabilities out.
 
 The graph is frozen before conversion, because the converter writes a Keras model's weights as variables,
-or leaves them out without a word (DESIGN, "Known of the parts"); `modelfile.check` looks at the result.
+or leaves them out without a word (DESIGN, "Known of the parts"); `graph.check` looks at the result.
 """
 
 from __future__ import annotations

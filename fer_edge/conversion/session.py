@@ -119,12 +119,12 @@ def make(against: Reference, format_: Format, plan: Plan) -> Output:
     )
     with tempfile.TemporaryDirectory() as apart:
         candidate = Path(apart) / path.name
-        candidate.write_bytes(graph.embed_card(flatbuffer, card))
+        candidate.write_bytes(file.embed_card(flatbuffer, card))
         found = verify(Classifier(candidate, checked=True), against, plan.recipe, format_)
     data_sha256 = against.pictures.dataset.sha256
     measured = {"split": against.pictures.split, "data_sha256": data_sha256, **found.measured()}
     card = dataclasses.replace(card, measured=measured)
-    finished = graph.embed_card(flatbuffer, card)
+    finished = file.embed_card(flatbuffer, card)
     return Output(path, format_, finished, card, graph.operators(flatbuffer), found, made)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import importlib
 import io
 import json
 import struct
@@ -19,12 +20,16 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fer_edge import child, files
 from fer_edge.errors import FerEdgeError, MissingExtraError, ModelError
-from fer_edge.model import shipped
+from fer_edge.model import graph, shipped
 from fer_edge.spec import ModelCard, TensorSpec, expressions
 
 LABELS_FILE, CARD_FILE = "labels.txt", "card.json"
+METADATA = b"TFLITE_METADATA"
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
 CONTENTS = ("probabilities", "logits")
 TRIAL_MEMORY = 1 << 30
 """Bytes that one run of an unknown file, or reading its weights, may take; ours take some millions."""
@@ -90,6 +95,92 @@ def compressed_bytes(data: bytes) -> int:
     return len(zlib.compress(data, 9))
 
 
+def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
+    """The .tflite file with `card` in TFLite's own way, for any reader: metadata and an appended zip.
+
+    flatbuffer: a .tflite file's bytes; metadata and a zip that it has already are replaced. The same input
+    gives the same bytes. Raises ModelError if it is no .tflite file.
+    """
+    model = graph.unpacked(without_zip(flatbuffer))
+    if any(buffer.offset > 1 for buffer in model.buffers):
+        raise ModelError("a card cannot be put into a file that keeps weights outside its flatbuffer")
+    (entry,) = [held for held in model.metadata or () if held.name == METADATA][:1] or [None]
+    if entry is None:
+        entry = graph.schema().MetadataT()
+        entry.name, entry.buffer = METADATA, len(model.buffers)
+        model.metadata = [*(model.metadata or ()), entry]
+        model.buffers.append(graph.schema().BufferT())
+    model.buffers[entry.buffer].data = np.frombuffer(model_metadata(card), np.uint8)
+    stream = io.BytesIO(graph.packed(model))
+    # Stored, since TFLite's own readers refuse compressed members. Appended, as the file is no zip.
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        labels = "\n".join(card.labels) + "\n"
+        for name, text in ((LABELS_FILE, labels), (CARD_FILE, card.to_json(compact=True))):
+            member = zipfile.ZipInfo(name, _FIXED_TIME)
+            member.create_system = 3  # Unix, on whatever system it is written
+            archive.writestr(member, text)
+    return stream.getvalue()
+
+
+def model_metadata(card: ModelCard) -> bytes:
+    """TFLite's ModelMetadata (metadata_schema.fbs 1.1.0): what `card` says of input and output.
+
+    No package that is kept brings that schema, so fields are given by their place in it.
+    """
+    grayscale, rgb = 2, 1
+    std = 255.0 / (card.input.real_max - card.input.real_min)  # the input is (gray - mean) / std
+    normalisation = {0: 1, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
+    face = {
+        0: "face",
+        1: "a face, upright, cropped square, as gray levels",
+        3: {0: 2, 1: {0: {1: grayscale, 3: rgb}.get(card.input.shape[-1], 0)}},  # an image
+        4: [normalisation],
+        5: _range(card.input),
+    }
+    labels = {0: LABELS_FILE, 1: "the classes in the order of the output", 2: 2}
+    content = {
+        0: card.output.content,
+        1: f"{card.output.content} of the expressions in {LABELS_FILE}",
+        3: {0: 1, 1: {}},  # a feature
+        5: _range(card.output),
+        6: [labels],
+    }
+    root = {
+        0: card.name,
+        1: f"facial expression of a gray face; {card.architecture or 'a network'} as {card.format}",
+        3: [{2: [face], 3: [content]}],
+        6: [{0: CARD_FILE, 2: 1}],
+        7: "1.0.0",
+    }
+    builder = importlib.import_module("flatbuffers").Builder(1024)
+    builder.Finish(_written(builder, root), b"M001")
+    return bytes(builder.Output())
+
+
+def _range(tensor: TensorSpec) -> dict[int, list[float]]:
+    return {0: [tensor.real_max], 1: [tensor.real_min]}
+
+
+def _written(builder: Any, value: Any) -> int:
+    """The offset of a string, a vector of floats or tables, or a table: field -> value, int8 where an int."""
+    if isinstance(value, str):
+        return int(builder.CreateString(value))
+    if isinstance(value, list):
+        items = [item if isinstance(item, float) else _written(builder, item) for item in value]
+        builder.StartVector(4, len(items), 4)
+        for item in reversed(items):
+            (builder.PrependFloat32 if isinstance(item, float) else builder.PrependUOffsetTRelative)(item)
+        return int(builder.EndVector())
+    offsets = {n: _written(builder, held) for n, held in value.items() if not isinstance(held, int)}
+    builder.StartObject(max(value, default=-1) + 1)
+    for n, held in value.items():
+        if n in offsets:
+            builder.PrependUOffsetTRelativeSlot(n, offsets[n], 0)
+        else:
+            builder.PrependInt8Slot(n, held, 0)
+    return int(builder.EndObject())
+
+
 def check(data: bytes, where: str) -> None:
     """Raises ModelError, naming `where`, unless the bytes ship with fer-edge, or are whole and run.
 
@@ -112,9 +203,7 @@ def _why_not(data: bytes) -> str:
 
 def _tried() -> str:
     """In the child: why the model on standard input does not run; empty if it does."""
-    import numpy as np
-
-    from fer_edge.model import graph, interpreter
+    from fer_edge.model import interpreter
 
     data = sys.stdin.buffer.read()
     try:
@@ -206,8 +295,6 @@ def _completed(where: Path, raw: Any, model: Path, data: bytes, ends: Ends) -> M
 
 
 def _surely_probabilities(data: bytes) -> bool:
-    from fer_edge.model import graph
-
     try:
         return graph.ends_in_softmax(data)
     except FerEdgeError:  # no schema here

@@ -1,4 +1,4 @@
-"""What a .tflite file computes, and a card put into it: through the schema that LiteRT's package brings.
+"""What a .tflite file computes, and what that costs: through the schema that LiteRT's package brings.
 
 The device side needs none of this but to say more of a foreign file; where the schema is absent (with
 tflite_runtime), MissingExtraError says so.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-import io
+import math
+import re
 import struct
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import MissingExtraError, ModelError
-from fer_edge.model.file import CARD_FILE, LABELS_FILE, without_zip
-from fer_edge.spec import ModelCard, TensorSpec
 
 IDENTIFIER = b"TFL3"
-METADATA = b"TFLITE_METADATA"
 _DAMAGE = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, MemoryError)
 """What the schema's code raises on files that are cut or damaged."""
 _SAME_VALUES = {"RESHAPE", "DEQUANTIZE", "QUANTIZE"}
@@ -31,7 +28,6 @@ _VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 """Operators whose second input is their weights."""
 _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
 
 
 @dataclass(frozen=True)
@@ -259,87 +255,90 @@ def _check_weights(part: Graph, where: str) -> None:
             )
 
 
-def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
-    """The .tflite file with `card` in TFLite's own way, for any reader: metadata and an appended zip.
+@dataclass(frozen=True)
+class Layer:
+    """One operator and its cost. shape, dtype, scale: of its first output; scale 0 where not quantised.
 
-    flatbuffer: a .tflite file's bytes; metadata and a zip that it has already are replaced. The same input
-    gives the same bytes. Raises ModelError if it is no .tflite file.
+    macs: multiply-accumulates of a run. weight_bytes: constants that it reads, parameters: how many values.
+    inputs: dtypes of what it reads, weights included.
     """
-    model = unpacked(without_zip(flatbuffer))
-    if any(buffer.offset > 1 for buffer in model.buffers):
-        raise ModelError("a card cannot be put into a file that keeps weights outside its flatbuffer")
-    (entry,) = [held for held in model.metadata or () if held.name == METADATA][:1] or [None]
-    if entry is None:
-        entry = schema().MetadataT()
-        entry.name, entry.buffer = METADATA, len(model.buffers)
-        model.metadata = [*(model.metadata or ()), entry]
-        model.buffers.append(schema().BufferT())
-    model.buffers[entry.buffer].data = np.frombuffer(model_metadata(card), np.uint8)
-    stream = io.BytesIO(packed(model))
-    # Stored, since TFLite's own readers refuse compressed members. Appended, as the file is no zip.
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
-        labels = "\n".join(card.labels) + "\n"
-        for name, text in ((LABELS_FILE, labels), (CARD_FILE, card.to_json(compact=True))):
-            member = zipfile.ZipInfo(name, _FIXED_TIME)
-            member.create_system = 3  # Unix, on whatever system it is written
-            archive.writestr(member, text)
-    return stream.getvalue()
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    macs: int
+    weight_bytes: int
+    parameters: int
+    inputs: tuple[str, ...]
 
 
-def model_metadata(card: ModelCard) -> bytes:
-    """TFLite's ModelMetadata (metadata_schema.fbs 1.1.0): what `card` says of input and output.
+def layers(part: Graph) -> list[Layer]:
+    """The operators in the order in which they run."""
+    found = []
+    for operator in part.operators:
+        taken = [part.tensors[n] for n in operator.inputs if n >= 0]
+        given = part.tensors[operator.outputs[0]] if operator.outputs else None
+        held = [tensor for tensor in taken if tensor.constant]
+        found.append(
+            Layer(
+                name=operator.name,
+                shape=given.shape if given else (),
+                dtype=given.dtype if given else "",
+                scale=given.scales[0] if given and given.scales else 0.0,
+                macs=_macs(operator.name, taken, given),
+                weight_bytes=sum(tensor.data_bytes for tensor in held),
+                parameters=sum(_count(t.shape) for t in held if t.dtype not in {"int64", "bool", "string"}),
+                inputs=tuple(tensor.dtype for tensor in taken),
+            )
+        )
+    return found
 
-    No package that is kept brings that schema, so fields are given by their place in it.
+
+def macs(part: Graph) -> int:
+    """Multiply-accumulates of one inference."""
+    return sum(layer.macs for layer in layers(part))
+
+
+def _macs(name: str, taken: list[Tensor], given: Tensor | None) -> int:
+    """From the shapes alone: schema.fbs keeps kernels as (out, height, width, in), matrices as (out, in)."""
+    if given is None or len(taken) < 2:
+        return 0
+    first, second = taken[0].shape, taken[1].shape
+    if name in {"CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D"}:
+        return _count(given.shape[1:-1]) * _count(second) * _count(given.shape[:1])
+    if name == "FULLY_CONNECTED":
+        return _count(first) // max(1, second[-1]) * _count(second) if second else 0
+    if name == "TRANSPOSE_CONV" and len(taken) > 2:
+        return _count(taken[2].shape[:-1]) * _count(second)
+    if name == "BATCH_MATMUL" and given.shape and first:
+        return _count(given.shape) * first[-1]
+    return 0
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    return math.prod(max(1, n) for n in shape)  # -1, a size that is not fixed, as 1
+
+
+def peak(part: Graph) -> tuple[int, int]:
+    """Most bytes that tensors take at one moment, so no arena can be smaller, and the operator's number then.
+
+    Over the operators in order, inputs and outputs of the model held while they are needed. Types of no fixed
+    size count as nothing.
     """
-    grayscale, rgb = 2, 1
-    std = 255.0 / (card.input.real_max - card.input.real_min)  # the input is (gray - mean) / std
-    normalisation = {0: 1, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
-    face = {
-        0: "face",
-        1: "a face, upright, cropped square, as gray levels",
-        3: {0: 2, 1: {0: {1: grayscale, 3: rgb}.get(card.input.shape[-1], 0)}},  # an image
-        4: [normalisation],
-        5: _range(card.input),
-    }
-    labels = {0: LABELS_FILE, 1: "the classes in the order of the output", 2: 2}
-    content = {
-        0: card.output.content,
-        1: f"{card.output.content} of the expressions in {LABELS_FILE}",
-        3: {0: 1, 1: {}},  # a feature
-        5: _range(card.output),
-        6: [labels],
-    }
-    root = {
-        0: card.name,
-        1: f"facial expression of a gray face; {card.architecture or 'a network'} as {card.format}",
-        3: [{2: [face], 3: [content]}],
-        6: [{0: CARD_FILE, 2: 1}],
-        7: "1.0.0",
-    }
-    builder = importlib.import_module("flatbuffers").Builder(1024)
-    builder.Finish(_written(builder, root), b"M001")
-    return bytes(builder.Output())
+    last = {n: index for index, op in enumerate(part.operators) for n in op.inputs if n >= 0}
+    last |= dict.fromkeys(part.outputs, len(part.operators))
+    live = set(part.inputs)
+    most = (0, 0)
+    for index, operator in enumerate(part.operators):
+        live |= set(operator.outputs)
+        held = sum(_bytes(part.tensors[n]) for n in live)
+        if held > most[0]:
+            most = (held, index)
+        live = {n for n in live if last.get(n, -1) > index}
+    return most
 
 
-def _range(tensor: TensorSpec) -> dict[int, list[float]]:
-    return {0: [tensor.real_max], 1: [tensor.real_min]}
-
-
-def _written(builder: Any, value: Any) -> int:
-    """The offset of a string, a vector of floats or tables, or a table: field -> value, int8 where an int."""
-    if isinstance(value, str):
-        return int(builder.CreateString(value))
-    if isinstance(value, list):
-        items = [item if isinstance(item, float) else _written(builder, item) for item in value]
-        builder.StartVector(4, len(items), 4)
-        for item in reversed(items):
-            (builder.PrependFloat32 if isinstance(item, float) else builder.PrependUOffsetTRelative)(item)
-        return int(builder.EndVector())
-    offsets = {n: _written(builder, held) for n, held in value.items() if not isinstance(held, int)}
-    builder.StartObject(max(value, default=-1) + 1)
-    for n, held in value.items():
-        if n in offsets:
-            builder.PrependUOffsetTRelativeSlot(n, offsets[n], 0)
-        else:
-            builder.PrependInt8Slot(n, held, 0)
-    return int(builder.EndObject())
+def _bytes(tensor: Tensor) -> int:
+    bits = re.search(r"\d+$", "bool8" if tensor.dtype == "bool" else tensor.dtype)
+    return 0 if tensor.constant or bits is None else -(-_count(tensor.shape) * int(bits[0]) // 8)

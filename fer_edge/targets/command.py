@@ -1,22 +1,39 @@
-"""What `convert --target` does: the targets of files that were converted, or of a .tflite file as it is."""
+"""The table of targets, and what `convert --target` and `inspect --target` do with them."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge import console, files, tables
-from fer_edge.errors import FerEdgeError, GateError
+from fer_edge import console, files
+from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, ModelError, UsageError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
-from fer_edge.targets import kinds, make
-from fer_edge.targets.kinds import Target
-from fer_edge.targets.made import Made, needs
-from fer_edge.targets.pictures import Pictures, drawn, of
+from fer_edge.tables import Table, percent
+from fer_edge.targets import (
+    Made,
+    Target,
+    drawn,
+    ethos_u,
+    microcontroller,
+    onnx_file,
+    pictures_of,
+    to_dict,
+    web_page,
+)
 
+TARGETS: dict[str, Target] = {
+    "microcontroller": microcontroller.TARGET,
+    "ethos-u": ethos_u.TARGETS["ethos-u55-128"],
+    "onnx": onnx_file.TARGET,
+    "web": web_page.TARGET,
+    **ethos_u.TARGETS,
+}
+"""Name -> target. An entry here is all that a new one needs (docs/targets.md)."""
 PARITY_PICTURES = 500
 """Pictures of --data, at most, on which a target is compared with LiteRT: TFLite Micro takes 60 ms each."""
 
@@ -34,11 +51,16 @@ class Request:
 
 
 def parse(names: Iterable[str]) -> tuple[Target, ...]:
-    """Targets by name, each once, in the order given. Raises UsageError, MissingExtraError."""
-    found = tuple(dict.fromkeys(kinds.parse(name) for name in names))
-    for target in found:
-        make.require(target)
-    return found
+    """Targets by name, each once; `all` is one of each kind. Raises UsageError, with the nearest names."""
+    found: dict[str, Target] = {}
+    for name in names:
+        if name != "all" and name not in TARGETS:
+            near = difflib.get_close_matches(name, TARGETS, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(TARGETS)}, all"
+            raise UsageError(f"there is no target {name!r}: {hint}")
+        kinds = [known for known in TARGETS if known not in ethos_u.TARGETS]
+        found |= {TARGETS[known].name: TARGETS[known] for known in (kinds if name == "all" else [name])}
+    return tuple(found.values())
 
 
 def tflite_file(model: str | None) -> Path | None:
@@ -59,11 +81,8 @@ def formats(targets: Iterable[Target], asked: Iterable[Format]) -> tuple[Format,
 
 def of_file(path: Path, request: Request) -> dict[str, Any]:
     """Each target of a .tflite file as it is. Gives the value of --json."""
-    folder = request.out or path.parent
-    return {
-        "source": str(path),
-        "targets": _all([(target, path) for target in request.targets], folder, request),
-    }
+    jobs = [(target, path) for target in request.targets]
+    return {"source": str(path), "targets": _all(jobs, request.out or path.parent, request)}
 
 
 def of_converted(result: dict[str, Any], request: Request) -> dict[str, Any]:
@@ -74,56 +93,68 @@ def of_converted(result: dict[str, Any], request: Request) -> dict[str, Any]:
     return {**result, "targets": _all(jobs, folder, request)}
 
 
-def refuse_to_overwrite(jobs: Sequence[tuple[Target, Path]], folder: Path, force: bool) -> None:
-    """Raises OutputError if a file that a target would give exists and `force` is not given."""
-    for target, path in jobs:
-        files.refuse_to_overwrite_any(make.outputs(target, path, folder), force)
-
-
 def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) -> list[dict[str, Any]]:
     """Makes and writes them, prints the table. Raises GateError, at the end, if one failed its gate."""
-    refuse_to_overwrite(jobs, folder, request.force)
-    pictures = (
-        drawn()
-        if request.data is None
-        else of(request.data, PARITY_PICTURES, seed=request.seed, skip_bad_rows=request.skip_bad_rows)
+    for target, path in jobs:
+        target.require()
+        files.refuse_to_overwrite_any(target.paths(path.stem, folder), request.force)
+    pictures = pictures_of(
+        request.data, PARITY_PICTURES, seed=request.seed, skip_bad_rows=request.skip_bad_rows
     )
-    made: list[tuple[Path, Made]] = []
+    table = Table(
+        f"against LiteRT here on {pictures.name}",
+        ("model", "target", "kB", "agreement %", "max diff", "needs", "written"),
+        words=("model", "target", "needs", "written"),
+    )
+    results: list[dict[str, Any]] = []
     failed: list[FerEdgeError] = []
     for target, path in jobs:
         console.say(f"{target.name} of {path.name}")
         try:
-            result = make.make(target, Classifier(path), folder, pictures)
+            made = target.make(Classifier(path), pictures, None)
         except GateError as error:
             failed.append(error)
             continue
-        result.write(request.force)
-        made.append((path, result))
-    if made:
-        show(made, pictures)
+        paths = target.paths(path.stem, folder)
+        made.write(paths, request.force)
+        results.append({"model": str(path), **to_dict(made, target, paths)})
+        table.add(path.stem, target.name, *_cells(made), paths[0] if len(paths) == 1 else paths[0].parent)
+    if results:
+        table.show()
     if failed:
         raise GateError(" | ".join(str(error) for error in failed))
-    return [{"model": str(path), **result.to_dict()} for path, result in made]
+    return results
 
 
-def show(made: Sequence[tuple[Path, Made]], pictures: Pictures) -> None:
-    """The table of what was made."""
-    table = tables.new_table(f"against LiteRT here on {pictures.name}")
-    for heading in ("model", "target"):
-        table.add_column(heading)
-    for heading in ("kB", "agreement %", "max diff"):
-        table.add_column(heading, justify="right")
-    for heading in ("needs", "written"):
-        table.add_column(heading, overflow="fold")
-    for path, result in made:
-        found = result.agreement
-        table.add_row(
-            path.stem,
-            result.target,
-            f"{sum(map(len, result.files.values())) / 1e3:.0f}",
-            tables.percent(found.agreement if found else None, 2),
-            f"{found.max_abs_diff:.4f}" if found else "-",
-            needs(result.report),
-            str(next(iter(result.files))) if len(result.files) == 1 else str(next(iter(result.files)).parent),
-        )
-    tables.show(table)
+def _cells(made: Made) -> tuple[object, ...]:
+    found = made.agreement
+    size = f"{sum(map(len, made.contents)) / 1e3:.0f}"
+    if found is None:
+        return size, None, None, made.needs()
+    return size, percent(found.agreement, 2), f"{found.max_abs_diff:.4f}", made.needs()
+
+
+def tried(target: Target, classifier: Classifier, card: Path | None = None) -> dict[str, Any]:
+    """Whether the target takes the model, by its own tool, on a few drawn faces; nothing is written.
+
+    `target`, `accepted`, None where the tool is not installed here, `why` not, or what it needs, and the
+    target's report. Takes seconds, with ONNX more.
+    """
+    found: dict[str, Any] = {"target": target.name, "accepted": None}
+    try:
+        target.require()
+    except FerEdgeError as error:
+        return {**found, "why": str(error)}
+    try:
+        made = target.make(classifier, drawn(7), card)
+    except MissingExtraError as error:
+        return {**found, "why": str(error)}
+    except (ModelError, GateError) as error:
+        return {**found, "accepted": False, "why": refusal(error, classifier.path)}
+    return {**found, "accepted": True, "why": made.needs(), **made.report}
+
+
+def refusal(error: FerEdgeError, path: Path) -> str:
+    """Why a target does not take a file, without its path, so that equal reasons read alike."""
+    reason = str(error).removeprefix(f"{path}: ").split("; convert with")[0].removesuffix(": not written")
+    return reason.replace(str(path), "it")

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from fer_edge import machine
 from fer_edge.bench import latency
-from fer_edge.errors import FerEdgeError, UsageError
+from fer_edge.errors import FerEdgeError
+from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
+from fer_edge.spec import Format, split_name
 from fer_edge.tables import Table, milliseconds, percent
-from fer_edge.targets import kinds, layers, make, pictures, scores
-from fer_edge.targets.kinds import Kind, Target
-from fer_edge.targets.pictures import Pictures, fitted
+from fer_edge.targets import Pictures, Target, command, pictures_of
 
 LITERT = "litert"
 """The row of a file as it is, run here."""
@@ -94,14 +94,8 @@ def compared(
     names: of targets; `all`, for those whose tools are here. data, labels, limit: what pictures of PublicTest
     they are judged on, as `bench` takes them; drawn faces without `data`. Raises as `rows` does.
     """
-    wanted = kinds.all_targets() if "all" in names else tuple(kinds.parse(name) for name in names)
-    kind, _, file = (labels or "fer2013").partition(":")
-    if kind not in {"fer2013", "ferplus"} or (kind == "ferplus") != bool(file):
-        raise UsageError(f"there are no --labels {labels!r}: fer2013, or ferplus:FILE")
-    votes = Path(file) if file else None
-    seen = pictures.drawn()
-    if data is not None:
-        seen = pictures.of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows, votes=votes)
+    wanted = command.parse(names)
+    seen = pictures_of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows, labels=labels)
     described = machine.describe()
     found = rows(paths, wanted, seen, runs, lenient="all" in names)
     where = ", ".join(str(described[key]) for key in ("cpu", "system", "interpreter") if described[key])
@@ -136,16 +130,16 @@ def rows(
     absent = []
     for target in targets:
         try:
-            make.require(target)
+            target.require()
             taken.append(target)
         except FerEdgeError as error:
             if not lenient:
                 raise
             absent.append(Row("", target.name, refused=str(error)))
     subjects = {path: Classifier(path) for path in paths}
-    said = {path: subject.predict(fitted(pictures, subject.input_size)) for path, subject in subjects.items()}
+    said = {path: subject.predict(pictures.fitted(subject.input_size)) for path, subject in subjects.items()}
     times = _times(list(subjects.values()), runs)
-    references = {path: scores.reference(path, said, pictures) for path in paths}
+    references = {path: _reference(path, said, pictures) for path in paths}
 
     def on_all(path: Path, ms: float | None) -> list[Row]:
         subject, reference = subjects[path], references[path]
@@ -167,6 +161,21 @@ def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
     return [float(np.median(taken)) for taken in latency.timed(calls, min(runs, 50), runs, 0)["wall_ms"]]
 
 
+def _reference(
+    path: Path, said: dict[Path, NDArray[np.float32]], pictures: Pictures
+) -> NDArray[np.float32] | None:
+    """What the network's float32 file says, None where there is none; `said`: of the files compared."""
+    family, known = split_name(path.stem)
+    wanted = path.with_name(f"{family}_{Format.FLOAT32}.tflite")
+    if known is None:
+        return None
+    among = [given for other, given in said.items() if other == wanted or other.name == wanted.name]
+    if among or not wanted.is_file():
+        return among[0] if among else None
+    subject = Classifier(wanted)
+    return subject.predict(pictures.fitted(subject.input_size))
+
+
 def _litert(
     subject: Classifier,
     said: NDArray[np.float32],
@@ -182,10 +191,10 @@ def _litert(
         len(data),
         file.compressed_bytes(data),
         len(main.operators),
-        sum(layer.macs for layer in layers.layers(main)),
-        **scores.of(said, reference, subject, pictures),
+        graph.macs(main),
+        **_scores(said, reference, subject, pictures),
         ms=ms,
-        memory_bytes=layers.peak(main).bytes,
+        memory_bytes=graph.peak(main)[0],
     )
 
 
@@ -193,28 +202,38 @@ def _on(
     target: Target, subject: Classifier, reference: NDArray[np.float32] | None, pictures: Pictures
 ) -> Row:
     try:
-        made = make.make(target, subject, Path(), pictures)
+        made = target.make(subject, pictures, None)
     except FerEdgeError as error:
-        reason = str(error).removeprefix(f"{subject.path}: ").split("; convert with")[0]
-        reason = reason.replace(str(subject.path), "it")  # equal refusals share a line
-        return Row(subject.path.stem, target.name, refused=reason.removesuffix(": not written"))
+        return Row(subject.path.stem, target.name, refused=command.refusal(error, subject.path))
     report = made.report
-    # A microcontroller's flash holds the model, not the C source.
-    flatbuffer = file.without_zip(file.read_bytes(subject.path))
-    kept = target.kind is Kind.MICROCONTROLLER
-    deployed = flatbuffer if kept else max(made.files.values(), key=len)
-    main = graph.read(flatbuffer)[0]
+    main = graph.read(file.read_bytes(subject.path))[0]
     return Row(
         subject.path.stem,
         target.name,
-        len(deployed),
-        file.compressed_bytes(deployed),
+        len(made.deployed),
+        file.compressed_bytes(made.deployed),
         sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
-        report.get("macs", sum(layer.macs for layer in layers.layers(main))),
-        **scores.of(made.probabilities, reference, subject, pictures),
+        report.get("macs", graph.macs(main)),
+        **_scores(made.probabilities, reference, subject, pictures),
         npu_ms=report.get("ms"),
         memory_bytes=report.get("arena_bytes", report.get("sram_bytes")),
     )
+
+
+def _scores(
+    said: NDArray[np.float32] | None,
+    reference: NDArray[np.float32] | None,
+    subject: Classifier,
+    pictures: Pictures,
+) -> dict[str, Any]:
+    """Of the probabilities `said`, float32 (N, labels); nothing where nothing here can run the target."""
+    if said is None:
+        return {}
+    scores: dict[str, Any] = {"accuracy": pictures.accuracy(said, subject.labels)}
+    if reference is not None:
+        scores["agreement"] = metrics.agreement(said, reference)
+        scores["max_abs_diff"] = metrics.max_abs_diff(said, reference)
+    return scores
 
 
 def refusals(found: Sequence[Row]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import child
-from fer_edge.errors import GateError, MissingExtraError
+from fer_edge.errors import GateError, MissingExtraError, ModelError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import c_example, c_source, micro_child
-from fer_edge.targets.made import Made
-from fer_edge.targets.pictures import Pictures, compare, fitted
+from fer_edge.model.interpreter import quiet_stderr
+from fer_edge.spec import Format, TensorSpec
+from fer_edge.targets import Made, Pictures, Target, compare, template
 
+CHECKED = 60
+"""The first so many pictures are run with LiteRT's reference kernels too, which take some hundred times as
+long as those for this processor: what they are for, that both count alike, shows in few faces or never."""
 STEPS_ALLOWED = 2
 """Steps of the output by which TFLite Micro may differ from LiteRT's reference kernels: its int8 softmax
 rounds by itself. Its int8 fully connected layer does so too, by a step of the logits (all layers before it
@@ -25,6 +30,10 @@ gave the same on 60 real pictures), which moves a probability by half as much wh
 FLOAT_ALLOWED = 1e-4
 """The same in probability where sums are float: in another order."""
 _SAME_VALUES = {"RESHAPE", "DEQUANTIZE", "QUANTIZE", "REDUCE_MAX"}
+_ROOM = 64 << 20  # bytes: as much arena as no microcontroller has, to see what is used of it
+_STEP = 1024  # bytes, in which the smallest arena is searched
+_TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
+_C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 
 
 def require() -> None:
@@ -33,52 +42,28 @@ def require() -> None:
         raise MissingExtraError("tflite-micro", "microcontroller", "the target microcontroller")
 
 
-def measure(
-    classifier: Classifier, card: Path | None = None, pictures: Pictures | None = None
-) -> dict[str, Any]:
-    """`{"arena_bytes"}`, and with `pictures` the probabilities `micro`, float32 (N, labels), and `reference`,
-    of the first `micro_child.CHECKED`.
+def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
+    """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
-    Raises ModelError if TFLite Micro cannot run the model.
+    Raises ModelError if TFLite Micro cannot run the model, GateError if it does not give what LiteRT's
+    reference kernels give.
     """
-    require()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if pictures is not None:
-            np.save(folder / micro_child.FACES, fitted(pictures, classifier.input_size))
-        arguments = str(folder), str(classifier.path.resolve()), str(card or "")
-        found: dict[str, Any] = child.run(micro_child.measure, *arguments, what=str(classifier.path))
-        for key in ("micro", "reference"):
-            if pictures is not None:
-                found[key] = np.load(folder / f"{key}.npy")
-    return found
-
-
-def make(classifier: Classifier, folder: Path, pictures: Pictures, card: Path | None = None) -> Made:
-    """The files' contents under `folder`/NAME_microcontroller, verified.
-
-    Raises GateError if TFLite Micro does not give what LiteRT's reference kernels give.
-    """
-    found = measure(classifier, card, pictures)
-    check(classifier, found["micro"], found["reference"])
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder, "faces.npy"), pictures.fitted(classifier.input_size))
+        arguments = folder, str(classifier.path.resolve()), str(card or "")
+        arena: int = child.run(run_here, *arguments, what=str(classifier.path), timeout_s=900)
+        given, reference = (np.load(Path(folder, name)) for name in ("micro.npy", "reference.npy"))
+    check(classifier, given, reference)
     flatbuffer = file.without_zip(file.read_bytes(classifier.path))
-    stem = classifier.path.stem
-    source = c_source.Source(c_source.identifier(stem), flatbuffer, classifier, found["arena_bytes"])
-    apart_folder = folder / f"{stem}_microcontroller"
-    files = {
-        apart_folder / f"{stem}.h": c_source.header(source).encode(),
-        apart_folder / f"{stem}.c": c_source.array(source).encode(),
-        apart_folder / "main.cc": c_example.example(source).encode(),
-    }
-    litert = classifier.predict(fitted(pictures, classifier.input_size))
-    agreement = compare(found["micro"], litert, pictures, classifier.labels)
-    report = {"arena_bytes": found["arena_bytes"], "flash_bytes": len(flatbuffer)}
-    return Made("microcontroller", files, agreement, report, found["micro"])
+    values = _values(classifier, flatbuffer, arena)
+    sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
+    report = {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}
+    return Made(sources, report, compare(classifier, given, pictures), given, flatbuffer)
 
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
     """Raises GateError unless both interpreters give the same, but for rounding, as far as both were run."""
-    steps = STEPS_ALLOWED * classifier.output.scale + 0.5 * _logit_step(classifier.path)
+    steps = STEPS_ALLOWED * classifier.output.scale + 0.5 * logit_step(file.read_bytes(classifier.path))
     allowed = max(steps, FLOAT_ALLOWED)
     largest = float(np.abs(micro[: len(reference)] - reference).max())
     if not largest <= allowed:
@@ -88,19 +73,219 @@ def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray
         )
 
 
-def _logit_step(path: Path) -> float:
+def logit_step(data: bytes) -> float:
     """Scale of the integers that a softmax at the end is made from; 0 for floats, or without one."""
-    main = graph.read(file.read_bytes(path))[0]
+    main = graph.read(data)[0]
     makers = {n: operator for operator in main.operators for n in operator.outputs}
-    maker = makers.get(main.outputs[0])
-    while maker is not None and maker.name in _SAME_VALUES:
-        maker = makers.get(maker.inputs[0])
-    if maker is None or maker.name != "SOFTMAX":
+
+    def before(tensor: int, wanted: set[str]) -> graph.Operator | None:
+        maker = makers.get(tensor)
+        return maker if maker is not None and maker.name in wanted else None
+
+    tensor = main.outputs[0]
+    while maker := before(tensor, _SAME_VALUES):
+        tensor = maker.inputs[0]
+    softmax = before(tensor, {"SOFTMAX"})
+    if softmax is None:
         return 0.0
-    wanted = maker.inputs[0]
-    while not main.tensors[wanted].scales:
-        maker = makers.get(wanted)
-        if maker is None or maker.name not in _SAME_VALUES:
+    tensor = softmax.inputs[0]
+    while not main.tensors[tensor].scales:
+        maker = before(tensor, _SAME_VALUES)
+        if maker is None:
             return 0.0
-        wanted = maker.inputs[0]
-    return main.tensors[wanted].scales[0]
+        tensor = maker.inputs[0]
+    return main.tensors[tensor].scales[0]
+
+
+def run_here(folder: str, model: str, card: str) -> int:
+    """In a process of its own: bytes of the smallest arena; of faces.npy, writes micro.npy, reference.npy."""
+    path, given = Path(model), Path(card) if card else None
+    arena = smallest_arena(file.without_zip(file.read_bytes(path)))
+    faces = np.load(Path(folder, "faces.npy"))
+    for name, load, shown in (("micro", load_micro, faces), ("reference", load_reference, faces[:CHECKED])):
+        subject = Classifier(path, card=given, checked=True, load=load)
+        np.save(Path(folder, f"{name}.npy"), subject.predict(shown))
+    return arena
+
+
+def load_reference(model: bytes, num_threads: int, name: str) -> Any:
+    """LiteRT with its reference kernels, whose rounding TFLite Micro shares; XNNPACK's is its own."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType.BUILTIN_REF
+    try:
+        with quiet_stderr():
+            made = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+            made.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{name}: LiteRT's reference kernels cannot run it: {error}") from error
+    return made
+
+
+def load_micro(model: bytes, num_threads: int, name: str) -> MicroInterpreter:
+    """As `interpreter.load`; TFLite Micro has one thread whatever is asked for."""
+    return MicroInterpreter(file.without_zip(model))
+
+
+class MicroInterpreter:
+    """TFLite Micro behind the interface of LiteRT's interpreter. `arena`: bytes of memory that it may use."""
+
+    def __init__(self, model: bytes, arena: int = _ROOM) -> None:
+        """Raises ModelError with TFLite Micro's own reason if it cannot run the model."""
+        from tflite_micro.python.tflite_micro import runtime
+
+        made, _ = _called(lambda: runtime.Interpreter.from_bytes(model, arena_size=arena))
+        self._made: Any = made
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        return [_details(self._made.get_input_details(0))]
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        return [_details(self._made.get_output_details(0))]
+
+    def set_tensor(self, index: int, value: NDArray[Any]) -> None:
+        self._made.set_input(value, index)
+
+    def get_tensor(self, index: int) -> NDArray[Any]:
+        return np.asarray(self._made.get_output(index))
+
+    def invoke(self) -> None:
+        """Raises ModelError with TFLite Micro's own reason."""
+        _called(self._made.invoke)
+
+    def run_zeros(self) -> int:
+        """One inference, which finds operators that are refused only then; bytes of the arena in use."""
+        details = self.get_input_details()[0]
+        self.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
+        self.invoke()
+        _, said = _called(self._made.print_allocations)
+        found = _TOTAL.search(said)
+        if found is None:
+            raise ModelError("TFLite Micro does not say what it allocated")
+        return int(found[1])
+
+
+def smallest_arena(model: bytes) -> int:
+    """Bytes of the smallest arena, in steps of 1 KiB, with which the model runs on this machine.
+
+    Planning needs room beside what stays allocated, so the figure is found by trying.
+    """
+    size = -(-MicroInterpreter(model).run_zeros() // _STEP) * _STEP
+    while size < _ROOM:
+        try:
+            MicroInterpreter(model, size).run_zeros()
+        except ModelError:
+            size += _STEP
+        else:
+            return size
+    raise ModelError(f"no arena up to {_ROOM >> 20} MiB is enough")
+
+
+def _details(details: dict[str, Any]) -> dict[str, Any]:
+    found = details["quantization_parameters"]
+    scales, zero_points = list(found["scales"]), list(found["zero_points"])
+    quantization = (float(scales[0]), int(zero_points[0])) if scales else (0.0, 0)
+    shape = np.asarray(details["shape"])
+    return {"index": 0, "shape": shape, "dtype": details["dtype"], "quantization": quantization}
+
+
+def _called(call: Any) -> tuple[Any, bytes]:
+    """What the call gives, and what native code prints on standard error meanwhile, which is its reason."""
+    with quiet_stderr(), tempfile.TemporaryFile() as said:
+        nowhere = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            result, failed = call(), None
+        except (RuntimeError, ValueError) as error:
+            result, failed = None, error
+        finally:
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        said.seek(0)
+        text = said.read()
+    if failed is None:
+        return result, text
+    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    reasons = [re.sub(r"^\S*/(\S+\.(cc|h)):?\d*\s*", "", line) for line in lines if "Allocat" not in line]
+    reason = "; ".join(reasons[-2:]) or str(failed).strip() or "no reason given"
+    raise ModelError(f"TFLite Micro refuses: {reason}")
+
+
+def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, object]:
+    """What the templates in `c/` are filled with."""
+    taken, given = classifier.input, classifier.output
+    name = identifier(classifier.path.stem)
+    rows = (flatbuffer[start : start + 16] for start in range(0, len(flatbuffer), 16))
+    labels = (label.replace("\\", "\\\\").replace('"', '\\"') for label in classifier.labels)
+    operators = graph.operators(flatbuffer)
+    adds = (f"  if (resolver.Add{camel_case(op)}() != kTfLiteOk) return 1;" for op in operators)
+    zero = f"{name.upper()}_OUTPUT_ZERO_POINT"
+    probability = given.content == "probabilities"
+    return {
+        "file": classifier.path.stem,
+        "name": name,
+        "upper": name.upper(),
+        "model": "\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) + "," for row in rows),
+        "model_bytes": len(flatbuffer),
+        "labels": ", ".join(f'"{label}"' for label in labels),
+        "label_count": len(classifier.labels),
+        "arena_bytes": arena,
+        "height": classifier.input_size[0],
+        "width": classifier.input_size[1],
+        "channels": classifier.channels,
+        "input_scale": _float(taken.scale),
+        "input_zero_point": taken.zero_point,
+        "output_scale": _float(given.scale),
+        "output_zero_point": given.zero_point,
+        "input_type": _C_TYPES[taken.dtype],
+        "output_type": _C_TYPES[given.dtype],
+        "stored": _stored(taken, f"{name}_input_t"),
+        "meaning": "probability" if probability else "logit",
+        "content": "probabilities" if probability else "logits (apply softmax)",
+        "real": f"{name.upper()}_OUTPUT_SCALE * (value - {zero})" if given.scale else "(float)value",
+        "operators": "\n".join(adds),
+        "operator_count": len(operators),
+    }
+
+
+def _stored(tensor: TensorSpec, c_type: str) -> str:
+    """The body of the function from gray level to stored value: rounded and clipped, as Quantization does."""
+    step = (tensor.real_max - tensor.real_min) / 255.0
+    real = f"{_float(tensor.real_min)} + {_float(step)} * gray"
+    if tensor.dtype == "float32":
+        return f"return {real};"
+    scale = tensor.scale or 1.0
+    if (scale, tensor.real_min, step) == (1.0, 0.0, 1.0):
+        return f"return ({c_type})(gray + {tensor.zero_point});"
+    limits = np.iinfo(tensor.dtype)
+    return (
+        f"const float value = ({real}) / {_float(scale)} + {tensor.zero_point};\n"
+        "  const long nearest = (long)(value < 0 ? value - 0.5f : value + 0.5f);\n"
+        f"  return ({c_type})(nearest < {limits.min} ? {limits.min} : nearest > {limits.max} ? {limits.max} "
+        ": nearest);"
+    )
+
+
+def _float(value: float) -> str:
+    return f"{value:.9g}" + ("f" if "." in f"{value:.9g}" or "e" in f"{value:.9g}" else ".0f")
+
+
+def identifier(text: str) -> str:
+    """A C identifier of a file's name."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return name if not name[:1].isdigit() else f"model_{name}"
+
+
+def camel_case(operator: str) -> str:
+    """TFLite's name of an operator as TFLite Micro's resolver spells it: MAX_POOL_2D -> MaxPool2D."""
+    return "".join(part.capitalize() if part != "2D" else part for part in operator.split("_"))
+
+
+_IN = "{stem}_microcontroller"
+TARGET = Target(
+    "microcontroller",
+    (Format.FULL_INTEGER,),
+    (f"{_IN}/{{stem}}.h", f"{_IN}/{{stem}}.c", f"{_IN}/main.cc"),
+    require,
+    make,
+)

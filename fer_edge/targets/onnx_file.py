@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_edge import child
-from fer_edge.errors import GateError, MissingExtraError
+from fer_edge.errors import GateError, MissingExtraError, ModelError
+from fer_edge.model import file, interpreter
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import onnx_child
-from fer_edge.targets.made import Made
-from fer_edge.targets.pictures import Agreement, Pictures, compare, fitted
+from fer_edge.spec import Format
+from fer_edge.targets import Agreement, Made, Pictures, Target, compare
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Least share of pictures with the same label, largest difference of a probability."""
-
-    agreement: float
-    max_abs_diff: float
-
-
-FLOAT = Limits(0.999, 1e-3)
-QUANTISED = Limits(0.95, 0.1)
-"""LiteRT's two sets of int8 kernels differ from each other by up to 0.04: each rounds in its own way."""
+OPSET = 17
+"""ONNX Runtime reads it from 1.12 (2022) on; quantisation a channel needs 13."""
+FLOAT = (0.999, 1e-3)
+QUANTISED = (0.95, 0.1)
+"""Least share of pictures with the same label, largest difference of a probability. LiteRT's two sets of int8
+kernels differ from each other by up to 0.04: each rounds in its own way."""
 
 
 def require() -> None:
@@ -37,36 +33,107 @@ def require() -> None:
             raise MissingExtraError(package, "onnx", "the target onnx")
 
 
-def make(classifier: Classifier, folder: Path, pictures: Pictures, card: Path | None = None) -> Made:
-    """`folder`/NAME.onnx, run in ONNX Runtime on the pictures.
+def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
+    """The ONNX file, run in ONNX Runtime on the pictures. Report: `ops` {name: count}, `opset`.
 
     Raises GateError if it does not agree with LiteRT, ModelError if tf2onnx cannot convert the model.
     """
-    require()
-    faces = fitted(pictures, classifier.input_size)
-    with tempfile.TemporaryDirectory() as name:
-        apart_folder = Path(name)
-        np.save(apart_folder / onnx_child.FACES, faces)
-        arguments = name, str(classifier.path.resolve()), str(card or "")
-        report = child.run(onnx_child.convert, *arguments, what=str(classifier.path), timeout_s=900)
-        data = (apart_folder / onnx_child.RESULT).read_bytes()
-        given = np.load(apart_folder / onnx_child.PROBABILITIES)
-    agreement = compare(given, classifier.predict(faces), pictures, classifier.labels)
-    check(agreement, QUANTISED if any_quantised(report["ops"]) else FLOAT, str(classifier.path))
-    return Made("onnx", {folder / f"{classifier.path.stem}.onnx": data}, agreement, report, given)
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder, "faces.npy"), pictures.fitted(classifier.input_size))
+        arguments = folder, str(classifier.path.resolve()), str(card or "")
+        ops: dict[str, int] = child.run(convert_here, *arguments, what=str(classifier.path), timeout_s=900)
+        data = Path(folder, "model.onnx").read_bytes()
+        given = np.load(Path(folder, "onnx.npy"))
+    agreement = compare(classifier, given, pictures)
+    check(agreement, *(QUANTISED if "QuantizeLinear" in ops else FLOAT), str(classifier.path))
+    return Made((data,), {"ops": ops, "opset": OPSET}, agreement, given)
 
 
-def any_quantised(ops: dict[str, int]) -> bool:
-    """Whether an ONNX graph rounds on its way."""
-    return "QuantizeLinear" in ops
-
-
-def check(found: Agreement, limits: Limits, what: str) -> None:
+def check(found: Agreement, least: float, most: float, what: str) -> None:
     """Raises GateError if the limits are not held. One picture may always differ."""
     others = round((1 - found.agreement) * found.pictures)
-    if others > max(1, (1 - limits.agreement) * found.pictures) or found.max_abs_diff > limits.max_abs_diff:
+    if others > max(1, (1 - least) * found.pictures) or found.max_abs_diff > most:
         raise GateError(
             f"{what} as ONNX agrees with LiteRT on {found.agreement:.2%} of {found.pictures} pictures, and "
-            f"differs by up to {found.max_abs_diff:.4f}; {limits.agreement:.1%} and {limits.max_abs_diff:g} "
-            "wanted: not written"
+            f"differs by up to {found.max_abs_diff:.4f}; {least:.1%} and {most:g} wanted: not written"
         )
+
+
+def convert_here(folder: str, model: str, card: str) -> dict[str, int]:
+    """In a process of its own, since tf2onnx brings TensorFlow: operators by name.
+
+    Writes model.onnx and, of faces.npy, onnx.npy.
+    """
+    path, given = Path(model), Path(card) if card else None
+    plain = Path(folder, "model.tflite")
+    plain.write_bytes(file.without_zip(file.read_bytes(path)))
+    subject = Classifier(path, card=given, checked=True)
+    proto = _by_tf2onnx(plain)
+    _name_output(proto, subject.output.content)
+    notes = {"labels": "\n".join(subject.labels), "card": subject.card.to_json(), "source": path.name}
+    for key, value in notes.items():
+        proto.metadata_props.add(key=key, value=value)
+    data = proto.SerializeToString()
+    Path(folder, "model.onnx").write_bytes(data)
+
+    def load(tflite: bytes, num_threads: int, name: str) -> OnnxInterpreter:
+        return OnnxInterpreter(data, interpreter.load(tflite, num_threads, name))
+
+    onnx = Classifier(path, card=given, checked=True, load=load)
+    np.save(Path(folder, "onnx.npy"), onnx.predict(np.load(Path(folder, "faces.npy"))))
+    return dict(sorted(Counter(node.op_type for node in proto.graph.node).items()))
+
+
+def _by_tf2onnx(path: Path) -> Any:
+    import tf2onnx
+
+    try:
+        with interpreter.quiet_stderr():
+            proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
+    except Exception as error:  # its operators' handlers fail each in their own way
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"tf2onnx cannot convert it: {first}") from error
+    return proto
+
+
+def _name_output(proto: Any, name: str) -> None:
+    (end,) = proto.graph.output
+    for node in proto.graph.node:
+        for names in (node.input, node.output):
+            for n, held in enumerate(names):
+                if held == end.name:
+                    names[n] = name
+    end.name = name
+
+
+class OnnxInterpreter:
+    """ONNX Runtime, one thread, behind the interface of LiteRT's interpreter; ends as the .tflite has them,
+    since ONNX says nothing of an output's scale."""
+
+    def __init__(self, model: bytes, tflite: Any) -> None:
+        """Raises ModelError if ONNX Runtime refuses the model, or if its ends are other ones."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"ONNX Runtime refuses it: {str(error).splitlines()[0]}") from error
+        self.get_input_details, self.get_output_details = tflite.get_input_details, tflite.get_output_details
+        (given,) = self._session.get_inputs()
+        if list(given.shape) != list(self.get_input_details()[0]["shape"]):
+            raise ModelError(f"the ONNX file takes {given.shape}, another shape than the .tflite file's")
+        self._input = given.name
+
+    def set_tensor(self, index: int, value: NDArray[Any]) -> None:
+        self._feed = {self._input: value}
+
+    def invoke(self) -> None:
+        self._result = self._session.run(None, self._feed)[0]
+
+    def get_tensor(self, index: int) -> NDArray[Any]:
+        return np.asarray(self._result)
+
+
+TARGET = Target("onnx", (Format.FLOAT32, Format.INT8), ("{stem}.onnx",), require, make)

@@ -8,8 +8,6 @@ import gzip
 import html
 import json
 import os
-import re
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,9 @@ import numpy as np
 
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file
-from fer_edge.model.classifier import Classifier
-from fer_edge.targets.pictures import drawn, fitted
-from fer_edge.targets.stored import channels_first, levels
+from fer_edge.model.classifier import Classifier, stored_levels
+from fer_edge.spec import Format
+from fer_edge.targets import Made, Pictures, Target, drawn, template
 
 PACKAGE = "@litertjs/core"
 VARIABLE = "FER_EDGE_LITERTJS"
@@ -49,24 +47,25 @@ def runtime() -> Path:
     )
 
 
-def check_ends(classifier: Classifier) -> None:
-    """Raises ModelError for a model whose input or output JavaScript cannot hold."""
+def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
+    """The page, which proves itself in the browser that opens it. Raises as `page` does."""
+    return Made((page(classifier),))
+
+
+def page(classifier: Classifier) -> bytes:
+    """The HTML file. Raises ModelError for a model whose input or output JavaScript cannot hold,
+    FerEdgeError where the npm package is absent."""
     for what, tensor in (("takes", classifier.input), ("gives", classifier.output)):
         if tensor.dtype not in DTYPES:
             raise ModelError(
                 f"{classifier.path} {what} {tensor.dtype}: LiteRT's JavaScript has {' and '.join(DTYPES)}"
             )
-
-
-def page(classifier: Classifier) -> bytes:
-    """The HTML file. Raises ModelError as `check_ends`, FerEdgeError where the npm package is absent."""
-    check_ends(classifier)
     package = runtime()
     flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     core = (package / "dist" / "index.js").read_text()
     helper = (package.parent / "wasm-utils" / "dist" / "index.js").read_text()
     modules = {PACKAGE: core, "@litertjs/wasm-utils": helper}
-    modules |= {f"page/{name}": _asset(name) for name in ("model.js", "picture.js")}
+    modules |= {f"page/{name}": template("page", name) for name in ("model.js", "picture.js")}
     imports = {
         name: f"data:text/javascript;base64,{_base64(text.encode())}" for name, text in modules.items()
     }
@@ -74,7 +73,7 @@ def page(classifier: Classifier) -> bytes:
     values = {
         "title": html.escape(classifier.path.stem),
         "summary": html.escape(_summary(classifier)),
-        "style": _asset("page.css"),
+        "style": template("page", "page.css"),
         "importmap": json.dumps({"imports": imports}),
         "height": str(height),
         "width": str(width),
@@ -82,10 +81,9 @@ def page(classifier: Classifier) -> bytes:
         "model": _base64(flatbuffer),
         "wasm": _packed(package / "wasm" / f"{VARIANT}.wasm"),
         "loader": (package / "wasm" / f"{VARIANT}.js").read_text().replace("</script", "<\\/script"),
-        "script": _asset("page.js"),
+        "script": template("page", "page.js"),
     }
-    # In one pass, so that braces in what is put in stay as they are.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _asset("index.html")).encode()
+    return template("page", "index.html", values).encode()
 
 
 @functools.cache
@@ -102,7 +100,7 @@ def _summary(classifier: Classifier) -> str:
 
 def facts(classifier: Classifier) -> dict[str, Any]:
     """What the page's scripts know of the model, with drawn faces and what LiteRT says of them here."""
-    faces = fitted(drawn(CHECK_FACES), classifier.input_size)
+    faces = drawn(CHECK_FACES).fitted(classifier.input_size)
     probabilities = np.round(classifier.predict(faces).astype(float), 7)
     rows, columns = classifier.input_size
     return {
@@ -110,10 +108,10 @@ def facts(classifier: Classifier) -> dict[str, Any]:
         "rows": rows,
         "columns": columns,
         "channels": classifier.channels,
-        "channelsFirst": channels_first(classifier.input),
+        "channelsFirst": len(classifier.input.shape) == 4 and classifier.input.shape[3] not in {1, 3},
         "shape": list(classifier.input.shape),
         "dtype": classifier.input.dtype,
-        "stored": levels(classifier.input).tolist(),
+        "stored": stored_levels(classifier.input).tolist(),
         "scale": classifier.output.scale,
         "zeroPoint": classifier.output.zero_point,
         "content": classifier.output.content,
@@ -121,9 +119,8 @@ def facts(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _asset(name: str) -> str:
-    return resources.files("fer_edge.targets").joinpath("page", name).read_text()
-
-
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+TARGET = Target("web", (Format.INT8,), ("{stem}.html",), runtime, make)

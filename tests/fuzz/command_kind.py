@@ -50,7 +50,7 @@ LONG = ("--help", "-h", "--install-completion", "--show-completion")
 WORK = (
     "fer_edge.training.fit.train",
     "fer_edge.conversion.reference.measure",
-    "fer_edge.targets.make.make",
+    "fer_edge.targets.command._all",
     "fer_edge.targets.comparison.rows",
     "fer_edge.bench.latency.loaded",
     "fer_edge.bench.loop.run",

@@ -22,7 +22,7 @@ from tiny_models import Spec, dense, picks, shipped_style
 
 from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.model import file, graph, shipped
+from fer_edge.model import file, shipped
 from fer_edge.spec import Format, ModelCard, TensorSpec
 from fuzz.damage import Random, damaged, one_of, reshaped, reshaped_json
 
@@ -137,7 +137,7 @@ def _tflite() -> tuple[bytes, ...]:
     real = ModelCard("tiny", "float32", labels, TensorSpec("float32", (1, 8, 8, 3)), out)
     weights, ends = picks(192, 0, 1, 2), Spec("float32")
     colour = dense((1, 8, 8, 3), weights, entry=ends, output=ends, softmax=True)
-    return graph.embed_card(shipped_style(), raw), graph.embed_card(colour, real)
+    return file.embed_card(shipped_style(), raw), file.embed_card(colour, real)
 
 
 def tflite(rng: Random) -> bytes:

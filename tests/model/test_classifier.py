@@ -7,7 +7,7 @@ import pytest
 from tiny_models import Spec, dense, picks, shipped_style
 
 from fer_edge.errors import ModelError
-from fer_edge.model import graph
+from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, Quantization
 from fer_edge.spec import ModelCard, TensorSpec
 
@@ -146,7 +146,7 @@ def test_labels_travel_inside_the_file(tmp_path):
         input=TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0),
         output=TensorSpec("float32", (1, 3), real_max=1.0, content="probabilities"),
     )
-    (tmp_path / "m.tflite").write_bytes(graph.embed_card(shipped_style(), card))
+    (tmp_path / "m.tflite").write_bytes(file.embed_card(shipped_style(), card))
     classifier = Classifier(tmp_path / "m.tflite")
     assert classifier.card == card
     assert classifier.labels[classifier.predict_one(with_first_pixels(0, 9)).argmax()] == "neutral"

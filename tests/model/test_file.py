@@ -64,13 +64,13 @@ class TestCards:
         assert classifier.labels == tuple(LABELS)
         assert (classifier.input.real_min, classifier.output.content) == (-1, "logits")
         assert load(tmp_path, FLOAT, given=WHOLE, beside=other).labels == tuple(LABELS)
-        assert load(tmp_path, graph.embed_card(shipped_style(), INSIDE), beside=other).card == INSIDE
+        assert load(tmp_path, file.embed_card(shipped_style(), INSIDE), beside=other).card == INSIDE
         with pytest.raises(ModelError, match="says nothing of its labels"):
             load(tmp_path, FLOAT, beside={"size": 3})  # another program's
 
     def test_a_given_card_may_not_reorder_the_labels_inside(self, tmp_path):
         """Fault I1: a labels file in another order than the model's."""
-        model = graph.embed_card(shipped_style(), INSIDE)
+        model = file.embed_card(shipped_style(), INSIDE)
         assert load(tmp_path, model, given={"labels": LABELS}).labels == tuple(LABELS)
         with pytest.raises(ModelError, match=r"contradicts the card inside .*labels sad happy neutral here"):
             load(tmp_path, model, given={"labels": ["sad", "happy", "neutral"]})

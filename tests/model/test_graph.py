@@ -12,7 +12,7 @@ from tiny_models import Builder, Spec, dense, picks, shipped_style
 from fer_edge.errors import ModelError
 from fer_edge.model import file, graph
 from fer_edge.spec import CropPolicy, ModelCard, TensorSpec
-from fer_edge.targets.described import metadata_of
+from fer_edge.targets.inspection import metadata_of
 
 CARD = ModelCard(
     name="tiny",
@@ -24,14 +24,14 @@ CARD = ModelCard(
     measured={"accuracy": 0.5},
 )
 PLAIN = shipped_style()
-CARDED = graph.embed_card(PLAIN, CARD)
+CARDED = file.embed_card(PLAIN, CARD)
 F32 = Spec("float32")
 
 
 def test_card_comes_back_as_it_went_in_and_the_same_gives_the_same_bytes():
     assert file.card_in(CARDED, "m") == CARD
     assert file.card_in(PLAIN, "m") is None
-    assert graph.embed_card(PLAIN, CARD) == graph.embed_card(CARDED, CARD) == CARDED
+    assert file.embed_card(PLAIN, CARD) == file.embed_card(CARDED, CARD) == CARDED
     graph.check(CARDED, "m")
 
 
@@ -63,7 +63,7 @@ def test_weights_are_aligned():
 )
 def test_metadata_says_how_gray_levels_become_the_input(least, mean):
     entry = TensorSpec("float32", (1, 48, 48, 1), real_min=least, real_max=1.0)
-    data = graph.embed_card(PLAIN, ModelCard("tiny", "float32", CARD.labels, entry, CARD.output))
+    data = file.embed_card(PLAIN, ModelCard("tiny", "float32", CARD.labels, entry, CARD.output))
     (face,) = metadata_of(data)["inputs"]
     assert (face["mean"], face["std"]) == ([mean], [255 / (1 - least)])
 

@@ -97,7 +97,7 @@ def test_the_rate_of_frames():
 
 def test_chromium_shows_it(page, tmp_path):
     """Script and streams work under the page's own rules; what it looks like is for eyes."""
-    from fer_edge.targets import browser
+    import browser
 
     if browser.find() is None:
         pytest.skip("needs Chromium, which is not installed")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_models import Spec, dense, picks, shipped_style
 
-from fer_edge.model import graph
+from fer_edge.model import file
 from fer_edge.spec import ModelCard, TensorSpec
 
 SIDE = 8
@@ -25,7 +25,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         TensorSpec("float32", (1, 3), real_max=1.0, content="probabilities"),
     )
     path = tmp_path_factory.mktemp("tiny") / "tiny_int8.tflite"
-    path.write_bytes(graph.embed_card(shipped_style(side=SIDE), card))
+    path.write_bytes(file.embed_card(shipped_style(side=SIDE), card))
     return path
 
 
@@ -46,5 +46,5 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         output=Spec("int8", 2 / 255, -128),
     )
     path = tmp_path_factory.mktemp("whole") / "whole_full_integer.tflite"
-    path.write_bytes(graph.embed_card(flatbuffer, card))
+    path.write_bytes(file.embed_card(flatbuffer, card))
     return path

@@ -1,13 +1,17 @@
-"""The page's own JavaScript that crops and shrinks, against the OpenCV code that `run` uses."""
+"""The page: its own JavaScript against the OpenCV code that `run` uses, and the whole of it in Chromium."""
 
 import json
 import shutil
 import subprocess
 from importlib import resources
 
+import browser
 import numpy as np
 import pytest
 
+from fer_edge.errors import FerEdgeError
+from fer_edge.model.classifier import Classifier
+from fer_edge.targets import drawn, web_page
 from fer_edge.vision import crop as preprocess
 
 
@@ -46,3 +50,34 @@ def test_faces_are_opencvs_within_its_rounding(said):
     for (x, y, side), face in zip(squares, given["faces"], strict=True):
         wanted = preprocess.crop_face(gray, (x, y, side, side))
         assert np.abs(np.reshape(face, (48, 48)) - wanted.astype(int)).max() <= 1, (x, y, side)
+
+
+def test_what_the_page_knows_of_the_model(tiny):
+    known = web_page.facts(Classifier(tiny))
+    assert known["labels"] == ["happy", "sad", "so-so"]
+    assert known["stored"] == list(range(256))
+    assert (known["rows"], known["columns"], known["dtype"], known["scale"]) == (8, 8, "uint8", 0.0)
+    assert len(known["check"]["probabilities"]) == len(drawn(web_page.CHECK_FACES).images)
+
+
+def test_javascript_has_no_int8(whole):
+    with pytest.raises(FerEdgeError, match="takes int8"):
+        web_page.page(Classifier(whole))
+
+
+def test_the_page_gives_in_chromium_what_numpy_gives(tiny):
+    try:
+        web_page.runtime()
+    except FerEdgeError as error:
+        pytest.skip(str(error))
+    if browser.find() is None:
+        pytest.skip("needs Chromium, which is not installed")
+    page = web_page.page(Classifier(tiny))
+    assert b"https://cdn" not in page
+    assert b"{{" not in page.split(b"<script")[0]
+    assert page.count(b"<title>tiny_int8</title>") == 1
+    faces = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
+    found = browser.report(page, faces)
+    powers = np.exp(faces.reshape(12, -1)[:, :3].astype(float) - 128)
+    np.testing.assert_allclose(found["faces"], powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+    assert found["check"]["largest"] < 1e-6

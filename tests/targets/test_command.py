@@ -1,0 +1,138 @@
+"""The table of targets, and each target through its own tool where that is installed here."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
+from fer_edge.model import file, graph
+from fer_edge.model.classifier import Classifier
+from fer_edge.spec import Format
+from fer_edge.targets import Pictures, command, microcontroller, onnx_file, web_page
+
+FACES = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
+NOISE = Pictures(FACES, None, "noise")
+
+
+def needs(*packages):
+    absent = [package for package in packages if importlib.util.find_spec(package) is None]
+    return pytest.mark.skipif(bool(absent), reason=f"needs {', '.join(absent)}")
+
+
+def softmax_of_first_pixels(faces, labels=3):
+    logits = faces.reshape(len(faces), -1)[:, :labels].astype(float)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["microcontroller"], ["microcontroller"]),
+        (["ethos-u", "ethos-u55-128"], ["ethos-u55-128"]),
+        (["ethos-u85-2048", "web"], ["ethos-u85-2048", "web"]),
+        (["all"], ["microcontroller", "ethos-u55-128", "onnx", "web"]),
+        (["onnx", "all"], ["onnx", "microcontroller", "ethos-u55-128", "web"]),
+    ],
+)
+def test_names(names, wanted):
+    assert [target.name for target in command.parse(names)] == wanted
+
+
+@pytest.mark.parametrize(("name", "hint"), [("ethos-u55-127", "ethos-u55-128"), ("tpu", "microcontroller")])
+def test_unknown_names_are_refused_with_those_that_exist(name, hint):
+    with pytest.raises(UsageError, match=hint):
+        command.parse([name])
+
+
+def test_formats_that_are_made_for_targets():
+    made = command.formats(command.parse(["onnx", "microcontroller"]), [Format.FLOAT16])
+    assert made == (Format.FLOAT32, Format.FLOAT16, Format.INT8, Format.FULL_INTEGER)
+
+
+@pytest.mark.parametrize(
+    ("package", "target", "extra"),
+    [
+        ("tflite_micro", "microcontroller", "microcontroller"),
+        ("ethosu", "ethos-u", "ethos-u"),
+        ("tf2onnx", "onnx", "onnx"),
+    ],
+)
+def test_an_absent_tool_is_named_with_what_to_install(package, target, extra, monkeypatch, tiny):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else real(name))
+    with pytest.raises(MissingExtraError) as caught:
+        command.TARGETS[target].require()
+    assert f"pip install 'fer-edge[{extra}]'" in str(caught.value)
+    answer = command.tried(command.TARGETS[target], Classifier(tiny))
+    assert (answer["accepted"], answer["why"]) == (None, str(caught.value))
+
+
+def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(web_page.VARIABLE, raising=False)
+    with pytest.raises(FerEdgeError, match="npm install @litertjs/core"):
+        command.TARGETS["web"].require()
+
+
+@needs("tflite_micro")
+def test_tflite_micro_gives_what_numpy_gives(tiny):
+    made = command.TARGETS["microcontroller"].make(Classifier(tiny), NOISE, None)
+    np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
+    assert made.agreement.max_abs_diff <= 1e-6
+    assert made.report["arena_bytes"] % 1024 == 0
+    assert 0 < made.report["arena_bytes"] < 64 * 1024
+    assert made.report["flash_bytes"] == len(made.deployed) == len(file.without_zip(tiny.read_bytes()))
+
+
+@pytest.mark.parametrize(("step", "allowed"), [(2 / 256, True), (3 / 256, False)])
+def test_two_steps_of_the_output_pass_and_three_do_not(whole, step, allowed):
+    classifier = Classifier(whole)
+    classifier.output = classifier.output.__class__(**(vars(classifier.output) | {"scale": 1 / 256}))
+    p = np.full((1, 2), 0.5, np.float32)
+    if allowed:
+        microcontroller.check(classifier, p, p + np.float32(step))
+    else:
+        with pytest.raises(GateError, match="TFLite Micro"):
+            microcontroller.check(classifier, p, p + np.float32(step))
+
+
+def test_a_step_of_the_logits_is_found_before_the_softmax(tiny, whole):
+    """tiny: int8 logits in steps of 1, dequantised, then softmax; whole ends in logits."""
+    assert [microcontroller.logit_step(path.read_bytes()) for path in (tiny, whole)] == [1.0, 0.0]
+
+
+@needs("ethosu")
+def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
+    target = command.TARGETS["ethos-u55-64"]
+    made = target.make(Classifier(whole), NOISE, None)
+    (path,) = target.paths("whole_full_integer", tmp_path)
+    assert path.name == "whole_full_integer_ethos-u55-64.tflite"
+    assert graph.operators(made.contents[0]) == {"ethos-u": 1}
+    assert file.card_in(made.contents[0], "").labels == ("yes", "no")
+    assert made.report["cycles"] > 0
+    assert "ms at" in made.needs()
+
+
+@needs("ethosu")
+def test_operators_that_stay_on_the_cpu_fail_the_gate(tiny):
+    with pytest.raises(GateError, match="SOFTMAX") as caught:
+        command.TARGETS["ethos-u"].make(Classifier(tiny), NOISE, None)
+    assert caught.value.exit_code == 3
+    answer = command.tried(command.TARGETS["ethos-u"], Classifier(tiny))
+    assert (answer["accepted"], answer["why"]) == (
+        False,
+        "DEQUANTIZE, SOFTMAX would stay on the CPU with ethos-u55-128",
+    )
+
+
+@needs("tf2onnx", "onnxruntime")
+def test_onnx_runtime_gives_what_numpy_gives(tiny):
+    import onnx
+
+    made = onnx_file.make(Classifier(tiny), NOISE)
+    np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
+    proto = onnx.load_from_string(made.contents[0])
+    assert {p.key: p.value for p in proto.metadata_props}["labels"].split("\n") == ["happy", "sad", "so-so"]
+    assert [proto.graph.input[0].name, proto.graph.output[0].name] == ["face", "probabilities"]

@@ -1,0 +1,99 @@
+"""The C source, compiled by gcc: the array byte for byte, and both conversions for every value."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from fer_edge.model import file
+from fer_edge.model.classifier import Classifier, stored_levels
+from fer_edge.targets import microcontroller, template
+
+PROGRAM = """
+#include <stdio.h>
+#include "{{file}}.h"
+int main(void) {
+  fwrite({{name}}_model, 1, {{upper}}_MODEL_BYTES, stdout);
+  for (int gray = 0; gray < 256; gray++) {
+    {{name}}_input_t stored = {{name}}_stored(gray);
+    fwrite(&stored, sizeof stored, 1, stdout);
+  }
+  for (int n = 0; n < 256; n++) {
+    float real = {{name}}_real(({{name}}_output_t)(n - 128));
+    fwrite(&real, sizeof real, 1, stdout);
+  }
+  for (int n = 0; n < {{upper}}_LABELS; n++) puts({{name}}_labels[n]);
+  return 0;
+}
+"""
+
+
+def sources(path):
+    flatbuffer = file.without_zip(path.read_bytes())
+    values = microcontroller._values(Classifier(path), flatbuffer, 4096)
+    return (
+        flatbuffer,
+        values,
+        {name: template("c", name, values) for name in ("model.h", "model.c", "main.cc")},
+    )
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.parametrize("fixture", ["tiny", "whole"])
+def test_compiled_source_holds_model_labels_and_both_conversions(fixture, request, tmp_path):
+    path = request.getfixturevalue(fixture)
+    classifier = Classifier(path)
+    flatbuffer, values, texts = sources(path)
+    stem = path.stem
+    (tmp_path / f"{stem}.h").write_text(texts["model.h"])
+    (tmp_path / f"{stem}.c").write_text(texts["model.c"])
+    dump = PROGRAM
+    for name in ("file", "name", "upper"):
+        dump = dump.replace("{{" + name + "}}", values[name])
+    (tmp_path / "dump.c").write_text(dump)
+    strict = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    subprocess.run(["gcc", *strict, "dump.c", f"{stem}.c", "-o", "dump"], cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "dump"], capture_output=True, check=True).stdout
+    assert said[: len(flatbuffer)] == flatbuffer
+    rest = said[len(flatbuffer) :]
+    stored = np.frombuffer(rest[:256], classifier.input.dtype)
+    np.testing.assert_array_equal(stored, stored_levels(classifier.input))
+    real = np.frombuffer(rest[256 : 256 + 1024], np.float32)
+    wanted = np.arange(256) * 2 / 255 if fixture == "whole" else np.arange(256) - 128  # scale 2/255, 0: none
+    np.testing.assert_allclose(real, wanted, rtol=1e-6)
+    assert rest[256 + 1024 :].decode().splitlines() == list(classifier.labels)
+
+
+def test_gray_levels_of_a_model_of_zero_to_one(whole):
+    """1/255 and -128: gray level g is stored as g - 128."""
+    assert stored_levels(Classifier(whole).input).tolist() == list(range(-128, 128))
+
+
+@pytest.mark.parametrize(
+    ("operator", "method"),
+    [
+        ("CONV_2D", "Conv2D"),
+        ("DEPTHWISE_CONV_2D", "DepthwiseConv2D"),
+        ("MAX_POOL_2D", "MaxPool2D"),
+        ("FULLY_CONNECTED", "FullyConnected"),
+        ("REDUCE_MAX", "ReduceMax"),
+        ("RELU6", "Relu6"),
+        ("HARD_SWISH", "HardSwish"),
+    ],
+)
+def test_operators_as_the_resolver_of_tflite_micro_spells_them(operator, method):
+    assert microcontroller.camel_case(operator) == method
+
+
+def test_example_registers_each_operator_once(tiny):
+    text = sources(tiny)[2]["main.cc"]
+    assert "MicroMutableOpResolver<4>" in text
+    added = [line.split("Add")[1].split("(")[0] for line in text.splitlines() if "resolver.Add" in line]
+    assert added == ["Dequantize", "FullyConnected", "Quantize", "Softmax"]
+    assert "{{" not in text
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("a-b.c", "a_b_c"), ("2x", "model_2x"), ("é_int8", "__int8")])
+def test_identifiers(name, wanted):
+    assert microcontroller.identifier(name) == wanted
