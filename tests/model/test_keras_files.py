@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from fuzz.harness import FINDS
-from fuzz.model_kinds import HOSTILE_LAYERS
+from fuzz.model_kinds import LAYERS as HOSTILE_LAYERS
 
 from fer_edge.errors import ModelError
 from fer_edge.model import keras_files
