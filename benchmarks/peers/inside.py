@@ -18,7 +18,7 @@ from report import markdown
 
 from fer_edge import data, machine
 from fer_edge.bench import latency
-from fer_edge.bench.watch import Watch, is_busy
+from fer_edge.bench.watch import Watch
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.spec import split_name
@@ -183,7 +183,7 @@ def _clip(options: argparse.Namespace) -> dict:
     others = watch.others_share()
     ratios = sorted(a["fps"] / b["fps"] for a, b in zip(runs["ours"], runs["fer"], strict=True))
     about = {"video": Path(options.clip).name, "model": shipped.DEFAULT_MODEL, "others_share": others}
-    about["disturbed"] = is_busy(others)
+    about["disturbed"] = watch.others_at_work()
     return {**about, **middle, "ratio": ratios[1], "ratio_low": ratios[0], "ratio_high": ratios[-1]}
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from fer_edge import files
+from fer_edge import console, files
 from fer_edge.bench.latency import REFERENCE_LIMIT
-from fer_edge.errors import DataError, GateError
+from fer_edge.errors import DataError, GateError, UsageError
+from fer_edge.tables import Table
 
 ACCURACY_DROP = 0.005
 """Accuracy, macro-F1 or agreement that may be lost on the same pictures: half a point, as in conversion."""
 MEMORY_NOISE_MIB = 1.0
+FRACTIONS = ("accuracy", "macro_f1", "agreement")
 _LARGEST = 1e15
 _MACHINE = ("cpu", "board", "architecture", "usable_cores")
-_OPTIONAL = ("peak_rss_mib", "accuracy", "macro_f1", "agreement")
 _SAME_PICTURES = ("sha256", "split", "n", "sample_seed")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One figure of one row, old and new. verdict: `same`, `better`, `worse` or `regression`."""
 
     model: str
@@ -47,28 +46,23 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(old, dict) or old.get("schema") != 1 or not isinstance(old.get("results"), list):
         raise DataError(f"{path} is no benchmark of schema 1: it must come from fer-edge bench --json")
     try:
+        figures: list[Any] = list(_references(old).values())
         for row in old["results"]:
             hash(row["model"])
-            times = row["latency_ms"]
-            optional = [times.get("p50_low"), times.get("p50_high"), *map(row.get, _OPTIONAL)]
-            _numbers(
-                row["threads"], row["bytes"], times["p50"], *(one for one in optional if one is not None)
-            )
-        _numbers(*_references(old).values())
+            figures += [row["threads"], row["bytes"], row["latency_ms"]["p50"]]
+            optional = [row["latency_ms"].get(key) for key in ("p50_low", "p50_high")]
+            optional += [row.get(key) for key in ("peak_rss_mib", *FRACTIONS)]
+            figures += [figure for figure in optional if figure is not None]
+        if not all(isinstance(figure, int | float) and abs(figure) < _LARGEST for figure in figures):
+            raise TypeError("a figure that is no number")
         _ = dict(old.get("machine") or {}), dict((old.get("config") or {}).get("data") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
     return old
 
 
-def _numbers(*figures: Any) -> None:
-    for figure in figures:
-        if not isinstance(figure, int | float) or not abs(figure) < _LARGEST:
-            raise TypeError("a figure that is no number")
-
-
 def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether the times of both may be compared: what both say of the machine is alike."""
+    """Whether what both say of the machine is alike."""
     a, b = old.get("machine") or {}, new.get("machine") or {}
     return all(a.get(key) == b.get(key) for key in _MACHINE if key in a and key in b)
 
@@ -83,9 +77,9 @@ def _references(side: dict[str, Any]) -> dict[str, float]:
     return {n: own["best_ms"] for n, own in (side.get("reference") or {}).items()}
 
 
-def disturbed(*rows: dict[str, Any]) -> bool:
-    """Whether one of these rows was measured while other processes were at work."""
-    return any(bool(row.get("disturbed")) for row in rows)
+def _same_pictures(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    a, b = ((side.get("config") or {}).get("data") or {} for side in (old, new))
+    return bool(a and b) and all(a.get(key) == b.get(key) for key in _SAME_PICTURES)
 
 
 def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[Change]:
@@ -93,47 +87,29 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
 
     tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only
     where the two 95 % intervals do not overlap, only on the same machine at the same speed, and only where
-    neither was disturbed; accuracy, macro-F1 and agreement only on the same pictures, where half a point may
-    be lost.
+    neither was disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
-    pairs = [
-        (before[row["model"], row["threads"]], row)
-        for row in new["results"]
-        if (row["model"], row["threads"]) in before
-    ]
     on_machine, on_pictures = same_machine(old, new), _same_pictures(old, new)
     on_time = on_machine and same_speed(old, new)
     found = []
-    for a, b in pairs:
-        verdicts = {}
-        if on_time and not disturbed(a, b):
-            verdicts["p50_ms"] = _time(a["latency_ms"], b["latency_ms"], tolerance)
-        verdicts["bytes"] = _grown(a["bytes"], b["bytes"], 0, tolerance)
-        if on_machine and a.get("peak_rss_mib") and b.get("peak_rss_mib"):
-            verdicts["peak_rss_mib"] = _grown(
-                a["peak_rss_mib"], b["peak_rss_mib"], MEMORY_NOISE_MIB, tolerance
-            )
-        for figure in ("accuracy", "macro_f1", "agreement") if on_pictures else ():
-            if a.get(figure) is not None and b.get(figure) is not None:
-                verdicts[figure] = _lost(a[figure], b[figure])
-        for figure, verdict in verdicts.items():
-            was, now = ({**row, "p50_ms": row["latency_ms"]["p50"]}[figure] for row in (a, b))
-            found.append(Change(b["model"], b["threads"], figure, was, now, verdict))
+    for b in new["results"]:
+        a = before.get((b["model"], b["threads"]))
+        if a is None:
+            continue
+        told = []
+        if on_time and not a.get("disturbed") and not b["disturbed"]:
+            was, now = a["latency_ms"], b["latency_ms"]
+            told.append(("p50_ms", was["p50"], now["p50"], _time(was, now, tolerance)))
+        told.append(("bytes", a["bytes"], b["bytes"], _grown(a["bytes"], b["bytes"], 0, tolerance)))
+        for figure in (*(("peak_rss_mib",) if on_machine else ()), *(FRACTIONS if on_pictures else ())):
+            pair = a.get(figure), b.get(figure)
+            if None not in pair:
+                memory = figure == "peak_rss_mib"
+                verdict = _grown(*pair, MEMORY_NOISE_MIB, tolerance) if memory else _lost(*pair)
+                told.append((figure, *pair, verdict))
+        found += [Change(b["model"], b["threads"], *one) for one in told]
     return found
-
-
-def gate(found: list[Change]) -> None:
-    """Raises GateError that names the worst regression, if there is one."""
-    bad = [change for change in found if change.verdict == "regression"]
-    if bad:
-        worst = max(bad, key=lambda change: abs(change.percent))
-        count = f"{len(bad)} regression{'s' if len(bad) > 1 else ''}"
-        where = f"{worst.model} on {worst.threads} thread{'s' if worst.threads > 1 else ''}"
-        raise GateError(
-            f"{count}, the largest: {where}, {worst.figure} {worst.old:.4g} -> {worst.new:.4g} "
-            f"({worst.percent:+.1f} %)"
-        )
 
 
 def _time(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> str:
@@ -154,6 +130,38 @@ def _lost(old: float, new: float) -> str:
     return "regression" if old - new > ACCURACY_DROP else "worse"
 
 
-def _same_pictures(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    a, b = ((side.get("config") or {}).get("data") or {} for side in (old, new))
-    return bool(a and b) and all(a.get(key) == b.get(key) for key in _SAME_PICTURES)
+def show(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> None:
+    """Prints what changed. Raises GateError past the tolerance, UsageError if nothing can be compared."""
+    found = changes(old, new, tolerance)
+    if not found:
+        raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
+    if not same_machine(old, new):
+        console.warn("the older benchmark is of another machine: times and memory are not compared")
+    elif not same_speed(old, new):
+        console.warn("the machine itself was faster in one of the two: times are not compared")
+    if any(row.get("disturbed") for row in (*old["results"], *new["results"])):
+        console.warn("times of rows that were measured on a busy machine (*) are not compared")
+    headers = ("model", "thr", "figure", "old", "new", "change %", "verdict")
+    told = Table(
+        "beyond the noise", headers, words=("model", "figure", "verdict"), optional=("thr", "old", "new")
+    )
+    for one in found:
+        if one.verdict != "same":
+            figures = (f"{one.old:.4g}", f"{one.new:.4g}", f"{one.percent:+.1f}")
+            told.add(one.model, one.threads, one.figure, *figures, one.verdict)
+    if told.rows:
+        told.show()
+    console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
+    gate(found)
+
+
+def gate(found: list[Change]) -> None:
+    """Raises GateError that names the worst regression, if there is one."""
+    bad = [change for change in found if change.verdict == "regression"]
+    if bad:
+        worst = max(bad, key=lambda change: abs(change.percent))
+        raise GateError(
+            f"{len(bad)} regression{'s' * (len(bad) > 1)}, the largest: {worst.model} on {worst.threads} "
+            f"thread{'s' * (worst.threads > 1)}, {worst.figure} {worst.old:.4g} -> {worst.new:.4g} "
+            f"({worst.percent:+.1f} %)"
+        )

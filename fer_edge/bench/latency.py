@@ -17,15 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fer_edge import child, machine
 from fer_edge.bench import watch
-
-if TYPE_CHECKING:
-    from fer_edge.model.classifier import Classifier
 
 PROCESSES = 10
 """Which share the runs; fewer where there are fewer runs than that."""
@@ -144,7 +141,7 @@ class Latencies:
         own = watch.Watch()
         with self.watch, own:
             answer = self._start(count, self._seed + len(self.processes))
-        blocks, busy = answer["reference_ms"], answer["waited"] or watch.is_busy(own.others_share())
+        blocks, busy = answer["reference_ms"], answer["waited"] or own.others_at_work()
         medians = statistics.median(blocks), min(blocks)
         self.processes.append(Process(answer["wall_ms"], answer["cpu_ms"], *medians, busy))
 
@@ -156,13 +153,10 @@ def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
     whoever comes next.
     """
     named = json.dumps([[str(row.path), row.threads, str(row.card or "")] for row in rows])
+    given: dict[str, Any] = {"timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
 
     def start(runs: int, order: int) -> dict[str, Any]:
-        what = "a timing process"
-        answer: dict[str, Any] = child.run(
-            time_here, named, warmup, runs, order, what=what, timeout_s=_TIMEOUT_S, environment=_ONE_THREAD
-        )
-        return answer
+        return dict(child.run(time_here, named, warmup, runs, order, what="a timing process", **given))
 
     return Latencies(start, seed)
 
@@ -209,13 +203,12 @@ def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, orde
     blocks, and whether the thread `waited` for a core.
     """
     wall_ms: list[list[float]] = [[] for _ in subjects]
-    cpu_ms = [0.0 for _ in subjects]
-    reference, reference_ms = _reference(), []
-    random = np.random.default_rng(order)
+    cpu_ms, reference_ms = [0.0 for _ in subjects], []
+    a, b = np.random.default_rng(0).random((2, REFERENCE_SIDE, REFERENCE_SIDE), np.float32)
+    out, random = np.empty_like(a), np.random.default_rng(order)
     for subject in subjects:
         for _ in range(warmup):
             subject()
-    collecting = gc.isenabled()
     gc.disable()
     try:
         with watch.Watch() as meanwhile:
@@ -225,16 +218,12 @@ def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, orde
                     began = time.process_time()
                     wall_ms[index] += _block(subjects[index], count)
                     cpu_ms[index] += 1e3 * (time.process_time() - began) * count / (SETTLE + count)
-                    reference_ms.append(statistics.median(_block(reference, REFERENCE_BLOCK)))
+                    block = _block(lambda: np.matmul(a, b, out=out), REFERENCE_BLOCK)
+                    reference_ms.append(statistics.median(block))
     finally:
-        if collecting:
-            gc.enable()
-    return {
-        "wall_ms": wall_ms,
-        "cpu_ms": [total / runs for total in cpu_ms],
-        "reference_ms": reference_ms,
-        "waited": meanwhile.waited(),
-    }
+        gc.enable()
+    mean = [total / runs for total in cpu_ms]
+    return {"wall_ms": wall_ms, "cpu_ms": mean, "reference_ms": reference_ms, "waited": meanwhile.waited()}
 
 
 def _block(subject: Callable[[], object], count: int) -> list[float]:
@@ -249,12 +238,6 @@ def _block(subject: Callable[[], object], count: int) -> list[float]:
     return times
 
 
-def _reference() -> Callable[[], object]:
-    a, b = np.random.default_rng(0).random((2, REFERENCE_SIDE, REFERENCE_SIDE), np.float32)
-    out = np.empty_like(a)
-    return lambda: np.matmul(a, b, out=out)
-
-
 def loaded(row: Row) -> dict[str, Any]:
     """`load_ms`, `first_ms` (floats), `peak_rss_mib`, `rss_mib` (float or None), in a process of its own.
 
@@ -262,9 +245,7 @@ def loaded(row: Row) -> dict[str, Any]:
     imported and the file already checked. Memory is of that whole process: Python, numpy, the interpreter
     library and the model, without OpenCV. Raises ModelError if the model does not load or run.
     """
-    arguments = (str(row.path), row.threads, str(row.card or ""))
-    answer: dict[str, Any] = child.run(load_here, *arguments, what=str(row.path))
-    return answer
+    return dict(child.run(load_here, str(row.path), row.threads, str(row.card or ""), what=str(row.path)))
 
 
 def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
@@ -273,40 +254,29 @@ def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
     from fer_edge.model.classifier import Classifier
 
     interpreter.find()  # imports the library, whose own time is no model's
-    start = time.perf_counter_ns()
+    clock = [time.perf_counter()]
     classifier = Classifier(Path(model), num_threads, Path(card) if card else None, checked=True)
-    ready = time.perf_counter_ns()
+    clock.append(time.perf_counter())
     face = np.full(classifier.input_size, 128, np.uint8)
-    before = time.perf_counter_ns()
-    classifier.predict_one(face)
-    after = time.perf_counter_ns()
     for _ in range(_SETTLED_AFTER):
         classifier.predict_one(face)
-    return {
-        "load_ms": (ready - start) / 1e6,
-        "first_ms": (after - before) / 1e6,
-        "peak_rss_mib": machine.peak_rss_mib(),
-        "rss_mib": machine.rss_mib(),
-    }
+        clock.append(time.perf_counter())
+    load, first = (1e3 * (ended - began) for began, ended in itertools.pairwise(clock[:3]))
+    memory = {"peak_rss_mib": machine.peak_rss_mib(), "rss_mib": machine.rss_mib()}
+    return {"load_ms": load, "first_ms": first, **memory}
 
 
 def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
     """A timing process. named: JSON of [path, threads, card] for each row."""
+    from fer_edge import data
     from fer_edge.model.classifier import Classifier
+    from fer_edge.vision.crop import resize_face
 
-    rows = json.loads(named)
+    rows, drawn = json.loads(named), data.drawn_faces(FACES, seed)[0]
     ready: dict[int, Callable[[], object]] = {}
     for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
         path, threads, card = rows[index]
         classifier = Classifier(Path(path), threads, Path(card) if card else None, checked=True)
-        ready[int(index)] = _subject(classifier, seed)
+        faces = itertools.cycle([resize_face(face, classifier.input_size) for face in drawn])
+        ready[int(index)] = lambda one=classifier, faces=faces: one.predict_one(next(faces))  # type: ignore[misc]
     return timed([ready[index] for index in range(len(rows))], warmup, runs, seed)
-
-
-def _subject(classifier: Classifier, seed: int) -> Callable[[], object]:
-    from fer_edge import data
-    from fer_edge.vision import crop as preprocess
-
-    drawn, _ = data.drawn_faces(FACES, seed)
-    faces = itertools.cycle([preprocess.resize_face(face, classifier.input_size) for face in drawn])
-    return lambda: classifier.predict_one(next(faces))

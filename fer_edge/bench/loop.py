@@ -7,8 +7,7 @@ drawn, as for a live view, but not encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child, machine
+from fer_edge import child, machine, tables
 from fer_edge.bench import watch
 from fer_edge.errors import OutputError
 from fer_edge.tables import Table, milliseconds, percent
@@ -24,9 +23,6 @@ from fer_edge.tables import Table, milliseconds, percent
 if TYPE_CHECKING:
     from fer_edge.vision.frames import FrameResult
 
-SIZES = ((320, 240), (640, 480), (1280, 720))
-"""Width and height of the frames, pixels."""
-ROUNDS = 3
 STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
 """Stages of the loop, in their order; other: what no stage claims."""
 _TIMEOUT_S = 600
@@ -36,6 +32,7 @@ _TIMEOUT_S = 600
 class Setting:
     """faces: how many are in every frame of the video, by whoever knows it. threads: of everything.
 
+    rounds: runs of each size, of which the middle one counts. sizes: width and height of the frames, pixels.
     detector, detector_model: as `run` takes them.
     """
 
@@ -43,15 +40,13 @@ class Setting:
     faces: int
     model: Path
     threads: int = 1
-    rounds: int = ROUNDS
-    sizes: tuple[tuple[int, int], ...] = SIZES
-    detector: str = "haar"
+    rounds: int = 3
+    sizes: tuple[tuple[int, int], ...] = ((320, 240), (640, 480), (1280, 720))
+    detector: str = "auto"
     detector_model: Path | None = None
 
 
-def run(
-    setting: Setting, progress: Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
-) -> dict[str, Any]:
+def run(setting: Setting) -> dict[str, Any]:
     """The value of `bench --loop --json`: a row a size, see `_merged`.
 
     Raises SourceError for no video, ModelError, OutputError.
@@ -62,20 +57,18 @@ def run(
 
     described = machine.describe()
     check(setting.model)
+    given = (setting.threads, setting.faces, setting.detector, str(setting.detector_model or ""))
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in setting.sizes}
-    with tempfile.TemporaryDirectory() as folder, progress("loop", len(runs) * (setting.rounds + 1)) as step:
-        clips = {}
-        for width, height in setting.sizes:
-            target = Path(folder, f"{width}x{height}.mp4")
-            clips[width, height] = resized(setting.video, target, (width, height))
+    count = len(runs) * (setting.rounds + 1)
+    with tempfile.TemporaryDirectory() as folder, tables.progress("loop", count) as step:
+        clips = {size: Path(folder, f"{size[0]}.mp4") for size in setting.sizes}
+        for size, clip in clips.items():
+            resized(setting.video, clip, size)
             step(1)
-        for _ in range(setting.rounds):
-            for size, clip in clips.items():
-                given = (str(clip), str(setting.model), setting.threads, setting.faces)
-                finder = (setting.detector, str(setting.detector_model or ""))
-                row = child.run(run_here, *given, *finder, what=str(setting.video), timeout_s=_TIMEOUT_S)
-                runs[size].append(row)
-                step(1)
+        for size, clip in list(clips.items()) * setting.rounds:
+            arguments = (str(clip), str(setting.model), *given)
+            runs[size].append(child.run(run_here, *arguments, what=str(setting.video), timeout_s=_TIMEOUT_S))
+            step(1)
     about = {"video": setting.video.name, "faces": setting.faces, "model": setting.model.stem}
     about |= {"threads": setting.threads, "rounds": setting.rounds, "detector": setting.detector}
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
@@ -103,8 +96,8 @@ def table(result: dict[str, Any]) -> Table:
     return found
 
 
-def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> Path:
-    """Writes the video with frames of `size_wh`, proportions kept, black round it; gives `target`."""
+def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> None:
+    """Writes the video with frames of `size_wh` to `target`, each as `framed` gives it."""
     from fer_edge.sources.video import VideoFile
     from fer_edge.vision.opencv import cv2
 
@@ -119,7 +112,6 @@ def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> Path:
     finally:
         writer.release()
         capture.close()
-    return target
 
 
 def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
@@ -129,45 +121,40 @@ def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     height, width = frame_bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(frame_bgr, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    out = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
     left, top = (size_wh[0] - inner[0]) // 2, (size_wh[1] - inner[1]) // 2
-    right, bottom = size_wh[0] - inner[0] - left, size_wh[1] - inner[1] - top
-    out: NDArray[np.uint8] = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_CONSTANT)  # type: ignore[assignment]
+    filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame_bgr, inner, interpolation=filter_)
     return out
 
 
 def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One row of several runs: the run with the median of `fps`, and the lowest and highest `fps`.
-
-    frames, fps, cpu_ms (a frame), stages_ms (mean a frame of read, detect, crop, classify, draw, write
-    and other), found (share of the known faces), extra (boxes too many), peak_rss_mib, rss_mib, disturbed.
-    """
+    """The run with the median of `fps`, with the lowest and highest; disturbed where one of them was."""
     ordered = sorted(rows, key=lambda row: row["fps"])
-    middle = ordered[(len(ordered) - 1) // 2]
     ends = {"fps_low": ordered[0]["fps"], "fps_high": ordered[-1]["fps"]}
+    middle = ordered[(len(ordered) - 1) // 2]
     return {**middle, **ends, "disturbed": any(row["disturbed"] for row in rows)}
 
 
 class Counter:
-    """A sink that counts faces and takes the drawn pictures, as a display does.
-
-    known: faces in every frame. found, extra: of them, and beyond them, over all frames.
-    """
+    """A sink that takes the drawn pictures, as a display does, and counts the faces of each frame."""
 
     wants_picture = True
 
-    def __init__(self, known: int) -> None:
-        self.frames = self.found = self.extra = 0
-        self._known = known
+    def __init__(self) -> None:
+        self.faces: list[int] = []
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Counts one frame."""
-        self.frames += 1
-        self.found += min(len(result.faces), self._known)
-        self.extra += max(0, len(result.faces) - self._known)
+        """One frame."""
+        self.faces.append(len(result.faces))
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def found(self, known: int) -> tuple[float | None, int]:
+        """Share of the faces that were found, `known` in each frame, and boxes beyond them."""
+        share = sum(min(n, known) for n in self.faces) / (known * len(self.faces)) if known else None
+        return share, sum(max(0, n - known) for n in self.faces)
 
 
 def run_here(
@@ -175,7 +162,8 @@ def run_here(
 ) -> dict[str, Any]:
     """One run, in a process with what `fer-edge run` loads; its face log lies beside the video.
 
-    Memory is of the whole process, the command line included.
+    frames, fps, cpu_ms (a frame), stages_ms (mean a frame of STAGES), found (share of the known faces), extra
+    (boxes too many), peak_rss_mib and rss_mib of the whole process, disturbed.
     """
     from fer_edge import cli
 
@@ -193,23 +181,23 @@ def run_here(
     capture = make_capture(video, num_threads=threads)
     capture.open()
     classifier = Classifier(model, threads, checked=True)
-    finder = make_detector(detector, Path(detector_model) if detector_model else None)
+    finder = make_detector(detector, Path(detector_model) if detector_model else None, None, threads)
     analyser = Analyser(finder, classifier, policy=classifier.card.crop)
-    counter = Counter(known)
+    counter = Counter()
     loop = Loop(analyser, [JsonlLog(Path(video).with_suffix(".jsonl"), analyser.labels), counter])
     with watch.Watch() as meanwhile:
         loop.run(capture)
-    elapsed = meanwhile.elapsed_s
+    frames, elapsed = len(counter.faces), meanwhile.elapsed_s
     stages = loop.summary.as_dict()["stages"]
-    frames = counter.frames
     means = {name: row["mean_ms"] * row["n"] / frames for name, row in stages.items()}
+    share, extra = counter.found(known)
     return {
         "frames": frames,
         "fps": frames / elapsed,
         "cpu_ms": 1e3 * meanwhile.cpu_s / frames,
         "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
-        "found": counter.found / (known * frames) if known else None,
-        "extra": counter.extra,
+        "found": share,
+        "extra": extra,
         "peak_rss_mib": machine.peak_rss_mib(),
         "rss_mib": machine.rss_mib(),
         "disturbed": meanwhile.disturbed(),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, machine
+from fer_edge import console, machine, tables
 from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of
@@ -20,10 +19,7 @@ from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, check
 from fer_edge.spec import Format, split_name
 
-SCHEMA = 1
-
-Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], object]]]
-"""What is done and in how many steps, to a context whose value is called with the number of steps done."""
+SCORES = ("accuracy", "macro_f1", "agreement")
 
 
 @dataclass(frozen=True)
@@ -41,14 +37,6 @@ class Config:
     patience_s: float = latency.PATIENCE_S
 
 
-Scores = dict[str, Any]
-"""accuracy, macro_f1, agreement (of the named class with NAME_float32's): fractions 0..1, None where not
-measured; each with its 95 % interval [low, high] as NAME_interval: Wilson's, of macro-F1 by bootstrap."""
-
-_SCORES = ("accuracy", "macro_f1", "agreement")
-UNKNOWN: Scores = {key: None for name in _SCORES for key in (name, f"{name}_interval")}
-
-
 def parse_threads(text: str) -> tuple[int, ...]:
     """`1,2` as (1, 2), each once. Raises UsageError for anything but positive whole numbers."""
     parts = [part.strip() for part in text.split(",")]
@@ -57,15 +45,7 @@ def parse_threads(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-@contextlib.contextmanager
-def silent(_what: str, _steps: int) -> Iterator[Callable[[int], object]]:
-    """Progress that nobody sees."""
-    yield lambda done: None
-
-
-def run(
-    models: Sequence[Path], config: Config, selection: Selection | None = None, progress: Progress = silent
-) -> dict[str, Any]:
+def run(models: Sequence[Path], config: Config, selection: Selection | None = None) -> dict[str, Any]:
     """Benchmarks `.tflite` files; returns the value of `bench --json` (DESIGN), in plain Python types.
 
     Latency is that of `Classifier.predict_one`: a face of gray levels in, probabilities out.
@@ -81,42 +61,41 @@ def run(
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else config.card for path in models}
     rows = [latency.Row(path, n, cards[path]) for path in models for n in config.threads]
-    loads = []
-    with progress("load time and memory", len(rows)) as step:
+    loads = {}
+    with tables.progress("load time and memory", len(rows)) as step:
         for row in rows:
-            loads.append(latency.loaded(row))
+            loads[row] = latency.loaded(row)
             step(1)
     groups = {n: [row for row in rows if row.threads == n] for n in config.threads}
     latencies = {n: latency.of_rows(own, config.warmup, config.seed) for n, own in groups.items()}
     shares = latency.shares(config.runs)
     half = -(-len(shares) // 2)
-    _time(latencies, shares[:half], progress)
+    _time(latencies, shares[:half])
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
-    scores = accuracies(classifiers, selection, progress)
+    scores = accuracies(classifiers, selection)
     # what drifts within minutes is then between the processes, too
-    _time(latencies, shares[half:], progress)
+    _time(latencies, shares[half:])
     timed: dict[latency.Row, dict[str, Any]] = {}
     for n, group in groups.items():
         latencies[n].repeat(config.patience_s)
         timed.update(zip(group, latencies[n].summaries(), strict=True))
-    names = _names([row.path for row in rows])
+    stems = collections.Counter(path.stem for path in models)
     results = [
         {
-            "model": name,
+            "model": row.path.stem if stems[row.path.stem] == 1 else str(row.path),
             "format": split_name(row.path.stem)[1],
             "bytes": row.path.stat().st_size,
             "threads": row.threads,
-            **{key: load[key] for key in ("load_ms", "first_ms")},
+            **loads[row],
             **timed[row],
-            **{key: load[key] for key in ("peak_rss_mib", "rss_mib")},
             **scores[row.path],
             "card_accuracy": classifiers[row.path].card.measured.get("accuracy"),
             "macs": classifiers[row.path].card.macs or None,
         }
-        for name, row, load in zip(names, rows, loads, strict=True)
+        for row in rows
     ]
     return {
-        "schema": SCHEMA,
+        "schema": 1,
         "machine": {**described, "others_share": latencies[config.threads[0]].watch.others_share()},
         "config": {
             "warmup": config.warmup,
@@ -130,8 +109,8 @@ def run(
     }
 
 
-def _time(latencies: Mapping[int, latency.Latencies], shares: Sequence[int], progress: Progress) -> None:
-    with progress("latency", len(shares) * len(latencies)) as step:
+def _time(latencies: Mapping[int, latency.Latencies], shares: Sequence[int]) -> None:
+    with tables.progress("latency", len(shares) * len(latencies)) as step:
         for runs in shares:
             for own in latencies.values():
                 own.add(runs)
@@ -139,43 +118,40 @@ def _time(latencies: Mapping[int, latency.Latencies], shares: Sequence[int], pro
 
 
 def accuracies(
-    classifiers: Mapping[Path, Classifier], selection: Selection | None, progress: Progress
-) -> dict[Path, Scores]:
-    """Scores of each file on the selection, in the same code that was timed.
+    classifiers: Mapping[Path, Classifier], selection: Selection | None
+) -> dict[Path, dict[str, Any]]:
+    """Of each file, SCORES as fractions 0..1, each with its 95 % interval [low, high] as NAME_interval.
 
-    The float32 file of a family is taken from among them, else from beside the file; where there is
-    none, agreement is None. A model of other expressions gets no scores, and a warning says why.
+    agreement: of the named class with the float32 file's of the same network, among them or beside the file.
+    None is what was not measured: of a model of other expressions all, and a warning says why.
     """
+    unknown = {key: None for name in SCORES for key in (name, f"{name}_interval")}
     if selection is None:
-        return dict.fromkeys(classifiers, UNKNOWN)
+        return dict.fromkeys(classifiers, unknown)
     part = selection.dataset
-    references = {path: _float32(path, classifiers) for path in classifiers}
-    needed = {
-        **classifiers,
-        **{path: Classifier(path) for path in references.values() if path and path not in classifiers},
-    }
-    probabilities: dict[Path, NDArray[np.float32]] = {}
+    floats = {path: _float32(path, classifiers) for path in classifiers}
+    absent = {path for path in floats.values() if path and path not in classifiers}
+    needed = {**classifiers, **{path: Classifier(path) for path in absent}}
+    said: dict[Path | None, NDArray[np.float32]] = {}
     reasons: dict[tuple[str, ...], str] = {}
-    with progress("accuracy", len(needed) * len(part)) as step:
-        for path, classifier in needed.items():
-            model = Predictor(path.stem, classifier.labels, classifier.input_size, classifier.predict)
+    with tables.progress("accuracy", len(needed) * len(part)) as step:
+        for path, one in needed.items():
+            model = Predictor(path.stem, one.labels, one.input_size, one.predict)
             try:
-                probabilities[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
+                said[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
             except ModelError as error:
-                reasons.setdefault(classifier.labels, str(error))
-    for reason in reasons.values():  # one for a family, not one a file
+                reasons.setdefault(one.labels, str(error))  # one for a network, not one a file
+    for reason in reasons.values():
         console.warn(reason)
-    scores = dict.fromkeys(classifiers, UNKNOWN)
-    for path in classifiers:
-        if path in probabilities:
-            reference = probabilities.get(references[path] or path.parent)
-            scores[path] = _scores(part.labels, probabilities[path], reference)
-    return scores
+    return {
+        path: _scores(part.labels, said[path], said.get(floats[path])) if path in said else unknown
+        for path in classifiers
+    }
 
 
 def _scores(
     labels: NDArray[np.int64], p: NDArray[np.float32], reference: NDArray[np.float32] | None
-) -> Scores:
+) -> dict[str, Any]:
     cm = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1])
     n = len(labels)
     agreement = None if reference is None else metrics.agreement(p, reference)
@@ -192,29 +168,16 @@ def _scores(
 
 def _float32(path: Path, benched: Mapping[Path, Classifier]) -> Path | None:
     """The file that `path` is compared with."""
-    family, known = split_name(path.stem)
-    if known is None:
-        return None
-    beside = path.with_name(f"{family}_{Format.FLOAT32}.tflite")
-    if beside in benched or beside.is_file():
-        return beside
+    network, known = split_name(path.stem)
+    beside = path.with_name(f"{network}_{Format.FLOAT32}.tflite")
+    if known is None or beside in benched or beside.is_file():
+        return beside if known else None
     return next((other for other in benched if other.name == beside.name), None)
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """A file's stem, or its whole path where two files share one."""
-    stems = collections.Counter(path.stem for path in set(paths))
-    return [path.stem if stems[path.stem] == 1 else str(path) for path in paths]
 
 
 def _described(selection: Selection | None) -> dict[str, Any] | None:
     if selection is None:
         return None
-    return {
-        "path": selection.dataset.path,
-        "sha256": selection.dataset.sha256,
-        "protocol": selection.protocol,
-        "split": selection.split,
-        "n": len(selection.dataset),
-        "sample_seed": selection.sample_seed,
-    }
+    whole = selection.dataset
+    told = {"path": whole.path, "sha256": whole.sha256, "protocol": selection.protocol, "n": len(whole)}
+    return {**told, "split": selection.split, "sample_seed": selection.sample_seed}

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_edge import console, files
-from fer_edge.bench import compare
-from fer_edge.errors import MissingExtraError, OutputError, UsageError
+from fer_edge import files
+from fer_edge.errors import MissingExtraError, OutputError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import Format, split_name
 from fer_edge.tables import Table, milliseconds, percent, size
@@ -31,28 +30,23 @@ MARKERS = {
 OTHER_MARKER = "X"
 
 
-def _latency(key: str) -> Callable[[Row], str]:
-    return lambda row: milliseconds(row["latency_ms"][key]) + ("*" if row["disturbed"] else "")
+def _ms(key: str) -> Callable[[Row], str]:
+    return lambda row: milliseconds(row["latency_ms"][key])
 
 
 def _whole(key: str) -> Callable[[Row], str | None]:
     return lambda row: None if row[key] is None else f"{row[key]:.0f}"
 
 
-def _interval(row: Row) -> str:
-    low, high = (milliseconds(row["latency_ms"][key]) for key in ("p50_low", "p50_high"))
-    return f"{low}..{high}"
-
-
 COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "model": lambda row: str(row["model"]),
     "thr": lambda row: str(row["threads"]),
     "size": lambda row: size(row["bytes"]),
-    "p50 ms": _latency("p50"),
-    "min": lambda row: milliseconds(row["latency_ms"]["min"]),
-    "95 % interval": _interval,
-    "p90": lambda row: milliseconds(row["latency_ms"]["p90"]),
-    "p99": lambda row: milliseconds(row["latency_ms"]["p99"]),
+    "p50 ms": lambda row: _ms("p50")(row) + "*" * row["disturbed"],
+    "min": _ms("min"),
+    "95 % interval": lambda row: f"{_ms('p50_low')(row)}..{_ms('p50_high')(row)}",
+    "p90": _ms("p90"),
+    "p99": _ms("p99"),
     "speed-up": lambda row: row["speed_up"],
     "fps": _whole("fps"),
     "load ms": lambda row: milliseconds(row["load_ms"]),
@@ -176,33 +170,6 @@ def advice_table(result: Row) -> Table:
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
         found.add(row["network"], row["model"], row["threads"], time, *accuracy)
     return found
-
-
-def compared(old: Row, new: Row, tolerance: float) -> None:
-    """Prints what changed. Raises GateError past the tolerance, UsageError if nothing can be compared."""
-    found = compare.changes(old, new, tolerance)
-    if not found:
-        raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
-    if not compare.same_machine(old, new):
-        console.warn("the older benchmark is of another machine: times and memory are not compared")
-    elif not compare.same_speed(old, new):
-        console.warn("the machine itself was faster in one of the two: times are not compared")
-    if compare.disturbed(*old["results"], *new["results"]):
-        console.warn("times of rows that were measured on a busy machine (*) are not compared")
-    told = Table(
-        "beyond the noise",
-        ("model", "thr", "figure", "old", "new", "change %", "verdict"),
-        words=("model", "figure", "verdict"),
-        optional=("thr", "old", "new"),
-    )
-    for change in found:
-        if change.verdict != "same":
-            figures = (f"{change.old:.4g}", f"{change.new:.4g}", f"{change.percent:+.1f}")
-            told.add(change.model, change.threads, change.figure, *figures, change.verdict)
-    if told.rows:
-        told.show()
-    console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
-    compare.gate(found)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -13,14 +13,11 @@ from pathlib import Path
 
 from fer_edge import machine
 
-OTHERS_LIMIT = 0.1
-"""Above this share of the machine's cores, other processes were at work."""
-OTHERS_CORES = 0.5
-"""Above so many cores as well, on a machine with so many that one busy program is a small share."""
+OTHERS_LIMIT, OTHERS_CORES = 0.1, 0.5
+"""Above this share of the machine's cores, and above so many cores, other processes were at work."""
 WAITING_LIMIT = 0.1
 """Above this share of the wall time, the timing thread was kept waiting for a core."""
 _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
-_QUEUE = Path("/proc/thread-self/schedstat")
 
 
 class Watch:
@@ -33,7 +30,7 @@ class Watch:
     def __init__(self) -> None:
         self.elapsed_s = self.cpu_s = 0.0
         self._others_s: float | None = 0.0
-        self._queued_ns: float | None = 0.0
+        self._queued_s: float | None = 0.0
 
     def __enter__(self) -> Watch:
         self._began = _clocks()
@@ -43,60 +40,48 @@ class Watch:
         (wall, cpu, others, queued), (wall_, cpu_, others_, queued_) = self._began, _clocks()
         self.elapsed_s, self.cpu_s = self.elapsed_s + wall_ - wall, self.cpu_s + cpu_ - cpu
         self._others_s = _added(self._others_s, others, others_)
-        self._queued_ns = _added(self._queued_ns, queued, queued_)
+        self._queued_s = _added(self._queued_s, queued, queued_)
 
     def others_share(self) -> float | None:
         """0..1 of all cores; None if it is not known or the time was too short to tell."""
         if self._others_s is None or self.elapsed_s < _LEAST_S:
             return None
-        return max(0.0, self._others_s) / (self.elapsed_s * _cores())
+        return max(0.0, self._others_s) / (self.elapsed_s * (os.cpu_count() or 1))
+
+    def others_at_work(self) -> bool:
+        """Whether other processes took a noticeable share of the machine."""
+        limit = min(OTHERS_LIMIT, OTHERS_CORES / (os.cpu_count() or 1))
+        return (self.others_share() or 0.0) > limit
 
     def waited(self) -> bool:
-        """Whether this thread had to wait for a core: see `kept_waiting`."""
-        return kept_waiting(self.elapsed_s * 1e9, self.cpu_s * 1e9, self._queued_ns)
+        """Whether this thread had to wait for a core, and not for its own process, which filled all cores.
+
+        Where the system has no queue to read, the time in which no thread of the process ran is waiting.
+        """
+        if self._queued_s is None:
+            return self.cpu_s < (1 - WAITING_LIMIT) * self.elapsed_s
+        filled = self.cpu_s > (1 - WAITING_LIMIT) * self.elapsed_s * machine.usable_cores()
+        return self._queued_s > WAITING_LIMIT * self.elapsed_s and not filled
 
     def disturbed(self) -> bool:
         """Whether others disturbed what this thread did in these stretches, with its process's threads."""
-        return is_busy(self.others_share()) or self.waited()
+        return self.others_at_work() or self.waited()
 
 
-def _clocks() -> tuple[float, float, float | None, float | None]:
-    """Wall and CPU seconds, the others' seconds, and nanoseconds of waiting for a core."""
-    cpu_s, times, busy_s = time.process_time(), os.times(), machine.busy_seconds()
-    ours_s = cpu_s + times.children_user + times.children_system
-    return time.perf_counter(), cpu_s, None if busy_s is None else busy_s - ours_s, queued_ns()
-
-
-def _added(total: float | None, began: float | None, ended: float | None) -> float | None:
-    return None if total is None or began is None or ended is None else total + ended - began
-
-
-def is_busy(others_share: float | None) -> bool:
-    """Whether other processes took a noticeable share of the machine."""
-    return others_share is not None and others_share > min(OTHERS_LIMIT, OTHERS_CORES / _cores())
-
-
-def queued_ns() -> int | None:
+def queued_s() -> float | None:
     """How long this thread has waited for a core since it began; None where the system does not tell."""
     try:
-        return int(_QUEUE.read_text().split()[1])
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return None
 
 
-def kept_waiting(wall_ns: float, cpu_ns: float, queued: float | None) -> bool:
-    """Whether a thread that was timed for `wall_ns` had to wait for others.
-
-    cpu_ns: CPU time of its whole process meanwhile. queued: as `queued_ns` tells, meanwhile. A process that
-    filled all cores by itself waited for its own threads. Where `queued` is None, the time in which none
-    of the process's threads ran is taken for waiting.
-    """
-    wall_ns = max(wall_ns, 1)
-    if queued is None:
-        return cpu_ns < (1 - WAITING_LIMIT) * wall_ns
-    filled = cpu_ns > (1 - WAITING_LIMIT) * wall_ns * machine.usable_cores()
-    return queued > WAITING_LIMIT * wall_ns and not filled
+def _clocks() -> tuple[float, float, float | None, float | None]:
+    """Wall and CPU seconds, the others' seconds, and seconds of waiting for a core."""
+    cpu_s, times, busy_s = time.process_time(), os.times(), machine.busy_seconds()
+    ours_s = cpu_s + times.children_user + times.children_system
+    return time.perf_counter(), cpu_s, None if busy_s is None else busy_s - ours_s, queued_s()
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
+def _added(total: float | None, began: float | None, ended: float | None) -> float | None:
+    return None if total is None or began is None or ended is None else total + ended - began

@@ -88,7 +88,7 @@ def register(app: typer.Typer) -> None:
         target: Targets = None,
         loop: Loop = None,
         faces: Faces = 1,
-        detector: Detector = "haar",
+        detector: Detector = "auto",
         detector_model: DetectorModel = None,
         csv: Csv = None,
         markdown: Markdown = None,
@@ -102,10 +102,10 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure size, load time, latency, memory and accuracy of models side by side."""
-        from fer_edge import console, evaluation, files, tables
+        from fer_edge import console, evaluation, files
+        from fer_edge.bench import compare as comparing
         from fer_edge.bench import loop as looping
         from fer_edge.bench import measure, report
-        from fer_edge.bench.compare import read
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
         from fer_edge.model import shipped
@@ -116,14 +116,14 @@ def register(app: typer.Typer) -> None:
             raise UsageError("--loop and --target give --json and --markdown only")
         config = measure.Config(measure.parse_threads(threads), warmup, runs, card, seed, patience)
         paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
-        old = read(compare) if compare else None
+        old = comparing.read(compare) if compare else None
         result: dict[str, Any]
         if loop is not None:
-            model = paths[0] if models else shipped.find_model(shipped.DEFAULT_MODEL)
+            model = paths[0] if models else shipped.find_model(shipped.best_here())
             setting = looping.Setting(
                 loop, faces, model, config.threads[0], detector=detector, detector_model=detector_model
             )
-            result = looping.run(setting, tables.progress)
+            result = looping.run(setting)
             table = looping.table(result)
         elif target:
             from fer_edge.targets import comparison
@@ -138,7 +138,7 @@ def register(app: typer.Typer) -> None:
                     load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
                 )
                 selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
-            result = measure.run(paths, config, selection, tables.progress)
+            result = measure.run(paths, config, selection)
             table = report.table(result)
         if not advise:
             table.show()
@@ -154,4 +154,4 @@ def register(app: typer.Typer) -> None:
             report.draw(result, plot)
         console.write_json(json, result, force)
         if old is not None:
-            report.compared(old, result, tolerance / 100)
+            comparing.show(old, result, tolerance / 100)

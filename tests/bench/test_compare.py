@@ -22,6 +22,7 @@ def benchmark(p50=1.0, half=0.02, size=1000, rss=50.0, accuracy=0.66):
         "accuracy": accuracy,
         "macro_f1": accuracy,
         "agreement": 1.0,
+        "disturbed": False,
     }
     data = {"sha256": "ab", "split": "PrivateTest", "n": 3589}
     return {

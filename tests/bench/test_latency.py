@@ -1,6 +1,5 @@
 """Timings that are made up, with what follows from them worked out by hand; nothing asserts a speed."""
 
-import gc
 import itertools
 
 import numpy as np
@@ -30,7 +29,7 @@ def answers(references, waited=()):
 
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch):
-    monkeypatch.setattr(latency.watch.Watch, "others_share", lambda self: 0.0)
+    monkeypatch.setattr(latency.watch.Watch, "others_at_work", lambda self: False)
 
 
 def measured(references, wanted=4, waited=(), patience_s=60.0):
@@ -81,7 +80,7 @@ def test_half_of_the_processes_are_enough():
 
 def test_waiting_for_a_core_and_others_at_work_disturb_as_well(monkeypatch):
     assert len(measured(itertools.repeat(1.0), waited=(1,))[0].processes) == 5
-    monkeypatch.setattr(latency.watch.Watch, "others_share", lambda self: 0.5)
+    monkeypatch.setattr(latency.watch.Watch, "others_at_work", lambda self: True)
     assert measured(itertools.repeat(1.0), patience_s=0)[1]["disturbed"]
 
 
@@ -151,10 +150,3 @@ def test_rounds_take_turns_and_the_reference_follows_every_block():
     assert calls.count("a") == calls.count("b") == 3 + 30 + 30 + 15
     rounds = calls[6:]
     assert {*rounds[:30]} != {*rounds[30:60]}  # the first round gives each a turn
-
-
-def test_collector_is_as_it_was():
-    assert gc.isenabled()
-    with pytest.raises(RuntimeError):
-        latency.timed([lambda: (_ for _ in ()).throw(RuntimeError)], warmup=0, runs=1, order=0)
-    assert gc.isenabled()
