@@ -126,7 +126,8 @@ def _panel(axes: Axes, points: list[Point], costs: list[float], colours: dict[st
         face, size = "white" if point.hollow else colour, 80 if point.network else 45
         look = {"marker": point.marker, "color": face, "edgecolors": colour}
         axes.scatter(cost, point.accuracy, s=size, zorder=3, **look)
-    log_axis(axes, costs)
+    log_axis(axes)
+    axes.margins(x=0.06)
     accuracies = [point.accuracy for point in points]
     axes.set_ylim(min(accuracies) - 0.7, max(accuracies) + 0.7)
     axes.tick_params(labelsize=10)
@@ -170,7 +171,7 @@ def _label(axes: Axes, points: list[Point], costs: list[float], colours: dict[st
             )
             text.set_in_layout(False)
             text.update_positions(renderer)
-            box = Text.get_window_extent(text, renderer).padded(3)  # without the line
+            box = Text.get_window_extent(text, renderer).padded(7)  # without the line
             covers = any(box.overlaps(other) for other in taken) or any(box.contains(*mark) for mark in marks)
             within = (
                 inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1

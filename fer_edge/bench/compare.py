@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, Any]:
 def same_machine(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether what both say of the machine is alike."""
     a, b = old.get("machine") or {}, new.get("machine") or {}
-    return all(a.get(key) == b.get(key) for key in _MACHINE if key in a and key in b)
+    return all(a[key] == b[key] for key in _MACHINE if key in a and key in b)
 
 
 def same_speed(old: dict[str, Any], new: dict[str, Any]) -> bool:
@@ -86,8 +86,8 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
     """Every figure of the rows that both have (same model, same threads), in the new one's order.
 
     tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only
-    where the two 95 % intervals do not overlap, only on the same machine at the same speed, and only where
-    neither was disturbed; accuracy, macro-F1 and agreement only on the same pictures.
+    where those of the processes do not overlap, on the same machine at the same speed, and where neither was
+    disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     on_machine, on_pictures = same_machine(old, new), _same_pictures(old, new)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -164,35 +163,19 @@ def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
 def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> dict[str, Any]:
     """`latency_ms`, `process_p50_ms` (of each process), `cpu_ms` (mean, all threads), `fps` (1000 / p50).
 
-    processes: milliseconds of each inference, process by process. `p50_low` to `p50_high`: `interval` of the
-    processes' medians, since inferences of one process share more than chance gives.
+    processes: milliseconds of each inference, process by process. `p50_low`, `p50_high`: the lowest and the
+    highest median of a process.
     """
     wall = np.concatenate([np.array(values) for values in processes])
-    p50, p90, p99 = (float(value) for value in np.percentile(wall, (50, 90, 99)))
     medians = [float(np.median(values)) for values in processes]
-    low, high = interval(medians if len(medians) > 1 else list(processes[0]))
-    low, high = min(low, p50), max(high, p50)
-    ends = {"min": float(wall.min()), "p50": p50, "p50_low": low, "p50_high": high}
+    p50, p90, p99 = (float(value) for value in np.percentile(wall, (50, 90, 99)))
+    ends = {"min": float(wall.min()), "p50": p50, "p50_low": min(medians), "p50_high": max(medians)}
     return {
         "latency_ms": {**ends, "p90": p90, "p99": p99, "mean": float(wall.mean())},
         "process_p50_ms": medians,
         "cpu_ms": float(np.mean(cpu_ms)),
         "fps": 1000 / p50,
     }
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval (low, high) of the median of what `values`, at least one, come from.
-
-    Two of the values themselves, as far in from both ends as the sign test allows (97.9 % for ten: the
-    second and the ninth); whatever their distribution is. Fewer than six: the lowest and the highest.
-    """
-    ordered, n = sorted(values), len(values)
-    below, outside = 0, 1
-    while 2 * (outside + math.comb(n, below + 1)) <= 0.05 * 2**n:
-        below += 1
-        outside += math.comb(n, below)
-    return ordered[below], ordered[n - 1 - below]
 
 
 def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:

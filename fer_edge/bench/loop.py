@@ -8,7 +8,6 @@ drawn, as for a live view, but not encoded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,51 +27,44 @@ STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
 _TIMEOUT_S = 600
 
 
-@dataclass(frozen=True)
-class Setting:
-    """faces: how many are in every frame of the video, by whoever knows it. threads: of everything.
-
-    rounds: runs of each size, of which the middle one counts. sizes: width and height of the frames, pixels.
-    detector, detector_model: as `run` takes them.
-    """
-
-    video: Path
-    faces: int
-    model: Path
-    threads: int = 1
-    rounds: int = 3
-    sizes: tuple[tuple[int, int], ...] = ((320, 240), (640, 480), (1280, 720))
-    detector: str = "auto"
-    detector_model: Path | None = None
-
-
-def run(setting: Setting) -> dict[str, Any]:
+def run(
+    video: Path,
+    faces: int,
+    model: Path,
+    threads: int = 1,
+    detector: str = "auto",
+    detector_model: Path | None = None,
+    *,
+    rounds: int = 3,
+    sizes: Sequence[tuple[int, int]] = ((320, 240), (640, 480), (1280, 720)),
+) -> dict[str, Any]:
     """The value of `bench --loop --json`: a row a size, see `_merged`.
 
-    Raises SourceError for no video, ModelError, OutputError.
+    faces: how many are in every frame of the video, by whoever knows it. threads: of everything. detector,
+    detector_model: as `run` takes them. rounds: runs of each size, of which the middle one counts. sizes:
+    width and height of the frames, pixels. Raises SourceError for no video, ModelError, OutputError.
     """
     import tempfile
 
     from fer_edge.model.classifier import check
 
     described = machine.describe()
-    check(setting.model)
-    given = (setting.threads, setting.faces, setting.detector, str(setting.detector_model or ""))
-    runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in setting.sizes}
-    count = len(runs) * (setting.rounds + 1)
+    check(model)
+    given = (str(model), threads, faces, detector, str(detector_model or ""))
+    runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in sizes}
+    count = len(sizes) * (rounds + 1)
     with tempfile.TemporaryDirectory() as folder, tables.progress("loop", count) as step:
-        clips = {size: Path(folder, f"{size[0]}.mp4") for size in setting.sizes}
+        clips = {size: Path(folder, f"{size[0]}.mp4") for size in sizes}
         for size, clip in clips.items():
-            resized(setting.video, clip, size)
+            resized(video, clip, size)
             step(1)
-        for size, clip in list(clips.items()) * setting.rounds:
-            arguments = (str(clip), str(setting.model), *given)
-            runs[size].append(child.run(run_here, *arguments, what=str(setting.video), timeout_s=_TIMEOUT_S))
+        for size, clip in list(clips.items()) * rounds:
+            runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
             step(1)
-    about = {"video": setting.video.name, "faces": setting.faces, "model": setting.model.stem}
-    about |= {"threads": setting.threads, "rounds": setting.rounds, "detector": setting.detector}
+    about = {"video": video.name, "faces": faces, "model": model.stem, "threads": threads}
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
-    return {"schema": 1, "machine": described, "loop": {**about, "rows": rows}}
+    loop = {**about, "rounds": rounds, "detector": detector, "rows": rows}
+    return {"schema": 1, "machine": described, "loop": loop}
 
 
 def table(result: dict[str, Any]) -> Table:

@@ -44,7 +44,7 @@ COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "size": lambda row: size(row["bytes"]),
     "p50 ms": lambda row: _ms("p50")(row) + "*" * row["disturbed"],
     "min": _ms("min"),
-    "95 % interval": lambda row: f"{_ms('p50_low')(row)}..{_ms('p50_high')(row)}",
+    "p50 from .. to": lambda row: f"{_ms('p50_low')(row)}..{_ms('p50_high')(row)}",
     "p90": _ms("p90"),
     "p99": _ms("p99"),
     "speed-up": lambda row: row["speed_up"],
@@ -58,11 +58,11 @@ COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "agree %": lambda row: percent(row["agreement"], 2),
 }
 OPTIONAL = (
-    *("cpu ms", "first ms", "95 % interval", "load ms", "p99", "p90", "F1 %", "MiB", "fps", "min"),
+    *("cpu ms", "first ms", "p50 from .. to", "load ms", "p99", "p90", "F1 %", "MiB", "fps", "min"),
     *("thr", "agree %", "speed-up", "acc %", "size"),
 )
 """What a narrow terminal does without, the first one first."""
-IN_MARKDOWN = tuple(name for name in COLUMNS if name not in {"cpu ms", "first ms", "95 % interval"})
+IN_MARKDOWN = tuple(name for name in COLUMNS if name not in {"cpu ms", "first ms", "p50 from .. to"})
 
 
 def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
@@ -143,16 +143,10 @@ def advice(rows: Sequence[Row]) -> list[Row]:
         best = max(row["accuracy"] for row in own)
         near = [row for row in own if best - row["accuracy"] <= NEAR + 1e-9]
         chosen = min(near, key=lambda row: row["latency_ms"]["p50"])
-        found.append(
-            {
-                "network": network,
-                **{key: chosen[key] for key in ("model", "threads")},
-                "p50_ms": chosen["latency_ms"]["p50"],
-                "accuracy": chosen["accuracy"],
-                "best_accuracy": best,
-                "disturbed": any(row["disturbed"] for row in near),
-            }
-        )
+        told = {"network": network, "model": chosen["model"], "threads": chosen["threads"]}
+        told |= {"p50_ms": chosen["latency_ms"]["p50"], "accuracy": chosen["accuracy"]}
+        disturbed = any(row["disturbed"] for row in near)
+        found.append({**told, "best_accuracy": best, "disturbed": disturbed})
     return found
 
 
@@ -206,7 +200,8 @@ def draw(result: Row, path: Path) -> None:
     left, right = figure.subplots(1, 2, sharey=True)
     times = [None if row["disturbed"] else row["latency_ms"]["p50"] for row in rows]
     for axes, costs in ((left, times), (right, [row["bytes"] / 1e6 for row in rows])):
-        _scatter(axes, rows, costs)
+        if any(costs):
+            _scatter(axes, rows, costs)
     busy = "; files that were timed on a busy machine are left out" if None in times else ""
     left.set(xlabel=f"p50 ms, threads: {fewest}{busy}", ylabel="accuracy, %")
     right.set_xlabel("size, MB")
@@ -224,17 +219,16 @@ def _scatter(axes: Axes, rows: list[Row], costs: Sequence[float | None]) -> None
             points.append((cost, 100 * (accuracy_of(row) or 0)))
             look = {"marker": MARKERS[known] if known else OTHER_MARKER, "label": row["model"], "s": 60}
             axes.scatter(*points[-1], color=f"C{networks.index(network) % 10}", zorder=2, **look)
-    if points:
-        axes.plot(*zip(*pareto_front(points), strict=True), color="0.4", linestyle="--", zorder=1)
-        log_axis(axes, [cost for cost, _ in points])
+    axes.plot(*zip(*pareto_front(points), strict=True), color="0.4", linestyle="--", zorder=1)
+    log_axis(axes)
 
 
-def log_axis(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic x axis with marks at 1, 2, 5, 10, ... round the values."""
-    low, high = min(values) / 1.25, max(values) * 1.25
-    marks = [digit * 10.0**power for power in range(-5, 7) for digit in (1, 2, 5)]
-    marks = [mark for mark in marks if low <= mark <= high]
-    axes.set(xscale="log", xlim=(low, high))
-    axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
+def log_axis(axes: Axes) -> None:
+    """Makes the x axis logarithmic, with marks at 1, 2, 5, 10, ..."""
+    from matplotlib.ticker import LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)

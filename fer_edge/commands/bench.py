@@ -120,10 +120,7 @@ def register(app: typer.Typer) -> None:
         result: dict[str, Any]
         if loop is not None:
             model = paths[0] if models else shipped.find_model(shipped.best_here())
-            setting = looping.Setting(
-                loop, faces, model, config.threads[0], detector=detector, detector_model=detector_model
-            )
-            result = looping.run(setting)
+            result = looping.run(loop, faces, model, config.threads[0], detector, detector_model)
             table = looping.table(result)
         elif target:
             from fer_edge.targets import comparison

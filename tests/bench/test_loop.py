@@ -57,8 +57,7 @@ def clip(tmp_path, media):
 
 
 def test_a_real_run(clip):
-    setting = loop.Setting(clip, 1, find_model("tuned_int8"), rounds=1, sizes=((320, 240),))
-    value = loop.run(setting)
+    value = loop.run(clip, 1, find_model("tuned_int8"), detector="haar", rounds=1, sizes=((320, 240),))
     (row,) = value["loop"]["rows"]
     assert (row["width"], row["height"], row["frames"]) == (320, 240, 6)
     assert (row["found"], row["extra"]) == (1, 0)
@@ -78,4 +77,4 @@ def test_what_is_no_video_is_refused(tmp_path):
     path = tmp_path / "no.mp4"
     path.write_text("no video")
     with pytest.raises(SourceError, match=r"no\.mp4"):
-        loop.run(loop.Setting(path, 1, find_model("tuned_int8")))
+        loop.run(path, 1, find_model("tuned_int8"))
