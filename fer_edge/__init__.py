@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fer_edge.spec import LABELS
     from fer_edge.vision.frames import Face
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # here alone: a tag would be missing in a shallow clone, metadata is slow to read
 
 __all__ = ["LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analyze"]
 

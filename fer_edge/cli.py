@@ -111,17 +111,16 @@ def _needed() -> Iterable[str]:
     return called if called and called[0] in MODULES else MODULES
 
 
-def _unforeseen(error: Exception) -> FerEdgeError:
-    """An error that nothing expects, in a line."""
+def _in_a_line(error: Exception) -> FerEdgeError:
+    """What to say of an error that reached the command line."""
+    if isinstance(error, FerEdgeError):
+        return error
+    if isinstance(error, MemoryError):
+        return FerEdgeError("out of memory")
+    if isinstance(error, OSError) and error.errno is not None:  # a full disk, a name that is too long
+        what = "cannot read or write" if error.filename is None else f"cannot use {error.filename}"
+        return FerEdgeError(f"{what}: {error.strerror}")
     return FerEdgeError(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-
-
-def _refused(error: OSError) -> FerEdgeError:
-    """What the operating system would not do, in a line."""
-    if error.errno is None:
-        return _unforeseen(error)
-    what = "cannot read or write" if error.filename is None else f"cannot use {error.filename}"
-    return FerEdgeError(f"{what}: {error.strerror}")
 
 
 def _drop_output() -> None:
@@ -161,22 +160,11 @@ def invoke() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         application(_needed())()
-    except FerEdgeError as error:
-        if debug:
-            raise
-        print(f"fer-edge: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except MemoryError:
-        print("fer-edge: out of memory", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:  # a full disk behind standard output, a name that is too long
-        if debug:
-            raise
-        print(f"fer-edge: {_refused(error)}", file=sys.stderr)
-        _drop_output()
-        sys.exit(1)
     except Exception as error:
         if debug:
             raise
-        print(f"fer-edge: {_unforeseen(error)}", file=sys.stderr)
-        sys.exit(1)
+        shown = _in_a_line(error)
+        print(f"fer-edge: {shown}", file=sys.stderr)
+        if isinstance(error, OSError):
+            _drop_output()
+        sys.exit(shown.exit_code)

@@ -28,3 +28,10 @@ def test_the_guard_finds_what_it_is_for(tmp_path):
     assert done.returncode == 1
     found = [line.split(":")[0] for line in done.stdout.splitlines()]
     assert found == ["face.png", "fer.csv", "big.bin", "hidden.dat"]
+
+
+def test_the_version_is_the_changelog_s_and_the_citation_s():
+    from fer_edge import __version__
+
+    assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()

@@ -50,8 +50,8 @@ KINDS = {
     ),
     "benchmark": Kind(_of(model.benchmark, reshaped_json), model.read_benchmark),
     "tflite": Kind(model.tflite, model.read_tflite, hang_s=180.0),
-    "keras": Kind(model.keras, model.read_keras, hang_s=60.0, bounded=False),
-    "checkpoint": Kind(model.checkpoint, model.read_checkpoint, hang_s=60.0, bounded=False),
-    "command_line": Kind(command_line, read_command_line, hang_s=120.0, bounded=False),
+    "keras": Kind(model.keras, model.read_keras, hang_s=240.0, bounded=False),
+    "checkpoint": Kind(model.checkpoint, model.read_checkpoint, hang_s=240.0, bounded=False),
+    "command_line": Kind(command_line, read_command_line, hang_s=240.0, bounded=False),
     "probe": Kind(lambda rng: rng.bytes(4), _misbehave, hang_s=2.0),
 }
