@@ -14,7 +14,7 @@ EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip -
 Model = Annotated[
     str,
     typer.Argument(
-        help="A shipped model's name (tuned_int8), a .tflite or a .keras file.",
+        help="A shipped model's name (tuned_int8), a .tflite or .keras file, or a training's folder.",
         autocompletion=options.complete_models,
     ),
 ]

@@ -51,7 +51,7 @@ def recipes(kind: str) -> list[Path]:
 
 
 def find_model(name_or_path: str) -> Path:
-    """The file of a shipped model's name (`tuned_int8`), or `name_or_path` itself if it is a file.
+    """The file of a shipped model's name (`tuned_int8`), that path itself, or the network in a run's folder.
 
     Raises ModelError, with the nearest names, if there is neither.
     """
@@ -130,6 +130,8 @@ def _find(wanted: str, found: list[Path], what: str, error: Callable[[str], FerE
     if path.is_file():
         return path
     if path.is_dir():
+        if error is ModelError and (path / "model.keras").is_file():  # a training's folder
+            return path / "model.keras"
         raise error(f"{wanted} is a folder, not a {what}")
     near = difflib.get_close_matches(path.stem, by_name, n=3, cutoff=0.5)
     if near:

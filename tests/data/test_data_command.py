@@ -70,6 +70,32 @@ def test_plot_has_seven_rows_of_faces(table, tmp_path, fer_edge):
     assert fer_edge("data", path, "--plot", sheet, "--force")[0] == 0
 
 
+@pytest.mark.parametrize(("recipe", "panels"), [("paper", 6), ("edge", 9)])
+def test_augmentations_are_labelled_panels_then_mixtures(tmp_path, fer_edge, recipe, panels):
+    """Figure 6: the picture and (a) to (e), each under its name; three mixtures for a recipe that mixes."""
+    sheet = tmp_path / "augmented.png"
+    assert fer_edge("data", "drawn:84", "--augmented", sheet, "--recipe", recipe)[0] == 0
+    drawn = cv2.imread(str(sheet), cv2.IMREAD_GRAYSCALE)
+    assert drawn.shape == (24 + 7 * 148, 110 + panels * 148)
+    columns = [drawn[:, 110 + n * 148 : 110 + (n + 1) * 148] for n in range(panels)]
+    assert all(column[:24].min() < 100 for column in columns)  # a name above each
+    picture, flipped = columns[0][26:170, 2:146].astype(int), columns[5][26:170, 2:146].astype(int)
+    assert np.abs(picture[:, ::-1] - flipped).max() <= 2  # (e)
+    for other in columns[1:5]:  # (a) to (d) each change the picture
+        assert np.abs(picture - other[26:170, 2:146]).mean() > 2
+
+
+def test_table_5_needs_no_data(fer_edge, monkeypatch):
+    monkeypatch.delenv("FER_EDGE_DATA", raising=False)
+    code, out, _ = fer_edge("data", "--table5")
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert len(lines) == 12
+    assert ["70", "-0.451", "+0.45"] in lines  # its sign is lost in the paper
+    code, _, err = fer_edge("data")
+    assert (code, "fer2013.csv or icml_face_data.csv of Kaggle's" in err, "'drawn'" in err) == (2, True, True)
+
+
 def test_plot_of_an_unknown_kind(table, tmp_path, fer_edge):
     code, _, err = fer_edge("data", table(plain_rows()), "--plot", tmp_path / "x.docx")
     assert (code, "ends in .png" in err) == (1, True)

@@ -1,7 +1,13 @@
+"""FER-2013 as a table in every layout and packing, and what is said of one that is wrong."""
+
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import lzma
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,6 +16,7 @@ from hypothesis import strategies as st
 from known_rows import face, pixels, plain_rows, split_name
 
 from fer_edge import data
+from fer_edge.data import table as reading
 from fer_edge.data.table import parse_pixels
 from fer_edge.errors import DataError
 
@@ -43,7 +50,7 @@ SPACED = {"Usage": " Usage", "pixels": " pixels"}
     "text",
     [
         _written(("emotion", "Usage", "pixels"), SPACED, lineterminator="\n"),
-        _written(("pixels", "emotion", "Usage"), {}, lineterminator="\n"),
+        _written(("Usage", "pixels", "emotion"), {}, lineterminator="\n"),
         _written(("emotion", "pixels", "Usage"), {"Usage": "usage", "emotion": "EMOTION"}),
         "\ufeff" + _written(("emotion", "pixels", "Usage"), {}, quoting=csv.QUOTE_ALL, lineterminator="\r\n"),
         _written(("emotion", "pixels", "Usage"), {}, quoting=csv.QUOTE_NONNUMERIC),
@@ -115,14 +122,6 @@ def test_a_bad_row_is_named_and_can_be_skipped(table, row, why):
     np.testing.assert_array_equal(read.images[2], face(4))
 
 
-def test_shown_short_row(cases, own_cache):
-    """G2."""
-    path = str(cases / "csv/row_10_has_2256_pixels.csv")
-    with pytest.raises(DataError, match=r"row 10 \(line 11\) has 2256 pixel values"):
-        data.load(path)
-    assert len(data.load(path, skip_bad_rows=True)) == 27
-
-
 def test_all_bad_rows_are_counted(table):
     rows = plain_rows(7)
     rows[1] = rows[4] = "nonsense"
@@ -182,18 +181,7 @@ def test_without_usage_tenths_are_held_out(table):
 def test_pixels_round_trip(pattern, gap):
     values = (list(pattern) * 2304)[:2304]
     assert parse_pixels(gap.join(map(str, values))).tolist() == values
-
-
-def test_neighbours_of_few_figures_are_not_joined():
-    values = [1, 5, 23, 4, 156, 7, 0, 10] * 288
-    assert parse_pixels(" ".join(map(str, values))).tolist() == values
-
-
-def test_usage_may_be_the_first_column(table):
-    rows = [",".join(reversed(row.split(","))) for row in plain_rows()]
-    read = data.load(str(table(rows, header="Usage,pixels,emotion")))
-    assert read.protocol == "official"
-    assert np.bincount(read.split).tolist() == [14, 7, 7]
+    assert parse_pixels(gap.join(f"{value:03d}" for value in values)).tolist() == values
 
 
 def test_the_hash_tells_other_splits_apart(table):
@@ -202,5 +190,77 @@ def test_the_hash_tells_other_splits_apart(table):
     assert other.sha256 != plain.sha256
 
 
-def test_leading_zeros_are_numbers():
-    assert parse_pixels(" ".join(["007"] * 2303 + ["0255"])).tolist() == [7] * 2303 + [255]
+def _pack(kind: str, path, folder):
+    packed = folder / f"packed.{kind}"
+    if kind == "xz":
+        packed.write_bytes(lzma.compress(path.read_bytes()))
+    elif kind == "gz":
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+    elif kind == "tar.gz":
+        with tarfile.open(packed, "w:gz") as archive:
+            archive.add(path, "fer2013/fer2013.csv")
+    else:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("README", "hello")
+            archive.write(path, "fer2013/fer2013.csv")
+    return packed
+
+
+KINDS = ("xz", "gz", "tar.gz", "zip")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_packed_is_the_same_data(table, tmp_path, kind):
+    path = table(plain_rows())
+    packed = _pack(kind, path, tmp_path)
+    plain = data.load(str(path))
+    assert data.load(str(packed)).sha256 == plain.sha256
+    misnamed = packed.rename(tmp_path / "misnamed.csv")
+    assert data.load(str(misnamed)).sha256 == plain.sha256
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cut_short_is_an_error(table, tmp_path, kind):
+    packed = _pack(kind, table(plain_rows()), tmp_path)
+    packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+    with pytest.raises(DataError, match="damaged or cut short"):
+        data.load(str(packed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_unpacks_without_end_is_stopped(table, tmp_path, monkeypatch, kind):
+    packed = _pack(kind, table(plain_rows()), tmp_path)
+    monkeypatch.setattr(reading, "MAX_BYTES", 100_000)
+    with pytest.raises(DataError, match="unpacks to more than"):
+        data.load(str(packed))
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"a/x.png": "x"}, "holds no .csv"),
+        ({"one.csv": "x", "two.csv": "x"}, "several tables .one.csv, two.csv."),
+    ],
+)
+def test_zip_without_one_table(tmp_path, own_cache, members, why):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    with pytest.raises(DataError, match=why):
+        data.load(str(path))
+
+
+def test_known_table_is_taken_from_several(table, tmp_path):
+    path = table(plain_rows())
+    packed = tmp_path / "x.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("train.csv", "x")
+        archive.writestr("__MACOSX/._fer2013.csv", "x")
+        archive.write(path, "icml_face_data.csv")
+    assert len(data.load(str(packed))) == 28
+
+
+def test_nothing_there(own_cache, tmp_path):
+    with pytest.raises(DataError, match=r"none.csv does not exist: give fer2013.csv"):
+        data.load(str(tmp_path / "none.csv"))

@@ -141,33 +141,24 @@ def test_tree_within_a_folder_and_jpeg(tree):
 
 
 @pytest.mark.parametrize(
-    "kind", ["nothing", "empty_train", "no_test", "no_pictures", "empty_classes", "other"]
+    ("pictures", "folders", "found"),
+    [
+        ((), (), "found no folder"),
+        ((), ("train",), "found train/"),
+        (("train",), (), "found train/"),
+        ((), ("cats", "dogs"), "found cats/, dogs/"),
+        ((), ("train", "test"), r"found train/ \(empty\), test/ \(empty\)"),
+        (("test",), ("train/happy",), r"found train/ \(folders in it, no pictures\), test/ \(14 pictures\)"),
+    ],
 )
-def test_empty_trees_say_what_is_expected_and_found(tmp_path, own_cache, tree, kind):
+def test_empty_trees_say_what_is_expected_and_found(tmp_path, own_cache, tree, pictures, folders, found):
     """H1."""
     root = tmp_path / "tree"
     root.mkdir()
-    if kind == "empty_train":
-        (root / "train").mkdir()
-        found = "found train/"
-    elif kind == "no_test":
-        tree({"train": CLASSES})
-        found = "found train/"
-    elif kind == "no_pictures":
-        tree({"test": CLASSES})
-        (root / "train/happy").mkdir(parents=True)
-        (root / "train/happy/notes.txt").write_text("x")
-        found = r"found train/ \(folders in it, no pictures\), test/ \(14 pictures\)"
-    elif kind == "empty_classes":
-        for name in ("train", "test"):
-            (root / name).mkdir()
-        found = r"found train/ \(empty\), test/ \(empty\)"
-    elif kind == "other":
-        (root / "cats").mkdir()
-        (root / "dogs").mkdir()
-        found = "found cats/, dogs/"
-    else:
-        found = "found no folder"
+    tree(dict.fromkeys(pictures, CLASSES))
+    for folder in folders:
+        (root / folder).mkdir(parents=True)
+        (root / folder / "notes.txt").write_text("x")
     with pytest.raises(DataError, match=found) as raised:
         data.load(str(root))
     assert "train/CLASS/*.jpg and test/CLASS/*.jpg" in str(raised.value)

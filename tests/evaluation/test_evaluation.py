@@ -1,5 +1,6 @@
-"""metrics.json: its shape, and that its figures are right."""
+"""Opening model files of each kind, what is evaluated, and metrics.json: its shape and its figures."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,20 +9,68 @@ import pytest
 from fer_edge import evaluation
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError, UsageError
-from fer_edge.evaluation import Predictor
-from fer_edge.spec import LABELS
+from fer_edge.evaluation import Predictor, keras_card, open_model
+from fer_edge.spec import LABELS, ModelCard, TensorSpec
+
+CARD = ModelCard(
+    name="small",
+    format="keras",
+    labels=tuple(reversed(LABELS)),
+    input=TensorSpec("float32", (1, 8, 6, 1)),
+    output=TensorSpec("float32", (1, 7), content="probabilities"),
+)
+
+
+def test_keras_card_is_the_files_own_before_the_folders(tmp_path):
+    path = tmp_path / "small.keras"
+    assert keras_card(path) is None
+    (tmp_path / "card.json").write_text(dataclasses.replace(CARD, name="folder").to_json())
+    assert keras_card(path).name == "folder"
+    (tmp_path / "small.json").write_text(CARD.to_json())
+    assert keras_card(path) == CARD
+
+
+def test_keras_model_gives_its_own_probabilities_in_its_cards_order(tmp_path):
+    keras = pytest.importorskip("keras")
+    face = keras.Input((8, 6, 1))
+    brightest = keras.layers.Softmax()(keras.layers.Flatten()(face)[:, :7])
+    keras.Model(face, brightest).save(tmp_path / "small.keras")
+    (tmp_path / "small.json").write_text(CARD.to_json())
+    model = open_model(str(tmp_path / "small.keras"))
+    (tmp_path / "small.keras").rename(tmp_path / "model.keras")
+    assert (
+        open_model(str(tmp_path), card=tmp_path / "small.json").labels == model.labels
+    )  # a training's folder
+    assert (model.name, model.labels, model.input_size) == ("small", tuple(reversed(LABELS)), (8, 6))
+    faces = np.zeros((2, 8, 6), np.uint8)
+    faces[0, 0, 2] = faces[1, 0, 5] = 9
+    p = model.predict(faces)
+    assert p.dtype == np.float32
+    assert p.argmax(axis=1).tolist() == [2, 5]
+    assert p[0, 2] == pytest.approx(np.exp(9) / (np.exp(9) + 6), rel=1e-5)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", json.dumps([1]).encode()])
+def test_what_is_no_keras_model_is_refused_in_a_line(tmp_path, content):
+    pytest.importorskip("keras")
+    (tmp_path / "bad.keras").write_bytes(content)
+    with pytest.raises(ModelError, match=r"bad\.keras") as e:
+        open_model(str(tmp_path / "bad.keras"))
+    assert "\n" not in str(e.value)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(ModelError, match="nowhere"):
+        open_model("nowhere.keras")
+    (tmp_path / "m.keras").write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"no card .*c\.json"):
+        open_model(str(tmp_path / "m.keras"), card=tmp_path / "c.json")
 
 
 def dataset(labels, split=2):
     n = len(labels)
-    return Dataset(
-        images=np.zeros((n, 48, 48), np.uint8),
-        labels=np.array(labels, np.int64),
-        split=np.full(n, split, np.uint8),
-        ids=np.arange(1, n + 1),
-        path="faces.csv",
-        sha256="ab",
-    )
+    images, splits = np.zeros((n, 48, 48), np.uint8), np.full(n, split, np.uint8)
+    return Dataset(images, np.array(labels, np.int64), splits, np.arange(1, n + 1), "faces.csv", "ab")
 
 
 def report(predicted, labels, seen=None):
@@ -33,24 +82,11 @@ def report(predicted, labels, seen=None):
 
 def test_report_has_the_keys_of_the_design_and_the_right_figures():
     got = report([0, 3, 3, 6], [0, 3, 4, 6], seen=np.array([True, False, False, False]))
-    assert list(got) == [
-        "model",
-        "data",
-        "accuracy",
-        "accuracy_without_duplicates",
-        "macro_precision",
-        "macro_recall",
-        "macro_f1",
-        "per_class",
-        "confusion_matrix",
-    ]
-    assert got["data"] == {
-        "path": "faces.csv",
-        "sha256": "ab",
-        "protocol": "official",
-        "split": "PrivateTest",
-        "n": 4,
-    }
+    assert " ".join(got) == (
+        "model data accuracy accuracy_without_duplicates macro_precision macro_recall macro_f1 per_class "
+        "confusion_matrix"
+    )
+    assert list(got["data"].values()) == ["faces.csv", "ab", "official", "PrivateTest", 4]
     assert got["accuracy"] == 0.75
     assert got["accuracy_without_duplicates"] == pytest.approx(2 / 3)
     assert got["macro_recall"] == pytest.approx(3 / 7)
@@ -122,15 +158,11 @@ def whole():
 
 
 def test_select_takes_what_the_protocol_reports_and_marks_duplicates():
-    official = evaluation.select(whole(), "official", None)
-    assert (official.protocol, official.split, official.dataset.ids.tolist()) == (
-        "official",
-        "PrivateTest",
-        [9, 10],
-    )
-    assert official.seen.tolist() == [False, True]
-    paper = evaluation.select(whole(), "paper", None)
-    assert (paper.protocol, paper.split, paper.dataset.ids.tolist()) == ("paper", "PublicTest", [7, 8])
+    for protocol, split, ids in (("official", "PrivateTest", [9, 10]), ("paper", "PublicTest", [7, 8])):
+        got = evaluation.select(whole(), protocol, None)
+        assert (got.protocol, got.split, got.dataset.ids.tolist()) == (protocol, split, ids)
+    assert evaluation.select(whole(), "official", None).seen.tolist() == [False, True]
+    assert evaluation.select(whole().part("PublicTest"), "official", "PublicTest").seen is None
 
 
 def test_select_a_split_by_name_and_some_of_its_rows():
@@ -148,10 +180,6 @@ def test_several_splits_are_joined_by_plus():
     assert (both.split, both.dataset.ids.tolist()) == ("PublicTest+PrivateTest", [7, 8, 9, 10])
     with pytest.raises(UsageError, match="no split 'x'"):
         evaluation.select(whole(), "official", "PublicTest+x")
-
-
-def test_select_without_training_knows_no_duplicates():
-    assert evaluation.select(whole().part("PublicTest"), "official", "PublicTest").seen is None
 
 
 def test_select_refuses_splits_that_are_none_or_empty():

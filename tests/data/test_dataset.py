@@ -1,0 +1,128 @@
+"""Splits, protocols and duplicates of a data set."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from known_rows import face, pixels, plain_rows
+
+from fer_edge import data
+from fer_edge.data.dataset import with_held_out
+from fer_edge.errors import DataError, UsageError
+
+
+@pytest.fixture
+def dataset(table):
+    """Rows 1 to 14 Training, 15 to 21 PublicTest, 22 to 28 PrivateTest."""
+    return data.load(str(table(plain_rows())))
+
+
+@pytest.mark.parametrize(
+    ("name", "validation", "report"),
+    [("official", range(15, 22), range(22, 29)), ("paper", range(15, 29), range(15, 22))],
+)
+def test_parts(dataset, name, validation, report):
+    parts = data.protocol_splits(dataset, name)
+    assert parts.name == name
+    assert parts.train.ids.tolist() == list(range(1, 15))
+    assert parts.validation.ids.tolist() == list(validation)
+    assert parts.report.ids.tolist() == list(report)
+    np.testing.assert_array_equal(parts.report.images[0], face(report[0]))
+
+
+def test_unknown_and_unfit_protocols(dataset):
+    with pytest.raises(UsageError, match="no protocol 'oficial': choose from official, paper, holdout"):
+        data.protocol_splits(dataset, "oficial")
+    with pytest.raises(DataError, match="use --protocol official"):
+        data.protocol_splits(dataset, "holdout")
+    with pytest.raises(DataError, match="has no PrivateTest rows"):
+        data.protocol_splits(dataset.part("Training", "PublicTest"), "official")
+
+
+def test_paper_needs_the_official_splits(table):
+    rows = [row.rsplit(",", 1)[0] for row in plain_rows(70)]
+    read = data.load(str(table(rows, header="emotion,pixels")))
+    with pytest.raises(DataError, match="use --protocol holdout"):
+        data.protocol_splits(read, "paper")
+    assert data.protocol_splits(read, "holdout").name == "holdout"
+
+
+def test_a_small_class_gives_one_row(dataset):
+    """Two rows of each class: a tenth is none, and one is held out all the same; the second has to stay."""
+    split = with_held_out(dataset.part("Training"), seed=0).split
+    assert np.bincount(split).tolist() == [7, 0, 7]
+
+
+def test_a_sample_is_drawn_without_repetition_in_the_sources_order(dataset):
+    for seed in range(5):
+        ids = dataset.sample(25, seed).ids
+        assert len(ids) == 25
+        assert (np.diff(ids) > 0).all()
+    assert (dataset.sample(10, 0).ids != dataset.sample(10, 1).ids).any()
+    assert dataset.sample(28, 0) is dataset
+
+
+def test_a_class_of_one_row_stays_in_training(dataset):
+    alone = with_held_out(dataset.rows(np.arange(7)), seed=0)
+    assert (alone.split == 0).all()
+
+
+def test_duplicates_are_counted_by_picture_and_label(table):
+    rows = plain_rows()
+    rows += [
+        f"0,{pixels(1)},Training",  # row 1 again
+        f"5,{pixels(1)},Training",  # and under another label
+        f"1,{pixels(2)},PublicTest",  # row 2 of Training, same label
+        f"6,{pixels(3)},PublicTest",  # row 3 of Training, which is fear
+        f"5,{pixels(1)},PrivateTest",  # known in Training under angry and surprise
+        f"0,{pixels(15)},PrivateTest",  # row 15 of PublicTest
+    ]
+    dataset = data.load(str(table(rows)))
+    seen = data.seen_in_training(dataset.part("PublicTest"), dataset.part("Training"))
+    assert np.flatnonzero(seen).tolist() == [7, 8]
+    found = data.summarise(dataset)["duplicates"]
+    assert found["different"] == 28
+    assert found["within"]["Training"] == {"rows": 16, "different": 14, "several_labels": 1}
+    assert found["within"]["PublicTest"] == {"rows": 9, "different": 9, "several_labels": 0}
+    assert found["across"] == [
+        {"split": "PublicTest", "of": "Training", "rows": 2, "other_label": 1},
+        {"split": "PrivateTest", "of": "Training", "rows": 1, "other_label": 0},
+        {"split": "PrivateTest", "of": "PublicTest", "rows": 1, "other_label": 0},
+    ]
+
+
+def test_one_gray_level_makes_another_picture(table):
+    dataset = data.load(str(table(plain_rows(7))))
+    other = dataset.images.copy()
+    other[3, 47, 47] ^= 1
+    seen = data.seen_in_training(
+        dataset, data.Dataset(other, dataset.labels, dataset.split, dataset.ids, "", "")
+    )
+    assert seen.tolist() == [True, True, True, False, True, True, True]
+
+
+COUNTS = {
+    "Training": [3995, 436, 4097, 7215, 4830, 3171, 4965],
+    "PublicTest": [467, 56, 496, 895, 653, 415, 607],
+    "PrivateTest": [491, 55, 528, 879, 594, 416, 626],
+}
+
+
+def test_the_real_file_has_the_counts_and_duplicates_of_its_readme(fer2013):
+    """Uses the user's cache, as the program does."""
+    dataset = data.load(str(fer2013), progress=False)
+    found = data.summarise(dataset)
+    assert {split: list(counts.values()) for split, counts in found["counts"].items()} == COUNTS
+    assert found["bad"]["count"] == 0
+    duplicates = found["duplicates"]
+    assert duplicates["within"]["Training"]["different"] == 27_473
+    assert duplicates["across"][:2] == [
+        {"split": "PublicTest", "of": "Training", "rows": 280, "other_label": 7},
+        {"split": "PrivateTest", "of": "Training", "rows": 288, "other_label": 8},
+    ]
+    official = data.protocol_splits(dataset, "official")
+    assert [len(official.train), len(official.validation), len(official.report)] == [28_709, 3589, 3589]
+    assert data.seen_in_training(official.report, official.train).sum() == 288
+    paper = data.protocol_splits(dataset, "paper")
+    assert [len(paper.train), len(paper.validation), len(paper.report)] == [28_709, 7178, 3589]
+    assert paper.report.ids.tolist() == official.validation.ids.tolist()
