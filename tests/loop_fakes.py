@@ -26,6 +26,7 @@ class FakeCapture:
 
     is_still = False
     unreadable = 0
+    length_s = None
 
     def __init__(self, frames, *, live=False, fps=10.0, interval_s=0.0, ends=False, opens=True, name="fake"):
         self.name, self.is_live, self.fps = name, live, fps

@@ -26,15 +26,10 @@ if TYPE_CHECKING:
     from fer_edge.sources import Capture
 
 DEFAULT_HOST = "127.0.0.1"
-FACES, PACE, OUTPUT, PAGE = "Faces", "Speed and length", "Output", "Live page"
 
-Source = Annotated[
-    str | None,
-    Argument(
-        metavar="[SOURCE]",
-        help="Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0.",
-    ),
-]
+
+_SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0."
+Source = Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)]
 Camera = Annotated[str | None, Option("--camera", metavar="N", help="Camera: number, /dev path, or 'pi'.")]
 Model = Annotated[
     str | None,
@@ -46,117 +41,48 @@ Model = Annotated[
     ),
 ]
 Card = Annotated[
-    Path | None, Option("--card", metavar="FILE", help="Card of a model that has none of its own.")
+    Path | None, Option("--card", help="Card of a model that has none of its own.", metavar="FILE")
 ]
-Detector = Annotated[str, Option("--detector", help="auto, haar, yunet or blazeface.", rich_help_panel=FACES)]
+Detector = Annotated[str, Option("--detector", help="auto, haar, yunet or blazeface.")]
 DetectorModel = Annotated[
     Path | None,
-    Option(
-        "--detector-model",
-        metavar="FILE",
-        help="YuNet's .onnx or BlazeFace's .tflite file.",
-        rich_help_panel=FACES,
-    ),
+    Option("--detector-model", help="YuNet's .onnx or BlazeFace's .tflite file.", metavar="FILE"),
 ]
 MinSize = Annotated[
-    int | None,
-    Option("--min-size", min=1, metavar="PIXELS", help="Smallest face to look for.", rich_help_panel=FACES),
+    int | None, Option("--min-size", help="Smallest face to look for.", min=1, metavar="PIXELS")
 ]
 Smooth = Annotated[
-    float,
-    Option(
-        "--smooth",
-        min=0.0,
-        metavar="SECONDS",
-        help="Half-life of the averaging; 0: none.",
-        rich_help_panel=FACES,
-    ),
+    float, Option("--smooth", help="Half-life of the averaging; 0: none.", min=0.0, metavar="SECONDS")
 ]
 MinConfidence = Annotated[
-    float,
-    Option(
-        "--min-confidence",
-        min=0.0,
-        max=1.0,
-        help="Below it the label is 'uncertain'.",
-        rich_help_panel=FACES,
-    ),
+    float, Option("--min-confidence", help="Below it the label is 'uncertain'.", min=0.0, max=1.0)
 ]
-Threads = Annotated[
-    int, Option("--threads", min=1, help="Threads of the computations.", rich_help_panel=PACE)
-]
-Every = Annotated[int, Option("--every", min=1, help="Analyse one frame of N.", rich_help_panel=PACE)]
-MaxFps = Annotated[
-    float | None, Option("--max-fps", min=0.01, help="Take no more frames a second.", rich_help_panel=PACE)
-]
-MaxFrames = Annotated[
-    int | None, Option("--max-frames", min=1, help="End after so many frames.", rich_help_panel=PACE)
-]
+Threads = Annotated[int, Option("--threads", help="Threads of the computations.", min=1)]
+Every = Annotated[int, Option("--every", help="Analyse one frame of N.", min=1)]
+MaxFps = Annotated[float | None, Option("--max-fps", help="Take no more frames a second.", min=0.01)]
+MaxFrames = Annotated[int | None, Option("--max-frames", help="End after so many frames.", min=1)]
 Save = Annotated[
-    Path | None,
-    Option(
-        "--save", metavar="FILE", help="Annotated video, or picture of a picture.", rich_help_panel=OUTPUT
-    ),
+    Path | None, Option("--save", help="Annotated video, or picture of a picture.", metavar="FILE")
 ]
 Jsonl = Annotated[
-    Path | None,
-    Option(
-        "--jsonl",
-        metavar="FILE",
-        help="A JSON line a frame; - for standard output.",
-        rich_help_panel=OUTPUT,
-    ),
+    Path | None, Option("--jsonl", help="A JSON line a frame; - for standard output.", metavar="FILE")
 ]
-Csv = Annotated[Path | None, Option("--csv", metavar="FILE", help="A row a face.", rich_help_panel=OUTPUT)]
+Csv = Annotated[Path | None, Option("--csv", help="A row a face.", metavar="FILE")]
 Snapshot = Annotated[
-    Path | None,
-    Option(
-        "--snapshot",
-        metavar="FILE",
-        help="The frame of the surest face, as a picture.",
-        rich_help_panel=OUTPUT,
-    ),
+    Path | None, Option("--snapshot", help="The frame of the surest face, as a picture.", metavar="FILE")
 ]
-Mqtt = Annotated[
-    str | None,
-    Option(
-        "--mqtt",
-        envvar="FER_EDGE_MQTT",
-        metavar="URL",
-        help="Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Headless = Annotated[bool, Option("--headless", help="No window.", rich_help_panel=OUTPUT)]
+_MQTT = "Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic."
+Mqtt = Annotated[str | None, Option("--mqtt", help=_MQTT, envvar="FER_EDGE_MQTT", metavar="URL")]
+Headless = Annotated[bool, Option("--headless", help="No window.")]
 Web = Annotated[
     int | None,
-    Option(
-        "--web",
-        min=0,
-        max=65535,
-        metavar="PORT",
-        help="A live page for browsers on this machine.",
-        rich_help_panel=PAGE,
-    ),
+    Option("--web", help="A live page for browsers on this machine.", min=0, max=65535, metavar="PORT"),
 ]
-WebHost = Annotated[
-    str,
-    Option(
-        "--web-host",
-        metavar="ADDRESS",
-        help="Where the page listens; beyond this machine by token.",
-        rich_help_panel=PAGE,
-    ),
-]
+_HOST = "Where the page listens; beyond this machine by token."
+WebHost = Annotated[str, Option("--web-host", help=_HOST, metavar="ADDRESS")]
+_TOKEN = "The page's token; by default drawn where one is needed."
 WebToken = Annotated[
-    str | None,
-    Option(
-        "--web-token",
-        envvar="FER_EDGE_WEB_TOKEN",
-        metavar="TOKEN",
-        help="The page's token; by default drawn where one is needed.",
-        rich_help_panel=PAGE,
-    ),
+    str | None, Option("--web-token", help=_TOKEN, envvar="FER_EDGE_WEB_TOKEN", metavar="TOKEN")
 ]
 Seed = Annotated[int, Option("--seed", hidden=True, help="Nothing in a run is random.")]
 

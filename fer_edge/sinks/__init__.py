@@ -72,15 +72,16 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
 
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
     if not capture.is_still and not capture.is_live and sys.stderr is not None and sys.stderr.isatty():
-        sinks.append(logs.Progress(getattr(capture, "length_s", None)))
+        sinks.append(logs.Progress(capture.length_s))
     if outputs.mqtt:  # first: where it fails, no file has been begun
         from fer_edge.sinks.mqtt import Mqtt
 
         sinks.append(Mqtt(outputs.mqtt, capture.name))
     if outputs.snapshot or outputs.save:
-        from fer_edge.sinks import saved
+        from fer_edge.sinks.saved import Snapshot, saved
 
-        sinks += saved.open_saved(capture, outputs.save, outputs.snapshot, force)
+        sinks += [Snapshot(outputs.snapshot, force=force)] if outputs.snapshot else []
+        sinks += [saved(capture, outputs.save, force)] if outputs.save else []
     if outputs.jsonl:
         sinks.append(logs.JsonlLog(outputs.jsonl, labels, force))
     if outputs.csv:

@@ -221,8 +221,8 @@ class Snapshot:
             self._next_s = time.monotonic() + self._every_s
 
 
-def chosen(capture: Capture, path: Path, force: bool) -> Sink:
-    """A picture for a picture, a folder for a folder, a video for all else.
+def saved(capture: Capture, path: Path, force: bool) -> Sink:
+    """For `--save`: a picture for a picture, a folder for a folder, a video for all else.
 
     Raises UsageError if the name's ending does not fit.
     """
@@ -238,9 +238,3 @@ def chosen(capture: Capture, path: Path, force: bool) -> Sink:
     if capture.is_still:
         return SavedPictures(path, force)
     return SavedVideo(path, capture.fps, live=capture.is_live, force=force)
-
-
-def open_saved(capture: Capture, save: Path | None, snapshot: Path | None, force: bool) -> list[Sink]:
-    """The sinks of `--save` and `--snapshot`. Raises UsageError, OutputError."""
-    sinks: list[Sink] = [Snapshot(snapshot, force=force)] if snapshot else []
-    return [*sinks, chosen(capture, save, force)] if save else sinks

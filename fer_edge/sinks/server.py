@@ -134,10 +134,10 @@ class PageServer(socketserver.ThreadingTCPServer):
     ) -> None:
         self.access, self.jpeg, self.state = access, jpeg, state
         self.max_viewers = max_viewers
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._open = {"video": 0, "events": 0}
         self._most = 2 * max_viewers + 16
-        self._connections: dict[Any, bool] = {}  # whether the head has been read, the oldest first
+        self.connections: dict[Any, bool] = {}  # whether the head has been read, the oldest first
         self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
         try:
             super().__init__((access.host, port), Handler)
@@ -170,42 +170,36 @@ class PageServer(socketserver.ThreadingTCPServer):
     @contextlib.contextmanager
     def a_viewer(self, kind: str) -> Iterator[bool]:
         """Counts one more for as long as the block lasts; False if there are too many."""
-        with self._lock:
+        with self.lock:
             granted = self._open[kind] < self.max_viewers
             self._open[kind] += granted
         try:
             yield granted
         finally:
-            with self._lock:
+            with self.lock:
                 self._open[kind] -= granted
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """With so many open that more would cost the loop its memory, the one hung up on is who has been
         longest about its head, or else the new one."""
-        with self._lock:
-            if len(self._connections) >= self._most:
-                slowest = next((one for one, is_read in self._connections.items() if not is_read), None)
+        with self.lock:
+            if len(self.connections) >= self._most:
+                slowest = next((one for one, is_read in self.connections.items() if not is_read), None)
                 if slowest is None:
                     self.shutdown_request(request)
                     return
-                del self._connections[slowest]
+                del self.connections[slowest]
                 with contextlib.suppress(OSError):
                     slowest.shutdown(socket.SHUT_RDWR)
-            self._connections[request] = False
+            self.connections[request] = False
         super().process_request(request, client_address)
-
-    def head_was_read(self, request: Any) -> None:
-        """From now on the connection is a client's."""
-        with self._lock:
-            if request in self._connections:
-                self._connections[request] = True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            with self._lock:
-                self._connections.pop(request, None)
+            with self.lock:
+                self.connections.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A viewer who hangs up is no fault."""
@@ -221,7 +215,9 @@ class Handler(socketserver.BaseRequestHandler):
         head = self._head()
         if head is None:
             return
-        self.server.head_was_read(self.request)
+        with self.server.lock:
+            if self.request in self.server.connections:
+                self.server.connections[self.request] = True
         self.request.settimeout(SEND_TIMEOUT_S)
         words, headers = head
         self._bodiless = words[:1] == ["HEAD"]

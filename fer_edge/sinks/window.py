@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,23 +76,10 @@ QUIT = 27  # Escape
 QUIT_KEYS = frozenset((ord("q"), ord("Q"), QUIT))
 
 
-class WindowLike(Protocol):
-    """What the screen needs of a window; `window.Window` is one, tests have others."""
-
-    def show(self, picture: NDArray[np.uint8]) -> None:
-        """Shows a picture."""
-
-    def key(self, wait_ms: int) -> int | None:
-        """Lets the window live for `wait_ms`; the key that was pressed, QUIT if the window was closed."""
-
-    def close(self) -> None:
-        """Closes it."""
-
-
 class Screen:
     """`put` from any thread; `refresh`, `hold` and `close` from the main one."""
 
-    def __init__(self, window: WindowLike) -> None:
+    def __init__(self, window: Window) -> None:
         self._window = window
         self._pictures = Newest[NDArray[np.uint8]]()
         self._shown = -1

@@ -1,6 +1,6 @@
 """Where frames come from: the interface of every source, and from what the user named to the source it is.
 
-The loop and its tests need no OpenCV to name the interface: what does need it is imported when opened.
+Needs no OpenCV: what does is imported when a source of its kind is made.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ class Capture(Protocol):
 
     name: what messages call it. is_live: frames are lost if not taken in time (camera, stream), and
     only the newest counts; otherwise every frame counts and waits. is_still: each frame is a picture
-    of its own. fps: frames a second, None where unknown; 0 is never given. unreadable: pictures skipped.
-    ended: no more frames will come.
+    of its own. fps: frames a second, None where unknown; 0 is never given. length_s: of a file that tells.
+    unreadable: pictures skipped. ended: no more frames will come.
     """
 
     name: str
-    is_live: bool
-    is_still: bool
-    fps: float | None
-    unreadable: int
-    ended: bool
+    is_live: bool = False
+    is_still: bool = False
+    fps: float | None = None
+    length_s: float | None = None
+    unreadable: int = 0
+    ended: bool = False
 
     def open(self) -> None:
         """Raises SourceError, one line, within a bounded time."""
@@ -71,14 +72,14 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
         raise UsageError("give a SOURCE or --camera, not both")
     if source is None:
         return _camera(camera or "0")
-    if "://" in source and not source.startswith("file://"):
-        from fer_edge.sources.video import Stream
-
-        return Stream(source)
     if source == "-":
         from fer_edge.sources.mjpeg import MjpegPipe
 
         return MjpegPipe()
+    if "://" in source and not source.startswith("file://"):
+        from fer_edge.sources.video import Stream
+
+        return Stream(source)
     return _from_path(source.removeprefix("file://"), num_threads)
 
 
@@ -86,18 +87,17 @@ def _from_path(name: str, num_threads: int) -> Capture:
     path = Path(name)
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
+    except OSError as error:
         if name.isdecimal() or name.startswith("/dev/video"):
             return _camera(name)
-        if isinstance(error, FileNotFoundError):
-            raise SourceError(f"there is no {path}") from error
-        raise SourceError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        what = "there is no" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
+        raise SourceError(f"{what} {path}") from error
     if stat.S_ISCHR(mode):
         return _camera(name)
     if stat.S_ISFIFO(mode):
-        from fer_edge.sources.mjpeg import from_path
+        from fer_edge.sources.mjpeg import MjpegPipe
 
-        return from_path(path)
+        return MjpegPipe(path)
     from fer_edge.pictures import is_picture
     from fer_edge.sources.pictures import Pictures
 

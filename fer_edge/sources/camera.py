@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fer_edge.errors import SourceError
-from fer_edge.sources import plausible_fps
+from fer_edge.sources import Capture, plausible_fps
 from fer_edge.vision.frames import Frame
 
 PI_SIZE, PI_FPS = (640, 480), 30.0
@@ -83,17 +83,13 @@ def _why_closed(path: Path) -> str:
     return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 
-class Camera:
+class Camera(Capture):
     """A USB or built-in camera. index: its number or its path."""
 
     is_live = True
-    is_still = False
-    unreadable = 0
-    ended = False
 
     def __init__(self, index: int | str) -> None:
         self.name = f"camera {index}"
-        self.fps: float | None = None
         self._index = index
         self._video: Any = None
 
@@ -107,9 +103,8 @@ class Camera:
             raise SourceError(f"{self.name} is not there ({device} is missing; {_cameras_here()})")
         video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not video.isOpened():
-            raise SourceError(
-                f"{self.name} {_why_closed(device) if linux else 'cannot be opened: is it there?'}"
-            )
+            why = _why_closed(device) if linux else "cannot be opened: is it there?"
+            raise SourceError(f"{self.name} {why}")
         # A queue inside the driver would hand out old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._video = video
@@ -127,17 +122,14 @@ class Camera:
             self._video = None
 
 
-class PiCamera:
+class PiCamera(Capture):
     """The Raspberry Pi camera module, through picamera2 (from Raspberry Pi OS, not from pip)."""
 
     is_live = True
-    is_still = False
-    unreadable = 0
-    ended = False
 
     def __init__(self) -> None:
         self.name = "camera pi"
-        self.fps: float | None = PI_FPS
+        self.fps = PI_FPS
         self._camera: Any = None
 
     def open(self) -> None:
@@ -150,15 +142,15 @@ class PiCamera:
                 "with python3 -m venv --system-site-packages"
             ) from error
         try:
-            camera = Picamera2()
+            self._camera = Picamera2()
             # RGB888 of libcamera is B, G, R in memory, as OpenCV has it.
-            camera.configure(camera.create_video_configuration({"size": PI_SIZE, "format": "RGB888"}))
-            camera.start()
+            wanted = {"size": PI_SIZE, "format": "RGB888"}
+            self._camera.configure(self._camera.create_video_configuration(wanted))
+            self._camera.start()
         except (RuntimeError, IndexError, OSError) as error:
             raise SourceError(
-                f"camera pi cannot be started: {error} (rpicam-hello --list-cameras)"
+                f"{self.name} cannot be started: {error} (rpicam-hello --list-cameras)"
             ) from error
-        self._camera = camera
 
     def read(self) -> Frame | None:
         """The next frame."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -13,62 +12,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import SourceError
-from fer_edge.sources import without_password
+from fer_edge.sources import Capture, without_password
 from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
 TIMEOUT_S = 5.0  # of a connection and of each read
-START = b"\xff\xd8\xff"
 CHUNK = 1 << 16
 LONGEST = 1 << 25  # bytes without the end of a picture: this is no MJPEG
+_START, _END, _SCAN = b"\xff\xd8\xff", 0xD9, 0xDA
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
-_SCAN, _END = 0xDA, 0xD9
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)  # in a scan: what ends it
 _LOOKS_LIKE = (
     (rb"\x89PNG", "PNG"),
     (rb"....ftyp", "MP4"),
     (rb"\x1aE\xdf\xa3", "Matroska or WebM"),
-    (rb"RIFF....AVI", "AVI"),
     (rb"\x00\x00(\x00)?\x01[\x67\x27\x09\x06\x40\x42\x26]", "H.264 or H.265"),
     (rb"G.{187}G", "an MPEG transport stream"),
     (rb"[\t\n\r -~]{16}", "text"),
 )
 
 
-class MjpegPipe:
-    """JPEGs in a stream of bytes, whatever stands between them; live, so that only the newest counts.
+class MjpegPipe(Capture):
+    """JPEGs one after the other, whatever stands between them; live, so that only the newest counts.
 
-    connect: opens the stream, which is closed by `close`; else `stream`, by default standard input, is not
-    ours to close. ends: whether its end is the run's, and not a connection that broke off.
+    stream: bytes, by default standard input; or a named pipe. ends: whether the stream's end is the run's,
+    and not a connection that broke off.
     """
 
     is_live = True
-    is_still = False
-    fps: float | None = None
 
     def __init__(
-        self,
-        stream: BinaryIO | None = None,
-        name: str = "standard input",
-        connect: Callable[[], BinaryIO] | None = None,
-        *,
-        ends: bool = True,
+        self, stream: BinaryIO | Path | None = None, name: str | None = None, *, ends: bool = True
     ) -> None:
-        self.name = name
-        self.ended = False
-        self.unreadable = 0
+        self.name = name or (str(stream) if isinstance(stream, Path) else "standard input")
         self._stream = stream
-        self._connect = connect
         self._ends = ends
         self._bytes = bytearray()
-        self._at = self._searched = 0
+        self._at = self._searched = 0  # in `_bytes`: the marker to go on from, what of its scan was seen
         self._came, self._head, self._read = 0, b"", 0
 
     def open(self) -> None:
-        """Raises SourceError if standard input is a terminal or closed, or the connection fails."""
-        if self._connect is not None:
-            self._stream = self._connect()
-            return
+        """Raises SourceError if standard input is a terminal or closed, or the pipe cannot be read."""
+        if isinstance(self._stream, Path):
+            try:
+                self._stream = self._stream.open("rb")
+            except OSError as error:
+                raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
         if self._stream is None and sys.stdin is not None:
             self._stream = sys.stdin.buffer
         if self._stream is None or self._stream.isatty():
@@ -93,14 +82,14 @@ class MjpegPipe:
         """From one's start to its end, by its segments' lengths: a thumbnail inside is no picture."""
         while True:
             if self._at == 0:
-                start = self._bytes.find(START)
+                start = self._bytes.find(_START)
                 del self._bytes[: start if start >= 0 else max(len(self._bytes) - 2, 0)]
                 self._at = 2 if start >= 0 else 0
             if self._at and (end := self._walk()):
                 jpeg = bytes(self._bytes[:end])
                 self._drop(end)
                 return jpeg
-            if self._at == 0 and START in self._bytes:
+            if self._at == 0 and _START in self._bytes:
                 continue
             if max(len(self._bytes), 0 if self._read else self._came) > LONGEST:
                 raise SourceError(f"{self.name} is not motion JPEG: {self._what_came()}")
@@ -124,14 +113,13 @@ class MjpegPipe:
             if marker == 0xFF or marker in _WITHOUT_LENGTH:
                 at += 1 if marker == 0xFF else 2
             else:
-                after = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+                at += 2 + int.from_bytes(data[at + 2 : at + 4])
                 if marker == _SCAN:
-                    found = _NEXT_MARKER.search(data, max(after, self._searched))
+                    found = _NEXT_MARKER.search(data, max(at, self._searched))
                     if not found:
                         self._searched = len(data) - 1
                         return 0
-                    after = found.start()
-                at = after
+                    at = found.start()
             self._at = at
         return 0
 
@@ -140,8 +128,7 @@ class MjpegPipe:
         self._at = self._searched = 0
 
     def _more(self) -> bool:
-        assert self._stream is not None, "open() comes first"
-        read = getattr(self._stream, "read1", self._stream.read)
+        read = getattr(self._stream, "read1", None) or cast(Any, self._stream).read
         try:
             chunk = read(CHUNK)
         except (OSError, ValueError):  # a connection that broke off; a file that is closed
@@ -153,32 +140,18 @@ class MjpegPipe:
 
     def _what_came(self) -> str:
         kind = next((kind for look, kind in _LOOKS_LIKE if re.match(look, self._head, re.DOTALL)), None)
-        if self._came == 0:
-            return "nothing came"
-        return f"{self._came} bytes came" + (f", which look like {kind}" if kind else "")
+        return f"{self._came or 'no'} bytes came" + (f", which look like {kind}" if kind else "")
 
     def close(self) -> None:
-        """Closes what `open` connected to."""
-        if self._connect is not None and self._stream is not None:
+        """Hangs up; standard input is not ours to close."""
+        if self._stream is not None and not isinstance(self._stream, Path) and self.name != "standard input":
             with contextlib.suppress(OSError):
-                cast(Any, self._stream).close()
-
-
-def from_path(path: Path) -> MjpegPipe:
-    """A named pipe."""
-
-    def connect() -> BinaryIO:
-        try:
-            return path.open("rb")
-        except OSError as error:
-            raise SourceError(f"cannot read {path}: {error.strerror}") from error
-
-    return MjpegPipe(name=str(path), connect=connect)
+                self._stream.close()
 
 
 def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
-    """A camera's endless JPEGs at an address, connected already; None where the answer is none of those. And
-    whether the answer has a length.
+    """A camera's endless JPEGs at an address; None where the answer is none of those. And whether the answer
+    has a length.
 
     Every camera has its own idea of the lines between the pictures; they are passed over. Raises SourceError
     where nobody answers, or the answer is a refusal.
@@ -209,7 +182,7 @@ def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
         raise SourceError(f"no stream at {name}: {reason}; is the server reachable?") from error
     kind = answer.headers.get_content_type()
     if kind.startswith("multipart/") or kind in ("image/jpeg", "video/x-motion-jpeg"):
-        return MjpegPipe(name=name, connect=lambda: answer, ends=False), False
+        return MjpegPipe(answer, name, ends=False), False
     answer.close()
     if kind in ("text/html", "application/json"):
         raise SourceError(f"no stream at {name}: the server answered with {kind}")

@@ -8,29 +8,26 @@ from pathlib import Path
 from fer_edge import console
 from fer_edge.errors import SourceError
 from fer_edge.pictures import SUFFIXES, in_folder, read_picture
+from fer_edge.sources import Capture
 from fer_edge.vision.frames import Frame
 
 NAMED = 5
 """Files of a folder that are named where they were left out; the others are counted."""
 
 
-class Pictures:
+class Pictures(Capture):
     """Pictures one after the other; an unreadable one is named, counted and passed over.
 
     left_out: files of the folder that are no pictures, named at the end.
     """
 
-    is_live = False
     is_still = True
-    fps: float | None = None
 
     def __init__(
         self, name: str, paths: Sequence[Path], *, is_folder: bool = False, left_out: Sequence[Path] = ()
     ) -> None:
         self.name = name
         self.is_folder = is_folder
-        self.unreadable = 0
-        self.ended = False
         self._left_out = list(left_out)
         self._paths = list(paths)
         self._next = 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.errors import SourceError
-from fer_edge.sources import mjpeg, plausible_fps, without_password
+from fer_edge.sources import Capture, mjpeg, plausible_fps, without_password
 from fer_edge.vision.frames import Frame
 from fer_edge.vision.opencv import cv2
 
@@ -60,18 +60,13 @@ class RisingTimes:
         return self._time_s
 
 
-class Video:
+class Video(Capture):
     """What a file and a stream have in common. name: without a password. unreadable: frames passed over."""
 
-    is_live = False
-    is_still = False
+    _advice = ""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.fps: float | None = None
-        self.length_s: float | None = None
-        self.unreadable = 0
-        self.ended = False
         self._video: cv2.VideoCapture | None = None
         self._buffer: cv2.typing.MatLike | None = None
         self._square: cv2.typing.MatLike | None = None
@@ -124,7 +119,7 @@ class Video:
     def _end(self) -> None:
         self.ended = True
         if self._read == 0:
-            raise SourceError(f"{self.name} has no frame that can be decoded{self._advice()}")
+            raise SourceError(f"{self.name} has no frame that can be decoded{self._advice}")
         if self._failures:
             self.unreadable = max(round(self._last_s / self._frame_s) + 1 - self._read, 1)
             frames = "1 frame" if self.unreadable == 1 else f"about {self.unreadable} frames"
@@ -133,11 +128,8 @@ class Video:
         if self.length_s and end_s < WHOLE * self.length_s:
             console.warn(
                 f"{self.name} ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"
-                f"{self._advice()}"
+                f"{self._advice}"
             )
-
-    def _advice(self) -> str:
-        return ""
 
     def close(self) -> None:
         """Frees the file, or hangs up."""
@@ -153,36 +145,29 @@ class VideoFile(Video):
         super().__init__(str(path))
         self._path = path
         self._num_threads = num_threads
-        self._held = contextlib.ExitStack()
 
     def open(self) -> None:
         """Raises SourceError for a file that is absent, empty or no video."""
         try:
-            size = self._path.stat().st_size
-            name = self._held.enter_context(opencv_name(self._path))
+            if self._path.stat().st_size == 0:
+                raise SourceError(f"{self.name} is empty")
+            with opencv_name(self._path) as name, _this_file_alone():
+                if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
+                    threads = [cv2.CAP_PROP_N_THREADS, self._num_threads]
+                    video = cv2.VideoCapture(name, cv2.CAP_FFMPEG, threads)
+                else:
+                    video = cv2.VideoCapture(name)
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
-        if size == 0:
-            raise SourceError(f"{self.name} is empty")
-        has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
-        with _this_file_alone():
-            video = cv2.VideoCapture(
-                name,
-                cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY,
-                [cv2.CAP_PROP_N_THREADS, self._num_threads] if has_ffmpeg else [],
-            )
         if not video.isOpened():
             raise SourceError(f"{self.name} cannot be opened as a video: damaged, cut short or no video")
         self._begin(video)
 
-    def close(self) -> None:
-        """Frees the file."""
-        super().close()
-        self._held.close()
-
 
 class Stream(Video):
     """A URL: RTSP and its like are live; HTTP is, unless the server tells of an end."""
+
+    _advice = " (where a server sends whole files only: download it first)"
 
     def __init__(self, url: str) -> None:
         super().__init__(without_password(url))
@@ -215,9 +200,6 @@ class Stream(Video):
         super().close()
         if self._jpegs:
             self._jpegs.close()
-
-    def _advice(self) -> str:
-        return " (where a server sends whole files only: download it first)"
 
 
 def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:

@@ -8,8 +8,8 @@ import pytest
 from loop_fakes import FakeCapture, picture
 
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.sinks import saved
-from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshot, chosen
+from fer_edge.sinks import saved as saving
+from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshot, saved
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
@@ -27,7 +27,7 @@ def read_back(path):
     return capture.get(cv2.CAP_PROP_FPS), frames
 
 
-@pytest.mark.parametrize("suffix", sorted(saved.CODECS))
+@pytest.mark.parametrize("suffix", sorted(saving.CODECS))
 def test_every_frame_of_a_file_at_its_own_rate_in_every_container(tmp_path, suffix):
     path = tmp_path / f"o{suffix}"
     sink = SavedVideo(path, 12.5)
@@ -107,7 +107,7 @@ def test_without_frames_there_is_no_file(tmp_path):
 def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(tmp_path, monkeypatch, capsys):
     Disk = namedtuple("Disk", "f_bavail f_frsize")
     free = [10**9] * 5 + [1000]
-    monkeypatch.setattr(saved.os, "statvfs", lambda path: Disk(free.pop(0) if len(free) > 1 else free[0], 1))
+    monkeypatch.setattr(saving.os, "statvfs", lambda path: Disk(free.pop(0) if len(free) > 1 else free[0], 1))
     sink = SavedVideo(tmp_path / "o.mp4", 10)
     for i in range(9):
         sink.write(result(i / 10), picture(0, (48, 64)))
@@ -121,7 +121,7 @@ def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(tmp_path, monkey
 
 def test_a_disk_that_fills_up_among_a_live_source_s_first_frames_is_said_once(tmp_path, monkeypatch, capsys):
     Disk = namedtuple("Disk", "f_bavail f_frsize")
-    monkeypatch.setattr(saved.os, "statvfs", lambda path: Disk(1000, 1))
+    monkeypatch.setattr(saving.os, "statvfs", lambda path: Disk(1000, 1))
     sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
     for i in range(20):
         sink.write(result(i / 10), picture(0, (48, 64)))
@@ -132,7 +132,7 @@ def test_a_disk_that_fills_up_among_a_live_source_s_first_frames_is_said_once(tm
 
 
 def test_a_file_that_cannot_be_played_is_not_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(saved, "_is_playable", lambda path: False)
+    monkeypatch.setattr(saving, "_is_playable", lambda path: False)
     sink = SavedVideo(tmp_path / "o.mp4", 10)
     sink.write(result(), picture(0, (48, 64)))
     with pytest.raises(OutputError, match="disk full"):
@@ -185,6 +185,6 @@ def test_what_is_saved_follows_the_source(tmp_path, still, name, kind):
     capture.is_still = still
     if kind is None:
         with pytest.raises(UsageError, match="is saved as one of"):
-            chosen(capture, tmp_path / name, False)
+            saved(capture, tmp_path / name, False)
     else:
-        assert isinstance(chosen(capture, tmp_path / name, False), kind)
+        assert isinstance(saved(capture, tmp_path / name, False), kind)

@@ -166,12 +166,12 @@ def test_who_is_slow_about_the_head_is_hung_up_on_before_others(serve):
     for n, connection in enumerate(idle):
         with contextlib.suppress(OSError):
             connection.sendall(b"G" if n % 2 else b"GET / HTTP/1.0\r\nX")
-    until(lambda: len(server._connections) == 18)
+    until(lambda: len(server.connections) == 18)
     for _ in range(5):
         assert ask(server, "/").status == 200
     for connection in idle:
         connection.close()
-    until(lambda: len(server._connections) == 0)
+    until(lambda: len(server.connections) == 0)
 
 
 def test_a_head_has_its_time(serve, monkeypatch):
