@@ -21,7 +21,7 @@ from fer_edge.vision.faces import Detector
 from fer_edge.vision.frames import Box, Face, Frame, clip_box, overlap
 
 MIN_OVERLAP = 0.2  # intersection over union below which two boxes are not the same face
-MAX_GAP_S = 1.0  # a face not seen for so long is a new one
+MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for so long, and in so many frames, is a new one
 LEAD = 0.1  # probability by which another expression must be ahead to become the label
 
 
@@ -70,6 +70,7 @@ class Tracker:
     """Gives boxes their tracks, numbered from 1 in order of appearance."""
 
     half_life_s: float = 0.3
+    gap_s: float = MAX_GAP_S
     _tracks: list[Track] = field(default_factory=list)
     _next_id: int = 1
 
@@ -84,7 +85,7 @@ class Tracker:
 
         readable: which of them count for the label, by default all.
         """
-        self._tracks = [track for track in self._tracks if time_s - track.seen_s <= MAX_GAP_S]
+        self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self.gap_s]
         matched = self._match(boxes)
         tracks = []
         for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
@@ -151,11 +152,15 @@ class Analyser:
         self._min_confidence, self._min_quality = min_confidence, min_quality
         self._still = still
         self._tracker = Tracker(half_life_s)
+        self._seen_s: tuple[float, ...] = ()  # the times of the last three frames
         self._gray: NDArray[np.uint8] | None = None
         self._batch = np.empty((1, *classifier.input_size), np.uint8)
 
     def analyse(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of the next frame. Raises SourceError for a frame of unknown layout."""
+        self._seen_s = (*self._seen_s[-2:], frame.time_s)
+        pace_s = min(np.diff(self._seen_s), default=0.0)  # of two, since one may be a camera's that came back
+        self._tracker.gap_s = max(MAX_GAP_S, MAX_GAP_FRAMES * float(pace_s))
         gray = self._to_gray(frame.bgr)
         find = self._detector.detect_still if self._still else self._detector.detect
         with self.stages.measure("detect"):

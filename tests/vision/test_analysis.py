@@ -192,3 +192,15 @@ def test_flicker_of_single_frames_does_not_change_the_label():
         for i in range(60)
     }
     assert labels == {0}
+
+
+@pytest.mark.parametrize(
+    ("times_s", "ids"),
+    [
+        ((0, 2, 4, 6), [1, 1, 1, 1]),  # a frame in two seconds: the same person
+        ((0, 0.1, 0.2, 9, 9.1), [1, 1, 1, 2, 2]),  # a camera that came back
+    ],
+)
+def test_who_is_new_follows_the_pace(times_s, ids):
+    eyes = analyser((10, 10, 20, 20))
+    assert [eyes.analyse(frame(time_s=time_s))[0].track for time_s in times_s] == ids
