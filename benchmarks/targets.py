@@ -3,7 +3,7 @@
 
 Usage: python benchmarks/targets.py --data fer2013.csv [--votes fer2013new.csv] [--limit 500]
 
-Needs the extras microcontroller, ethos-u, onnx and train, Chromium, and `@litertjs/core` in a node_modules
+Needs the extras microcontroller, ethos-u, onnx and train, and `@litertjs/core` in a node_modules
 folder; what is absent is named below the table. Writes results/targets.json and results/targets.md. A
 network that no full-integer file agrees with is told, and has none in the table; exit 1 then.
 """

@@ -81,7 +81,7 @@ def train(
     for name in weights or ():
         shipped.find_network(name)
     for name in teacher or ():
-        shipped.find_model(name)
+        shipped.find_either(name)
     folder = out or Path("runs") / chosen.name
     if (folder / "checkpoint").exists() and not (resume or force):
         raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")

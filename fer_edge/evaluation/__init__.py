@@ -30,12 +30,12 @@ class Predictor:
 
 
 def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None) -> Predictor:
-    """Opens a shipped model by name, or a file by path.
+    """Opens a shipped model or network by name, or the file or run's folder of that path.
 
     num_threads and card are for `.tflite` files; a `.keras` file's card is looked for beside it unless
     `card` names one. Raises ModelError, MissingExtraError.
     """
-    path = shipped.find_model(name_or_path)
+    path = shipped.find_either(name_or_path)
     if path.suffix == ".keras":
         return _open_keras(path, card)
     from fer_edge.model.classifier import Classifier

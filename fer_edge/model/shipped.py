@@ -18,21 +18,19 @@ DEFAULT_MODEL = "edge_int8"
 BEST = Path(__file__).with_name("best.json")
 """By kind of processor and network, the file to run there; written by benchmarks/run_all.py."""
 
-RECIPE_KINDS = ("train", "convert")
-
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def models_folder() -> Path:
     """The folder of shipped models: inside an installed wheel, else the checkout's `models/`."""
-    return _first_folder(_PACKAGE / "_models", _PACKAGE.parent / "models")
+    installed = _PACKAGE / "_models"
+    return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
 def recipes_folder(kind: str) -> Path:
     """The folder of the recipes of `kind`, which is `train` or `convert`."""
-    if kind not in RECIPE_KINDS:
-        raise ValueError(f"no recipes of kind {kind!r}: {', '.join(RECIPE_KINDS)}")
-    return _first_folder(_PACKAGE / "_recipes" / kind, _PACKAGE.parent / kind / "recipes")
+    installed = _PACKAGE / "_recipes" / kind
+    return installed if installed.is_dir() else _PACKAGE.parent / kind / "recipes"
 
 
 def models() -> list[Path]:
@@ -51,11 +49,28 @@ def recipes(kind: str) -> list[Path]:
 
 
 def find_model(name_or_path: str) -> Path:
-    """The file of a shipped model's name (`tuned_int8`), that path itself, or the network in a run's folder.
+    """The .tflite file of a shipped model's name (`tuned_int8`), or the file or run's folder of that path.
 
-    Raises ModelError, with the nearest names, if there is neither.
+    A run's folder stands for the one .tflite file in it. Raises ModelError, with the nearest names, if there
+    is none, or several. A path that is not there never turns into what ships.
     """
-    return _find(name_or_path, models(), "model", ModelError)
+    return _find(name_or_path, models(), "model", ModelError, "*.tflite")
+
+
+def find_network(name_or_path: str) -> Path:
+    """The same for .keras files: a shipped network's name (`tuned`), a file, or a run's folder.
+
+    Raises ModelError for a converted file too.
+    """
+    path = _find(name_or_path, networks(), "trained network", ModelError, "*.keras")
+    if path.suffix == ".tflite":
+        raise ModelError(f"{path} is a converted model: the .keras file that it was made from is needed")
+    return path
+
+
+def find_either(name_or_path: str) -> Path:
+    """The same where both will do; of a run's folder, its trained network."""
+    return _find(name_or_path, [*models(), *networks()], "model", ModelError, "*.keras")
 
 
 def find_models(name_or_path: str) -> list[Path]:
@@ -71,17 +86,6 @@ def find_models(name_or_path: str) -> list[Path]:
     if not found:
         raise ModelError(f"no .tflite file in {folder}: convert what was trained there with fer-edge convert")
     return found
-
-
-def find_network(name_or_path: str) -> Path:
-    """The `.keras` file of a shipped network's name (`tuned`), or `name_or_path` itself if it is a file.
-
-    Raises ModelError, with the nearest names, if there is neither, and for a converted file.
-    """
-    path = _find(name_or_path, networks(), "trained network", ModelError)
-    if path.suffix == ".tflite":
-        raise ModelError(f"{path} is a converted model: the .keras file that it was made from is needed")
-    return path
 
 
 def recipe(kind: str, name_or_path: str) -> Path:
@@ -118,22 +122,26 @@ def best_here(network: str = "edge") -> str:
     return measured.get(kind, {}).get(network, f"{network}_int8")
 
 
-def _first_folder(installed: Path, checkout: Path) -> Path:
-    return installed if installed.is_dir() else checkout
-
-
-def _find(wanted: str, found: list[Path], what: str, error: Callable[[str], FerEdgeError]) -> Path:
+def _find(
+    wanted: str, found: list[Path], what: str, error: Callable[[str], FerEdgeError], in_folder: str = ""
+) -> Path:
     by_name = {path.stem: path for path in found}
+    path = Path(wanted).expanduser()
     if wanted in by_name:
         return by_name[wanted]
-    path = Path(wanted).expanduser()
     if path.is_file():
         return path
     if path.is_dir():
-        if error is ModelError and (path / "model.keras").is_file():  # a training's folder
-            return path / "model.keras"
-        raise error(f"{wanted} is a folder, not a {what}")
-    near = difflib.get_close_matches(path.stem, by_name, n=3, cutoff=0.5)
+        held = sorted(path.glob(in_folder)) if in_folder else []
+        if len(held) == 1:
+            return held[0]
+        named = (
+            f"has {', '.join(file.name for file in held)}: name one" if held else f"is a folder, not a {what}"
+        )
+        raise error(f"{wanted} {named}")
+    if path.suffix or not {"/", "\\"}.isdisjoint(wanted):
+        raise error(f"there is no file {wanted}")
+    near = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif by_name:

@@ -39,7 +39,7 @@ class Teacher:
     @classmethod
     def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
         """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
-        paths = [shipped.find_model(name) for name in names_or_paths]
+        paths = [shipped.find_either(name) for name in names_or_paths]
         return cls(tuple(map(files.sha256, paths)), tuple(evaluation.open_model(str(path)) for path in paths))
 
     def check(self, heads: Iterable[tuple[str, ...]]) -> None:

@@ -76,9 +76,31 @@ def test_a_name_like_no_other_gets_the_whole_list(folder):
         shipped.find_model("zzz")
 
 
-def test_a_folder_is_no_model(folder, tmp_path):
-    with pytest.raises(ModelError, match="is a folder"):
-        shipped.find_model(str(tmp_path))
+def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
+    (folder / "_models" / "tuned.keras").touch()
+    assert shipped.find_either("tuned").name == "tuned.keras"
+    assert shipped.find_either("tuned_int8").name == "tuned_int8.tflite"
+    run = tmp_path / "runs" / "demo"
+    run.mkdir(parents=True)
+    with pytest.raises(ModelError, match="demo is a folder, not a model"):
+        shipped.find_model(str(run))
+    for name in ("model.keras", "demo_int8.tflite"):
+        (run / name).touch()
+    assert shipped.find_model(str(run)) == run / "demo_int8.tflite"
+    assert shipped.find_network(str(run)) == shipped.find_either(str(run)) == run / "model.keras"
+    (run / "demo_float32.tflite").touch()
+    with pytest.raises(ModelError, match=r"demo has demo_float32\.tflite, demo_int8\.tflite: name one"):
+        shipped.find_model(str(run))
+
+
+@pytest.mark.parametrize(
+    "missing", ["tuned_int8.tflite", "runs/tuned_int8", "./tuned_int8", "../tuned.keras"]
+)
+@pytest.mark.parametrize("find", [shipped.find_model, shipped.find_network, shipped.find_either])
+def test_a_missing_local_file_never_turns_into_a_shipped_one(folder, missing, find, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=f"^there is no file {missing}$"):
+        find(missing)
 
 
 def test_only_files_named_in_sha256sums_are_trusted(folder):

@@ -1,10 +1,16 @@
 """The table of targets, and each target through its own tool where that is installed here."""
 
+import gzip
 import importlib.util
+import json
 
 import numpy as np
 import pytest
+from doc_blocks import PAGES, blocks
+from typer.testing import CliRunner
 
+from fer_edge.cli import application
+from fer_edge.commands.options import complete_targets
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
@@ -136,3 +142,19 @@ def test_onnx_runtime_gives_what_numpy_gives(tiny):
     proto = onnx.load_from_string(made.contents[0])
     assert {p.key: p.value for p in proto.metadata_props}["labels"].split("\n") == ["happy", "sad", "so-so"]
     assert [proto.graph.input[0].name, proto.graph.output[0].name] == ["face", "probabilities"]
+
+
+def test_the_target_of_the_documentation(tiny, tmp_path, monkeypatch):
+    """docs/targets.md, 'A new target': one function and one entry."""
+    page = next(page for page in PAGES if page.name == "targets.md")
+    (block,) = [block for block in blocks(page) if block.language == "python"]
+    monkeypatch.setattr(command, "TARGETS", dict(command.TARGETS))
+    exec(block.code, {})
+    done = CliRunner().invoke(
+        application(), ["convert", str(tiny), "--target", "gzip", "--out", str(tmp_path), "--json", "-"]
+    )
+    assert done.exit_code == 0, done.stderr
+    (made,) = json.loads(done.stdout)["targets"]
+    assert (made["target"], made["unpacked"]) == ("gzip", tiny.stat().st_size)
+    assert gzip.decompress((tmp_path / "tiny_int8.tflite.gz").read_bytes()) == tiny.read_bytes()
+    assert "gzip" in complete_targets("gz")
