@@ -18,7 +18,7 @@ from fer_edge.loop.summary import StageTimes
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr, to_gray
 from fer_edge.vision.faces import Detector
-from fer_edge.vision.frames import Box, Face, Frame, clip_box, overlap
+from fer_edge.vision.frames import Box, Face, Frame, Picture, clip_box, overlap
 
 MIN_OVERLAP = 0.2  # intersection over union below which two boxes are not the same face
 MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for so long, and in so many frames, is a new one
@@ -34,7 +34,7 @@ class FaceClassifier(Protocol):
     @property
     def input_size(self) -> tuple[int, int]: ...
 
-    def predict(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict(self, faces: Picture) -> NDArray[np.float32]:
         """float32 (N, labels) probabilities of uint8 (N, height, width) gray faces."""
 
 
@@ -49,20 +49,6 @@ class Track:
     class_id: int
     seen_s: float
     read_s: float | None
-
-
-def smooth(
-    before: NDArray[np.float64], now: NDArray[np.float32], elapsed_s: float, half_life_s: float
-) -> NDArray[np.float64]:
-    """Exponential average: after `half_life_s` the past weighs one half. 0 turns smoothing off."""
-    past = 0.5 ** (elapsed_s / half_life_s) if half_life_s > 0 else 0.0
-    return past * before + (1 - past) * now
-
-
-def held_label(smoothed: NDArray[np.float64], held: int) -> int:
-    """Index of the label: the one held until another leads it by LEAD."""
-    best = int(smoothed.argmax())
-    return best if smoothed[best] > smoothed[held] + LEAD else held
 
 
 @dataclass
@@ -110,11 +96,14 @@ class Tracker:
         return matched
 
     def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
-        if track.read_s is None or self.half_life_s == 0:
-            track.smoothed, track.class_id = now.astype(np.float64), int(now.argmax())
-        else:
-            track.smoothed = smooth(track.smoothed, now, time_s - track.read_s, self.half_life_s)
-            track.class_id = held_label(track.smoothed, track.class_id)
+        """After half a life the past weighs one half; another label must lead the held one by LEAD."""
+        past = 0.0
+        if track.read_s is not None and self.half_life_s > 0:
+            past = 0.5 ** ((time_s - track.read_s) / self.half_life_s)
+        track.smoothed = past * track.smoothed + (1 - past) * now
+        best = int(track.smoothed.argmax())
+        if not past or track.smoothed[best] > track.smoothed[track.class_id] + LEAD:
+            track.class_id = best
         track.read_s = time_s
 
     def _start(self, box: Box, now: NDArray[np.float32], time_s: float) -> Track:
@@ -153,7 +142,7 @@ class Analyser:
         self._still = still
         self._tracker = Tracker(half_life_s)
         self._seen_s: tuple[float, ...] = ()  # the times of the last three frames
-        self._gray: NDArray[np.uint8] | None = None
+        self._gray: Picture | None = None
         self._batch = np.empty((1, *classifier.input_size), np.uint8)
 
     def analyse(self, frame: Frame) -> tuple[Face, ...]:
@@ -192,13 +181,13 @@ class Analyser:
             faces.append(Face(box, track.id, label, confidence, own.copy(), smoothed, value, face.keypoints))
         return tuple(faces)
 
-    def _to_gray(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _to_gray(self, frame: Picture) -> Picture:
         if frame.ndim == 2 or frame.shape[2] == 1:
             return to_gray(frame)
         self._gray = to_gray(frame, self._gray)
         return self._gray
 
-    def _crop(self, gray: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.uint8]:
+    def _crop(self, gray: Picture, boxes: list[Box]) -> Picture:
         if len(self._batch) < len(boxes):
             self._batch = np.empty((len(boxes), *self._classifier.input_size), np.uint8)
         for row, box in zip(self._batch, boxes, strict=False):

@@ -12,71 +12,71 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import SourceError
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.frames import Box, square_box
+from fer_edge.vision.frames import Box, Picture, square_box
 from fer_edge.vision.opencv import cv2
 
 READABLE = 0.5  # `quality` below which a face has no label
 
 
-def to_8_bit(frame: NDArray[Any]) -> NDArray[np.uint8]:
+def to_8_bit(frame: NDArray[Any]) -> Picture:
     """uint8 of the same shape; 16-bit levels become 0..255, from the fewest bits that hold the highest one:
     8, 10, 12 or 16, since cameras of 10 and 12 bits leave the upper ones at 0.
 
     Raises SourceError for another dtype, whose range nothing tells.
     """
     if frame.dtype == np.uint8:
-        return cast(NDArray[np.uint8], frame)
+        return cast(Picture, frame)
     if frame.dtype == np.uint16:
         bits = next(bits for bits in (8, 10, 12, 16) if frame.max(initial=0) < 1 << bits)
-        return cast(NDArray[np.uint8], cv2.convertScaleAbs(frame, alpha=255 / ((1 << bits) - 1)))
+        return cast(Picture, cv2.convertScaleAbs(frame, alpha=255 / ((1 << bits) - 1)))
     raise SourceError(f"a picture of {frame.dtype} values: only 8 and 16 bits a channel can be read")
 
 
-def to_bgr(frame: NDArray[Any]) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3) from (H, W) or (H, W, 1, 3 or 4) of 8 or 16 bits; alpha is dropped."""
-    frame = to_8_bit(frame)
-    if frame.ndim == 2 or frame.shape[2] == 1:
-        return cast(NDArray[np.uint8], cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
-    if frame.shape[2] == 4:
-        return cast(NDArray[np.uint8], cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR))
-    if frame.shape[2] == 3:
-        return frame
-    raise SourceError(f"a picture of {frame.shape[2]} channels: only 1, 3 and 4 can be read")
-
-
-def to_gray(frame: NDArray[Any], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """uint8 (H, W) gray levels from (H, W) or (H, W, 1, 3 or 4) in OpenCV's BGR order, 8 or 16 bits.
-
-    out: used for the result where colours are converted and its size fits.
+def to_bgr(frame: NDArray[Any]) -> Picture:
+    """uint8 (H, W, 3) from (H, W) or (H, W, 1, 3 or 4) of 8 or 16 bits; alpha is dropped.
 
     Raises SourceError for other shapes and dtypes.
     """
+    codes = {1: cv2.COLOR_GRAY2BGR, 3: None, 4: cv2.COLOR_BGRA2BGR}
+    return _converted(frame, codes)
+
+
+def to_gray(frame: NDArray[Any], out: Picture | None = None) -> Picture:
+    """uint8 (H, W) gray levels from (H, W) or (H, W, 1, 3 or 4) in OpenCV's BGR order, 8 or 16 bits.
+
+    out: used for the result where colours are converted and its size fits.
+    Raises SourceError for other shapes and dtypes.
+    """
+    codes = {1: None, 3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
+    gray = _converted(frame, codes, out)
+    return gray if gray.ndim == 2 else gray[:, :, 0]
+
+
+def _converted(frame: NDArray[Any], codes: dict[int, int | None], out: Picture | None = None) -> Picture:
+    """codes: OpenCV's conversion by number of channels, None for as it is."""
     frame = to_8_bit(frame)
-    if frame.ndim == 2:
-        return frame
-    if frame.ndim == 3 and frame.shape[2] == 1:
-        return frame[:, :, 0]
-    if frame.ndim == 3 and frame.shape[2] in (3, 4):
-        code = cv2.COLOR_BGR2GRAY if frame.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
-        return cast(NDArray[np.uint8], cv2.cvtColor(frame, code, out))
-    raise SourceError(f"a picture of shape {frame.shape}: only 1, 3 and 4 channels can be read")
+    channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
+    if channels not in codes:
+        raise SourceError(f"a picture of shape {frame.shape}: only 1, 3 and 4 channels can be read")
+    code = codes[channels]
+    return frame if code is None else cast(Picture, cv2.cvtColor(frame, code, out))
 
 
-def resize_face(face: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+def resize_face(face: Picture, size_hw: tuple[int, int]) -> Picture:
     """uint8 of `size_hw`: area average where it shrinks, linear where it grows."""
     if face.shape == size_hw:
         return face
     shrinks = face.shape[0] >= size_hw[0] and face.shape[1] >= size_hw[1]
     filter_ = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cast(NDArray[np.uint8], cv2.resize(face, size_hw[::-1], interpolation=filter_))
+    return cast(Picture, cv2.resize(face, size_hw[::-1], interpolation=filter_))
 
 
 def crop_face(
-    gray: NDArray[np.uint8],
+    gray: Picture,
     box_xywh: Box,
     size_hw: tuple[int, int] = (48, 48),
     policy: CropPolicy = CropPolicy(),  # noqa: B008 (frozen)
-) -> NDArray[np.uint8]:
+) -> Picture:
     """uint8 face of `size_hw` from gray levels (H, W) and a box.
 
     Where the square leaves the picture, the border's pixels are repeated, so that a face at the
@@ -90,11 +90,11 @@ def crop_face(
     face = gray[top:bottom, left:right]
     if face.shape != (side, side):
         edges = (top - y, y + side - bottom, left - x, x + side - right)
-        face = cast(NDArray[np.uint8], cv2.copyMakeBorder(face, *edges, cv2.BORDER_REPLICATE))
+        face = cast(Picture, cv2.copyMakeBorder(face, *edges, cv2.BORDER_REPLICATE))
     return resize_face(face, size_hw)
 
 
-def quality(face: NDArray[np.uint8], side_px: float, roll_deg: float = 0.0, turn: float = 0.0) -> float:
+def quality(face: Picture, side_px: float, roll_deg: float = 0.0, turn: float = 0.0) -> float:
     """How well an expression can be read, 0..1; below READABLE it is a guess.
 
     face: uint8, as the model sees it. side_px: of its square in the frame. roll_deg, turn: see `Detection`.

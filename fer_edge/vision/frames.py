@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+Picture = NDArray[np.uint8]
+"""Gray (H, W) or blue, green, red (H, W, 3)."""
+
 Box = tuple[int, int, int, int]
 """x, y, width, height."""
 
@@ -17,7 +20,7 @@ class Frame(NamedTuple):
     """What a source gives. bgr: uint8 (H, W, 3). time_s: in its source; a live source's frames are
     stamped as they arrive. source: what `--jsonl` names."""
 
-    bgr: NDArray[np.uint8]
+    bgr: Picture
     time_s: float
     source: str
 

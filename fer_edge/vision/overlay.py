@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fer_edge.vision.frames import Box, Face, common_area
+from fer_edge.vision.frames import Box, Face, Picture, common_area
 from fer_edge.vision.opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -32,16 +31,11 @@ class Overlay:
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
-        self._canvas: NDArray[np.uint8] | None = None
+        self._canvas: Picture | None = None
 
     def draw(
-        self,
-        frame_bgr: NDArray[np.uint8],
-        faces: tuple[Face, ...],
-        *,
-        in_place: bool = False,
-        bars: bool = True,
-    ) -> NDArray[np.uint8]:
+        self, frame_bgr: Picture, faces: tuple[Face, ...], *, in_place: bool = False, bars: bool = True
+    ) -> Picture:
         """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it.
         bars: of each face's expressions, too."""
         canvas = frame_bgr if in_place else self._copy(frame_bgr)
@@ -53,14 +47,14 @@ class Overlay:
             _draw_box(canvas, face, unit)
         return canvas
 
-    def _copy(self, frame_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _copy(self, frame_bgr: Picture) -> Picture:
         if self._canvas is None or self._canvas.shape != frame_bgr.shape:
             self._canvas = np.empty_like(frame_bgr)
         np.copyto(self._canvas, frame_bgr)
         return self._canvas
 
 
-def text_unit(canvas: NDArray[np.uint8]) -> float:
+def text_unit(canvas: Picture) -> float:
     """Height of a line of text in pixels: 1/24 of the shorter side, never below what can be read."""
     return float(max(min(canvas.shape[:2]) / 24, 10.0))
 
@@ -76,9 +70,7 @@ def hex_color(label: str | None) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _put_text(
-    canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], *, height: float, color: Color
-) -> None:
+def _put_text(canvas: Picture, text: str, corner: tuple[int, int], *, height: float, color: Color) -> None:
     """Text whose lower left corner is `corner`; `height` is the line's."""
     scale = height / 32  # a capital of this font is 22 px high at scale 1
     thickness = max(1, round(height / 16))
@@ -89,7 +81,7 @@ def _text_width(text: str, height: float) -> int:
     return int(cv2.getTextSize(text, FONT, height / 32, max(1, round(height / 16)))[0][0])
 
 
-def _draw_box(canvas: NDArray[np.uint8], face: Face, unit: float) -> None:
+def _draw_box(canvas: Picture, face: Face, unit: float) -> None:
     x, y, w, h = face.box_xywh
     color = color_of(face.label)
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), color, max(1, round(unit / 8)))
@@ -123,7 +115,7 @@ def panel_place(
 
 
 def _draw_bars(
-    canvas: NDArray[np.uint8], face: Face, labels: tuple[str, ...], unit: float, taken: Sequence[Box]
+    canvas: Picture, face: Face, labels: tuple[str, ...], unit: float, taken: Sequence[Box]
 ) -> Box:
     """Gives the panel's place."""
     frame_h, frame_w = canvas.shape[:2]

@@ -5,7 +5,7 @@ import pytest
 from loop_fakes import FakeClassifier, analyser, picture
 
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.analysis import Tracker, held_label, smooth
+from fer_edge.vision.analysis import Tracker
 from fer_edge.vision.crop import READABLE
 from fer_edge.vision.frames import Frame
 
@@ -94,27 +94,31 @@ def p(*values):
     return np.array(values, np.float32)
 
 
-def test_after_one_half_life_the_past_weighs_one_half():
-    assert smooth(np.array([1.0, 0.0]), p(0, 1), 0.3, 0.3) == pytest.approx([0.5, 0.5])
-    assert smooth(np.array([1.0, 0.0]), p(0, 1), 0.6, 0.3) == pytest.approx([0.25, 0.75])
+def labels_of(times_and_shares, half_life_s=0.3):
+    """Label and smoothed shares after each update of one face."""
+    tracker, box = Tracker(half_life_s), (0, 0, 20, 20)
+    tracks = [tracker.update([box], p(*shares)[None], time_s)[0] for time_s, shares in times_and_shares]
+    return tracks[-1].class_id, tracks[-1].smoothed
 
 
-def test_smoothing_does_not_depend_on_the_frame_rate():
-    slow = smooth(np.array([1.0, 0.0]), p(0, 1), 0.3, 0.3)
-    fast = np.array([1.0, 0.0])
-    for _ in range(10):
-        fast = smooth(fast, p(0, 1), 0.03, 0.3)
-    assert fast == pytest.approx(slow)
+@pytest.mark.parametrize(
+    ("times_s", "half_life_s", "expected"),
+    [
+        ((0.3,), 0.3, (0.5, 0.5)),  # after one half-life the past weighs one half
+        ((0.6,), 0.3, (0.25, 0.75)),
+        ([0.03 * n for n in range(1, 11)], 0.3, (0.5, 0.5)),  # whatever the frame rate
+        ((0.01,), 0.0, (0, 1)),  # no smoothing
+    ],
+)
+def test_the_past_fades_by_its_half_life(times_s, half_life_s, expected):
+    shown = [(0.0, (1, 0)), *((time_s, (0, 1)) for time_s in times_s)]
+    assert labels_of(shown, half_life_s)[1] == pytest.approx(expected)
 
 
-def test_no_half_life_is_no_smoothing():
-    assert smooth(np.array([1.0, 0.0]), p(0, 1), 0.01, 0.0) == pytest.approx([0, 1])
-
-
-def test_a_label_holds_until_another_is_clearly_ahead():
-    assert held_label(np.array([0.455, 0.545]), 0) == 0
-    assert held_label(np.array([0.445, 0.555]), 0) == 1
-    assert held_label(np.array([0.2, 0.36, 0.44]), 1) == 1
+@pytest.mark.parametrize(("lead", "held"), [(0.08, 0), (0.12, 1)])
+def test_a_label_holds_until_another_is_clearly_ahead(lead, held):
+    now = (0.5 - lead, 0.5 + lead)  # half of it counts, the other half is even
+    assert labels_of([(0.0, (0.51, 0.5)), (0.3, now)])[0] == held
 
 
 def test_ids_follow_the_faces_when_their_order_changes():
