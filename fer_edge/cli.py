@@ -49,7 +49,8 @@ class _Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command = super().get_command(ctx, cmd_name)
-        for parameter in command.params if command else ():
+        options: list[Any] = command.params if command else []
+        for parameter in options:
             if parameter.param_type_name == "option" and not parameter.rich_help_panel:
                 parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0])
         return command
