@@ -91,10 +91,6 @@ TABLE_9 = {
 RESULTS: dict[str, dict[float, Row]] = {"batch": TABLE_7, "epochs": TABLE_8, "dropout": TABLE_9}
 REPORTED: dict[str, tuple[float, ...]] = {stage: tuple(rows) for stage, rows in RESULTS.items()}
 """The values that Tables 7 to 9 report, which differ from the plan."""
-ACCURACY: dict[tuple[str, float], float] = {
-    (stage, value): row.val_accuracy / 100 for stage, rows in RESULTS.items() for value, row in rows.items()
-}
-"""Validation accuracy 0..1 by (stage, value)."""
 
 CHOSEN: dict[str, float] = {"batch": 32, "epochs": 100, "dropout": 0.6}
 """What the paper went on with."""

@@ -90,14 +90,11 @@ def relabelled(dataset: Dataset) -> Dataset:
     return dataclasses.replace(kept, labels=winner[clear], label_names=LABELS)
 
 
-def chosen(dataset: Dataset, labels: str | None = None, votes: Path | None = None) -> Dataset:
+def chosen(dataset: Dataset, labels: str | None) -> Dataset:
     """The data set under the labels that `--labels` names: None or `fer2013` its own, `ferplus:FILE` FER+'s.
 
-    votes: FER+'s table, attached for recipes that learn from it beside the labels.
     Raises UsageError for another name, DataError as `attach` and `relabelled` do.
     """
-    if votes is not None:
-        dataset = attach(dataset, votes)
     kind, _, file = (labels or "fer2013").partition(":")
     if kind == "fer2013" and not file:
         return dataset

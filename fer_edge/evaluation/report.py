@@ -57,7 +57,7 @@ def comparison_table(result: dict[str, Any]) -> Table:
     """Our figures beside what the paper's Table 10 comes to and what its text states."""
     ours, theirs = np.array(result["confusion_matrix"]), paper.table_10_pictures()
     table = Table(
-        "beside the paper (its test set is PublicTest)", ("%", "here", "Table 10", "the paper's text")
+        "beside the paper (its test set is PublicTest)", ("%", "here", "the paper's Table 10", "its text")
     )
     stated = zip(*paper.TEST_SCORES, strict=True)
     said = [" or ".join(f"{100 * one:.0f}" for one in figures) for figures in stated]

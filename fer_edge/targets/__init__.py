@@ -135,7 +135,7 @@ def pictures_of(
     kind, _, votes = (labels or "fer2013").partition(":")
     dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
     if kind == "ferplus" and votes:  # its rows stay those of FER-2013, since both are judged
-        dataset = ferplus.chosen(dataset, votes=Path(votes))
+        dataset = ferplus.attach(dataset, Path(votes))
     else:
         dataset = ferplus.chosen(dataset, labels)
     chosen = select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
