@@ -10,6 +10,17 @@ import pytest
 SHARED = Path(os.environ.get("FER_EDGE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 
+LOADS_TENSORFLOW = ("conversion", "training", "model/test_keras_files.py")
+"""Below tests/: slow from the first import on."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what loads TensorFlow; single tests carry the mark themselves."""
+    for item in items:
+        if str(item.path.relative_to(Path(__file__).parent)).startswith(LOADS_TENSORFLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 def _beside(name: str) -> Path:
     path = SHARED / name
     if not path.exists():

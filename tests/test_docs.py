@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import typer
 from doc_blocks import PAGES, ROOT, blocks, commands, mentioned
+from drawn_clip import write_table
 
 from fer_edge.cli import application
 from fer_edge.data.drawn import drawn_faces
@@ -44,15 +45,11 @@ def test_every_command_has_the_options_that_are_written(page):
 def place(tmp_path_factory):
     """What the pages speak of: my_faces/, fer2013.csv, clip.avi, photo.jpg, models/."""
     folder = tmp_path_factory.mktemp("docs")
-    images, labels = drawn_faces(700, 5)
-    rows = ["emotion,pixels,Usage"]
-    for n, (image, label) in enumerate(zip(images, labels, strict=True)):
-        split = ("Training", "Training", "PublicTest", "PrivateTest")[n // 7 % 4]
+    write_table(folder / "fer2013.csv", 700, seed=5)
+    for n, (image, label) in enumerate(zip(*drawn_faces(700, 5), strict=True)):
         path = folder / "my_faces" / ("test" if n % 4 == 3 else "train") / LABELS[label] / f"{n}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), image)
-        rows.append(f"{label},{' '.join(map(str, image.ravel()))},{split}")
-    (folder / "fer2013.csv").write_text("\n".join(rows) + "\n")
     writer = cv2.VideoWriter(str(folder / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (160, 120))
     for seed in range(5):
         writer.write(np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8))
@@ -78,6 +75,23 @@ def _stand_in(folder):
         shutil.copyfile(models_folder() / name, folder / end)
 
 
+@pytest.mark.slow
+def test_a_newcomer_walks_from_nothing_to_a_measured_model_in_80_columns(tmp_path):
+    env = {**os.environ, "COLUMNS": "80", "FER_EDGE_CACHE": str(tmp_path / "cache"), "TERM": "xterm"}
+    for words in (
+        "train --recipe demo --data drawn --epochs 4",
+        "convert --data drawn --all",
+        "bench runs/demo --data drawn",
+        "evaluate edge --data drawn",
+        "models",
+    ):
+        on_terminal = ["script", "--return", "--quiet", "--command", f"{BIN}/fer-edge {words}", "/dev/null"]
+        done = subprocess.run(on_terminal, check=False, capture_output=True, text=True, cwd=tmp_path, env=env)
+        assert done.returncode == 0, done.stdout
+        assert "…" not in done.stdout, f"{words}: a cell is cut"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_the_blocks_of_a_page_run(page, place):
     for block in blocks(page):

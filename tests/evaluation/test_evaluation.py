@@ -30,6 +30,7 @@ def test_keras_card_is_the_files_own_before_the_folders(tmp_path):
     assert keras_card(path) == CARD
 
 
+@pytest.mark.slow
 def test_keras_model_gives_its_own_probabilities_in_its_cards_order(tmp_path):
     keras = pytest.importorskip("keras")
     face = keras.Input((8, 6, 1))

@@ -50,6 +50,7 @@ def test_tensorflow_where_both_are_absent(monkeypatch):
     assert interpreter.find() == ("tensorflow", expected)
 
 
+@pytest.mark.slow
 def test_tensorflow_itself_runs_a_model():
     """In a process of its own: TensorFlow cannot be imported anew once its modules are gone."""
     if importlib.util.find_spec("tensorflow") is None:
