@@ -25,15 +25,14 @@ def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path)
         (hidden / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')")
     model = models / "right_float32.tflite"
     common = ("bench", model, "--runs", "3", "--warmup", "0", "--patience", "0")
-    forms = ("--json", tmp_path / "b.json", "--csv", tmp_path / "b.csv", "--markdown", tmp_path / "b.md")
+    forms = [part for kind in ("json", "csv", "markdown") for part in (f"--{kind}", tmp_path / f"b.{kind}")]
     done = command(*common, *forms, PYTHONPATH=str(hidden))
     assert (done.returncode, done.stderr) == (0, "")
     assert "right_float32" in done.stdout
     assert (tmp_path / "b.csv").read_text().count("\n") == 2
-    assert (tmp_path / "b.md").read_text().startswith("| model")
+    assert (tmp_path / "b.markdown").read_text().startswith("| model")
     again = command(*common, *forms)
-    assert again.returncode == 1
-    assert "--force" in again.stderr
+    assert (again.returncode, "--force" in again.stderr) == (1, True)
 
     old = json.loads((tmp_path / "b.json").read_text())
     # A past that no file is as small as, and any machine, however busy, is quicker than.
@@ -46,21 +45,19 @@ def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path)
 
 
 @pytest.fixture
-def csv(faces, tmp_path):
-    """The eight faces as PublicTest and PrivateTest of a fer2013.csv, with three of them in Training."""
+def evaluate(models, faces, tmp_path):
+    """On the eight faces as PublicTest and PrivateTest of a fer2013.csv, with three of them in Training."""
     rows = ["emotion,pixels,Usage"]
     for usage, count in (("Training", 3), ("PublicTest", 8), ("PrivateTest", 8)):
         for image, label in zip(faces.images[:count], faces.labels[:count], strict=True):
             rows.append(f"{label},{' '.join(map(str, image.reshape(-1)))},{usage}")
-    path = tmp_path / "fer.csv"
-    path.write_text("\n".join(rows) + "\n")
-    return path
+    (tmp_path / "fer.csv").write_text("\n".join(rows) + "\n")
+    common = ("evaluate", models / "right_int8.tflite", "--data", tmp_path / "fer.csv")
+    return lambda *arguments: command(*common, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
 
 
-def test_evaluate_prints_and_writes_what_is_right(models, csv, tmp_path):
-    common = ("evaluate", models / "right_int8.tflite", "--data", csv)
-    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = command(*common, "--json", "-", "--plot", tmp_path / "c.png", **cache)
+def test_evaluate_prints_and_writes_what_is_right(evaluate, tmp_path):
+    done = evaluate("--json", "-", "--plot", tmp_path / "c.png")
     assert done.returncode == 0, done.stderr
     got = json.loads(done.stdout)
     assert (got["model"], got["data"]["split"], got["data"]["n"]) == ("right_int8", "PrivateTest", 8)
@@ -73,18 +70,14 @@ def test_evaluate_prints_and_writes_what_is_right(models, csv, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "code", "words"),
     [
-        (("--tta", "rotate"), (2, "flip")),
-        (("--split", "Test"), (2, "PrivateTest")),
-        (("--protocol", "kaggle"), (2, "official")),
-        (("--card", "absent.json"), (1, "absent.json")),
+        (("--tta", "rotate"), 2, "flip"),
+        (("--split", "Test"), 2, "PrivateTest"),
+        (("--protocol", "kaggle"), 2, "official"),
+        (("--card", "absent.json"), 1, "absent.json"),
     ],
 )
-def test_evaluate_refuses_in_a_line(models, csv, tmp_path, arguments, expected):
-    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = command("evaluate", models / "right_int8.tflite", "--data", csv, *arguments, **cache)
-    code, words = expected
-    assert done.returncode == code
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+def test_evaluate_refuses_in_a_line(evaluate, arguments, code, words):
+    done = evaluate(*arguments)
+    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False)

@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+from bench_rows import result, row
 
 from fer_edge.bench import compare
 from fer_edge.errors import DataError, GateError
@@ -11,27 +12,11 @@ from fer_edge.errors import DataError, GateError
 TOLERANCE = 0.10
 
 
-def benchmark(p50=1.0, half=0.02, size=1000, rss=50.0, accuracy=0.66):
-    latency = {"min": p50 - half, "p50": p50, "p50_low": p50 - half, "p50_high": p50 + half}
-    row = {
-        "model": "tuned_int8",
-        "threads": 1,
-        "bytes": size,
-        "latency_ms": {**latency, "p90": p50, "p99": p50, "mean": p50},
-        "peak_rss_mib": rss,
-        "accuracy": accuracy,
-        "macro_f1": accuracy,
-        "agreement": 1.0,
-        "disturbed": False,
-    }
-    data = {"sha256": "ab", "split": "PrivateTest", "n": 3589}
-    return {
-        "schema": 1,
-        "machine": {"cpu": "A", "usable_cores": 2},
-        "config": {"data": data},
-        "reference": {"1": {"best_ms": 1.0}},
-        "results": [row],
-    }
+def benchmark(p50=1.0, half=0.02, accuracy=0.66, **changes):
+    made = row("tuned_int8", p50, accuracy, agreement=1.0, **{"bytes": 1000, "peak_rss_mib": 50.0, **changes})
+    made["latency_ms"] |= {"p50_low": p50 - half, "p50_high": p50 + half}
+    made["macro_f1"] = accuracy
+    return result(made) | {"reference": {"1": {"best_ms": 1.0}}}
 
 
 def verdicts(old, new):
@@ -52,11 +37,11 @@ def test_nothing_changed():
         ({"p50": 1.11}, "p50_ms", "regression"),
         ({"p50": 1.50, "half": 0.6}, "p50_ms", "same"),  # half as slow again, not known well enough to say so
         ({"p50": 0.90}, "p50_ms", "better"),
-        ({"size": 1099}, "bytes", "worse"),
-        ({"size": 1101}, "bytes", "regression"),
-        ({"size": 900}, "bytes", "better"),
-        ({"rss": 50.9}, "peak_rss_mib", "same"),
-        ({"rss": 56.0}, "peak_rss_mib", "regression"),
+        ({"bytes": 1099}, "bytes", "worse"),
+        ({"bytes": 1101}, "bytes", "regression"),
+        ({"bytes": 900}, "bytes", "better"),
+        ({"peak_rss_mib": 50.9}, "peak_rss_mib", "same"),
+        ({"peak_rss_mib": 56.0}, "peak_rss_mib", "regression"),
         ({"accuracy": 0.656}, "accuracy", "worse"),
         ({"accuracy": 0.654}, "accuracy", "regression"),
         ({"accuracy": 0.67}, "macro_f1", "better"),
@@ -67,7 +52,7 @@ def test_verdicts(change, figure, verdict):
 
 
 def test_gate_names_the_largest_regression_and_exits_3():
-    found = compare.changes(benchmark(), benchmark(p50=1.5, size=1200), TOLERANCE)
+    found = compare.changes(benchmark(), benchmark(p50=1.5, bytes=1200), TOLERANCE)
     words = r"2 regressions, .*tuned_int8 on 1 thread, p50_ms 1 -> 1.5 \(\+50.0 %\)"
     with pytest.raises(GateError, match=words) as e:
         compare.gate(found)

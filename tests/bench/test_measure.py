@@ -95,12 +95,18 @@ def test_peak_memory_is_the_childs_own(models):
     assert 10 < small < 300
 
 
-@pytest.mark.parametrize(("text", "expected"), [("1", (1,)), ("1,2", (1, 2)), ("2, 1,2", (2, 1))])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", (1,)),
+        ("1,2", (1, 2)),
+        ("2, 1,2", (2, 1)),
+        *((text, None) for text in ("", "0", "1,", "-1", "two")),
+    ],
+)
 def test_threads(text, expected):
-    assert parse_threads(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "0", "1,", "-1", "two", "1.5"])
-def test_threads_that_are_none(text):
-    with pytest.raises(UsageError, match="--threads"):
-        parse_threads(text)
+    if expected:
+        assert parse_threads(text) == expected
+    else:
+        with pytest.raises(UsageError, match="--threads"):
+            parse_threads(text)

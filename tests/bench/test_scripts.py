@@ -3,11 +3,8 @@
 import importlib.util
 import json
 import sys
-import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from bench_rows import result, row
 
@@ -95,27 +92,11 @@ def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(tmp_path):
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_every_peers_figure_names_its_source():
-    for peer in tomllib.loads((BENCHMARKS / "peer_figures.toml").read_text())["measured"]:
-        assert peer["source"].startswith("https://")
-        assert 0.4 < peer["accuracy"] < 0.8
-
-
-@pytest.mark.parametrize(
-    ("bench", "plain", "litert", "agrees"),
-    [
-        (1.05, 1.0, 1.0, True),
-        (1.06, 1.0, 1.0, False),
-        (1.05, 1.1, 0.96, True),
-        (1.05, 1.0, 0.9, False),
-        (1.05, 1.0, None, True),
-    ],
-)
-def test_crosscheck_allows_5_percent_of_the_plain_loop_and_10_of_the_second_tool(
-    bench, plain, litert, agrees
-):
-    found = script("crosscheck").agrees({"bench_ms": bench, "plain_ms": plain, "litert_ms": litert})
-    assert found is agrees
+def test_crosscheck_allows_5_percent_of_the_plain_loop_and_10_of_the_second_tool():
+    agrees, row = script("crosscheck").agrees, {"bench_ms": 1.05, "plain_ms": 1.0, "litert_ms": 1.0}
+    others = ({}, {"plain_ms": 1.1, "litert_ms": 0.96}, {"litert_ms": None})
+    assert all(agrees({**row, **other}) for other in others)
+    assert not any(agrees({**row, **other}) for other in ({"bench_ms": 1.06}, {"litert_ms": 0.9}))
 
 
 def test_floor_and_operators_by_hand(models):
@@ -130,26 +111,6 @@ def test_floor_and_operators_by_hand(models):
     limits.SIDE = 16
     (product,) = limits.layers(limits.graph.read(limits._product("int8"))[0])
     assert product.macs == 16**3
-
-
-@pytest.mark.parametrize(
-    ("frames", "worst_s"),
-    [
-        ([(0.0, 0, 0), (0.1, 0, 0)], None),
-        ([(0.0, 0, 0), (0.1, 1, 0), (0.2, 1, 0), (0.4, 1, 1)], 0.3),
-        ([(0.0, 0, 0), (0.1, 1, 0), (0.2, 0, 0), (0.3, 1, 0), (0.4, 1, 1)], 0.1),
-        ([(0.0, 0, 0), (0.1, 1, 0), (0.6, 1, 1), (0.7, 0, 1), (0.8, 0, 0)], 0.5),
-    ],
-    ids=["no change", "third frame", "from the last run of the label", "the worst of two"],
-)
-def test_lag_runs_from_the_first_frame_that_says_the_label(frames, worst_s):
-    """Frames of a time, the label that the model gives and the one that is shown."""
-    lag, one_hot = script("detectors").LabelLag(), np.eye(2)
-    for time_s, own, shown in frames:
-        given = {"probabilities": one_hot[own], "smoothed": one_hot[shown]}
-        face = SimpleNamespace(track=1, label="ab"[shown], **given)
-        lag.add(SimpleNamespace(faces=(face,), frame=SimpleNamespace(time_s=time_s)))
-    assert lag.worst_s == (None if worst_s is None else pytest.approx(worst_s))
 
 
 def test_detectors_side_by_side(media):
