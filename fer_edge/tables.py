@@ -9,7 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fer_edge import console
 from fer_edge.errors import printable
@@ -17,6 +17,7 @@ from fer_edge.errors import printable
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
+T = TypeVar("T")
 _REDRAWN_S = 0.1
 PLAIN_WIDTH = 240  # columns of a table where there is no terminal: wide enough that nothing is cut
 
@@ -147,6 +148,14 @@ def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
                 drawn_s = time.monotonic()
 
         yield step
+
+
+def each(what: str, items: Sequence[T]) -> Iterator[T]:
+    """The items one after the other, with a `progress` bar."""
+    with progress(what, len(items)) as step:
+        for item in items:
+            yield item
+            step(1)
 
 
 def show(table: RichTable) -> None:

@@ -56,21 +56,6 @@ class Row:
     card: Path | None
 
 
-@dataclass(frozen=True)
-class Process:
-    """What one process measured, by subject: of each inference, and the mean over all threads.
-
-    reference_ms: the median of its blocks' medians, fastest_reference_ms: their least. busy: others were
-    seen at work, or it waited for a core.
-    """
-
-    wall_ms: list[list[float]]
-    cpu_ms: list[float]
-    reference_ms: float
-    fastest_reference_ms: float
-    busy: bool
-
-
 def shares(runs: int) -> list[int]:
     """How many of the runs (from 1) each process takes, as alike as they can be."""
     count = min(PROCESSES, runs)
@@ -81,13 +66,14 @@ class Latencies:
     """Timings of the same subjects, process by process.
 
     start(runs, order): starts a process that times each subject so many times, in turns drawn by `order`,
-    and gives what `timed` gave there. watch: over the processes' time.
+    and gives what `timed` gave there. processes: what they gave, with `busy`: others were seen at work
+    meanwhile, or it waited for a core. watch: over the processes' time.
     """
 
     def __init__(self, start: Callable[[int, int], dict[str, Any]], seed: int = 0) -> None:
         self._start, self._seed = start, seed
         self._runs: list[int] = []
-        self.processes: list[Process] = []
+        self.processes: list[dict[str, Any]] = []
         self.watch = watch.Watch()
 
     def add(self, runs: int) -> None:
@@ -106,12 +92,12 @@ class Latencies:
     @property
     def reference_ms(self) -> float:
         """The shortest median of a block of references: what the machine can do when it is left alone."""
-        return min(process.fastest_reference_ms for process in self.processes)
+        return min(min(one["reference_ms"]) for one in self.processes)
 
-    def quiet(self) -> list[Process]:
+    def quiet(self) -> list[dict[str, Any]]:
         """The processes in which nothing disturbed, as far as can be told."""
         limit = REFERENCE_LIMIT * self.reference_ms
-        return [one for one in self.processes if not one.busy and one.reference_ms <= limit]
+        return [one for one in self.processes if not one["busy"] and _own_reference_ms(one) <= limit]
 
     def summaries(self) -> list[dict[str, Any]]:
         """Of each subject: see `summary`, with `disturbed`.
@@ -122,27 +108,26 @@ class Latencies:
         quiet = self.quiet()
         disturbed = 2 * len(quiet) < len(self._runs)
         if disturbed:
-            quiet = sorted(self.processes, key=lambda one: one.reference_ms)[: len(self._runs)]
-        times, cpu_ms = ([getattr(one, name) for one in quiet] for name in ("wall_ms", "cpu_ms"))
+            quiet = sorted(self.processes, key=_own_reference_ms)[: len(self._runs)]
+        times, cpu_ms = ([one[name] for one in quiet] for name in ("wall_ms", "cpu_ms"))
         subjects = zip(zip(*times, strict=True), zip(*cpu_ms, strict=True), strict=True)
         return [{**summary(*own), "disturbed": disturbed} for own in subjects]
 
     def described(self) -> dict[str, Any]:
         """What is told of the processes in `bench --json`, times in ms."""
-        return {
-            "best_ms": self.reference_ms,
-            "process_ms": [process.reference_ms for process in self.processes],
-            "processes": len(self.processes),
-            "quiet": len(self.quiet()),
-        }
+        each = [_own_reference_ms(one) for one in self.processes]
+        counts = {"processes": len(self.processes), "quiet": len(self.quiet())}
+        return {"best_ms": self.reference_ms, "process_ms": each, **counts}
 
     def _one(self, count: int) -> None:
         own = watch.Watch()
         with self.watch, own:
             answer = self._start(count, self._seed + len(self.processes))
-        blocks, busy = answer["reference_ms"], answer["waited"] or own.others_at_work()
-        medians = statistics.median(blocks), min(blocks)
-        self.processes.append(Process(answer["wall_ms"], answer["cpu_ms"], *medians, busy))
+        self.processes.append({**answer, "busy": answer["waited"] or own.others_at_work()})
+
+
+def _own_reference_ms(process: dict[str, Any]) -> float:
+    return statistics.median(process["reference_ms"])
 
 
 def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:

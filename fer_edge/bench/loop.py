@@ -52,15 +52,12 @@ def run(
     check(model)
     given = (str(model), threads, faces, detector, str(detector_model or ""))
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in sizes}
-    count = len(sizes) * (rounds + 1)
-    with tempfile.TemporaryDirectory() as folder, tables.progress("loop", count) as step:
+    with tempfile.TemporaryDirectory() as folder:
         clips = {size: Path(folder, f"{size[0]}.mp4") for size in sizes}
         for size, clip in clips.items():
             resized(video, clip, size)
-            step(1)
-        for size, clip in list(clips.items()) * rounds:
+        for size, clip in tables.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
-            step(1)
     about = {"video": video.name, "faces": faces, "model": model.stem, "threads": threads}
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
     loop = {**about, "rounds": rounds, "detector": detector, "rows": rows}
@@ -74,10 +71,9 @@ def table(result: dict[str, Any]) -> Table:
     headers = ("frame", "fps", *stages, "found %", "extra", "MiB")
     found = Table("the loop", headers, optional=("other", "write", "crop", "extra"))
     for row in about["rows"]:
-        fps = f"{row['fps']:.0f}" + ("*" if row["disturbed"] else "")
+        size, fps = f"{row['width']}x{row['height']}", f"{row['fps']:.0f}" + "*" * row["disturbed"]
         times = (milliseconds(row["stages_ms"].get(name)) for name in stages)
-        memory = None if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}"
-        size = f"{row['width']}x{row['height']}"
+        memory = milliseconds(row["peak_rss_mib"])
         found.add(size, fps, *times, percent(row["found"]), row["extra"], memory)
     found.notes = [
         f"{about['video']}, {about['rows'][0]['frames']} frames with {about['faces']} face(s) each, "

@@ -61,20 +61,19 @@ def run(models: Sequence[Path], config: Config, selection: Selection | None = No
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else config.card for path in models}
     rows = [latency.Row(path, n, cards[path]) for path in models for n in config.threads]
-    loads = {}
-    with tables.progress("load time and memory", len(rows)) as step:
-        for row in rows:
-            loads[row] = latency.loaded(row)
-            step(1)
+    loads = {row: latency.loaded(row) for row in tables.each("load time and memory", rows)}
     groups = {n: [row for row in rows if row.threads == n] for n in config.threads}
-    latencies = {n: latency.of_rows(own, config.warmup, config.seed) for n, own in groups.items()}
+    latencies = {n: latency.of_rows(group, config.warmup, config.seed) for n, group in groups.items()}
     shares = latency.shares(config.runs)
-    half = -(-len(shares) // 2)
-    _time(latencies, shares[:half])
+    turns = [(own, runs) for runs in shares for own in latencies.values()]
+    half = -(-len(turns) // 2)
+    for own, runs in tables.each("latency", turns[:half]):
+        own.add(runs)
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
     scores = accuracies(classifiers, selection)
     # what drifts within minutes is then between the processes, too
-    _time(latencies, shares[half:])
+    for own, runs in tables.each("latency", turns[half:]):
+        own.add(runs)
     timed: dict[latency.Row, dict[str, Any]] = {}
     for n, group in groups.items():
         latencies[n].repeat(config.patience_s)
@@ -94,27 +93,19 @@ def run(models: Sequence[Path], config: Config, selection: Selection | None = No
         }
         for row in rows
     ]
+    data = None
+    if selection is not None:
+        whole = selection.dataset
+        data = {"path": whole.path, "sha256": whole.sha256, "protocol": selection.protocol, "n": len(whole)}
+        data |= {"split": selection.split, "sample_seed": selection.sample_seed}
     return {
         "schema": 1,
         "machine": {**described, "others_share": latencies[config.threads[0]].watch.others_share()},
-        "config": {
-            "warmup": config.warmup,
-            "runs": config.runs,
-            "processes": len(shares),
-            "data": _described(selection),
-        },
+        "config": {"warmup": config.warmup, "runs": config.runs, "processes": len(shares), "data": data},
         "reference": {str(n): own.described() for n, own in latencies.items()},
         "advice": report.advice(results),
         "results": results,
     }
-
-
-def _time(latencies: Mapping[int, latency.Latencies], shares: Sequence[int]) -> None:
-    with tables.progress("latency", len(shares) * len(latencies)) as step:
-        for runs in shares:
-            for own in latencies.values():
-                own.add(runs)
-                step(1)
 
 
 def accuracies(
@@ -173,11 +164,3 @@ def _float32(path: Path, benched: Mapping[Path, Classifier]) -> Path | None:
     if known is None or beside in benched or beside.is_file():
         return beside if known else None
     return next((other for other in benched if other.name == beside.name), None)
-
-
-def _described(selection: Selection | None) -> dict[str, Any] | None:
-    if selection is None:
-        return None
-    whole = selection.dataset
-    told = {"path": whole.path, "sha256": whole.sha256, "protocol": selection.protocol, "n": len(whole)}
-    return {**told, "split": selection.split, "sample_seed": selection.sample_seed}
