@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Detectors and steadiness of labels on one's own videos, as JSON and as a Markdown table.
+"""Detectors and steadiness of labels on one's own videos, as JSON and as Markdown tables.
 
-    python benchmarks/detectors.py CLIP... [--yunet FILE] [--size 640x480] --out benchmarks/results/detectors
+    python benchmarks/detectors.py CLIP:FACES[@FRAMES]... [--yunet FILE] [--blazeface FILE]...
+        [--size 640x480]... --out benchmarks/results/detectors
 
-Each video is run with the cascade over every whole frame, with fer-edge's search, and with YuNet where its
-file is given; each run in a process of its own. Writes OUT.json and OUT.md. For a quiet machine.
+FACES: in each frame, or in the first FRAMES of them and none later. Each video is run with the cascade over
+every whole frame, with fer-edge's Haar search, and with YuNet and BlazeFace where their files are given; then
+its first frames are turned and shrunk. Each run has a process of its own. Writes OUT.json and OUT.md. For a
+quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -21,6 +25,9 @@ from fer_edge import files, machine
 from fer_edge.model import shipped
 from fer_edge.tables import Table, milliseconds
 
+CHANGES = [(15, 1.0), (25, 1.0), (40, 1.0), (0, 0.5), (0, 0.25), (0, 0.15)]
+"""Degrees by which the frames are turned, and the share of their size that they are shrunk to."""
+CHANGED_FRAMES = 48
 SAMPLED_EVERY = 6
 """Frames from one sample to the next where only samples are looked at, as by other measurements."""
 
@@ -71,11 +78,22 @@ class LabelLag:
                 self.worst_s = max(self.worst_s or 0.0, round(time_s - began_s, 3))
 
 
-def run(video: str, detector: str, model: str, threads: int, size: list[int] | None) -> dict[str, Any]:
+def run(
+    video: str,
+    detector: str,
+    model: str,
+    threads: int,
+    size: list[int] | None,
+    faces: int | None = None,
+    frames_with: int | None = None,
+    turn_deg: float = 0,
+    shrink: float = 1.0,
+) -> dict[str, Any]:
     """One video with one detector, in this process: times in ms a frame, frames by their number of faces.
 
-    detector: `plain`, `haar`, or `yunet` with its `model`. size: width and height that frames are stretched
-    to, None for the video's own.
+    detector: `plain`, or a name of fer-edge's with its `model`. size: width and height that frames are
+    stretched to, None for the video's own. faces: known to be in each frame, or in the first `frames_with`.
+    turn_deg, shrink: see CHANGES; such a video ends after CHANGED_FRAMES.
     """
     from fer_edge.vision.opencv import cv2
 
@@ -88,7 +106,10 @@ def run(video: str, detector: str, model: str, threads: int, size: list[int] | N
     from fer_edge.vision.frames import FrameResult
 
     classifier = Classifier(shipped.DEFAULT_MODEL, threads)
-    finder = PlainHaar() if detector == "plain" else make_detector(detector, Path(model) if model else None)
+    least_px = 20 if shrink < 1 else None
+    finder = PlainHaar()
+    if detector != "plain":
+        finder = make_detector(detector, Path(model) if model else None, least_px, threads)
     analyser = Analyser(finder, classifier, policy=classifier.card.crop)
     capture = VideoFile(Path(video), threads)
     capture.open()
@@ -97,25 +118,39 @@ def run(video: str, detector: str, model: str, threads: int, size: list[int] | N
     while True:
         with times.measure("decode"):
             frame = capture.read()
-        if frame is None:
+        if frame is None or ((turn_deg or shrink < 1) and len(counts) == CHANGED_FRAMES):
             break
         if size:
             frame = frame._replace(bgr=cv2.resize(frame.bgr, size))
+        if turn_deg or shrink < 1:
+            height, width = frame.bgr.shape[:2]
+            small = cv2.resize(frame.bgr, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            matrix = cv2.getRotationMatrix2D((small.shape[1] / 2, small.shape[0] / 2), turn_deg, 1.0)
+            matrix[:, 2] += (width - small.shape[1]) / 2, (height - small.shape[0]) / 2
+            frame = frame._replace(
+                bgr=cv2.warpAffine(small, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            )
         cpu_s = time.thread_time()
         with times.measure("frame"):
-            faces = analyser.analyse(frame)
+            seen = analyser.analyse(frame)
         times.add("cpu", time.thread_time() - cpu_s)
-        result = FrameResult(frame, len(counts), faces)
+        result = FrameResult(frame, len(counts), seen)
         summary.add(result)
         lag.add(result)
-        counts.append(len(faces))
+        counts.append(len(seen))
     capture.close()
+    known = [0 if faces is None or (frames_with and n >= frames_with) else faces for n in range(len(counts))]
     told = summary.as_dict()
     kept = ("frames", "seconds", "tracks", "label_changes_per_minute", "unsmoothed_label_changes_per_minute")
     stages = told["stages"].items()
     return {
         "video": Path(video).name,
-        "detector": detector,
+        "detector": f"{detector} {Path(model).stem}".strip(),
+        "turn_deg": turn_deg,
+        "shrink": shrink,
+        "known": sum(known) if faces is not None else None,
+        "found": sum(min(n, there) for n, there in zip(counts, known, strict=True)),
+        "false": sum(max(n - there, 0) for n, there in zip(counts, known, strict=True)),
         "threads": threads,
         "size": size,
         "model": classifier.path.stem,
@@ -137,6 +172,37 @@ def by_faces(counts: dict[str, int]) -> str:
     """`2, 470, 0`: frames without a face, with one, with two ..."""
     most = max(map(int, counts), default=0)
     return ", ".join(str(counts.get(str(n), 0)) for n in range(max(most, 1) + 1))
+
+
+def recall(rows: list[dict[str, Any]]) -> Table:
+    """Of all videos together: what was found, and what was found of faces turned and shrunk."""
+
+    def of(detector: str, size: Any, change: tuple[float, float]) -> list[dict[str, Any]]:
+        same = [row for row in rows if (row["detector"], row["size"]) == (detector, size)]
+        return [row for row in same if (row["turn_deg"], row["shrink"]) == change and row["known"]]
+
+    names = [f"turned {turn}" if turn else f"to {shrink:.0%}" for turn, shrink in CHANGES]
+    table = Table(
+        "faces", ("detector", "size", "found", "false", *names, "detect", "MiB"), words=["detector"]
+    )
+    table.notes = [
+        "found: of the faces that are there, all videos together; false: boxes beyond them, in all frames. "
+        f"turned (degrees) and to (a share of the size): found of the first {CHANGED_FRAMES} frames of each. "
+        "detect: p50 in ms, the slowest video's."
+    ]
+    for detector, size in dict.fromkeys((row["detector"], tuple(row["size"] or ())) for row in rows):
+        chosen = [of(detector, list(size) or None, change) for change in [(0, 1.0), *CHANGES]]
+        shares = [
+            f"{sum(row['found'] for row in some) / sum(row['known'] for row in some):.1%}" if some else None
+            for some in chosen
+        ]
+        plain = chosen[0]
+        slowest = max((row["detect_ms"]["p50_ms"] for row in plain), default=None)
+        memory = max((row["peak_rss_mib"] or 0 for row in plain), default=None)
+        false = sum(row["false"] for row in plain)
+        shown = "x".join(map(str, size)) or "own"
+        table.add(detector, shown, shares[0], false, *shares[1:], milliseconds(slowest), f"{memory:.0f}")
+    return table
 
 
 def tables(rows: list[dict[str, Any]]) -> tuple[Table, Table]:
@@ -176,24 +242,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("videos", nargs="+", type=Path)
-    parser.add_argument("--yunet", type=Path)
-    parser.add_argument("--size", metavar="WIDTHxHEIGHT")
+    parser.add_argument("videos", nargs="+", metavar="CLIP:FACES[@FRAMES]")
+    parser.add_argument("--yunet", default=[], action="append", metavar="FILE")
+    parser.add_argument("--blazeface", default=[], action="append", metavar="FILE")
+    parser.add_argument("--size", default=[], action="append", metavar="WIDTHxHEIGHT")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    size = [int(part) for part in given.size.split("x")] if given.size else None
+    sizes: list[Any] = [[int(side) for side in size.split("x")] for size in given.size] or [None]
+    finders = [("plain", ""), ("haar", ""), *(("yunet", path) for path in given.yunet)]
+    finders += [("blazeface", path) for path in given.blazeface]
     described, rows = machine.describe(), []
-    for video in given.videos:
-        for detector in ["plain", "haar"] + ["yunet"] * bool(given.yunet):
-            asked = json.dumps([str(video), detector, str(given.yunet or ""), given.threads, size])
+    for video, (detector, model), size in itertools.product(given.videos, finders, sizes):
+        path, _, known = video.rpartition(":")
+        faces, _, frames_with = known.partition("@")
+        for change in [(0, 1.0), *(CHANGES if size == sizes[0] and detector != "plain" else ())]:
+            asked = [path, detector, model, given.threads, size, int(faces), int(frames_with or 0), *change]
             done = subprocess.run(
-                [sys.executable, __file__, "--one", asked], capture_output=True, text=True, check=False
+                [sys.executable, __file__, "--one", json.dumps(asked)],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode:
                 sys.exit(f"{video}, {detector}: {done.stderr.strip().splitlines()[-1]}")
             rows.append(json.loads(done.stdout.splitlines()[-1]))
-    shown = tables(rows)
+    whole = [row for row in rows if (row["turn_deg"], row["shrink"]) == (0, 1.0)]
+    shown = recall(rows), *tables(whole)
     for table in shown:
         table.show()
     files.write_text(
