@@ -129,12 +129,7 @@ class Protocol:
     @property
     def report_split(self) -> str:
         """The name, of SPLITS, of the rows reported on."""
-        return report_split(self.name)
-
-
-def report_split(protocol: str) -> str:
-    """The split that a protocol of that name reports on."""
-    return "PublicTest" if protocol == "paper" else "PrivateTest"
+        return SPLITS[self.report.split[0]]
 
 
 def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
@@ -156,43 +151,28 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
     for index, name in enumerate(SPLITS):
         if not (dataset.split == index).any():
             raise DataError(f"{dataset.path} has no {name} rows, which --protocol {protocol} needs")
-    validation = ("PublicTest", "PrivateTest") if protocol == "paper" else ("PublicTest",)
-    chosen = "paper" if protocol == "paper" else dataset.protocol
-    return Protocol(
-        name=chosen,
-        train=dataset.part("Training"),
-        validation=dataset.part(*validation),
-        report=dataset.part(report_split(chosen)),
-    )
+    public, private = dataset.part("PublicTest"), dataset.part("PrivateTest")
+    if protocol == "paper":
+        both = dataset.part("PublicTest", "PrivateTest")
+        return Protocol(protocol, dataset.part("Training"), validation=both, report=public)
+    return Protocol(dataset.protocol, dataset.part("Training"), validation=public, report=private)
 
 
 def with_held_out(dataset: Dataset, seed: int) -> Dataset:
     """Holds out a stratified, seeded tenth of Training as PublicTest, and one as PrivateTest where that
     is empty too. Each class gives its tenth, rounded, and at least one row while it has two.
     """
-    split = dataset.split.copy()
-    random = np.random.default_rng(seed)
-    taken: NDArray[np.int64] = np.flatnonzero(split == 0)
+    split, random = dataset.split.copy(), np.random.default_rng(seed)
+    training = np.flatnonzero(split == 0)
     for index in (2, 1):
-        if not (split == index).any():
-            split[_tenth(taken, dataset.labels, split, random)] = index
+        if (split == index).any():
+            continue
+        for label in np.unique(dataset.labels[training]):
+            whole = training[dataset.labels[training] == label]
+            rest = whole[split[whole] == 0]  # the tenth is counted on all, and taken from what is left
+            count = min(max(1, round(len(whole) * HELD_OUT)), len(rest) - 1)
+            split[random.permutation(rest)[: max(count, 0)]] = index
     return replace(dataset, split=split)
-
-
-def _tenth(
-    training: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    split: NDArray[np.uint8],
-    random: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Counts the tenth on all of `training`, takes it from what is still Training."""
-    chosen = []
-    for label in np.unique(labels[training]):
-        whole = training[labels[training] == label]
-        rest = whole[split[whole] == 0]
-        count = min(max(1, round(len(whole) * HELD_OUT)), len(rest) - 1)
-        chosen.append(random.permutation(rest)[: max(count, 0)])
-    return np.sort(np.concatenate(chosen))
 
 
 def picture_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:

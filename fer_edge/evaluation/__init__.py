@@ -53,6 +53,7 @@ def keras_card(path: Path) -> ModelCard | None:
 
 
 def _open_keras(path: Path, card: Path | None) -> Predictor:
+    """Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise."""
     if card is not None and not card.is_file():
         raise ModelError(f"there is no card {card}")
     known = keras_card(path) if card is None else ModelCard.from_json(card.read_bytes(), str(card))
@@ -60,33 +61,20 @@ def _open_keras(path: Path, card: Path | None) -> Predictor:
     shape = INPUT_SHAPE if known is None else known.input.shape[-3:]
     if len(shape) != len(INPUT_SHAPE):
         raise ModelError(f"{path}: its card's input {shape} is not (1, height, width, 1)")
-    size = (shape[0], shape[1])
-    return Predictor(path.stem, labels, size, _keras_predict(path, size, len(labels)))
-
-
-def _keras_predict(
-    path: Path, size_hw: tuple[int, int], classes: int, batch: int = 256
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """A function from faces uint8 (N, *size_hw), gray levels 0..255, to probabilities float32 (N, classes).
-
-    Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise. Raises MissingExtraError without
-    Keras, ModelError for a file that is no Keras model or one of other shapes.
-    """
     from fer_edge.model import keras_files
 
     model = keras_files.load(path)
 
     def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        out: NDArray[np.float32] = model.predict(faces[..., None], batch_size=batch, verbose=0)
-        return out.astype(np.float32)
+        return np.asarray(model.predict(faces[..., None], batch_size=CHUNK, verbose=0), np.float32)
 
     try:
-        found = np.shape(predict(np.zeros((1, *size_hw), np.uint8)))
+        found = np.shape(predict(np.zeros((1, *shape[:2]), np.uint8)))
     except Exception as error:  # Keras and its backends agree on no exception for shapes
-        raise ModelError(f"{path} does not take gray faces of {size_hw[1]}x{size_hw[0]} pixels") from error
-    if found != (1, classes):
-        raise ModelError(f"{path} gives {found[1:]} values for a face, and there are {classes} labels")
-    return predict
+        raise ModelError(f"{path} does not take gray faces of {shape[1]}x{shape[0]} pixels") from error
+    if found != (1, len(labels)):
+        raise ModelError(f"{path} gives {found[1:]} values for a face, and there are {len(labels)} labels")
+    return Predictor(path.stem, labels, (shape[0], shape[1]), predict)
 
 
 CHUNK = 256
