@@ -1,12 +1,17 @@
-"""Keras and its backend, imported in one place: quiet, and with one line where they are absent."""
+"""Native chatter kept away; Keras and its backend imported quietly, with one line where they are absent."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import sys
+import threading
+from collections.abc import Iterator
 
 from fer_edge.errors import MissingExtraError
-from fer_edge.model.interpreter import quiet_stderr
+
+_stderr_lock = threading.RLock()  # blocks nest
 
 
 def quiet_training(deterministic: bool = False) -> None:
@@ -35,3 +40,26 @@ def quiet_training(deterministic: bool = False) -> None:
         torch = importlib.import_module("torch")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps what native code prints on standard error (delegates, log levels) out of the way.
+
+    Whole-process, hence for short moments only; Python's own exceptions are not affected.
+    """
+    with _stderr_lock:
+        sys.stderr.flush()
+        try:
+            kept = os.dup(2)
+        except OSError:  # standard error is closed: nothing to keep quiet
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fer_edge import files
 from fer_edge.errors import ModelError
@@ -109,6 +109,28 @@ class TensorSpec:
     def real_of(self, gray: NDArray[Any]) -> NDArray[np.float64]:
         """What an input tensor takes for gray levels 0..255, before quantisation; any shape."""
         return self.real_min + gray * ((self.real_max - self.real_min) / 255.0)
+
+    def quantize(self, real: ArrayLike) -> NDArray[Any]:
+        """Real values of any shape -> stored values of `dtype`, same shape.
+
+        Rounded to the nearest step (ties to even, as TFLite's converter does) and clipped to what `dtype`
+        holds, so that nothing wraps round. An unquantised integer tensor has steps of 1.
+        """
+        values, dtype = np.asarray(real, np.float64), np.dtype(self.dtype)
+        if dtype.kind == "f":
+            return values.astype(dtype)
+        if self.scale:
+            values = values / self.scale + self.zero_point
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+
+    def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Stored values of any shape -> real values, float32, same shape."""
+        real = stored.astype(np.float32)
+        if not self.scale:
+            return real
+        # The subtraction is exact: 8 and 16 bit values fit float32.
+        return (real - np.float32(self.zero_point)) * np.float32(self.scale)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_edge.conversion.source import import_keras
 from fer_edge.errors import ModelError
-from fer_edge.model.interpreter import quiet_stderr
+from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
 
 

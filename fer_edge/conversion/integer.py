@@ -23,7 +23,7 @@ from fer_edge.conversion import entry, equalising, export, ranges, rounding, tai
 from fer_edge.conversion.network import Network
 from fer_edge.conversion.recipes import Recipe
 from fer_edge.errors import ModelError
-from fer_edge.model.interpreter import quiet_stderr
+from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
 
 _MEANS = {"MEAN", "AVERAGE_POOL_2D", "RESHAPE"}

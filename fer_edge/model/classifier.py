@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError
 from fer_edge.model import file, interpreter, shipped
@@ -18,52 +17,9 @@ from fer_edge.spec import TensorSpec
 _GRAY_LEVELS = np.arange(256)
 
 
-@dataclass(frozen=True)
-class Quantization:
-    """How a tensor stores values: real value = scale * (stored - zero_point).
-
-    scale: real units per step; 0 means that the tensor is not quantised.
-    zero_point: the stored value that stands for real 0.
-    dtype: numpy name of what is stored, such as `int8`.
-    """
-
-    scale: float
-    zero_point: int
-    dtype: str
-
-    @property
-    def quantized(self) -> bool:
-        """Whether stored values differ in meaning from the real ones."""
-        return self.scale != 0.0
-
-    def quantize(self, real: ArrayLike) -> NDArray[Any]:
-        """Real values of any shape -> stored values of `dtype`, same shape.
-
-        Rounded to the nearest step (ties to even, as TFLite's converter does) and clipped to what
-        `dtype` holds, so that nothing wraps round. An unquantised integer tensor has steps of 1.
-        """
-        values = np.asarray(real, np.float64)
-        dtype = np.dtype(self.dtype)
-        if dtype.kind == "f":
-            return values.astype(dtype)
-        if self.quantized:
-            values = values / self.scale + self.zero_point
-        limits = np.iinfo(dtype)
-        return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
-
-    def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Stored values of any shape -> real values, float32, same shape."""
-        real = stored.astype(np.float32)
-        if not self.quantized:
-            return real
-        # The subtraction is exact: 8 and 16 bit values fit float32.
-        return (real - np.float32(self.zero_point)) * np.float32(self.scale)
-
-
 def stored_levels(tensor: TensorSpec) -> NDArray[Any]:
     """What an input tensor stores for each gray level 0..255, in its dtype: shape (256,)."""
-    stored_as = Quantization(tensor.scale, tensor.zero_point, tensor.dtype)
-    return stored_as.quantize(tensor.real_of(_GRAY_LEVELS))
+    return tensor.quantize(tensor.real_of(_GRAY_LEVELS))
 
 
 class Classifier:
@@ -131,8 +87,6 @@ class Classifier:
     def _prepare(self, axis: int | None) -> None:
         self._input_index = self._interpreter.get_input_details()[0]["index"]
         self._output_index = self._interpreter.get_output_details()[0]["index"]
-        stored_as = Quantization(self.output.scale, self.output.zero_point, self.output.dtype)
-        self._dequantize = stored_as.dequantize
         # By how far probabilities may miss their sum, 1, since each is rounded to its step.
         self._tolerance = 0.02 + len(self.labels) * self.output.scale
         # Gray level -> what the tensor stores for it, worked out once: exact for every dtype.
@@ -160,7 +114,7 @@ class Classifier:
                 channel[...] = first
             self._interpreter.set_tensor(self._input_index, self._input)
         self._interpreter.invoke()
-        real = self._dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
+        real = self.output.dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
         total = float(real.sum())
         if not math.isfinite(total):
             raise ModelError(f"{self.path} gives values that are no numbers: its weights are damaged")

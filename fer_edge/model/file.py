@@ -25,6 +25,7 @@ import numpy as np
 from fer_edge import child, files
 from fer_edge.errors import FerEdgeError, MissingExtraError, ModelError
 from fer_edge.model import graph, shipped
+from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import ModelCard, TensorSpec, expressions
 
 LABELS_FILE, CARD_FILE = "labels.txt", "card.json"
@@ -212,7 +213,7 @@ def _tried() -> str:
             graph.check(data, "")
         child.limit(memory_bytes=TRIAL_MEMORY)
         model = interpreter.load(data, 1, "")
-        with interpreter.quiet_stderr():
+        with quiet_stderr():
             for tensor in model.get_input_details():
                 model.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
             model.invoke()
@@ -296,7 +297,7 @@ def _completed(where: Path, raw: Any, model: Path, data: bytes, ends: Ends) -> M
 
 def _surely_probabilities(data: bytes) -> bool:
     try:
-        return graph.ends_in_softmax(data)
+        return bool(graph.before_softmax(data))
     except FerEdgeError:  # no schema here
         return False
 

@@ -85,7 +85,10 @@ def schema() -> Any:
 
 def unpacked(flatbuffer: bytes) -> Any:
     """The schema's ModelT, whose parts can be changed. Raises ModelError if it is no whole .tflite file."""
-    read(flatbuffer)
+    if not flatbuffer:
+        raise ModelError("the file is empty")
+    if flatbuffer[4:8] != IDENTIFIER:
+        raise ModelError("not a .tflite file")
     try:
         return schema().ModelT.InitFromObj(schema().Model.GetRootAs(flatbuffer, 0))
     except _DAMAGE as error:
@@ -115,15 +118,11 @@ def read(data: bytes) -> tuple[Graph, ...]:
 
     Raises ModelError if it is no whole .tflite file.
     """
-    if not data:
-        raise ModelError("the file is empty")
-    if data[4:8] != IDENTIFIER:
-        raise ModelError("not a .tflite file")
+    model = unpacked(data)
     try:
-        model = schema().Model.GetRootAs(data, 0)
-        sizes = [_data_size(model.Buffers(n), len(data)) for n in range(model.BuffersLength())]
-        codes = [_operator_code(model.OperatorCodes(n)) for n in range(model.OperatorCodesLength())]
-        graphs = tuple(_graph(model.Subgraphs(n), codes, sizes) for n in range(model.SubgraphsLength()))
+        sizes = [_data_bytes(buffer, len(data)) for buffer in model.buffers]
+        codes = [_operator_code(code) for code in model.operatorCodes or ()]
+        graphs = tuple(_graph(subgraph, codes, sizes) for subgraph in model.subgraphs or ())
     except UnicodeDecodeError as error:
         raise ModelError("the file is damaged: a name in it is not UTF-8") from error
     except _DAMAGE as error:
@@ -133,21 +132,17 @@ def read(data: bytes) -> tuple[Graph, ...]:
     return graphs
 
 
-def _data_size(buffer: Any, file_size: int) -> int:
-    if buffer.Offset() > 1:  # of files past 2 GB
-        if buffer.Offset() + buffer.Size() > file_size:
-            raise ValueError("the weights lie behind the end")
-        return int(buffer.Size())
-    if buffer.DataLength():
-        buffer.DataAsNumpy()  # raises where it is cut
-    return int(buffer.DataLength())
+def _data_bytes(buffer: Any, file_size: int) -> int:
+    if buffer.offset > 1 and buffer.offset + buffer.size > file_size:  # of files past 2 GB
+        raise ValueError("the weights lie behind the end")
+    return len(_values(buffer.data)) or (buffer.size if buffer.offset > 1 else 0)
 
 
 def _operator_code(code: Any) -> tuple[str, bool]:
     # Codes past 127 stand in the newer field; older files fill only the 8-bit one.
-    number = max(code.DeprecatedBuiltinCode(), code.BuiltinCode())
+    number = max(code.deprecatedBuiltinCode, code.builtinCode)
     name = _names("BuiltinOperator").get(number, f"BUILTIN_{number}")
-    return ((code.CustomCode() or b"CUSTOM").decode(), True) if name == "CUSTOM" else (name, False)
+    return ((code.customCode or b"CUSTOM").decode(), True) if name == "CUSTOM" else (name, False)
 
 
 @functools.cache
@@ -156,45 +151,40 @@ def _names(enum: str) -> dict[int, str]:
 
 
 def _graph(subgraph: Any, codes: list[tuple[str, bool]], sizes: list[int]) -> Graph:
-    tensors = tuple(_tensor(subgraph.Tensors(n), sizes) for n in range(subgraph.TensorsLength()))
+    tensors = tuple(_tensor(tensor, sizes) for tensor in _values(subgraph.tensors))
+    count = len(tensors)
     operators = []
-    for n in range(subgraph.OperatorsLength()):
-        operator = subgraph.Operators(n)
-        inputs = _indices(operator.InputsAsNumpy(), len(tensors), least=-1)
-        outputs = _indices(operator.OutputsAsNumpy(), len(tensors))
-        name, custom = codes[operator.OpcodeIndex()]
-        operators.append(Operator(name, custom, inputs, outputs))
-    ends = (_indices(given, len(tensors)) for given in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy()))
-    return Graph(tensors, tuple(operators), *ends)
+    for one in _values(subgraph.operators):
+        name, custom = codes[one.opcodeIndex]
+        inputs = _indices(one.inputs, count, least=-1)
+        operators.append(Operator(name, custom, inputs, _indices(one.outputs, count)))
+    return Graph(
+        tensors, tuple(operators), _indices(subgraph.inputs, count), _indices(subgraph.outputs, count)
+    )
 
 
 def _tensor(tensor: Any, sizes: list[int]) -> Tensor:
-    quantisation = tensor.Quantization()
-    scales, zero_points = (
-        ((), ())
-        if quantisation is None
-        else (_values(quantisation.ScaleAsNumpy()), _values(quantisation.ZeroPointAsNumpy()))
-    )
-    shape = _values(tensor.ShapeAsNumpy())
-    size = sizes[tensor.Buffer()]
+    quantisation = tensor.quantization
+    shape = tuple(int(n) for n in _values(tensor.shape))
+    size = sizes[tensor.buffer]
     return Tensor(
-        name=(tensor.Name() or b"").decode(),
+        name=(tensor.name or b"").decode(),
         shape=shape,
-        dtype=_names("TensorType").get(tensor.Type(), f"type {tensor.Type()}").lower(),
+        dtype=_names("TensorType").get(tensor.type, f"type {tensor.type}").lower(),
         constant=size > 0 or 0 in shape,  # nothing to hold
-        variable=bool(tensor.IsVariable()),
-        scales=scales,
-        zero_points=zero_points,
+        variable=bool(tensor.isVariable),
+        scales=tuple(map(float, _values(quantisation and quantisation.scale))),
+        zero_points=tuple(map(int, _values(quantisation and quantisation.zeroPoint))),
         data_bytes=size,
     )
 
 
-def _values(vector: Any) -> tuple[Any, ...]:
-    return () if isinstance(vector, int) else tuple(vector.tolist())  # 0 where it is absent
+def _values(vector: Any) -> Any:
+    return () if vector is None else vector
 
 
 def _indices(vector: Any, count: int, least: int = 0) -> tuple[int, ...]:
-    found = _values(vector)
+    found = tuple(int(index) for index in _values(vector))
     if any(not least <= index < count for index in found):
         raise IndexError("it refers to tensors that it does not have")
     return found
@@ -206,16 +196,24 @@ def operators(data: bytes) -> dict[str, int]:
     return dict(sorted(used.items()))
 
 
-def ends_in_softmax(data: bytes) -> bool:
-    """Whether the file's output is a softmax, perhaps reshaped or requantised: probabilities for sure."""
+def before_softmax(data: bytes) -> list[Tensor]:
+    """The tensors on the way to the softmax that a file ends in, perhaps reshaped or requantised behind it.
+
+    From the softmax's input back as far as values only change their form; empty where the end is no softmax.
+    """
     main = read(data)[0]
     makers = {output: operator for operator in main.operators for output in operator.outputs}
-    maker = makers.get(main.outputs[0]) if main.outputs else None
+    found: list[Tensor] = []
+    tensor = main.outputs[0] if main.outputs else -1
     for _ in main.operators:
-        if maker is None or maker.name not in _SAME_VALUES or not maker.inputs:
+        maker = makers.get(tensor)
+        wanted = _SAME_VALUES | ({"REDUCE_MAX"} if found else {"SOFTMAX"})
+        if maker is None or not maker.inputs or maker.name not in wanted:
             break
-        maker = makers.get(maker.inputs[0])
-    return maker is not None and maker.name == "SOFTMAX"
+        tensor = maker.inputs[0]
+        if found or maker.name == "SOFTMAX":
+            found.append(main.tensors[tensor])
+    return found
 
 
 def check(data: bytes, where: str) -> None:

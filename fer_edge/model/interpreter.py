@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import operator
 import os
-import sys
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
+from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import LARGEST_SIDE
 
 RUNTIMES = {
@@ -23,8 +20,6 @@ RUNTIMES = {
 
 VARIABLE = "FER_EDGE_INTERPRETER"
 """Names the one of RUNTIMES to be used where several are installed."""
-
-_stderr_lock = threading.RLock()  # blocks nest
 
 
 def find() -> tuple[str, Any]:
@@ -81,29 +76,6 @@ def _check_input(details: dict[str, Any], name: str) -> None:
         raise ModelError(f"{name}: its input {signature} leaves sizes open (-1): convert it with fixed ones")
     if max(shape, default=0) > LARGEST_SIDE:
         raise ModelError(f"{name}: its input {shape} is larger than {LARGEST_SIDE}x{LARGEST_SIDE} pixels")
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keeps what native code prints on standard error (delegates, log levels) out of the way.
-
-    Whole-process, hence for short moments only; Python's own exceptions are not affected.
-    """
-    with _stderr_lock:
-        sys.stderr.flush()
-        try:
-            kept = os.dup(2)
-        except OSError:  # standard error is closed: nothing to keep quiet
-            yield
-            return
-        try:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 2)
-            os.close(nowhere)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _first_line(error: Exception) -> str:

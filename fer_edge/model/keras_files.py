@@ -20,8 +20,7 @@ from typing import Any
 from fer_edge import child, files
 from fer_edge.errors import ModelError
 from fer_edge.model.file import TRIAL_MEMORY
-from fer_edge.model.interpreter import quiet_stderr
-from fer_edge.quiet import quiet_training
+from fer_edge.quiet import quiet_stderr, quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
 """The members of a model without assets, and the most bytes that each may unpack to."""

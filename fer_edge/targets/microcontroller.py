@@ -16,7 +16,7 @@ from fer_edge import child
 from fer_edge.errors import GateError, MissingExtraError, ModelError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
-from fer_edge.model.interpreter import quiet_stderr
+from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format, TensorSpec
 from fer_edge.targets import Made, Pictures, Target, compare, template
 
@@ -29,7 +29,6 @@ rounds by itself. Its int8 fully connected layer does so too, by a step of the l
 gave the same on 60 real pictures), which moves a probability by half as much where it meets two logits."""
 FLOAT_ALLOWED = 1e-4
 """The same in probability where sums are float: in another order."""
-_SAME_VALUES = {"RESHAPE", "DEQUANTIZE", "QUANTIZE", "REDUCE_MAX"}
 _ROOM = 64 << 20  # bytes: as much arena as no microcontroller has, to see what is used of it
 _STEP = 1024  # bytes, in which the smallest arena is searched
 _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
@@ -75,26 +74,7 @@ def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray
 
 def logit_step(data: bytes) -> float:
     """Scale of the integers that a softmax at the end is made from; 0 for floats, or without one."""
-    main = graph.read(data)[0]
-    makers = {n: operator for operator in main.operators for n in operator.outputs}
-
-    def before(tensor: int, wanted: set[str]) -> graph.Operator | None:
-        maker = makers.get(tensor)
-        return maker if maker is not None and maker.name in wanted else None
-
-    tensor = main.outputs[0]
-    while maker := before(tensor, _SAME_VALUES):
-        tensor = maker.inputs[0]
-    softmax = before(tensor, {"SOFTMAX"})
-    if softmax is None:
-        return 0.0
-    tensor = softmax.inputs[0]
-    while not main.tensors[tensor].scales:
-        maker = before(tensor, _SAME_VALUES)
-        if maker is None:
-            return 0.0
-        tensor = maker.inputs[0]
-    return main.tensors[tensor].scales[0]
+    return next((tensor.scales[0] for tensor in graph.before_softmax(data) if tensor.scales), 0.0)
 
 
 def run_here(folder: str, model: str, card: str) -> int:
@@ -249,7 +229,7 @@ def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, 
 
 
 def _stored(tensor: TensorSpec, c_type: str) -> str:
-    """The body of the function from gray level to stored value: rounded and clipped, as Quantization does."""
+    """The body of the function from gray level to stored value: rounded and clipped, as TensorSpec does."""
     step = (tensor.real_max - tensor.real_min) / 255.0
     real = f"{_float(tensor.real_min)} + {_float(step)} * gray"
     if tensor.dtype == "float32":

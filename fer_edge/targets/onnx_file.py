@@ -15,6 +15,7 @@ from fer_edge import child
 from fer_edge.errors import GateError, MissingExtraError, ModelError
 from fer_edge.model import file, interpreter
 from fer_edge.model.classifier import Classifier
+from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
 from fer_edge.targets import Agreement, Made, Pictures, Target, compare
 
@@ -88,7 +89,7 @@ def _by_tf2onnx(path: Path) -> Any:
     import tf2onnx
 
     try:
-        with interpreter.quiet_stderr():
+        with quiet_stderr():
             proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
     except Exception as error:  # its operators' handlers fail each in their own way
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

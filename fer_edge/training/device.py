@@ -17,7 +17,7 @@ import keras
 
 from fer_edge import machine
 from fer_edge.errors import UsageError
-from fer_edge.model.interpreter import quiet_stderr
+from fer_edge.quiet import quiet_stderr
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 

@@ -8,7 +8,7 @@ from tiny_models import Spec, dense, picks, shipped_style
 
 from fer_edge.errors import ModelError
 from fer_edge.model import file
-from fer_edge.model.classifier import Classifier, Quantization
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import ModelCard, TensorSpec
 
 LABELS = ["happy", "sad", "neutral"]
@@ -25,6 +25,10 @@ def loaded(folder, data, **card):
 
 def of_range(least, greatest, content="logits"):
     return {"input": {"real_min": least, "real_max": greatest}, "output": {"content": content}}
+
+
+def quantised(scale, zero_point, dtype):
+    return TensorSpec(dtype, (3,), scale, zero_point)
 
 
 def softmax(logits):
@@ -188,8 +192,8 @@ def test_logits_of_a_card_that_says_probabilities_are_no_answer(tmp_path, gray, 
             classifier.predict_one(face)
 
 
-class TestQuantization:
-    UNIT_INT8 = Quantization(1 / 255, -128, "int8")  # the tensor of fault J1: real 0..1
+class TestStoredValues:
+    UNIT_INT8 = quantised(1 / 255, -128, "int8")  # the tensor of fault J1: real 0..1
 
     def test_int8_of_unit_range_spans_all_stored_values(self):
         stored = self.UNIT_INT8.quantize(np.arange(256) / 255)
@@ -200,26 +204,26 @@ class TestQuantization:
         ("tensor", "real", "stored"),
         [
             # 0.74 / 0.5 = 1.48 -> 1, 0.76 / 0.5 = 1.52 -> 2, and the same below zero; plus the zero point.
-            (Quantization(0.5, 3, "int8"), [0.74, 0.76, -0.74, -0.76], [4, 5, 2, 1]),
-            (Quantization(0.5, 0, "int8"), [0.25, 0.75, 1.25, -0.25, -0.75], [0, 2, 2, 0, -2]),  # ties: even
-            (Quantization(0.1, 0, "int8"), [-1e6, 1e6], [-128, 127]),
-            (Quantization(0.1, 0, "uint8"), [-1e6, 1e6], [0, 255]),
-            (Quantization(0.0, 0, "float32"), [0.3], np.float32([0.3])),
-            (Quantization(0.0, 0, "uint8"), [0.6, 254.4, 300.0], [1, 254, 255]),
-            (Quantization(1e-30, 3, "int8"), [2e-30], [5]),  # the smallest scale is one
+            (quantised(0.5, 3, "int8"), [0.74, 0.76, -0.74, -0.76], [4, 5, 2, 1]),
+            (quantised(0.5, 0, "int8"), [0.25, 0.75, 1.25, -0.25, -0.75], [0, 2, 2, 0, -2]),  # ties: even
+            (quantised(0.1, 0, "int8"), [-1e6, 1e6], [-128, 127]),
+            (quantised(0.1, 0, "uint8"), [-1e6, 1e6], [0, 255]),
+            (quantised(0.0, 0, "float32"), [0.3], np.float32([0.3])),
+            (quantised(0.0, 0, "uint8"), [0.6, 254.4, 300.0], [1, 254, 255]),
+            (quantised(1e-30, 3, "int8"), [2e-30], [5]),  # the smallest scale is one
         ],
     )
     def test_rounds_to_the_nearest_and_clips(self, tensor, real, stored):
         np.testing.assert_array_equal(tensor.quantize(real), stored)
 
     def test_dequantize_is_the_formula_in_float32(self):
-        real = Quantization(0.25, -10, "int8").dequantize(np.array([[-128, -10, 127]], np.int8))
+        real = quantised(0.25, -10, "int8").dequantize(np.array([[-128, -10, 127]], np.int8))
         assert real.dtype == np.float32
         np.testing.assert_array_equal(real, [[-29.5, 0.0, 34.25]])
-        np.testing.assert_array_equal(Quantization(0.0, 0, "uint8").dequantize(np.uint8([7])), [7.0])
-        assert Quantization(1e-30, 3, "int8").dequantize(np.int8([5]))[0] == pytest.approx(2e-30)
+        np.testing.assert_array_equal(quantised(0.0, 0, "uint8").dequantize(np.uint8([7])), [7.0])
+        assert quantised(1e-30, 3, "int8").dequantize(np.int8([5]))[0] == pytest.approx(2e-30)
 
     def test_back_and_forth_is_within_half_a_step(self):
-        tensor = Quantization(0.0371, 12, "uint8")
+        tensor = quantised(0.0371, 12, "uint8")
         real = np.linspace((0 - 12) * 0.0371, (255 - 12) * 0.0371, 1000)
         assert np.abs(tensor.dequantize(tensor.quantize(real)) - real).max() <= 0.0371 / 2 + 1e-6
