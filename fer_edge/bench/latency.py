@@ -92,7 +92,7 @@ class Latencies:
     @property
     def reference_ms(self) -> float:
         """The shortest median of a block of references: what the machine can do when it is left alone."""
-        return min(min(one["reference_ms"]) for one in self.processes)
+        return float(min(min(one["reference_ms"]) for one in self.processes))
 
     def quiet(self) -> list[dict[str, Any]]:
         """The processes in which nothing disturbed, as far as can be told."""
@@ -127,7 +127,7 @@ class Latencies:
 
 
 def _own_reference_ms(process: dict[str, Any]) -> float:
-    return statistics.median(process["reference_ms"])
+    return float(statistics.median(process["reference_ms"]))
 
 
 def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:

@@ -22,17 +22,12 @@ Models = Annotated[
         autocompletion=options.complete_models,
     ),
 ]
-Split = Annotated[
-    str | None,
-    Option("--split", help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
-]
+Split = Annotated[str | None, Option("--split", help="Default: what the protocol reports.")]
 Card = Annotated[Path | None, Option("--card", metavar="FILE", help="Card for models that carry none.")]
 Threads = Annotated[str, Option("--threads", metavar="N,...", help="Thread counts, a row each: 1,2.")]
 Warmup = Annotated[int, Option("--warmup", min=0, help="Inferences before the timing, in each process.")]
 Runs = Annotated[int, Option("--runs", min=1, help="Timed inferences of each row, in all.")]
-Patience = Annotated[
-    float, Option("--patience", min=0, help="Seconds at most for repeating what was disturbed.")
-]
+Patience = Annotated[float, Option("--patience", min=0, help="Seconds for repeating what was disturbed.")]
 Limit = Annotated[
     int | None, Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
 ]
@@ -47,8 +42,7 @@ Targets = Annotated[
     ),
 ]
 Loop = Annotated[
-    Path | None,
-    Option("--loop", metavar="VIDEO", help="Instead, run the whole loop on a video, at three sizes."),
+    Path | None, Option("--loop", metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
 ]
 Faces = Annotated[int, Option("--faces", min=0, help="Faces in each frame of --loop's video.")]
 Detector = Annotated[str, Option("--detector", help="--loop's detector, as in run.")]
@@ -59,11 +53,10 @@ Plot = Annotated[
     Path | None, Option("--plot", metavar="FILE", help="Draw accuracy against latency and size.")
 ]
 Compare = Annotated[
-    Path | None,
-    Option("--compare", metavar="FILE", help="An older --json: show what changed; exit 3 if worse."),
+    Path | None, Option("--compare", metavar="FILE", help="An older --json: what changed; exit 3 if worse.")
 ]
 Tolerance = Annotated[
-    float, Option("--tolerance", min=0, help="Growth of time, size, memory that passes, in percent.")
+    float, Option("--tolerance", min=0, help="Percent by which time, size, memory may grow.")
 ]
 
 

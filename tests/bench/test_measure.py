@@ -31,15 +31,15 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, selection
     assert [(row["model"], row["format"], row["threads"]) for row in rows] == [
         (f"right_{name}", name, threads) for name, threads in kinds
     ]
+    stated = {
+        *("model", "format", "bytes", "threads", "load_ms", "first_ms", "latency_ms", "cpu_ms", "disturbed"),
+        *("fps", "peak_rss_mib", "accuracy", "macro_f1", "agreement"),
+    }
     for row in rows:
-        assert {
-            *("model", "format", "bytes", "threads", "load_ms", "first_ms", "latency_ms", "cpu_ms"),
-            *("disturbed", "fps", "peak_rss_mib", "accuracy", "macro_f1", "agreement"),
-        } <= row.keys()
+        assert stated <= row.keys()
         assert row["bytes"] == (models / f"{row['model']}.tflite").stat().st_size
         times = row["latency_ms"]
-        assert 0 < times["min"] <= times["p50"] <= times["p90"] <= times["p99"]
-        assert times["p50_low"] <= times["p50"] <= times["p50_high"]
+        assert 0 < times["min"] <= times["p50_low"] <= times["p50"] <= times["p50_high"]
     right, wrong = rows[0], rows[2]
     assert (right["accuracy"], right["macro_f1"], right["agreement"]) == (1, 1, 1)
     # of eight pictures, two happy and one sad are taken for each other
@@ -95,18 +95,8 @@ def test_peak_memory_is_the_childs_own(models):
     assert 10 < small < 300
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1", (1,)),
-        ("1,2", (1, 2)),
-        ("2, 1,2", (2, 1)),
-        *((text, None) for text in ("", "0", "1,", "-1", "two")),
-    ],
-)
-def test_threads(text, expected):
-    if expected:
-        assert parse_threads(text) == expected
-    else:
+def test_threads():
+    assert [parse_threads(text) for text in ("1", "1,2", "2, 1,2")] == [(1,), (1, 2), (2, 1)]
+    for text in ("", "0", "1,", "-1", "two", "1.5"):
         with pytest.raises(UsageError, match="--threads"):
             parse_threads(text)

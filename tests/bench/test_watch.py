@@ -40,16 +40,11 @@ def passed(now, wall, own=0.0, children=0.0, others=0.0, queued_s=0.0):
     [
         ({"own": 30, "children": 8}, 4, 0, False),
         ({"own": 10, "others": 10}, 4, 0.25, True),
-        ({"own": 10, "others": 9}, 64, 9 / 640, True),
+        ({"own": 10, "others": 9}, 64, 9 / 640, True),  # one busy program on a machine of many cores
         ({"own": 10, "others": 3.9}, 4, 0.0975, False),
-        ({"own": 8.5, "queued_s": 0.5}, 4, 0, False),
-        ({"own": 5, "queued_s": 5}, 4, 0, True),
-        ({"own": 37, "queued_s": 5}, 4, 0, False),
-    ],
-    ids=[
-        *("own threads and children", "a busy neighbour", "one on a machine of many cores", "a small one"),
-        *("waiting for one's own worker", "waiting for a core, as in a container that has less than one"),
-        "waiting for one's own threads, which fill all cores",
+        ({"own": 8.5, "queued_s": 0.5}, 4, 0, False),  # it waited for its own worker
+        ({"own": 5, "queued_s": 5}, 4, 0, True),  # as in a container that has less than a core
+        ({"own": 37, "queued_s": 5}, 4, 0, False),  # it waited for its own threads, which filled all cores
     ],
 )
 def test_who_disturbs(clocks, seconds, cores, share, disturbed):
