@@ -27,7 +27,10 @@ PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
 MAX_BYTES = 4 << 30
 """Most that a packed file may unpack to: 14 times FER-2013, so that a zip bomb ends soon."""
 
-_DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile)
+_DAMAGED = (
+    EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile,
+    NotImplementedError, RuntimeError,  # of zipfile: a version or a way of packing that it lacks, a password
+)  # fmt: skip
 _KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 _LABEL_OF = {str(index): index for index in range(len(LABELS))}
 _SPLIT_OF = {name.lower(): index for index, name in enumerate(SPLITS)}

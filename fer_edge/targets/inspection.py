@@ -136,7 +136,7 @@ def metadata_of(data: bytes) -> dict[str, Any] | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         members = []
     return {**named, "inputs": ends[0], "outputs": ends[1], "files": members}
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -26,7 +27,6 @@ from drawn_clip import drawn_clip, write_table
 from fer_edge import cli
 from fer_edge.data.drawn import drawn_faces
 from fer_edge.errors import DataError, UsageError
-from fuzz.damage import Random, one_of
 
 NUMBERS = (
     "-1", "0", "1", "2", "7", "0.5", "1e3", "1e400", "nan", "-inf", "", "x", "٣", "0x10", "1,2", "9" * 40,
@@ -80,13 +80,13 @@ def command_line(rng: Random) -> bytes:
     parameters = [p for p in commands[name].params if p.opts[0] not in LONG]
     options = [p for p in parameters if p.opts[0].startswith("-")]
     words = [name, *(_value(p, rng) for p in parameters if p not in options and rng.random() < 0.8)]
-    for _ in range(int(rng.integers(0, 5))):
-        option = one_of(options, rng)
+    for _ in range(rng.randrange(5)):
+        option = rng.choice(options)
         words += (
             [option.opts[0]] if getattr(option, "is_flag", False) else [option.opts[0], _value(option, rng)]
         )
     if rng.random() < 0.05:
-        words.insert(int(rng.integers(len(words) + 1)), str(rng.choice(["--frce", "-z", "x", "trian", "--"])))
+        words.insert(rng.randrange(len(words) + 1), str(rng.choice(["--frce", "-z", "x", "trian", "--"])))
     return json.dumps(words).encode()
 
 
@@ -94,7 +94,7 @@ def _value(parameter: Any, rng: Random) -> str:
     if parameter.type.name.startswith(("integer", "float")):
         return str(rng.choice(NUMBERS if rng.random() < 0.5 else ("1", "2", "3")))
     sound = SOUND.get(parameter.opts[0])
-    return sound if sound and rng.random() < 0.5 else str(rng.choice(WORDS))
+    return sound if sound and rng.random() < 0.5 else rng.choice(WORDS)
 
 
 def _left_out(*_: Any, **__: Any) -> None:

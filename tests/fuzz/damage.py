@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+from random import Random
 from typing import Any
 
-import numpy as np
-
-Random = np.random.Generator
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 HOSTILE: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, -(2**70), 10**400, 0.5, 1e308, -1e308, 5e-324,
@@ -17,37 +15,15 @@ HOSTILE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def one_of(values: Any, rng: Random) -> Any:
-    return values[int(rng.integers(len(values)))]
-
-
 def damaged(data: bytes, rng: Random) -> bytes:
     """One to four changes of the bytes, seldom none at all or nothing but noise."""
-    if (chance := rng.random()) < 0.02:
-        return data if chance < 0.01 else rng.bytes(int(rng.integers(0, 200)))
+    if rng.random() < 0.02:
+        return rng.choice([data, rng.randbytes(rng.randrange(200))])
     changed = bytearray(data)
-    for _ in range(int(rng.integers(1, 5))):
+    for _ in range(rng.randint(1, 4)):
         if changed:
             _change(changed, rng)
     return bytes(changed)
-
-
-def _change(data: bytearray, rng: Random) -> None:
-    at, length = int(rng.integers(len(data))), int(rng.integers(1, 65))
-    way = rng.choice(["flip", "flip", "noise", "number", "number", "cut", "remove", "insert", "repeat"])
-    if way == "flip":
-        for place in rng.integers(0, len(data), rng.integers(1, 9)):
-            data[place] ^= 1 << int(rng.integers(8))
-    elif way == "number":
-        width = int(rng.choice([1, 2, 4, 8]))
-        value = int(rng.choice(NUMBERS)) % (1 << 8 * width)
-        data[at : at + width] = value.to_bytes(width, "little" if rng.random() < 0.7 else "big")
-    elif way in ("noise", "insert"):
-        data[at : at + length if way == "noise" else at] = rng.bytes(length)
-    elif way == "repeat":
-        data[at:at] = bytes(data[at : at + 4 * length]) * int(rng.integers(1, 9))
-    else:
-        del data[at : None if way == "cut" else at + length]
 
 
 def damaged_after_name(data: bytes, rng: Random) -> bytes:
@@ -56,12 +32,21 @@ def damaged_after_name(data: bytes, rng: Random) -> bytes:
     return name + b"\0" + damaged(content, rng)
 
 
-def reshaped_json(data: bytes, rng: Random) -> bytes:
-    """As `reshaped`; a third of them damaged, too, some bottomless."""
-    if rng.random() < 0.01:
-        return b"[" * 100_000
-    text = json.dumps(reshaped(json.loads(data), rng), indent=None if rng.random() < 0.5 else 1).encode()
-    return damaged(text, rng) if rng.random() < 0.3 else text
+def _change(data: bytearray, rng: Random) -> None:
+    at, length = rng.randrange(len(data)), rng.randint(1, 64)
+    way = rng.choice(["flip", "flip", "noise", "number", "number", "cut", "remove", "insert", "repeat"])
+    if way == "flip":
+        data[at] ^= 1 << rng.randrange(8)
+    elif way == "number":
+        width = rng.choice([1, 2, 4, 8])
+        value = rng.choice(NUMBERS) % (1 << 8 * width)
+        data[at : at + width] = value.to_bytes(width, rng.choice(["little", "little", "big"]))
+    elif way in ("noise", "insert"):
+        data[at : at + length if way == "noise" else at] = rng.randbytes(length)
+    elif way == "repeat":
+        data[at:at] = bytes(data[at : at + 4 * length]) * rng.randint(1, 8)
+    else:
+        del data[at : None if way == "cut" else at + length]
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
@@ -73,13 +58,11 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 def reshaped(value: Any, rng: Random) -> Any:
     """A copy of a JSON-like value with one to three of its parts replaced, removed, renamed or nested."""
     value = json.loads(json.dumps(value))
-    for _ in range(int(rng.integers(1, 4))):
-        places = _places(value)
-        if not places:
+    for _ in range(rng.randint(1, 3)):
+        if not (places := _places(value)):
             break
-        container, key = one_of(places, rng)
-        hostile = copy.deepcopy(one_of(HOSTILE, rng))
-        action = rng.random()
+        container, key = rng.choice(places)
+        hostile, action = copy.deepcopy(rng.choice(HOSTILE)), rng.random()
         if action < 0.6:
             container[key] = hostile
         elif action < 0.8:
@@ -89,3 +72,11 @@ def reshaped(value: Any, rng: Random) -> Any:
         else:
             container.insert(key, hostile)
     return value
+
+
+def reshaped_json(data: bytes, rng: Random) -> bytes:
+    """As `reshaped`; a third of them damaged, too, some bottomless."""
+    if rng.random() < 0.01:
+        return b"[" * 100_000
+    text = json.dumps(reshaped(json.loads(data), rng), indent=rng.choice([None, 1])).encode()
+    return damaged(text, rng) if rng.random() < 0.3 else text

@@ -11,20 +11,16 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-import numpy as np
+from random import Random
 
 from fer_edge.errors import FerEdgeError
-from fuzz.damage import Random
 
 FINDS = Path(__file__).parent / "finds"
 OUTCOMES = ("taken", "refused", "fault", "crash", "hang")
-_MEMORY_BYTES = 3 << 30
 _IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a disk takes longer than most inputs
-_START_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -41,44 +37,39 @@ class Kind:
     bounded: bool = True
 
 
-@dataclass
-class Tally:
-    """Outcomes counted, and (input, outcome, first line) of what went wrong."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    faults: list[tuple[str, str, str]] = field(default_factory=list)
-
-
 def generated(kind: str, seed: int, number: int) -> bytes:
     """Input `number` of the kind: the same for the same seed."""
     from fuzz.kinds import KINDS
 
-    return KINDS[kind].make(np.random.default_rng((seed, *kind.encode(), number)))
+    return KINDS[kind].make(Random(f"{seed} {kind} {number}"))
 
 
-def tried(kind: str, names: Sequence[str], seed: int = 0, until: float = float("inf")) -> Tally:
+def tried(
+    kind: str, names: Sequence[str], seed: int = 0, until: float = float("inf")
+) -> tuple[Counter[str], list[tuple[str, str, str]]]:
     """Tries inputs, given by number or by path, until the monotonic time `until`.
 
-    A child that dies, hangs or has tried 2,000 is replaced.
+    Gives how often each outcome came, and (input, outcome, first line) of what went wrong. A child that dies,
+    hangs or has tried 2,000 is replaced.
     """
     from fuzz.kinds import KINDS
 
-    tally, child = Tally(), None
+    counts, faults, child = Counter[str](), [], None
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_IN_MEMORY) as place:
         for name in names:
             if time.monotonic() > until:
                 break
             child = child or _Child(kind, seed, place)
             outcome, text = child.answer(name, KINDS[kind].hang_s)
-            tally.counts[outcome] += 1
+            counts[outcome] += 1
             if outcome not in ("taken", "refused"):
-                tally.faults.append((name, outcome, text))
-            if outcome in ("crash", "hang") or tally.counts.total() % 2000 == 0:
-                child.end()
-                child = None
+                faults.append((name, outcome, text))
+            if outcome in ("crash", "hang") or counts.total() % 2000 == 0:
+                child = child.process.kill()
         if child:
-            child.end()
-    return tally
+            child.process.kill()
+            child.process.join()
+    return counts, faults
 
 
 class _Child:
@@ -87,26 +78,22 @@ class _Child:
     def __init__(self, kind: str, seed: int, place: str) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(kind, seed, place, theirs))
-        self._process.start()
+        self.process = context.Process(target=_serve, args=(kind, seed, place, theirs))
+        self.process.start()
         theirs.close()
-        if not self._connection.poll(_START_S):
+        if not self._connection.poll(180):
             raise RuntimeError("the child does not start")
         self._connection.recv()
 
     def answer(self, name: str, seconds: float) -> tuple[str, str]:
         try:
             self._connection.send(name)
-            if not self._connection.poll(seconds):
-                return "hang", f"over {seconds:.0f} s"
-            return self._connection.recv()
+            if self._connection.poll(seconds):
+                return self._connection.recv()
         except (EOFError, OSError):
-            self._process.join()
-            return "crash", f"exit {self._process.exitcode}"
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.join()
+            self.process.join()
+            return "crash", f"exit {self.process.exitcode}"
+        return "hang", f"over {seconds:.0f} s"
 
 
 def _serve(kind: str, seed: int, place: str, connection: Connection) -> None:
@@ -116,18 +103,17 @@ def _serve(kind: str, seed: int, place: str, connection: Connection) -> None:
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     os.environ["TMPDIR"] = tempfile.tempdir = place
-    folder = Path(tempfile.mkdtemp())
     if KINDS[kind].bounded:
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     connection.send("ready")
     while True:
-        name = connection.recv()
+        name, folder = connection.recv(), Path(tempfile.mkdtemp())
         data = generated(kind, seed, int(name)) if name.isdecimal() else Path(name).read_bytes()
         connection.send(_outcome(KINDS[kind], data, folder))
+        shutil.rmtree(folder)
 
 
 def _outcome(kind: Kind, data: bytes, folder: Path) -> tuple[str, str]:
-    """folder: empty, and empty again at the end."""
     try:
         kind.read(data, folder)
     except FerEdgeError as error:
@@ -138,10 +124,4 @@ def _outcome(kind: Kind, data: bytes, folder: Path) -> tuple[str, str]:
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         return "fault", f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}: {error!r:.200}"
-    finally:
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
     return "taken", ""

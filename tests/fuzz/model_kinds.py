@@ -14,6 +14,7 @@ import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -24,7 +25,7 @@ from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file, shipped
 from fer_edge.spec import Format, ModelCard, TensorSpec
-from fuzz.damage import Random, damaged, one_of, reshaped, reshaped_json
+from fuzz.damage import damaged, reshaped
 
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
 CARD = {
@@ -47,7 +48,7 @@ LAYERS = [
 """What a `.keras` file of a stranger might ask for."""
 
 
-def card() -> tuple[bytes, ...]:
+def cards() -> tuple[bytes, ...]:
     least = json.dumps(CARD).encode()
     return least, least, (shipped.models_folder() / "tuned_float32.json").read_bytes()
 
@@ -69,10 +70,17 @@ def read_card(data: bytes, folder: Path) -> None:
     json.loads(found.to_json(), parse_constant=lambda name: 1 / 0)  # a card that we write is valid JSON
 
 
-def recipes(kind: str) -> tuple[bytes, ...]:
+def _recipes(kind: str) -> tuple[bytes, ...]:
     """As JSON."""
-    paths = sorted(shipped.recipes_folder(kind).glob("*.toml"))
-    return tuple(json.dumps(tomllib.loads(path.read_text())).encode() for path in paths)
+    return tuple(json.dumps(tomllib.loads(path.read_text())).encode() for path in shipped.recipes(kind))
+
+
+def train_recipes() -> tuple[bytes, ...]:
+    return _recipes("train")
+
+
+def convert_recipes() -> tuple[bytes, ...]:
+    return _recipes("convert")
 
 
 def reshaped_toml(data: bytes, rng: Random) -> bytes:
@@ -113,7 +121,7 @@ def read_convert_recipe(data: bytes, folder: Path) -> None:
 
 
 @cache
-def benchmark() -> tuple[bytes, ...]:
+def benchmarks() -> tuple[bytes, ...]:
     path = Path(__file__).resolve().parents[2] / "benchmarks/results/shipped.json"
     found: dict[str, Any] = json.loads(path.read_text())
     return (json.dumps({**found, "results": found["results"][:2]}).encode(),)
@@ -124,7 +132,7 @@ def read_benchmark(data: bytes, folder: Path) -> None:
     from fer_edge.bench import compare
 
     (folder / "old.json").write_bytes(data)
-    old, new = compare.read(folder / "old.json"), json.loads(benchmark()[0])
+    old, new = compare.read(folder / "old.json"), json.loads(benchmarks()[0])
     compare.same_machine(old, new)
     compare.changes(old, new, 0.1)
 
@@ -142,10 +150,10 @@ def _tflite() -> tuple[bytes, ...]:
 
 def tflite(rng: Random) -> bytes:
     """Of the flatbuffer's head more than of the weights, which may hold anything."""
-    data = one_of(_tflite(), rng)
+    data = rng.choice(_tflite())
     if rng.random() < 0.5:
         return damaged(data, rng)
-    at = int(rng.integers(max(1, len(data) - 2000)))
+    at = rng.randrange(max(1, len(data) - 2000))
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
@@ -207,14 +215,14 @@ def keras(rng: Random) -> bytes:
     if way < 0.2:
         config = json.loads(members["config.json"])
         layers = config["config"]["layers"]
-        layers.insert(int(rng.integers(len(layers) + 1)), one_of(LAYERS, rng))
+        layers.insert(rng.randrange(len(layers) + 1), rng.choice(LAYERS))
         members["config.json"] = json.dumps(config).encode()
     elif way < 0.4:
         members["config.json"] = json.dumps(reshaped(json.loads(members["config.json"]), rng)).encode()
     elif way < 0.7:
         members["model.weights.h5"] = damaged(members["model.weights.h5"], rng)
     elif way < 0.8:
-        name = str(rng.choice(["../../escaped", str(WAS_HERE), "assets/../../escaped", "assets"]))
+        name = rng.choice(["../../escaped", str(WAS_HERE), "assets/../../escaped", "assets"])
         members[name] = b"out"
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -256,23 +264,21 @@ def _checkpoint() -> tuple[Any, dict[str, bytes]]:
         return trainee, {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
-def checkpoint(rng: Random) -> bytes:
-    """Which of a checkpoint's files is damaged, and how: `NAME\\0bytes`."""
-    name, content = one_of(list(_checkpoint()[1].items()), rng)
-    change = reshaped_json if name.endswith(".json") else damaged
-    return name.encode() + b"\0" + change(content, rng)
+def checkpoints() -> tuple[bytes, ...]:
+    """`NAME\\0bytes` of a checkpoint's files."""
+    return tuple(name.encode() + b"\0" + content for name, content in _checkpoint()[1].items())
 
 
 def read_checkpoint(data: bytes, folder: Path) -> None:
     """As `--resume` reads it."""
-    from fer_edge.training import checkpoint as checkpoints
+    from fer_edge.training import checkpoint
 
     model, files = _checkpoint()
     name, _, content = data.partition(b"\0")
     for other, sound in files.items():
         (folder / other).write_bytes(content if other == name.decode() else sound)
-    state = checkpoints.load_state(folder)
+    state = checkpoint.load_state(folder)
     assert state is not None
     if state.epochs:
-        checkpoints.restore(folder, model, state)
-        checkpoints.best_weights(folder, state)
+        checkpoint.restore(folder, model, state)
+        checkpoint.best_weights(folder, state)

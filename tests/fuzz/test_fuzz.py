@@ -1,14 +1,11 @@
 """Some inputs of each kind, and all that was found before; `python tests/fuzz` tries as many as one likes."""
 
 import importlib.util
-import json
+from random import Random
 
-import numpy as np
 import pytest
 
-from fer_edge.errors import DataError
 from fuzz.damage import damaged, reshaped
-from fuzz.data_kinds import read_tree
 from fuzz.harness import FINDS, generated, tried
 from fuzz.kinds import KINDS
 
@@ -26,30 +23,30 @@ def kinds(names):
 @pytest.mark.parametrize("name", kinds(KINDS))
 def test_damaged_input_is_refused_in_a_line_or_read_rightly(name):
     inputs = FEW.get(name, 200)
-    tally = tried(name, [str(n) for n in range(inputs)], seed=20130614)
-    assert tally.faults == []
-    assert tally.counts.total() == inputs
-    assert tally.counts["refused"] > 0 or name in ("cache", "motion_jpeg", "probe")
+    counts, faults = tried(name, [str(n) for n in range(inputs)], seed=20130614)
+    assert faults == []
+    assert counts.total() == inputs
+    assert counts["refused"] > 0 or name in ("cache", "motion_jpeg", "probe")
 
 
 @pytest.mark.parametrize("name", kinds(sorted({path.parent.name for path in KEPT})))
 def test_what_was_found_once_stays_mended(name):
     paths = [str(path) for path in KEPT if path.parent.name == name]
-    tally = tried(name, paths)
-    assert tally.faults == []
-    assert tally.counts.total() == len(paths)
+    counts, faults = tried(name, paths)
+    assert faults == []
+    assert counts.total() == len(paths)
 
 
 @pytest.mark.slow
 def test_the_harness_sees_each_fault_and_goes_on(tmp_path):
     names = []
-    for n, data in enumerate([b"fine", b"die", b"refuse", b"wait", b"raise", b"two lines", b"fine"]):
+    for n, data in enumerate([b"fine", b"die", b"refuse", b"wait", b"raise", b"fine"]):
         names.append(str(tmp_path / str(n)))
         (tmp_path / str(n)).write_bytes(data)
-    tally = tried("probe", names)
-    assert dict(tally.counts) == {"taken": 2, "crash": 1, "refused": 1, "hang": 1, "fault": 2}
-    assert sorted((name, outcome) for name, outcome, _ in tally.faults) == [
-        (names[1], "crash"), (names[3], "hang"), (names[4], "fault"), (names[5], "fault"),
+    counts, faults = tried("probe", names)
+    assert dict(counts) == {"taken": 2, "crash": 1, "refused": 1, "hang": 1, "fault": 1}
+    assert sorted((name, outcome) for name, outcome, _ in faults) == [
+        (names[1], "crash"), (names[3], "hang"), (names[4], "fault"),
     ]  # fmt: skip
 
 
@@ -60,27 +57,9 @@ def test_the_same_seed_gives_the_same_inputs(name):
     assert first != other
 
 
-def test_no_tree_is_made_through_a_link_that_leads_out(tmp_path):
-    outside, inside = tmp_path / "outside", tmp_path / "inside"
-    outside.mkdir()
-    inside.mkdir()
-    (outside / "kept").write_text("kept")
-    steps = [
-        ["link", "train", str(outside)], ["link", "face.png", str(outside / "kept")],
-        ["file", "train/new.png", "text"], ["pipe", "train/pipe", ""], ["rename", "train/kept", "kept"],
-        ["folder", "train/a/b", ""], ["file", "kept.png", "text"], ["rename", "kept.png", "train/moved.png"],
-        ["file", "face.png", "text"],
-    ]  # fmt: skip
-    with pytest.raises(DataError):
-        read_tree(json.dumps(steps).encode(), inside)
-    assert (inside / "tree/face.png").read_text() == "not a picture"
-    assert [path.name for path in outside.iterdir()] == ["kept"]
-    assert (outside / "kept").read_text() == "kept"
-
-
 def test_most_inputs_are_changed_and_the_original_is_not():
     original, value = bytes(range(256)) * 4, {"a": [1, {"b": 2}], "c": "d"}
-    changed = [damaged(original, np.random.default_rng(n)) for n in range(100)]
+    changed = [damaged(original, Random(n)) for n in range(100)]
     assert sum(data != original for data in changed) >= 95
-    assert sum(reshaped(value, np.random.default_rng(n)) != value for n in range(100)) >= 90
+    assert sum(reshaped(value, Random(n)) != value for n in range(100)) >= 90
     assert value == {"a": [1, {"b": 2}], "c": "d"}
