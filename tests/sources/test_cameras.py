@@ -1,12 +1,11 @@
-"""Cameras that are not there, motion JPEG on a pipe, and what a name stands for."""
+"""Cameras that are there or not, what kernels tell of them, and what a source's name stands for."""
 
-import io
+import errno
 import sys
 import threading
 import types
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from loop_fakes import FakeCapture
@@ -18,9 +17,7 @@ from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import Stream, VideoFile
 
-
-def jpeg(level):
-    return cv2.imencode(".jpg", np.full((16, 16, 3), level, np.uint8))[1].tobytes()
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux")
 
 
 def test_an_absent_camera_is_named_by_its_index():
@@ -28,13 +25,13 @@ def test_an_absent_camera_is_named_by_its_index():
         Camera(93).open()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux")
+@on_linux
 def test_a_device_that_is_no_camera_is_told_so():
     with pytest.raises(SourceError, match=r"camera /dev/null is no camera: .* gives no pictures"):
         Camera("/dev/null").open()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux")
+@on_linux
 @pytest.mark.parametrize(
     ("has_right", "why"), [(False, "you lack the right to"), (True, "another program uses it")]
 )
@@ -72,72 +69,92 @@ def test_the_pi_camera_gives_picamera2_s_arrays(monkeypatch):
             calls.append("close")
 
     monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=Picamera2))
-    camera = PiCamera()
-    camera.open()
-    assert camera.read().bgr.tolist() == np.full((4, 4, 3), 9).tolist()
-    camera.close()
+    capture = PiCamera()
+    capture.open()
+    assert (capture.read().bgr == 9).all()
+    capture.close()
     assert calls == ["RGB888", "start", "close"]
 
 
-class Chunked(io.BytesIO):
-    """Gives a few bytes at a time, as a pipe does."""
-
-    def read1(self, size=-1):
-        return self.read(7)
-
-    def isatty(self):
-        return False
-
-
-def test_motion_jpeg_is_cut_at_its_pictures():
-    pipe = MjpegPipe(Chunked(b"junk" + jpeg(10) + jpeg(200)))
-    pipe.open()
-    assert [int(pipe.read().bgr.mean()) for _ in range(2)] == [10, 200]
-    assert not pipe.ended
-    assert pipe.read() is None
-    assert pipe.ended
+def answer(card: str, of_all: int, of_this: int) -> bytes:
+    """struct v4l2_capability, by the offsets of the kernel's videodev2.h: driver at 0, card at 16, bus at 48,
+    version at 80, capabilities at 84, device_caps at 88, 104 bytes in all."""
+    told = bytearray(104)
+    told[0:8] = b"uvcvideo"
+    told[16 : 16 + len(card.encode())] = card.encode()
+    for place, value in ((80, 0x060135), (84, of_all), (88, of_this)):
+        told[place : place + 4] = value.to_bytes(4, "little")
+    return bytes(told)
 
 
-def test_a_broken_jpeg_in_the_pipe_is_passed_over():
-    broken = jpeg(200)
-    pipe = MjpegPipe(Chunked(broken.replace(b"\xff\xc0", b"\xff\xee") + jpeg(10)))
-    assert int(pipe.read().bgr.mean()) == 10
-    assert pipe.unreadable == 1
+ANSWERS = {  # what kernels answer for real devices: `v4l2-ctl -D` prints these figures
+    "video0": answer("HD Pro Webcam C920", 0x84A00001, 0x04200001),
+    "video1": answer("HD Pro Webcam C920", 0x84A00001, 0x04A00000),  # its metadata
+    "video2": answer("Kamera für den Flur", 0x00000001, 0),  # a driver from before device_caps
+    "video10": answer("bcm2835-codec-decode", 0x84204000, 0x04204000),
+    "video11": answer("unicam, many planes", 0x84201000, 0x04201000),
+}
 
 
-def test_a_terminal_is_no_pipe():
-    class Terminal(io.BytesIO):
-        def isatty(self):
-            return True
+def asked(path: Path) -> bytes:
+    if path.name not in ANSWERS:
+        raise OSError(errno.ENOTTY, "not a video device")
+    return ANSWERS[path.name]
 
-    with pytest.raises(SourceError, match="rpicam-vid"):
-        MjpegPipe(Terminal()).open()
+
+def test_only_what_gives_pictures_is_a_camera_and_2_comes_before_11(tmp_path):
+    assert camera.CAPABILITY.size == 104 == camera.QUERYCAP >> 16 & 0x3FFF  # part of the request
+    for name in (*ANSWERS, "video99"):
+        (tmp_path / name).touch()
+    found = camera.cameras(tmp_path, asked)
+    assert [device.path.name for device in found] == ["video0", "video2", "video11"]
+    assert str(found[0]) == f"{tmp_path / 'video0'} (HD Pro Webcam C920)"
+    assert found[1].card == "Kamera für den Flur"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY])
+def test_a_device_that_may_not_be_asked_may_be_a_camera(tmp_path, number):
+    def refused(path: Path) -> bytes:
+        raise OSError(number, "no")
+
+    (tmp_path / "video0").touch()
+    assert camera.cameras(tmp_path, refused) == [camera.Device(tmp_path / "video0", "", None)]
+    assert camera.described(tmp_path / "video0").gives_pictures is False  # asked itself: a file
 
 
 @pytest.mark.parametrize(
-    ("source", "camera", "kind", "name"),
+    ("source", "number", "kind", "name"),
     [
         (None, None, Camera, "camera 0"),
         (None, "2", Camera, "camera 2"),
         ("1", None, Camera, "camera 1"),
-        ("/dev/video3", None, Camera, "camera /dev/video3"),
+        ("/dev/video93", None, Camera, "camera /dev/video93"),
+        ("/dev/null", None, Camera, "camera /dev/null"),
         (None, "pi", PiCamera, "camera pi"),
-        ("rtsp://host/stream", None, Stream, "rtsp://host/stream"),
+        ("rtsp://me:word@host/stream", None, Stream, "rtsp://me:***@host/stream"),
         ("-", None, MjpegPipe, "standard input"),
     ],
 )
-def test_what_a_name_stands_for(source, camera, kind, name):
-    capture = make_capture(source, camera)
+def test_what_a_name_stands_for(source, number, kind, name):
+    capture = make_capture(source, number)
     assert (type(capture), capture.name) == (kind, name)
 
 
-def test_paths_are_told_apart_by_what_they_are(tmp_path):
-    (tmp_path / "a.JPG").write_bytes(b"x")
-    (tmp_path / "b.mkv").write_bytes(b"x")
-    assert isinstance(make_capture(str(tmp_path / "a.JPG")), Pictures)
-    assert isinstance(make_capture(str(tmp_path)), Pictures)
-    assert isinstance(make_capture(str(tmp_path / "b.mkv")), VideoFile)
-    assert isinstance(make_capture(f"file://{tmp_path}/b.mkv"), VideoFile)
+def test_what_a_path_is_its_content_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "2024").mkdir()
+    (tmp_path / "0").write_bytes(b"x")
+    for name, start in (
+        ("2024/a.JPG", b"x"),
+        ("photo", b"\xff\xd8\xff\xe0"),
+        ("b.mkv", b"x"),
+        ("c.mjpg", b"\xff\xd8\xff"),
+    ):
+        (tmp_path / name).write_bytes(start)
+    (tmp_path / "by-id").symlink_to("/dev/null")
+    kinds = {"2024/a.JPG": Pictures, "2024": Pictures, "photo": Pictures, "by-id": Camera}
+    kinds |= {"0": VideoFile, "b.mkv": VideoFile, "c.mjpg": VideoFile, f"file://{tmp_path}/b.mkv": VideoFile}
+    assert {name: type(make_capture(name)) for name in kinds} == kinds
 
 
 def test_a_path_that_does_not_exist_and_two_sources_at_once(tmp_path):

@@ -1,13 +1,30 @@
-"""Cameras that go on giving the same picture."""
+"""The newest value alone, and cameras that go on giving the same picture."""
+
+import threading
 
 import numpy as np
 import pytest
 from loop_fakes import FakeCapture, ListSink, analyser, picture
 
 from fer_edge.loop.realtime import Loop
-from fer_edge.sources.newest import Patience, Stillness
+from fer_edge.sources.newest import Newest, Patience, Stillness
 
-QUICK = Patience(first_frame_s=2, silence_s=2, frozen_s=0.1, reconnect_waits_s=(0.01,))
+
+def test_a_reader_gets_the_newest_and_each_once():
+    newest = Newest()
+    assert (newest.number, newest.take(-1, 0)) == (-1, None)
+    for value in "abc":
+        newest.put(value)
+    assert [newest.take(after, 0) for after in (-1, 2, 0)] == [(2, "c"), None, (2, "c")]
+
+
+def test_closing_wakes_who_waits():
+    newest, got = Newest(), []
+    waiting = threading.Thread(target=lambda: got.append(newest.take(-1, 60)))
+    waiting.start()
+    newest.close()
+    waiting.join(20)
+    assert got == [None]
 
 
 def feed(stillness, *pictures_and_times):
@@ -15,28 +32,21 @@ def feed(stillness, *pictures_and_times):
 
 
 def test_a_picture_is_suspicious_once_after_its_time():
-    same = picture(7)
-    asked = feed(
-        Stillness(10), (same, 0), (same, 5), (same, 10), (same, 10.1), (same, 15), (same, 30), (same, 60)
-    )
-    assert asked == [False, False, False, True, False, False, False]
+    times_s = (0, 5, 10, 10.1, 15, 30, 60)
+    assert feed(Stillness(10), *((picture(7), t) for t in times_s)) == [t == 10.1 for t in times_s]
 
 
-def test_noise_of_one_level_in_one_pixel_is_life():
+def test_noise_of_one_level_in_one_pixel_and_a_change_of_size_are_life():
     noisy = picture(7)
     noisy[13, 29, 1] += 1  # off the grid that is compared first
-    asked = feed(Stillness(10), *((noisy if n % 2 else picture(7), 3.0 * n) for n in range(20)))
-    assert not any(asked)
+    assert not any(feed(Stillness(10), *((noisy if n % 2 else picture(7), 3.0 * n) for n in range(20))))
+    assert feed(Stillness(1), (picture(0), 0), (picture(0, (30, 40)), 9)) == [False, False]
 
 
 def test_another_picture_may_freeze_again_and_the_first_one_too():
     stillness = Stillness(1)
     asked = [feed(stillness, (picture(v), t), (picture(v), t + 2))[1] for v, t in ((1, 0), (2, 10), (1, 20))]
     assert asked == [True, True, True]
-
-
-def test_a_change_of_size_is_a_change():
-    assert feed(Stillness(1), (picture(0), 0), (picture(0, (30, 40)), 9)) == [False, False]
 
 
 def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
@@ -46,9 +56,9 @@ def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
         made.append(FakeCapture([picture(5)] * 60, live=True, interval_s=0.01, ends=True, name="camera 0"))
         return made[-1]
 
-    sink = ListSink()
+    quick = Patience(first_frame_s=2, silence_s=2, frozen_s=0.1, reconnect_waits_s=(0.01,))
     first = FakeCapture([picture(5)] * 1000, live=True, interval_s=0.01, name="camera 0")
-    Loop(analyser(), [sink], patience=QUICK).run(first, make)
+    Loop(analyser(), [ListSink()], patience=quick).run(first, make)
     opened = [capture for capture in made if capture.opened]
     assert len(opened) == 1  # its own still picture, for six times as long, led to nothing
     assert first.closed
@@ -58,8 +68,7 @@ def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
 
 @pytest.mark.parametrize("frozen_s", [0.1, 10.0])
 def test_a_living_camera_is_left_alone(frozen_s):
-    frames = [picture(n % 2) for n in range(40)]
-    capture = FakeCapture(frames, live=True, interval_s=0.01, ends=True)
+    capture = FakeCapture([picture(n % 2) for n in range(40)], live=True, interval_s=0.01, ends=True)
 
     def make():
         return FakeCapture([], live=True, opens=False)

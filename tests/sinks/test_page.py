@@ -1,0 +1,345 @@
+"""The live page: who may see it, what is served, what strangers send, what it tells."""
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import threading
+import time
+
+import browser
+import cv2
+import numpy as np
+import pytest
+from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
+
+from fer_edge.errors import OutputError, UsageError
+from fer_edge.loop.realtime import Loop
+from fer_edge.sinks import is_awake, server, wants_bars
+from fer_edge.sinks.server import Access, PageServer, chosen, is_loopback
+from fer_edge.sinks.web import Rate, WebPage, _reduced
+from fer_edge.sources.newest import Newest
+
+TOKEN = "abcdefgh12345678"
+LOCAL = Access("127.0.0.1")
+WAIT_S = 20
+
+
+def until(condition):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ask(page, path, method="GET", **headers):
+    """The response; its body is read where it has an end."""
+    connection = http.client.HTTPConnection("127.0.0.1", page.server_address[1], timeout=WAIT_S)
+    connection.request(method, path, headers=headers)
+    return connection.getresponse()
+
+
+@pytest.fixture
+def serve():
+    """Starts servers, and stops them at the end."""
+    started = []
+
+    def start(access=LOCAL, **options):
+        started.append(PageServer(access, 0, Newest(), Newest(), **options))
+        return started[-1]
+
+    yield start
+    for page in started:
+        page.stop()
+
+
+# --- who may see it ---
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("localhost:8000", True),
+        ("[::1]:8000", True),
+        ("LOCALHOST", True),
+        ("evil.example:8000", False),
+        ("localhost.evil.example", False),
+        ("192.168.1.5:8000", False),
+        ("", False),
+    ],
+)
+def test_without_a_token_only_local_names_are_served(host, allowed):
+    assert LOCAL.allows(host, "", None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("cookies", "query", "allowed"),
+    [
+        ("", TOKEN, True),
+        (f"other=1; fer_edge_token={TOKEN}", None, True),
+        ("", None, False),
+        ("", TOKEN[:-1], False),
+        ("fer_edge_token=wrong", None, False),
+        (f"fer_edge_token={TOKEN}", "wrong", False),
+        ("", "ü" * 16, False),
+        ("", "\udcff", False),
+        ("\x00=;;=", None, False),
+    ],
+)
+def test_with_a_token_it_alone_decides(cookies, query, allowed):
+    assert Access("0.0.0.0", TOKEN).allows("anything.example", cookies, query) is allowed
+
+
+def test_loopback_needs_no_token_and_all_else_gets_one():
+    assert chosen("127.0.0.1", None) == LOCAL
+    first, second = chosen("0.0.0.0", None), chosen("0.0.0.0", None)
+    assert (len(first.token), first.token != second.token) == (32, True)
+    assert chosen("127.0.0.1", TOKEN).token == TOKEN
+    assert [is_loopback(host) for host in ("127.0.0.2", "::1", "0.0.0.0", "::")] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("token", ["short", "", "with space and more", "semi;colon=1", "schlüssel1"])
+def test_an_easily_guessed_token_is_refused(token):
+    with pytest.raises(UsageError, match="letters and digits"):
+        chosen("127.0.0.1", token)
+
+
+def test_an_address_of_nowhere_is_refused_and_no_name_is_looked_up(serve, monkeypatch):
+    with pytest.raises(UsageError, match="no such address"):
+        chosen("no such host", None)
+    monkeypatch.delattr(socket, "getfqdn")
+    monkeypatch.delattr(socket, "gethostbyaddr")
+    assert ask(serve(), "/").status == 200
+
+
+def test_the_token_is_needed_and_becomes_a_cookie(serve):
+    page = serve(Access("127.0.0.1", TOKEN))
+    assert [ask(page, path).status for path in ("/", "/video.mjpg?token=wrong")] == [403, 403]
+    entry = ask(page, f"/?token={TOKEN}")
+    assert (entry.status, entry.headers["Location"]) == (303, "/")
+    cookie = entry.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert ask(page, "/", Cookie=cookie.split(";")[0]).status == 200
+    assert page.url.endswith(f"/?token={TOKEN}")
+    everywhere = serve(Access("0.0.0.0", TOKEN))
+    assert everywhere.url.startswith(f"http://{socket.gethostname()}:{everywhere.server_address[1]}/")
+
+
+# --- what is served ---
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "part"),
+    [
+        ("/", "text/html", b"/page.js"),
+        ("/page.js", "text/javascript", b"EventSource"),
+        ("/page.css", "text/css", b"grid"),
+        ("/state", "application/json", b"{}"),
+    ],
+)
+def test_the_page_and_its_parts(serve, path, kind, part):
+    page = serve()
+    response = ask(page, path)
+    assert response.status == 200
+    assert response.headers["Content-Type"].startswith(kind)
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    body = response.read()
+    assert part in body
+    head = ask(page, path, "HEAD")
+    assert (head.status, head.read(), head.headers["Content-Length"]) == (200, b"", str(len(body)))
+
+
+def test_nothing_else_is_served_and_nothing_can_be_sent(serve):
+    page = serve()
+    for path in ("/../server.py", "/page/index.html", "/page.js/", "//etc/passwd", "/%2e%2e/server.py"):
+        assert ask(page, path).status == 404
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert ask(page, "/", method).status == 501
+    assert ask(page, "/state", Host="evil.example").status == 403
+    assert ask(page, "/video.mjpg", "HEAD").read() == b""
+
+
+def test_pictures_and_states_arrive_as_they_come_and_the_end_is_told(serve):
+    page = serve()
+    page.jpeg.put(b"first")
+    page.state.put('{"frame": 1}')
+    video, events = ask(page, "/video.mjpg"), ask(page, "/events")
+    lines = [video.readline().strip() for _ in range(5)]
+    assert lines == [b"--frame", b"Content-Type: image/jpeg", b"Content-Length: 5", b"", b"first"]
+    assert [events.readline(), events.readline()] == [b'data: {"frame": 1}\n', b"\n"]
+    page.state.put('{"frame": 2}')
+    assert events.readline() == b'data: {"frame": 2}\n'
+    page.stop()
+    assert b"event: end" in events.read()
+
+
+def test_more_viewers_than_allowed_are_told_so_and_a_place_becomes_free(serve):
+    page = serve(max_viewers=2)
+    page.jpeg.put(b"picture")
+    viewers = [ask(page, "/video.mjpg") for _ in range(2)]
+    assert [viewer.status for viewer in viewers] == [200, 200]
+    assert [ask(page, path).status for path in ("/video.mjpg", "/")] == [503, 200]
+    viewers[0].close()
+    leaving = threading.Event()
+
+    def pictures():
+        while not leaving.wait(0.01):
+            page.jpeg.put(b"picture" * 5000)
+
+    threading.Thread(target=pictures, daemon=True).start()
+    until(lambda: page.watching == 1)
+    assert ask(page, "/video.mjpg").status == 200
+    leaving.set()
+
+
+def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
+    page = serve()
+    stuck = socket.create_connection(page.server_address)
+    stuck.sendall(b"GET /video.mjpg HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    until(lambda: page.watching == 1)
+    for number in range(300):
+        page.jpeg.put(bytes([number % 256]) * 200_000)
+    quick = ask(page, "/video.mjpg")
+    quick.readline(), quick.readline(), quick.readline(), quick.readline()
+    assert quick.read(200_000) == bytes([299 % 256]) * 200_000  # the newest, not the first
+    stuck.close()
+
+
+def test_a_port_that_is_taken_is_said(serve):
+    port = serve().server_address[1]
+    with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
+        PageServer(LOCAL, port, Newest(), Newest())
+
+
+# --- what strangers send ---
+
+
+def test_who_is_slow_about_the_head_is_hung_up_on_before_others(serve):
+    """More clients than there is room for, none of which ends its head."""
+    page = serve(max_viewers=1)
+    idle = [socket.create_connection(page.server_address) for _ in range(30)]
+    for connection in idle:
+        with contextlib.suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.0\r\nX")
+    until(lambda: len(page.connections) == 18)
+    assert [ask(page, "/").status for _ in range(5)] == [200] * 5
+    for connection in idle:
+        connection.close()
+    until(lambda: not page.connections)
+
+
+def test_a_head_has_its_time(serve, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.5)
+    with socket.create_connection(serve().server_address, timeout=WAIT_S) as connection:
+        begun_s, over = time.monotonic(), threading.Event()
+
+        def drip():
+            with contextlib.suppress(OSError):
+                while not over.wait(0.1):
+                    connection.sendall(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        assert connection.recv(100) == b""
+        over.set()
+        assert time.monotonic() - begun_s < 5
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.0\r\nCookie: " + b"\\" * 65_000 + b"\r\n\r\n", b"431"),
+        (b"GET /" + b"a" * 9000, b"431"),
+        (b"nothing\r\n\r\n", b"400"),
+        (b"\r\n\r\n", b"400"),
+        (b"GET //[x HTTP/1.0\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.0\nHost: localhost\n\n", b"200"),
+        (b"GET /?token=\xff%ff HTTP/1.1\r\n\r\n", b"403"),
+    ],
+)
+def test_what_strangers_send_is_answered_at_once(serve, sent, status):
+    page = serve(Access("127.0.0.1", TOKEN) if status == b"403" else LOCAL)
+    with socket.create_connection(page.server_address, timeout=5) as connection:
+        connection.sendall(sent)
+        assert connection.recv(12)[9:] == status
+
+
+def test_a_long_cookie_costs_no_time():
+    begun_s = time.monotonic()
+    for odd in ("\\" * 65_000, '"\\' * 20_000, ";" * 65_000, "a=b;" * 20_000, "fer_edge_token=" * 5000):
+        assert not Access("0.0.0.0", TOKEN).allows("", odd, None)
+    assert time.monotonic() - begun_s < 2
+
+
+# --- what it tells ---
+
+
+@pytest.fixture
+def page(monkeypatch):
+    page = WebPage(LOCAL, 0, LABELS)
+    monkeypatch.setattr(page, "close", lambda: None)  # the loop's end, so that there is time to ask
+    yield page
+    monkeypatch.undo()
+    page.close()
+
+
+def run(page, frames):
+    Loop(analyser((10, 10, 20, 20)), [page]).run(FakeCapture(frames, name="in a folder/x.mp4"))
+
+
+def test_the_state_is_the_newest_frame_s(page):
+    assert page.asleep
+    run(page, [picture()])
+    state = json.load(ask(page._server, "/state"))
+    assert (state["source"], state["frame"], state["labels"]) == ("x.mp4", 0, list(LABELS))
+    (face,) = state["faces"]
+    assert (face["track"], face["label"], face["box_xywh"]) == (1, "happy", [10, 10, 20, 20])
+    assert face["shares"] == [0.8, 0.1, 0.1]
+    assert state["memory_mib"] is None or state["memory_mib"] > 1
+    assert all(len(color) == 7 and color.startswith("#") for color in state["colors"])
+
+
+def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
+    other = ListSink(wants_picture=True)
+    assert (is_awake(page), is_awake(other), is_awake(ListSink())) == (False, True, False)
+    video = ask(page._server, "/video.mjpg")
+    until(lambda: not page.asleep)
+    assert (is_awake(page), wants_bars(page), wants_bars(other)) == (True, False, True)
+    run(page, [picture(90, (240, 320))] * 3)
+    while not (line := video.readline()).startswith(b"Content-Length"):
+        pass
+    video.readline()
+    seen = cv2.imdecode(np.frombuffer(video.read(int(line.split(b":")[1])), np.uint8), cv2.IMREAD_COLOR)
+    assert seen.shape == (240, 320, 3)
+    assert np.ptp(seen[:60, :120].astype(int)) > 60  # the box
+    assert np.ptp(seen[100:].astype(int)) < 16  # and no bars
+
+
+def test_wide_pictures_are_reduced_for_the_network():
+    assert _reduced(np.zeros((1080, 1920, 3), np.uint8)).shape == (540, 960, 3)
+    assert _reduced(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640, 3)
+
+
+def test_the_rate_of_frames():
+    rate = Rate()
+    assert rate.per_second == 0
+    for n in range(60):
+        rate.tick(n / 20)
+    assert rate.per_second == pytest.approx(20)
+
+
+@pytest.mark.skipif(browser.find() is None, reason="needs Chromium, which is not installed")
+def test_chromium_shows_it(page, tmp_path):
+    """Script and streams work under the page's own rules; what it looks like is for eyes."""
+    page._state.put(json.dumps({"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1}))
+    command = [browser.find(), *browser._OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.url]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while page._server._open != {"video": 1, "events": 1}:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        child.terminate()
+        child.wait()

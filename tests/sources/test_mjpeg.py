@@ -1,0 +1,210 @@
+"""Motion JPEG from pipes and cameras over HTTP: every order of lines, thumbnails, breaking off."""
+
+import base64
+import http.server
+import io
+import os
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+from loop_fakes import ListSink, analyser
+
+from fer_edge.errors import SourceError
+from fer_edge.loop.realtime import Loop, Pace
+from fer_edge.sources import make_capture
+from fer_edge.sources.mjpeg import MjpegPipe
+from fer_edge.sources.newest import Patience
+from fer_edge.sources.video import Stream
+
+QUICK = Patience(first_frame_s=8, silence_s=0.4, reconnect_waits_s=(0.01, 0.01))
+
+
+def jpeg(level, *flags):
+    noise = np.random.default_rng(level).integers(level - 4, level + 5, (48, 64, 3))
+    return cv2.imencode(".jpg", noise.astype(np.uint8), flags)[1].tobytes()
+
+
+def with_thumbnail(data, thumbnail):
+    """The JPEG with another one inside its EXIF segment."""
+    exif = b"Exif\0\0" + thumbnail
+    return data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+
+
+class Chunked(io.BytesIO):
+    """Gives a few bytes at a time, as a pipe does."""
+
+    def read1(self, size=-1):
+        return self.read(7)
+
+
+PROGRESSIVE = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2)
+BROKEN = jpeg(200).replace(b"\xff\xc0", b"\xff\xee")  # a frame of no known kind
+
+
+@pytest.mark.parametrize("kind", [Chunked, io.BytesIO])
+@pytest.mark.parametrize(
+    ("sent", "levels", "unreadable"),
+    [
+        (b"junk" + jpeg(10) + jpeg(200), [10, 200], 0),
+        (with_thumbnail(jpeg(90), jpeg(10)) + with_thumbnail(jpeg(200), jpeg(10)), [90, 200], 0),
+        (jpeg(90, *PROGRESSIVE) + jpeg(50, *PROGRESSIVE), [90, 50], 0),
+        (BROKEN + jpeg(10), [10], 1),
+        (jpeg(90)[:-300] + jpeg(10) + jpeg(20), [10, 20], 1),  # cut short
+        (b"\xff\xd8 nothing \xff\xd9" + jpeg(10) + b"\xff\xd8\xff", [10], 0),
+    ],
+)
+def test_a_pipe_is_cut_at_its_pictures(kind, sent, levels, unreadable):
+    pipe = MjpegPipe(kind(sent))
+    pipe.open()
+    assert [int(round(float(pipe.read().bgr.mean()), -1)) for _ in levels] == levels
+    assert (pipe.read(), pipe.ended, pipe.unreadable) == (None, True, unreadable)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"", "no bytes came"),
+        (b"\0\0\0\1\x67" + bytes(400), "405 bytes came, which look like H.264"),
+        (b"\0\0\0\x20ftypisom" + bytes(400), "look like MP4"),
+        (cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes(), "look like PNG"),
+        (b"not a picture at all\n", "look like text"),
+        (jpeg(9)[:-20], "bytes came"),
+    ],
+)
+def test_what_is_no_motion_jpeg_is_told_what_it_is(sent, said):
+    pipe = MjpegPipe(Chunked(sent))
+    pipe.open()
+    with pytest.raises(SourceError, match=f"standard input ended without a JPEG picture: .*{said}"):
+        pipe.read()
+
+
+def test_a_terminal_is_no_pipe():
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+    with pytest.raises(SourceError, match="rpicam-vid"):
+        MjpegPipe(Terminal()).open()
+
+
+def test_a_named_pipe_is_a_stream(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    capture = make_capture(str(path))
+    threading.Thread(target=lambda: path.write_bytes(jpeg(10)), daemon=True).start()
+    capture.open()
+    assert (capture.read().source, capture.read(), capture.ended) == (str(path), None, True)
+    capture.close()
+
+
+# --- over HTTP ---
+
+HEAD = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+ORDERS = {
+    "boundary first": lambda data: b"--frame\r\n" + HEAD % len(data) + data + b"\r\n",
+    "boundary after, as an ESP32": lambda data: HEAD % len(data) + data + b"\r\n--frame\r\n",
+    "no length": lambda data: b"--frame\nContent-Type: image/jpeg\n\n" + data + b"\n",
+    "other headers": lambda data: b"\r\n--frame\r\nX-Timestamp: 1.5\r\n" + HEAD % len(data) + data,
+    "nothing": lambda data: data,
+}
+
+
+class Camera(http.server.ThreadingHTTPServer):
+    """A network camera. connections: for each in turn (the last for all further), how many pictures it
+    gives and what then: `hang up`, `say nothing`, or `refuse`."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *connections, order="boundary first"):
+        self.connections, self.order = connections, ORDERS[order]
+        self.seen, self.passwords = 0, []
+        self.over = threading.Event()
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://me:w%40rd@127.0.0.1:{self.server_port}/video.mjpg"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        camera = self.server
+        camera.passwords.append(self.headers["Authorization"])
+        number, camera.seen = camera.seen, camera.seen + 1
+        pictures, then = camera.connections[min(number, len(camera.connections) - 1)]
+        if then == "refuse":
+            self.send_error(503)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        try:
+            for n in range(pictures):
+                self.wfile.write(camera.order(jpeg(60 + 40 * number + n % 2)))
+                time.sleep(0.02)
+        except OSError:
+            return  # hung up on
+        if then == "say nothing":
+            camera.over.wait(30)
+
+    def log_message(self, *values):
+        pass
+
+
+@pytest.fixture
+def serve():
+    cameras = []
+
+    def start(*connections, **options):
+        cameras.append(Camera(*connections, **options))
+        return cameras[-1]
+
+    yield start
+    for camera in cameras:
+        camera.over.set()
+        camera.shutdown()
+        camera.server_close()
+
+
+def run(camera, **pace):
+    sink, stream = ListSink(), Stream(camera.url)
+    stream.open()
+    Loop(analyser(), [sink], patience=QUICK, pace=Pace(**pace)).run(stream, lambda: Stream(camera.url))
+    return sink
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_network_camera_is_live_whatever_stands_between_its_pictures(serve, order):
+    camera = serve((1000, "hang up"), order=order)
+    frames = [result.frame for result in run(camera, max_frames=5).results]
+    assert [frame.bgr.shape for frame in frames] == [(48, 64, 3)] * 5
+    times = [frame.time_s for frame in frames]
+    assert times == sorted(set(times))
+    assert frames[0].source == camera.url.replace("w%40rd", "***")
+    assert base64.b64decode(camera.passwords[0].split()[1]) == b"me:w@rd"
+
+
+@pytest.mark.parametrize("then", ["hang up", "say nothing"])
+def test_a_camera_that_breaks_off_or_hangs_half_open_is_connected_to_again(serve, then):
+    camera = serve((40, then), (1000, "hang up"))
+    sink, stream, stop = ListSink(), Stream(camera.url), threading.Event()
+    stream.open()
+    loop = Loop(analyser(), [sink], patience=QUICK, stop=stop)
+    threading.Thread(target=loop.run, args=(stream, lambda: Stream(camera.url)), daemon=True).start()
+    deadline = time.monotonic() + 40
+    while len({result.frame.bgr.mean() > 80 for result in sink.results}) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stop.set()
+    assert camera.seen >= 2
+
+
+def test_a_camera_that_does_not_come_back_ends_the_run(serve, capsys):
+    with pytest.raises(SourceError, match="did not come back after 2 attempts"):
+        run(serve((40, "hang up"), (0, "refuse")))
+    assert "w%40rd" not in capsys.readouterr().err
