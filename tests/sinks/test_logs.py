@@ -1,74 +1,76 @@
-"""Logs: plain types, a line a frame, whole lines on a full disk."""
+"""Logs: plain types, a line a frame, whole lines on a full disk; and what may be written where."""
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from loop_fakes import LABELS, picture
 
-from fer_edge.errors import OutputError
-from fer_edge.sinks.logs import CsvLog, JsonlLog, json_line
+from fer_edge.errors import OutputError, UsageError
+from fer_edge.sinks import Outputs
+from fer_edge.sinks.logs import CsvLog, JsonlLog, Progress
+from fer_edge.sinks.window import why_no_window
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 PROBABILITIES = np.array([0.1, 0.7, 0.2], np.float32)
 FACE = Face((np.int32(1), 2, 3, 4), 5, "sad", np.float32(0.5), PROBABILITIES, PROBABILITIES)
+UNSURE = Face((1, 2, 3, 4), 5, None, 0.3, PROBABILITIES, PROBABILITIES)
 
 
-def result(*faces, index=0, analysed=True):
-    return FrameResult(Frame(picture(), 1.25, "été.mp4"), index, faces, analysed)
+def result(*faces, index=0, analysed=True, source="été.mp4"):
+    return FrameResult(Frame(picture(), 1.25, source), index, faces, analysed)
 
 
-def test_a_line_is_what_the_format_says_in_plain_types():
-    assert json.loads(json_line(result(FACE), LABELS)) == {
+def written(tmp_path, kind, *results):
+    log = kind(tmp_path / "new" / "o", LABELS)
+    for one in results:
+        log.write(one, None)
+    return (tmp_path / "new" / "o").read_text(encoding="utf-8")  # before it is closed
+
+
+def test_a_line_is_what_the_format_says_in_plain_types(tmp_path):
+    lines = written(
+        tmp_path, JsonlLog, result(FACE), result(UNSURE, index=1), result(index=2, analysed=False)
+    )
+    one, two, three = map(json.loads, lines.splitlines())
+    assert {key: one[key] for key in ("source", "frame", "time_s")} == {
         "source": "été.mp4",
         "frame": 0,
         "time_s": 1.25,
-        "faces": [
-            {
-                "box_xywh": [1, 2, 3, 4],
-                "track": 5,
-                "label": "sad",
-                "confidence": 0.5,
-                "quality": 1.0,
-                "probabilities": {"happy": 0.1, "sad": 0.7, "neutral": 0.2},
-            }
-        ],
     }
-
-
-def test_no_face_is_an_empty_list_and_uncertain_is_null():
-    assert json.loads(json_line(result(), LABELS))["faces"] == []
-    unsure = Face((1, 2, 3, 4), 5, None, 0.3, PROBABILITIES, PROBABILITIES)
-    assert json.loads(json_line(result(unsure), LABELS))["faces"][0]["label"] is None
-
-
-def test_a_frame_passed_over_says_so():
-    assert json.loads(json_line(result(analysed=False), LABELS))["analysed"] is False
-
-
-def test_lines_are_there_before_the_file_is_closed(tmp_path):
-    log = JsonlLog(tmp_path / "new" / "o.jsonl", LABELS)
-    for i in range(3):
-        log.write(result(FACE, index=i), None)
-    lines = (tmp_path / "new" / "o.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["frame"] for line in lines] == [0, 1, 2]
-    log.close()
+    assert one["faces"][0] == {
+        "box_xywh": [1, 2, 3, 4],
+        "track": 5,
+        "label": "sad",
+        "confidence": 0.5,
+        "quality": 1.0,
+        "probabilities": {"happy": 0.1, "sad": 0.7, "neutral": 0.2},
+    }
+    assert (two["faces"][0]["label"], three["faces"], three["analysed"]) == (None, [], False)
 
 
 def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path):
-    log = CsvLog(tmp_path / "o.csv", LABELS)
-    log.write(result(FACE, FACE), None)
-    log.write(result(index=1), None)
-    log.close()
-    with (tmp_path / "o.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    text = written(tmp_path, CsvLog, result(FACE, UNSURE), result(index=1))
+    rows = list(csv.DictReader(text.splitlines()))
     assert [(row["frame"], row["label"], row["sad"], row["width"]) for row in rows] == [
         ("0", "sad", "0.7", "3"),
-        ("0", "sad", "0.7", "3"),
+        ("0", "", "0.7", "3"),
         ("1", "", "", ""),
     ]
+
+
+@pytest.mark.parametrize("kind", [JsonlLog, CsvLog])
+def test_names_that_are_no_text_are_escaped(tmp_path, kind):
+    """A name that is not UTF-8, and one that would steer a terminal."""
+    text = written(tmp_path, kind, result(source=os.fsdecode(b"b\xe9.jpg")), result(source="\x1b]0;x\x07\n"))
+    assert "xe9.jpg" in text
+    assert text.count("\n") == 2 + (kind is CsvLog)
+    assert text.replace("\n", "").isprintable()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
@@ -84,33 +86,77 @@ def test_a_full_disk_is_said(kind):
 def test_a_line_that_does_not_fit_is_taken_back(tmp_path):
     log = JsonlLog(tmp_path / "o.jsonl", LABELS)
     log.write(result(FACE), None)
+    whole, raw = (tmp_path / "o.jsonl").read_bytes(), log._file
 
-    class FullAfter10:
-        def __init__(self, file):
-            self.file = file
-            self.left = 10
+    class Full:
+        truncate, left = raw.truncate, 10
 
         def write(self, data):
             if not self.left:
                 raise OSError(28, "No space left on device")
             taken, self.left = self.left, 0
-            return self.file.write(data[:taken])
+            return raw.write(data[:taken])
 
-        def truncate(self, size):
-            return self.file.truncate(size)
-
-        def close(self):
-            self.file.close()
-
-    log._file = FullAfter10(log._file)
+    log._file = Full()
     with pytest.raises(OutputError, match="lines so far are kept"):
         log.write(result(FACE, index=1), None)
-    log.close()
-    lines = (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["frame"] for line in lines] == [0]
+    assert (tmp_path / "o.jsonl").read_bytes() == whole
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_what_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="cannot write"):
-        JsonlLog(tmp_path / "file" / "o.jsonl", LABELS)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("file/o.jsonl", "pipe"):  # not a folder; nobody reads it
+        with pytest.raises(OutputError, match="cannot write"):
+            JsonlLog(tmp_path / name, LABELS)
+
+
+def test_an_output_that_exists_is_refused_without_force_and_the_input_always(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "o.jsonl"
+    path.write_text("x")
+    with pytest.raises(OutputError, match="--force"):
+        Outputs(jsonl=path).check(None, False)
+    Outputs(jsonl=path).check(None, True)
+    Outputs(save=tmp_path).check(None, False)  # a folder may be saved into
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(OutputError, match="the input"):
+        Outputs(save=path).check(None, True, "link")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "json"),
+    [
+        (Outputs(jsonl=Path("-")), "-"),
+        (Outputs(jsonl=Path("a"), csv=Path("a")), None),
+        (Outputs(jsonl=Path("a"), csv=Path("b/../a")), None),
+    ],
+)
+def test_two_outputs_cannot_share_a_place(outputs, json, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((UsageError, OutputError), match=r"two outputs|another output"):
+        outputs.check(json, True)
+
+
+def test_two_processes_cannot_write_one_log(tmp_path):
+    log = JsonlLog(tmp_path / "o.jsonl", LABELS)
+    log.write(result(), None)
+    code = f"from fer_edge.sinks.logs import *; LineFile(Path({str(tmp_path / 'o.jsonl')!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "another process is writing it" in done.stderr
+    assert (tmp_path / "o.jsonl").stat().st_size
+
+
+def test_progress_says_how_long_it_will_take(capsys, monkeypatch):
+    times_s = iter([0.0, 0.1, 1.0, 1.1])
+    monkeypatch.setattr("fer_edge.sinks.logs.time.monotonic", lambda: next(times_s))
+    progress = Progress(5.0)
+    for _ in range(3):
+        progress.write(result(), None)
+    progress.close()
+    assert capsys.readouterr().err == "\r2 frames, 2 a second, 25%, 3 s left\x1b[K\r\x1b[K"
+
+
+@pytest.mark.parametrize("environment", [{}, {"DISPLAY": ":987", "PATH": "", "HOME": "/"}])
+def test_a_display_that_does_not_answer_does_not_end_the_process(environment):
+    assert "display" in why_no_window(environment, "linux")

@@ -1,5 +1,6 @@
 """Saved videos and pictures, read back."""
 
+import os
 from collections import namedtuple
 
 import cv2
@@ -12,6 +13,8 @@ from fer_edge.sinks import saved as saving
 from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshot, saved
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
+Disk = namedtuple("Disk", "f_bavail f_frsize")
+
 
 def result(time_s=0.0, confidence=None, source="x"):
     p = np.array([1.0, 0, 0], np.float32)
@@ -19,8 +22,17 @@ def result(time_s=0.0, confidence=None, source="x"):
     return FrameResult(Frame(picture(), time_s, source), 0, faces)
 
 
+def film(path, fps, times_s, *, live=False, size=(48, 64)):
+    """Saves a frame at each time, the n-th of level 30 n."""
+    sink = SavedVideo(path, fps, live=live)
+    for n, time_s in enumerate(times_s):
+        sink.write(result(time_s), picture(30 * n % 240, size))
+    return sink
+
+
 def read_back(path):
-    capture = cv2.VideoCapture(str(path))
+    with saving.opencv_name(path) as name:
+        capture = cv2.VideoCapture(name)
     frames = []
     while (read := capture.read())[0]:
         frames.append(read[1])
@@ -30,9 +42,7 @@ def read_back(path):
 @pytest.mark.parametrize("suffix", sorted(saving.CODECS))
 def test_every_frame_of_a_file_at_its_own_rate_in_every_container(tmp_path, suffix):
     path = tmp_path / f"o{suffix}"
-    sink = SavedVideo(path, 12.5)
-    for i in range(8):
-        sink.write(result(i / 12.5), picture(30 * i, (48, 64)))
+    sink = film(path, 12.5, [n / 12.5 for n in range(8)])
     assert not path.exists()  # written aside until it is whole
     sink.close()
     fps, frames = read_back(path)
@@ -41,109 +51,85 @@ def test_every_frame_of_a_file_at_its_own_rate_in_every_container(tmp_path, suff
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_odd_sizes_give_a_playable_file(tmp_path):
-    sink = SavedVideo(tmp_path / "o.mp4", 10)
-    for i in range(5):
-        sink.write(result(i / 10), picture(40 * i, (241, 319)))
+@pytest.mark.parametrize(
+    ("fps", "live", "times_s", "seconds"),
+    [
+        (None, True, [n / 8 for n in range(40)], 5.0),  # a camera that does not tell its rate
+        (12.0, True, [n / 200 for n in range(20)] + [0.1 + n / 12 for n in range(36)], 3.1),  # had waited
+        (None, True, [n / 20 for n in range(20)] + [1 + n / 5 for n in range(10)], 3.0),  # slows down
+        (None, True, [0.0], 0.04),
+        (30.0, False, [0, 0.1, 0.2, 0.5, 1, 1.5, 2], 2.0),  # a file of variable rate
+        (None, False, np.cumsum([0.0, 0.03, 0.02, 0.04] * 18), 1.6),  # and one that does not tell
+        (30.0, False, [n / 30.03 for n in range(90)], 3.0),
+        (10.0, False, [0, 0.1, 9000, 9000.1], 60.2),  # a clock that jumps by hours
+    ],
+)
+def test_a_film_takes_as_long_as_its_frames_say(tmp_path, fps, live, times_s, seconds):
+    film(tmp_path / "o.mp4", fps, times_s, live=live).close()
+    rate, frames = read_back(tmp_path / "o.mp4")
+    assert len(frames) / rate == pytest.approx(seconds, abs=0.25)
+
+
+def test_a_browser_s_film_takes_as_long_as_it_took(cases, tmp_path):
+    from fer_edge.sources.video import VideoFile
+
+    video = VideoFile(cases / "files/mediarecorder.webm")
+    video.open()
+    sink = SavedVideo(tmp_path / "o.mp4", video.fps)
+    while (frame := video.read()) is not None:
+        sink.write(FrameResult(frame, 0, ()), frame.bgr)
     sink.close()
+    rate, frames = read_back(tmp_path / "o.mp4")
+    assert len(frames) / rate == pytest.approx(2.7, abs=0.1)
+
+
+def test_odd_and_changing_sizes_give_a_playable_file(tmp_path):
+    film(tmp_path / "o.mp4", 10, [n / 10 for n in range(5)], size=(241, 319)).close()
     frames = read_back(tmp_path / "o.mp4")[1]
     assert len(frames) == 5
-    assert abs(frames[0].shape[0] - 241) <= 1
-    assert abs(frames[0].shape[1] - 319) <= 1
-
-
-def test_frames_of_another_size_are_brought_to_the_first_one_s(tmp_path):
-    sink = SavedVideo(tmp_path / "o.mp4", 10)
+    assert np.abs(np.subtract(frames[0].shape[:2], (241, 319))).max() <= 1
+    sink = SavedVideo(tmp_path / "p.mp4", 10)
     for i, size in enumerate(((48, 64), (96, 128), (48, 64))):
         sink.write(result(i / 10), picture(90, size))
     sink.close()
-    assert [f.shape for f in read_back(tmp_path / "o.mp4")[1]] == [(48, 64, 3)] * 3
+    assert [f.shape for f in read_back(tmp_path / "p.mp4")[1]] == [(48, 64, 3)] * 3
 
 
-def test_a_live_source_is_saved_at_the_rate_at_which_its_frames_came(tmp_path):
-    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
-    for i in range(40):
-        sink.write(result(i / 8), picture(0, (48, 64)))
-    sink.close()
-    fps, frames = read_back(tmp_path / "o.mp4")
-    assert fps == pytest.approx(8, rel=0.01)
-    assert len(frames) == 40
+def test_frames_of_one_pixel_are_no_film_and_none_are_no_file(tmp_path):
+    with pytest.raises(OutputError, match="one pixel's width or height"):
+        film(tmp_path / "o.mp4", 10, [0.0], size=(1, 1))
+    SavedVideo(tmp_path / "p.mp4", 10).close()
+    assert [path.suffix for path in tmp_path.iterdir() if path.name in ("o.mp4", "p.mp4")] == []
 
 
-def test_a_stream_that_begins_with_frames_that_had_waited_is_saved_at_its_own_rate(tmp_path):
-    burst, steady = [i / 200 for i in range(20)], [0.1 + i / 12 for i in range(36)]
-    times = burst + steady
-    sink = SavedVideo(tmp_path / "o.mp4", 12.0, live=True)
-    for time_s in times:
-        sink.write(result(time_s), picture(0, (48, 64)))
-    sink.close()
-    fps, frames = read_back(tmp_path / "o.mp4")
-    assert fps == pytest.approx(12)
-    assert len(frames) == pytest.approx(times[-1] * 12, abs=2)
+@pytest.mark.parametrize("name", ["sortie_été_笑", os.fsdecode(b"caf\xe9")])
+def test_names_that_are_not_ascii_or_no_text(tmp_path, name):
+    (tmp_path / name).mkdir()
+    SavedPictures(tmp_path / name / f"{name}.png", False).write(result(), picture(77))
+    assert (cv2.imdecode(np.fromfile(tmp_path / name / f"{name}.png", np.uint8), 1) == 77).all()
+    film(tmp_path / name / f"{name}.mp4", 10, [0.0, 0.1]).close()
+    assert len(read_back(tmp_path / name / f"{name}.mp4")[1]) == 2
 
 
-def test_a_live_source_that_slows_down_keeps_its_time(tmp_path):
-    times = [i / 20 for i in range(20)] + [1 + i / 5 for i in range(10)]  # 1 s at 20, 2 s at 5 a second
-    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
-    for time_s in times:
-        sink.write(result(time_s), picture(0, (48, 64)))
-    sink.close()
-    fps, frames = read_back(tmp_path / "o.mp4")
-    assert len(frames) / fps == pytest.approx(times[-1], abs=0.1)
-
-
-def test_a_live_source_with_few_frames_is_saved_too(tmp_path):
-    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
-    sink.write(result(0.0), picture(0, (48, 64)))
-    sink.close()
-    assert len(read_back(tmp_path / "o.mp4")[1]) == 1
-
-
-def test_without_frames_there_is_no_file(tmp_path):
-    SavedVideo(tmp_path / "o.mp4", 10).close()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(tmp_path, monkeypatch, capsys):
-    Disk = namedtuple("Disk", "f_bavail f_frsize")
-    free = [10**9] * 5 + [1000]
+@pytest.mark.parametrize(("fps", "free", "kept"), [(10, [10**9] * 5 + [1000], 5), (None, [1000], 0)])
+def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(
+    tmp_path, monkeypatch, capsys, fps, free, kept
+):
     monkeypatch.setattr(saving.os, "statvfs", lambda path: Disk(free.pop(0) if len(free) > 1 else free[0], 1))
-    sink = SavedVideo(tmp_path / "o.mp4", 10)
-    for i in range(9):
-        sink.write(result(i / 10), picture(0, (48, 64)))
+    sink = film(tmp_path / "o.mp4", fps, [n / 10 for n in range(20)])
     assert capsys.readouterr().err.count("disk is full") == 1
-    # In place already: a log beside it may need the rest of the disk before the run ends.
-    assert len(read_back(tmp_path / "o.mp4")[1]) == 5
-    with pytest.raises(OutputError, match="ends after 5 frames"):
+    if kept:  # in place already: a log beside it may need the rest of the disk before the run ends
+        assert len(read_back(tmp_path / "o.mp4")[1]) == kept
+    with pytest.raises(OutputError, match="ends after 5 frames" if kept else "is the disk full"):
         sink.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
-
-
-def test_a_disk_that_fills_up_among_a_live_source_s_first_frames_is_said_once(tmp_path, monkeypatch, capsys):
-    Disk = namedtuple("Disk", "f_bavail f_frsize")
-    monkeypatch.setattr(saving.os, "statvfs", lambda path: Disk(1000, 1))
-    sink = SavedVideo(tmp_path / "o.mp4", None, live=True)
-    for i in range(20):
-        sink.write(result(i / 10), picture(0, (48, 64)))
-    assert capsys.readouterr().err.count("disk is full") == 1
-    with pytest.raises(OutputError):
-        sink.close()
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"] * bool(kept)
 
 
 def test_a_file_that_cannot_be_played_is_not_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(saving, "_is_playable", lambda path: False)
-    sink = SavedVideo(tmp_path / "o.mp4", 10)
-    sink.write(result(), picture(0, (48, 64)))
     with pytest.raises(OutputError, match="disk full"):
-        sink.close()
+        film(tmp_path / "o.mp4", 10, [0.0]).close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_picture_under_a_name_that_is_not_ascii(tmp_path):
-    path = tmp_path / "sortie_été_笑.png"
-    SavedPictures(path, False).write(result(), picture(77))
-    assert (cv2.imdecode(np.fromfile(path, np.uint8), 1) == 77).all()
 
 
 def test_a_folder_s_pictures_keep_their_names(tmp_path):
@@ -154,21 +140,14 @@ def test_a_folder_s_pictures_keep_their_names(tmp_path):
         sink.write(result(source="in/a.jpg"), picture(1))
 
 
-def test_the_snapshot_is_the_frame_of_the_surest_face(tmp_path):
-    sink = Snapshot(tmp_path / "s.png")
+@pytest.mark.parametrize("every_s", [0, 3600])
+def test_the_snapshot_is_the_frame_of_the_surest_face(tmp_path, every_s):
+    sink = Snapshot(tmp_path / "s.png", every_s, force=False)
     for confidence, level in ((None, 10), (0.4, 20), (0.9, 30), (0.6, 40), (None, 50)):
         sink.write(result(confidence=confidence), picture(level))
+    assert (tmp_path / "s.png").exists() == (every_s == 0)  # a run that is killed leaves it
     sink.close()
     assert (cv2.imread(str(tmp_path / "s.png")) == 30).all()
-
-
-def test_a_killed_run_leaves_its_snapshot(tmp_path):
-    sink, lazy = Snapshot(tmp_path / "s.png", every_s=0), Snapshot(tmp_path / "l.png", every_s=3600)
-    for confidence, level in ((None, 10), (0.9, 30), (0.6, 40)):
-        for one in (sink, lazy):
-            one.write(result(confidence=confidence), picture(level))
-    assert (cv2.imread(str(tmp_path / "s.png")) == 30).all()  # nobody called close
-    assert not (tmp_path / "l.png").exists()  # not at every better frame
 
 
 @pytest.mark.parametrize(

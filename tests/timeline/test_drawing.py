@@ -1,8 +1,10 @@
 """Timelines as pictures and pages."""
 
+import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -23,7 +25,17 @@ def face(times_s, shown, track=1, source="a.mp4"):
 
 def recording(*faces, name="o.jsonl"):
     sources = tuple(dict.fromkeys(face.source for face in faces)) or ("a.mp4",)
-    return Recording(Path(name), LABELS, sources, 10, 9, 1.0, faces)
+    return Recording(Path(name), LABELS, sources, 10, 9, 65.0, faces)
+
+
+def report(*arguments, **options):
+    command = [FER_EDGE, "report", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def line(time_s="0", label="happy", track=1, **probabilities):
+    found = {"track": track, "label": label, "probabilities": probabilities or {"happy": 0.9, "sad": 0.1}}
+    return f'{{"source": "a.mp4", "frame": 0, "time_s": {time_s}, "faces": [{json.dumps(found)}]}}\n'
 
 
 def test_a_stretch_ends_where_the_face_was_away():
@@ -31,6 +43,7 @@ def test_a_stretch_ends_where_the_face_was_away():
     assert one[0].tolist() == [0, 0.5, 1]
     assert one[2] == ["happy", "sad", "sad"]
     assert two[0].tolist() == [3, 3.5]
+    assert len(page.binned(face([0, 5, 10, 15], ["happy"] * 4))) == 1  # a frame in five seconds
 
 
 def test_a_long_recording_is_averaged():
@@ -52,52 +65,81 @@ def test_times_as_people_write_them(seconds, text):
     assert page.clock(seconds) == text
 
 
-def test_the_picture_has_the_labels_colours(tmp_path):
-    page.draw(recording(face([0, 1], ["happy", "happy"])), tmp_path / "o.png")
-    drawn = cv2.imread(str(tmp_path / "o.png"))
-    for colour in ((40, 200, 250), (230, 150, 60)):  # happy's and sad's, BGR, as on the video
-        assert (np.abs(drawn.astype(int) - colour).max(axis=2) < 12).sum() > 100
-
-
-@pytest.mark.parametrize("faces", [(), (face([1.5], ["sad"]),)], ids=["nobody", "one moment"])
-def test_recordings_without_length_can_be_drawn(tmp_path, faces):
+@pytest.mark.parametrize(
+    "faces",
+    [(), (face([1.5], ["sad"]),), (face([0, 1], ["happy"] * 2),)],
+    ids=["nobody", "one moment", "two"],
+)
+def test_the_picture_has_the_labels_colours(tmp_path, faces):
     page.draw(recording(*faces), tmp_path / "o.png")
-    assert cv2.imread(str(tmp_path / "o.png")) is not None
+    drawn = cv2.imread(str(tmp_path / "o.png"))
+    for colour in ((40, 200, 250), (230, 150, 60)) if len(faces) and len(faces[0].shown) > 1 else ():
+        assert (np.abs(drawn.astype(int) - colour).max(axis=2) < 12).sum() > 100  # happy's, sad's; BGR
 
 
 def test_the_page_holds_everything_and_asks_for_nothing():
     faces = [face([0, 0.5], ["happy", None], track=n) for n in range(page.MOST_FACES + 3)]
-    text = page.page(recording(*faces, name="<b>.jsonl"))
+    text = page.page(recording(*faces, face([0], ["sad"], source="x/2.png"), name="<b>.jsonl"))
     assert "&lt;b&gt;" in text
     assert "<b>" not in text
     assert "<svg" in text
     assert not re.search(
         r"""(src|href)=["']?(?!#)""", text.replace("xlink:href", "href").split("</style>")[1]
     )
-    assert "3 faces that were seen in fewer frames are left out" in text
-    assert "uncertain 50.0 %" in text
-
-
-def test_several_sources_are_named():
-    text = page.page(recording(face([0], ["sad"], source="x/1.png"), face([0], ["sad"], source="x/2.png")))
-    assert "<td>1.png, 1</td>" in text
+    assert "4 faces that were seen in fewer frames are left out" in text
+    assert "10 frames in 1:05" in text
+    assert "<td>a.mp4, 1</td>" in text  # several sources are named, without their folders
+    assert "a.mp4, 2.png:" in text
 
 
 def test_from_outside(tmp_path):
     log = tmp_path / "o.jsonl"
     log.write_text('{"source": "a.mp4", "frame": 0, "time_s": 0.0, "faces": []}\n')
-    done = subprocess.run([FER_EDGE, "report", log], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert report(log).returncode == 0
     assert (tmp_path / "o.png").stat().st_size > 1000
     assert "no face in this recording" in (tmp_path / "o.html").read_text()
-    again = subprocess.run([FER_EDGE, "report", log], capture_output=True, text=True, check=False)
+    again = report(log)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
+    assert report(".", cwd=tmp_path).stderr.startswith("fer-edge: there is no log .: ")
 
 
-def test_a_folder_is_no_log(tmp_path):
-    done = subprocess.run(
-        [FER_EDGE, "report", "."], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("fer-edge: there is no log .: ")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        line(label="$x^{", **{"$x^{": 1.0, "\\frac$": 0.0}),
+        line(label="\udce9", **{"\udce9": 1.0, "\x1b[31m": 0.0}),
+        line(label="高兴", **{"高兴": 1.0}),
+        line() + line("1e8"),
+    ],
+    ids=["dollars", "no text", "letters that the font lacks", "three years"],
+)
+def test_odd_logs_are_drawn(tmp_path, odd):
+    (tmp_path / "o.jsonl").write_bytes(odd.encode(errors="surrogatepass"))
+    done = report(tmp_path / "o.jsonl")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("time_s", ["NaN", "Infinity", "1e300", "9" * 400, '"soon"'])
+def test_what_is_no_time_is_named_by_its_line(tmp_path, time_s):
+    (tmp_path / "o.jsonl").write_text(line() + line(time_s))
+    done = report(tmp_path / "o.jsonl")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "line 2 of" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["o.jsonl"]
+
+
+def test_thousands_of_labels_and_faces_are_drawn_in_part(tmp_path):
+    many = {f"label {n}": 1 / 3000 for n in range(3000)}
+    (tmp_path / "o.jsonl").write_text("".join(line(str(n), "label 7", n, **many) for n in range(40)))
+    begun_s = time.monotonic()
+    assert report(tmp_path / "o.jsonl").returncode == 0
+    assert time.monotonic() - begun_s < 30
+    assert "2984 labels of small probability are left out" in (tmp_path / "o.html").read_text()
+
+
+def test_no_picture_is_left_where_the_page_fails(tmp_path):
+    (tmp_path / "o.jsonl").write_text(line())
+    (tmp_path / "file").touch()
+    assert report(tmp_path / "o.jsonl", "--html", "/dev/full").returncode == 1
+    assert not (tmp_path / "o.png").exists()
