@@ -96,7 +96,7 @@ def test_the_odd_sized_gif_is_saved_as_a_playable_video(media, tmp_path):
     assert frames == 40
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_whole_files_and_exit_0(empty_clip, tmp_path, number):
     log, saved = tmp_path / "o.jsonl", tmp_path / "o.mp4"
     # At 20 frames a second the clip lasts 15 seconds; the signal comes once some lines are there.
@@ -136,19 +136,24 @@ def test_wrong_usage_is_exit_2(empty_clip, tmp_path):
     assert run(empty_clip, "--every", "0").returncode == 2
 
 
-def test_an_output_that_exists_is_kept(empty_clip, tmp_path):
-    log = tmp_path / "o.jsonl"
-    log.write_text("mine\n")
-    done = run(empty_clip, "--headless", "--jsonl", log)
-    assert (done.returncode, log.read_text()) == (1, "mine\n")
-    assert "--force" in done.stderr
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
-def test_a_full_disk_is_said(empty_clip):
-    done = run(empty_clip, "--headless", "--jsonl", "/dev/full", "--force")
-    assert done.returncode == 1
-    assert "No space left" in done.stderr
+def test_a_full_disk_and_a_file_that_exists_are_said(empty_clip, tmp_path):
+    (tmp_path / "o.jsonl").write_text("mine\n")
+    for log, said in (("/dev/full", "No space left"), (tmp_path / "o.jsonl", "--force")):
+        done = run(empty_clip, "--headless", "--jsonl", log)
+        assert (done.returncode, said in done.stderr) == (1, True)
+    assert (tmp_path / "o.jsonl").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_end_up_in_files(empty_clip, tmp_path, closed):
+    log, saved = tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    command = f"{FER_EDGE} run {empty_clip} --headless --max-frames 3 --jsonl {log} --save {saved} {closed}"
+    assert (
+        subprocess.run(command, shell=True, env=NO_DISPLAY, capture_output=True, check=False).returncode == 0
+    )
+    assert [row["frame"] for row in rows(log)] == [0, 1, 2]
+    assert cv2.VideoCapture(str(saved)).read()[0]
 
 
 def test_jsonl_on_standard_output_is_alone_there(empty_clip):

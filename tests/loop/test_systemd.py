@@ -16,52 +16,42 @@ from drawn_clip import drawn_clip
 from fer_edge.cli import application
 from fer_edge.loop.realtime import Watchdog
 
-ROOT = Path(__file__).parents[2]
+UNIT = (Path(__file__).parents[2] / "docs/fer-edge.service").read_text()
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 
 
 @pytest.fixture
 def systemd(tmp_path):
-    """A socket as systemd has it, and its path."""
+    """A socket's path, and a function that gives what came there."""
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiving:
         receiving.bind(path)
         receiving.setblocking(False)
-        yield receiving, path
+
+        def received():
+            messages = []
+            while True:
+                try:
+                    messages.append(receiving.recv(100))
+                except BlockingIOError:
+                    return messages
+
+        yield path, received
 
 
-def received(receiving):
-    messages = []
-    while True:
-        try:
-            messages.append(receiving.recv(100))
-        except BlockingIOError:
-            return messages
-
-
-def test_ready_and_then_a_beat_no_oftener_than_a_third_of_what_systemd_waits(systemd):
-    receiving, path = systemd
-    watchdog = Watchdog({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": str(3 * 3_600_000_000)})
+@pytest.mark.parametrize(
+    ("waits_s", "beats"),
+    [(None, 0), (0, 3), (10_800, 1)],
+    ids=["no watchdog", "every beat where a third has passed", "no oftener than a third"],
+)
+def test_ready_and_then_beats(systemd, waits_s, beats):
+    path, received = systemd
+    asked = {} if waits_s is None else {"WATCHDOG_USEC": str(waits_s * 1_000_000)}
+    watchdog = Watchdog({"NOTIFY_SOCKET": path, **asked})
     watchdog.ready()
-    for _ in range(5):
+    for _ in range(3):
         watchdog.beat()
-    assert received(receiving) == [b"READY=1", b"WATCHDOG=1"]
-
-
-def test_every_beat_where_a_third_has_passed(systemd):
-    receiving, path = systemd
-    watchdog = Watchdog({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "0"})
-    watchdog.beat()
-    watchdog.beat()
-    assert received(receiving) == [b"WATCHDOG=1"] * 2
-
-
-def test_without_a_watchdog_only_ready_is_sent(systemd):
-    receiving, path = systemd
-    watchdog = Watchdog({"NOTIFY_SOCKET": path})
-    watchdog.ready()
-    watchdog.beat()
-    assert received(receiving) == [b"READY=1"]
+    assert received() == [b"READY=1"] + [b"WATCHDOG=1"] * beats
 
 
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": "/nowhere/at/all", "WATCHDOG_USEC": "0"}])
@@ -72,34 +62,28 @@ def test_nothing_happens_without_systemd(environment):
 
 
 def test_a_run_says_when_it_is_ready_and_that_it_lives(systemd, tmp_path):
-    receiving, path = systemd
+    path, received = systemd
     environment = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "0"}
     command = [FER_EDGE, "run", drawn_clip(tmp_path / "c.avi", frames_each=4), "--headless"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    messages = received(receiving)
+    messages = received()
     assert messages[0] == b"READY=1"
     assert messages.count(b"WATCHDOG=1") >= 4  # every frame and the look that finds the end
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_unit_is_one(tmp_path):
-    unit = (ROOT / "docs/fer-edge.service").read_text()
-    (tmp_path / "fer-edge.service").write_text(unit.replace("/opt/fer-edge/bin/fer-edge", "/bin/true"))
+    (tmp_path / "fer-edge.service").write_text(UNIT.replace("/opt/fer-edge/bin/fer-edge", "/bin/true"))
     command = ["systemd-analyze", "verify", "--man=no", tmp_path / "fer-edge.service"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "fer-edge" in line]) == (0, [])
 
 
 def test_the_unit_s_command_has_the_options_that_it_names():
-    (line,) = re.findall(
-        r"^ExecStart=/bin/sh -c 'exec (.*)'$", (ROOT / "docs/fer-edge.service").read_text(), re.M
-    )
+    (line,) = re.findall(r"^ExecStart=/bin/sh -c 'exec (.*)'$", UNIT, re.M)
     words = shlex.split(line.replace("$(", "").replace(")", ""))
     command = typer.main.get_command(application()).get_command(None, "run")
     with command.make_context("run", words[2:]) as context:
-        assert (context.params["camera"], context.params["web"], context.params["headless"]) == (
-            "0",
-            8000,
-            True,
-        )
+        taken = [context.params[name] for name in ("camera", "web", "headless")]
+    assert taken == ["0", 8000, True]
