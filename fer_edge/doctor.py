@@ -123,8 +123,8 @@ def _interpreter() -> Iterable[Finding]:
 
 def _models() -> Iterable[Finding]:
     names = [path.stem for path in shipped.models()]
-    there = shipped.DEFAULT_MODEL in names
-    advice = "" if there else f"{shipped.DEFAULT_MODEL} does not ship here: give run --model FILE"
+    there = shipped.best_here() in names
+    advice = "" if there else f"{shipped.best_here()} does not ship here: give run --model FILE"
     yield Finding("models", ", ".join(names) or "none", advice)
 
 

@@ -19,7 +19,7 @@ def ours(clip: str, most: int) -> dict[str, int]:
     from fer_edge.vision.analysis import Analyser
     from fer_edge.vision.faces import make_detector
 
-    classifier = Classifier(shipped.DEFAULT_MODEL, 1)
+    classifier = Classifier(shipped.best_here(), 1)
     analyser = Analyser(make_detector("haar"), classifier, policy=classifier.card.crop)
     capture = VideoFile(Path(clip))
     capture.open()

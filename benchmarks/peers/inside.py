@@ -182,7 +182,7 @@ def _clip(options: argparse.Namespace) -> dict:
     middle = {which: sorted(rows, key=lambda row: row["fps"])[1] for which, rows in runs.items()}
     others = watch.others_share()
     ratios = sorted(a["fps"] / b["fps"] for a, b in zip(runs["ours"], runs["fer"], strict=True))
-    about = {"video": Path(options.clip).name, "model": shipped.DEFAULT_MODEL, "others_share": others}
+    about = {"video": Path(options.clip).name, "model": shipped.best_here(), "others_share": others}
     about["disturbed"] = watch.others_at_work()
     return {**about, **middle, "ratio": ratios[1], "ratio_low": ratios[0], "ratio_high": ratios[-1]}
 

@@ -25,7 +25,7 @@ def models(json: Json = None, force: Force = False) -> None:
     rows = [_described(path) for path in shipped.models()]
     table = Table("", ("model", "size", "acc %", "parameters", "expressions"), optional=("parameters",))
     for row in rows:
-        name = row["name"] + (" (default)" if row["name"] == shipped.DEFAULT_MODEL else "")
+        name = row["name"] + (" (default)" if row["name"] == shipped.best_here() else "")
         table.add(name, size(row["bytes"]), percent(row["accuracy"]), row["parameters"], len(row["labels"]))
     table.notes = (
         "acc %: on FER-2013's PublicTest, by FER+'s labels where the model names FER+'s.",
@@ -34,7 +34,7 @@ def models(json: Json = None, force: Force = False) -> None:
         f"Recipes of convert: {', '.join(path.stem for path in shipped.recipes('convert'))}.",
     )
     table.show()
-    console.write_json(json, {"default": shipped.DEFAULT_MODEL, "models": rows}, force)
+    console.write_json(json, {"default": shipped.best_here(), "models": rows}, force)
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ Model = Annotated[
     Option(
         "--model",
         metavar="NAME|PATH",
-        help="Shipped model or .tflite file.",
+        help="Shipped model or .tflite file; default: the best on this kind of processor.",
         autocompletion=options.complete_models,
     ),
 ]
@@ -150,7 +150,7 @@ def run(
 
     if detector == "auto" and not detector_model:
         console.say(describe_choice())
-    classifier = Classifier(model or shipped.DEFAULT_MODEL, threads, card)
+    classifier = Classifier(model or shipped.best_here(), threads, card)
     analyser = Analyser(
         make_detector(detector, detector_model, min_size, threads),
         classifier,

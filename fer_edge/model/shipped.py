@@ -13,7 +13,7 @@ from fer_edge.errors import FerEdgeError, ModelError, UsageError
 from fer_edge.spec import split_name
 
 DEFAULT_MODEL = "edge_int8"
-"""What `run` uses unless told otherwise: the best int8 file that ships."""
+"""What the Python API uses unless told otherwise, on every machine the same; `run` takes `best_here`."""
 
 BEST = Path(__file__).with_name("best.json")
 """By kind of processor and network, the file to run there; written by benchmarks/run_all.py."""
