@@ -20,7 +20,7 @@ from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.faces import make_detector
 from fer_edge.vision.frames import Face, Frame
 
-_lock = threading.Lock()  # neither OpenCV's cascade nor the interpreter bears two threads at once
+_lock = threading.Lock()  # no detector and no interpreter bears two threads at once
 
 
 def analyze(
@@ -28,6 +28,8 @@ def analyze(
     *,
     model: str | os.PathLike[str] = shipped.DEFAULT_MODEL,
     card: str | os.PathLike[str] | None = None,
+    detector: str = "auto",
+    detector_model: str | os.PathLike[str] | None = None,
     min_size_px: int | None = None,
     min_confidence: float = 0.0,
     num_threads: int = 1,
@@ -37,8 +39,9 @@ def analyze(
     frame: uint8 (or uint16) array of (H, W) gray levels or (H, W, 3 or 4) in OpenCV's order BGR(A); or the
     path of a picture, which is turned upright.
     model: name of a shipped model or path of a .tflite file; it is loaded once and kept. card: see
-    `Classifier`. min_size_px: smallest face to look for, by default a twelfth of the shorter side.
-    min_confidence: 0..1; below it a face's label is None.
+    `Classifier`. detector: one of `faces.DETECTORS`; auto is BlazeFace where it is installed, else Haar.
+    detector_model: its file. min_size_px: smallest face to look for, by default a twelfth of the shorter side
+    with Haar. min_confidence: 0..1; below it a face's label is None, as where its quality is too low.
 
     `Face.box_xywh` is in pixels inside the frame; `Face.probabilities` is float32 (labels,) in the order
     of the model's labels and sums to 1; `Face.label` is the most probable one and `Face.confidence` its
@@ -49,7 +52,13 @@ def analyze(
     picture = _picture(frame)
     with _lock:
         analyser = _analyser(
-            os.fspath(model), None if card is None else Path(card), min_size_px, min_confidence, num_threads
+            os.fspath(model),
+            None if card is None else Path(card),
+            detector,
+            None if detector_model is None else Path(detector_model),
+            min_size_px,
+            min_confidence,
+            num_threads,
         )
         faces = analyser.analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
@@ -57,11 +66,17 @@ def analyze(
 
 @functools.lru_cache(maxsize=8)
 def _analyser(
-    model: str, card: Path | None, min_size_px: int | None, min_confidence: float, num_threads: int
+    model: str,
+    card: Path | None,
+    detector: str,
+    detector_model: Path | None,
+    min_size_px: int | None,
+    min_confidence: float,
+    num_threads: int,
 ) -> Analyser:
     classifier = Classifier(model, num_threads, card)
     return Analyser(
-        make_detector("haar", None, min_size_px),
+        make_detector(detector, detector_model, min_size_px, num_threads),
         classifier,
         policy=classifier.card.crop,
         min_confidence=min_confidence,

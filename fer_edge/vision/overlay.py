@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 
+from fer_edge import console
 from fer_edge.vision.frames import Box, Face, Picture, common_area
 from fer_edge.vision.opencv import cv2
 
@@ -31,6 +33,7 @@ class Overlay:
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
+        self._names: dict[str | None, str] = {}
         self._canvas: Picture | None = None
 
     def draw(
@@ -38,13 +41,14 @@ class Overlay:
     ) -> Picture:
         """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it.
         bars: of each face's expressions, too."""
+        self._names = self._names or drawn_names(self._labels)
         canvas = frame_bgr if in_place else self._copy(frame_bgr)
-        unit = text_unit(canvas)
+        unit = max(min(canvas.shape[:2]) / 24, 10.0)  # height of a line, never below what can be read
         taken = [face.box_xywh for face in faces]
         for face in faces if bars else ():
-            taken.append(_draw_bars(canvas, face, self._labels, unit, taken))
+            taken.append(_draw_bars(canvas, face, self._names, unit, taken))
         for face in faces:
-            _draw_box(canvas, face, unit)
+            _draw_box(canvas, face, self._names, unit)
         return canvas
 
     def _copy(self, frame_bgr: Picture) -> Picture:
@@ -54,9 +58,17 @@ class Overlay:
         return self._canvas
 
 
-def text_unit(canvas: Picture) -> float:
-    """Height of a line of text in pixels: 1/24 of the shorter side, never below what can be read."""
-    return float(max(min(canvas.shape[:2]) / 24, 10.0))
+def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
+    """Label to what is drawn, in order: OpenCV's font has ASCII alone, so accents fall away, and a label of
+    other letters is `label N`, counted from 1. Says so where any is drawn otherwise."""
+    names: dict[str | None, str] = {}
+    for n, label in enumerate(labels, 1):
+        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+        names[label] = plain or f"label {n}"
+    changed = ", ".join(f"{label} as '{name}'" for label, name in names.items() if label != name)
+    if changed:
+        console.say(f"OpenCV's font has ASCII letters alone: {changed}")
+    return names
 
 
 def color_of(label: str | None) -> Color:
@@ -81,11 +93,11 @@ def _text_width(text: str, height: float) -> int:
     return int(cv2.getTextSize(text, FONT, height / 32, max(1, round(height / 16)))[0][0])
 
 
-def _draw_box(canvas: Picture, face: Face, unit: float) -> None:
+def _draw_box(canvas: Picture, face: Face, names: dict[str | None, str], unit: float) -> None:
     x, y, w, h = face.box_xywh
     color = color_of(face.label)
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), color, max(1, round(unit / 8)))
-    text = f"{face.label} {face.confidence:.0%}" if face.label else "uncertain"
+    text = f"{names[face.label]} {face.confidence:.0%}" if face.label else "uncertain"
     line, width = round(unit * 1.3), _text_width(text, unit) + round(unit / 2)
     top = y - line if y >= line else y  # inside the box where there is no room above it
     left = max(0, min(x, canvas.shape[1] - width))
@@ -115,21 +127,21 @@ def panel_place(
 
 
 def _draw_bars(
-    canvas: Picture, face: Face, labels: tuple[str, ...], unit: float, taken: Sequence[Box]
+    canvas: Picture, face: Face, drawn: dict[str | None, str], unit: float, taken: Sequence[Box]
 ) -> Box:
     """Gives the panel's place."""
     frame_h, frame_w = canvas.shape[:2]
     small = max(unit * 0.75, 9.0)
     row = round(small * 1.25)
-    names = max(_text_width(label, small) for label in labels) + round(small / 2)
+    names = max(_text_width(name, small) for name in drawn.values()) + round(small / 2)
     bar = round(small * 4)
-    width, height = names + bar + round(small / 2), row * len(labels) + round(small / 2)
+    width, height = names + bar + round(small / 2), row * len(drawn) + round(small / 2)
     left, top = panel_place(face.box_xywh, (width, height), (frame_w, frame_h), taken)
     ground = canvas[top : top + height, left : left + width]
     ground[:] = cv2.convertScaleAbs(ground, alpha=0.35)
-    for i, (label, share) in enumerate(zip(labels, face.smoothed, strict=True)):
+    for i, ((label, name), share) in enumerate(zip(drawn.items(), face.smoothed, strict=True)):
         y = top + round(small / 4) + i * row
-        _put_text(canvas, label, (left + round(small / 4), y + round(small)), height=small, color=WHITE)
+        _put_text(canvas, name, (left + round(small / 4), y + round(small)), height=small, color=WHITE)
         start, filled = left + names, max(1, round(bar * float(share)))
         cv2.rectangle(
             canvas, (start, y + row // 5), (start + filled, y + row - row // 5), color_of(label), -1

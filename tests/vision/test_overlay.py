@@ -5,7 +5,7 @@ import pytest
 
 from fer_edge.spec import LABELS
 from fer_edge.vision.frames import Face, common_area
-from fer_edge.vision.overlay import COLORS, Overlay, panel_place
+from fer_edge.vision.overlay import COLORS, Overlay, drawn_names, panel_place
 
 
 def face(box, label="happy", shares=(0, 0, 0, 1, 0, 0, 0)):
@@ -89,3 +89,14 @@ def test_panels_of_two_faces_cover_neither_each_other_nor_a_face():
 def test_where_nothing_is_free_the_least_is_covered():
     # The frame is all face but for a strip on the right, which the panel fits into by half.
     assert panel_place((0, 0, 570, 480), (140, 100), (640, 480)) == (500, 380)
+
+
+def test_labels_that_opencv_s_font_lacks_are_drawn_otherwise_and_named(capsys):
+    labels = ("愤怒", "tristesse", "étonné")
+    assert list(drawn_names(labels).values()) == ["label 1", "tristesse", "etonne"]
+    assert capsys.readouterr().out.strip().endswith(": 愤怒 as 'label 1', étonné as 'etonne'")
+    frame = np.zeros((480, 640, 3), np.uint8)
+    assert Overlay(labels).draw(frame, (face((50, 50, 90, 90), "愤怒", (0.5, 0.3, 0.2)),)).any()
+    capsys.readouterr()
+    assert list(drawn_names(LABELS)) == list(LABELS)
+    assert capsys.readouterr().out == ""
