@@ -90,25 +90,26 @@ def changes(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
     disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
-    on_machine, on_pictures = same_machine(old, new), _same_pictures(old, new)
-    on_time = on_machine and same_speed(old, new)
+    left_out = set() if _same_pictures(old, new) else set(FRACTIONS)
+    if not (same_machine(old, new) and same_speed(old, new)):
+        left_out |= {"p50_ms"} if same_machine(old, new) else {"p50_ms", "peak_rss_mib"}
     found = []
     for b in new["results"]:
         a = before.get((b["model"], b["threads"]))
         if a is None:
             continue
-        told = []
-        if on_time and not a.get("disturbed") and not b["disturbed"]:
-            was, now = a["latency_ms"], b["latency_ms"]
-            told.append(("p50_ms", was["p50"], now["p50"], _time(was, now, tolerance)))
-        told.append(("bytes", a["bytes"], b["bytes"], _grown(a["bytes"], b["bytes"], 0, tolerance)))
-        for figure in (*(("peak_rss_mib",) if on_machine else ()), *(FRACTIONS if on_pictures else ())):
-            pair = a.get(figure), b.get(figure)
-            if None not in pair:
-                memory = figure == "peak_rss_mib"
-                verdict = _grown(*pair, MEMORY_NOISE_MIB, tolerance) if memory else _lost(*pair)
-                told.append((figure, *pair, verdict))
-        found += [Change(b["model"], b["threads"], *one) for one in told]
+        busy = {"p50_ms"} if a.get("disturbed") or b["disturbed"] else set()
+        for figure in ("p50_ms", "bytes", "peak_rss_mib", *FRACTIONS):
+            was, now = (row["latency_ms"]["p50"] if figure == "p50_ms" else row.get(figure) for row in (a, b))
+            if was is None or now is None or figure in left_out | busy:
+                continue
+            if figure == "p50_ms":
+                verdict = _time(a["latency_ms"], b["latency_ms"], tolerance)
+            elif figure in FRACTIONS:
+                verdict = _lost(was, now)
+            else:
+                verdict = _grown(was, now, MEMORY_NOISE_MIB if figure == "peak_rss_mib" else 0, tolerance)
+            found.append(Change(b["model"], b["threads"], figure, was, now, verdict))
     return found
 
 
@@ -143,12 +144,11 @@ def show(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> None:
         console.warn("times of rows that were measured on a busy machine (*) are not compared")
     headers = ("model", "thr", "figure", "old", "new", "change %", "verdict")
     told = Table(
-        "beyond the noise", headers, words=("model", "figure", "verdict"), optional=("thr", "old", "new")
+        "beyond the noise", headers, words=(headers[0], headers[2], headers[6]), optional=headers[3:5]
     )
     for one in found:
         if one.verdict != "same":
-            figures = (f"{one.old:.4g}", f"{one.new:.4g}", f"{one.percent:+.1f}")
-            told.add(one.model, one.threads, one.figure, *figures, one.verdict)
+            told.add(*one[:3], f"{one.old:.4g}", f"{one.new:.4g}", f"{one.percent:+.1f}", one.verdict)
     if told.rows:
         told.show()
     console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")

@@ -58,10 +58,15 @@ def run(
             resized(video, clip, size)
         for size, clip in tables.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
-    about = {"video": video.name, "faces": faces, "model": model.stem, "threads": threads}
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
-    loop = {**about, "rounds": rounds, "detector": detector, "rows": rows}
-    return {"schema": 1, "machine": described, "loop": loop}
+    about = {
+        "video": video.name,
+        "faces": faces,
+        "model": model.stem,
+        "threads": threads,
+        "detector": detector,
+    }
+    return {"schema": 1, "machine": described, "loop": {**about, "rounds": rounds, "rows": rows}}
 
 
 def table(result: dict[str, Any]) -> Table:
@@ -132,7 +137,7 @@ class Counter:
     def __init__(self) -> None:
         self.faces: list[int] = []
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, _annotated: NDArray[np.uint8] | None) -> None:
         """One frame."""
         self.faces.append(len(result.faces))
 

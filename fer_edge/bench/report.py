@@ -78,23 +78,20 @@ def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
 
 
 def csv(result: Row) -> str:
-    """One line a row under a header, every figure of the JSON, nothing for what was not measured."""
-    rows = [_flat(row) for row in result["results"]]
-    return Table("", list(rows[0]), [list(row.values()) for row in rows]).csv()
-
-
-def _flat(row: Row) -> Row:
-    """latency_ms by its keys, intervals as low and high, without what is a list."""
-    line: Row = {}
-    for key, value in row.items():
-        if key == "latency_ms":
-            line.update({f"latency_{name}_ms": figure for name, figure in value.items()})
-        elif key.endswith("_interval"):
-            name = key.removesuffix("_interval")
-            line[f"{name}_low"], line[f"{name}_high"] = value or (None, None)
-        elif key != "process_p50_ms":
-            line[key] = value
-    return line
+    """One line a row under a header: every figure of the JSON, nothing for what was not measured."""
+    lines = []
+    for row in result["results"]:
+        line: Row = {}
+        for key, value in row.items():
+            if key == "latency_ms":
+                line.update({f"latency_{name}_ms": figure for name, figure in value.items()})
+            elif key.endswith("_interval"):
+                name = key.removesuffix("_interval")
+                line[f"{name}_low"], line[f"{name}_high"] = value or (None, None)
+            elif key != "process_p50_ms":
+                line[key] = value
+        lines.append(line)
+    return Table("", list(lines[0]), [list(line.values()) for line in lines]).csv()
 
 
 def _speed_up(row: Row, rows: Sequence[Row]) -> str | None:
