@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from fer_edge import console, tables
+from fer_edge.errors import FerEdgeError, MissingExtraError
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 HOSTILE = "a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\udce9"
@@ -51,3 +52,38 @@ def test_a_terminal_without_the_letter_gets_it_escaped():
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert done.stderr.startswith("fer-edge: ")
     assert r"\u7b11" in done.stderr
+
+
+def test_plain_text_stays_as_it_is():
+    assert str(FerEdgeError("row 3 (line 4): été 笑, not 0 to 6")) == "row 3 (line 4): été 笑, not 0 to 6"
+
+
+def test_line_breaks_and_controls_of_a_quoted_file_do_not_reach_the_terminal():
+    assert str(FerEdgeError("a\nb\x1b[31mc\x00\udc80")) == r"a b\x1b[31mc\x00\x80"
+
+
+def test_the_middle_of_a_long_message_is_left_out():
+    text = str(FerEdgeError("begin " + "x" * 10_000 + " end"))
+    assert len(text) < 1100
+    assert text.startswith("begin xxx")
+    assert text.endswith("xxx end")
+
+
+def test_a_missing_package_comes_with_its_command():
+    assert str(MissingExtraError("keras", "train", "this")).endswith("pip install 'fer-edge[train]'")
+
+
+def test_a_full_disk_behind_standard_output_is_a_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [FER_EDGE, "inspect", "tuned_int8"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "fer-edge: cannot read or write: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", [("data", "x" * 300), ("data", "drawn:42", "--json", "x" * 300)])
+def test_a_name_that_is_too_long_is_a_line(words, tmp_path):
+    done = subprocess.run([FER_EDGE, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"fer-edge: cannot use {'x' * 300}: File name too long\n"
