@@ -30,24 +30,40 @@ def stand_in(monkeypatch, package):
     return found.Interpreter
 
 
-def test_litert_comes_first(monkeypatch):
-    stand_in(monkeypatch, "tflite_runtime")
-    name, found = interpreter.find()
-    assert name == "ai_edge_litert"
-    assert found.__module__ == "ai_edge_litert.interpreter"
+PACKAGES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
 
 
-def test_tflite_runtime_where_litert_is_absent(monkeypatch):
-    hide(monkeypatch, "ai_edge_litert")
-    expected = stand_in(monkeypatch, "tflite_runtime")
-    stand_in(monkeypatch, "tensorflow")
-    assert interpreter.find() == ("tflite_runtime", expected)
+@pytest.mark.parametrize(
+    ("there", "named", "taken"),
+    [
+        (PACKAGES, "", "ai_edge_litert"),
+        (PACKAGES[1:], "", "tflite_runtime"),
+        (PACKAGES[2:], "", "tensorflow"),
+        (PACKAGES, "litert", "ai_edge_litert"),
+        (PACKAGES, "tflite_runtime", "tflite_runtime"),
+        (PACKAGES, "tensorflow", "tensorflow"),
+    ],
+)
+def test_the_first_that_is_there_or_the_one_that_is_named(monkeypatch, there, named, taken):
+    hide(monkeypatch, *PACKAGES)
+    classes = {package: stand_in(monkeypatch, package) for package in there}
+    monkeypatch.setenv(interpreter.VARIABLE, named)
+    assert interpreter.find() == (taken, classes[taken])
 
 
-def test_tensorflow_where_both_are_absent(monkeypatch):
-    hide(monkeypatch, "ai_edge_litert", "tflite_runtime", "tensorflow")
-    expected = stand_in(monkeypatch, "tensorflow")
-    assert interpreter.find() == ("tensorflow", expected)
+@pytest.mark.parametrize(
+    ("hidden", "named", "said"),
+    [
+        (PACKAGES, "", "^no TFLite interpreter is installed: pip install ai-edge-litert"),
+        (PACKAGES[1:], "tflite_runtime", "names tflite_runtime, which is not installed: pip install"),
+        ((), "tflite", "^FER_EDGE_INTERPRETER=tflite is no interpreter: litert, tflite_runtime, tensorflow"),
+    ],
+)
+def test_none_at_all_and_a_name_that_cannot_be_followed(monkeypatch, hidden, named, said):
+    hide(monkeypatch, *hidden)
+    monkeypatch.setenv(interpreter.VARIABLE, named)
+    with pytest.raises(FerEdgeError, match=said):
+        interpreter.find()
 
 
 @pytest.mark.slow
@@ -65,34 +81,6 @@ def test_tensorflow_itself_runs_a_model():
         [sys.executable, "-c", code], input=shipped_style(), capture_output=True, check=False
     )
     assert child.stdout.decode().strip() == "tensorflow [1, 48, 48, 1]", child.stderr.decode()
-
-
-def test_the_one_that_is_named_goes_first(monkeypatch):
-    expected = stand_in(monkeypatch, "tflite_runtime")
-    monkeypatch.setenv(interpreter.VARIABLE, "tflite_runtime")
-    assert interpreter.find() == ("tflite_runtime", expected)
-    monkeypatch.setenv(interpreter.VARIABLE, "litert")
-    assert interpreter.find()[0] == "ai_edge_litert"
-
-
-@pytest.mark.parametrize(
-    ("named", "said"),
-    [
-        ("tflite_runtime", "^FER_EDGE_INTERPRETER names tflite_runtime, which is not installed: pip install"),
-        ("tflite", "^FER_EDGE_INTERPRETER=tflite is no interpreter: litert, tflite_runtime, tensorflow"),
-    ],
-)
-def test_a_name_that_cannot_be_followed_is_an_error_and_no_other_is_taken(monkeypatch, named, said):
-    hide(monkeypatch, "tflite_runtime")
-    monkeypatch.setenv(interpreter.VARIABLE, named)
-    with pytest.raises(FerEdgeError, match=said):
-        interpreter.find()
-
-
-def test_none_at_all_says_what_to_install(monkeypatch):
-    hide(monkeypatch, "ai_edge_litert", "tflite_runtime", "tensorflow")
-    with pytest.raises(FerEdgeError, match="no TFLite interpreter is installed: pip install ai-edge-litert"):
-        interpreter.find()
 
 
 def test_a_broken_runtime_is_named(monkeypatch, tmp_path):

@@ -1,28 +1,41 @@
+import functools
 import hashlib
 import json
 
 import pytest
 
-from fer_edge.errors import ModelError, UsageError
+from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import shipped
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Stands for the package folder of an installed wheel, with two models and two recipes."""
-    for name in ("tuned_int8", "tuned_float32"):
+    """Models of an installed wheel, with recipes beside; the working folder is another."""
+    for name in ("tuned_int8.tflite", "tuned_float32.tflite", "tuned.keras"):
         (tmp_path / "_models").mkdir(exist_ok=True)
-        (tmp_path / "_models" / f"{name}.tflite").write_bytes(name.encode())
+        (tmp_path / "_models" / name).write_bytes(name.encode())
     recipes = tmp_path / "_recipes" / "train"
     recipes.mkdir(parents=True)
     for name in ("paper", "tuned"):
         (recipes / f"{name}.toml").write_text("")
+    (tmp_path / "here").mkdir()
     monkeypatch.setattr(shipped, "_PACKAGE", tmp_path)
-    return tmp_path
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "_models"
 
 
-def test_models_by_name_in_an_installed_package(folder):
-    assert shipped.find_model("tuned_int8") == folder / "_models" / "tuned_int8.tflite"
+@pytest.mark.parametrize(
+    ("find", "name", "file"),
+    [
+        (shipped.find_model, "tuned_int8", "tuned_int8.tflite"),
+        (shipped.find_network, "tuned", "tuned.keras"),
+        (shipped.find_either, "tuned", "tuned.keras"),
+        (shipped.find_either, "tuned_int8", "tuned_int8.tflite"),
+    ],
+)
+def test_models_and_networks_by_name_or_path(folder, find, name, file):
+    assert find(name) == folder / file
+    assert find(str(folder / file)) == folder / file
     assert [path.stem for path in shipped.models()] == ["tuned_float32", "tuned_int8"]
 
 
@@ -37,21 +50,6 @@ def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, mon
     assert shipped.recipe("convert", "int8") == tmp_path / "convert" / "recipes" / "int8.toml"
 
 
-def test_trained_networks_are_found_by_name_too(folder, tmp_path):
-    (folder / "_models" / "tuned.keras").touch()
-    assert shipped.find_network("tuned") == folder / "_models" / "tuned.keras"
-    with pytest.raises(ModelError, match=r"no trained network 'tuner': did you mean tuned\?"):
-        shipped.find_network("tuner")
-    with pytest.raises(ModelError, match=r"tuned_int8\.tflite is a converted model"):
-        shipped.find_network(str(folder / "_models" / "tuned_int8.tflite"))
-
-
-def test_a_path_is_taken_as_it_is(folder, tmp_path):
-    own = tmp_path / "mine.tflite"
-    own.touch()
-    assert shipped.find_model(str(own)) == own
-
-
 def test_files_of_a_network_and_of_a_runs_folder(folder, tmp_path):
     assert [path.stem for path in shipped.find_models("tuned")] == ["tuned_float32", "tuned_int8"]
     assert [path.stem for path in shipped.find_models("tuned_int8")] == ["tuned_int8"]
@@ -64,22 +62,26 @@ def test_files_of_a_network_and_of_a_runs_folder(folder, tmp_path):
     assert [path.name for path in shipped.find_models(str(run))] == ["b.tflite", "a.tflite"]
 
 
-def test_a_misspelt_name_gets_the_nearest(folder):
-    with pytest.raises(ModelError, match=r"no model 'tuned_int9': did you mean tuned_int8"):
-        shipped.find_model("tuned_int9")
-    with pytest.raises(UsageError, match=r"no train recipe 'papper': did you mean paper\?"):
-        shipped.recipe("train", "papper")
-
-
-def test_a_name_like_no_other_gets_the_whole_list(folder):
-    with pytest.raises(ModelError, match="there are tuned_float32, tuned_int8, or give a file's path"):
-        shipped.find_model("zzz")
+@pytest.mark.parametrize(
+    ("find", "name", "said"),
+    [
+        (shipped.find_model, "tuned_int9", r"no model 'tuned_int9': did you mean tuned_int8"),
+        (shipped.find_network, "tuner", r"no trained network 'tuner': did you mean tuned\?"),
+        (shipped.find_model, "zzz", "there are tuned_float32, tuned_int8, or give a file's path"),
+        (shipped.find_network, "../_models/tuned_int8.tflite", r"tuned_int8\.tflite is a converted model"),
+        (
+            functools.partial(shipped.recipe, "train"),
+            "papper",
+            r"no train recipe 'papper': did you mean paper\?",
+        ),
+    ],
+)
+def test_what_is_not_there_gets_the_nearest_names(folder, find, name, said):
+    with pytest.raises(FerEdgeError, match=said):
+        find(name)
 
 
 def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
-    (folder / "_models" / "tuned.keras").touch()
-    assert shipped.find_either("tuned").name == "tuned.keras"
-    assert shipped.find_either("tuned_int8").name == "tuned_int8.tflite"
     run = tmp_path / "runs" / "demo"
     run.mkdir(parents=True)
     with pytest.raises(ModelError, match="demo is a folder, not a model"):
@@ -97,19 +99,18 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
     "missing", ["tuned_int8.tflite", "runs/tuned_int8", "./tuned_int8", "../tuned.keras"]
 )
 @pytest.mark.parametrize("find", [shipped.find_model, shipped.find_network, shipped.find_either])
-def test_a_missing_local_file_never_turns_into_a_shipped_one(folder, missing, find, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_missing_local_file_never_turns_into_a_shipped_one(folder, missing, find):
     with pytest.raises(ModelError, match=f"^there is no file {missing}$"):
         find(missing)
 
 
 def test_only_files_named_in_sha256sums_are_trusted(folder):
-    path = folder / "_models" / "tuned_int8.tflite"
+    path = folder / "tuned_int8.tflite"
     assert not shipped.ships(path.read_bytes())
-    digest = hashlib.sha256(b"tuned_int8").hexdigest()
-    (folder / "_models" / "SHA256SUMS").write_text(f"{digest}  tuned_int8.tflite\n")
+    digest = hashlib.sha256(b"tuned_int8.tflite").hexdigest()
+    (folder / "SHA256SUMS").write_text(f"{digest}  tuned_int8.tflite\n")
     assert shipped.ships(path.read_bytes())
-    path.write_bytes(b"tuned_int8, changed")
+    path.write_bytes(b"changed")
     assert not shipped.ships(path.read_bytes())
 
 
