@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -176,13 +175,3 @@ def template(folder: str, name: str, values: Mapping[str, object] | None = None)
     """A file of this package, `{{name}}` in it replaced by `values`, in one pass."""
     text = resources.files(__name__).joinpath(folder, name).read_text()
     return text if values is None else re.sub(r"\{\{(\w+)\}\}", lambda found: str(values[found[1]]), text)
-
-
-def to_dict(made: Made, target: Target, paths: tuple[Path, ...]) -> dict[str, Any]:
-    """Plain types, for `--json`."""
-    return {
-        "target": target.name,
-        "files": {str(path): len(data) for path, data in zip(paths, made.contents, strict=True)},
-        "agreement": None if made.agreement is None else dataclasses.asdict(made.agreement),
-        **made.report,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,12 @@ from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 from fer_edge.tables import Table, percent
 from fer_edge.targets import (
-    Made,
     Target,
     drawn,
     ethos_u,
     microcontroller,
     onnx_file,
     pictures_of,
-    to_dict,
     web_page,
 )
 
@@ -65,12 +64,9 @@ def parse(names: Iterable[str]) -> tuple[Target, ...]:
 
 def tflite_file(model: str | None) -> Path | None:
     """The .tflite file that `model` names or is, None for all else."""
-    if model is None:
-        return None
-    named = {path.stem: path for path in shipped.models()}
-    if model in named:
-        return named[model]
-    return shipped.find_model(model) if model.endswith(".tflite") else None
+    if model and (model.endswith(".tflite") or model in {path.stem for path in shipped.models()}):
+        return shipped.find_model(model)
+    return None
 
 
 def formats(targets: Iterable[Target], asked: Iterable[Format]) -> tuple[Format, ...]:
@@ -117,21 +113,30 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
             continue
         paths = target.paths(path.stem, folder)
         made.write(paths, request.force)
-        results.append({"model": str(path), **to_dict(made, target, paths)})
-        table.add(path.stem, target.name, *_cells(made), paths[0] if len(paths) == 1 else paths[0].parent)
+        found = made.agreement
+        results.append(
+            {
+                "model": str(path),
+                "target": target.name,
+                "files": {str(name): len(data) for name, data in zip(paths, made.contents, strict=True)},
+                "agreement": None if found is None else dataclasses.asdict(found),
+                **made.report,
+            }
+        )
+        table.add(
+            path.stem,
+            target.name,
+            f"{sum(map(len, made.contents)) / 1e3:.0f}",
+            percent(found and found.agreement, 2),
+            found and f"{found.max_abs_diff:.4f}",
+            made.needs(),
+            paths[0] if len(paths) == 1 else paths[0].parent,
+        )
     if results:
         table.show()
     if failed:
         raise GateError(" | ".join(str(error) for error in failed))
     return results
-
-
-def _cells(made: Made) -> tuple[object, ...]:
-    found = made.agreement
-    size = f"{sum(map(len, made.contents)) / 1e3:.0f}"
-    if found is None:
-        return size, None, None, made.needs()
-    return size, percent(found.agreement, 2), f"{found.max_abs_diff:.4f}", made.needs()
 
 
 def tried(target: Target, classifier: Classifier, card: Path | None = None) -> dict[str, Any]:

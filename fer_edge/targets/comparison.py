@@ -51,10 +51,6 @@ class Row:
     memory_bytes: int | None = None
     refused: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for `--json`."""
-        return dataclasses.asdict(self)
-
 
 def _count(divisor: float, value: float | None) -> str | None:
     return None if value is None else f"{value / divisor:.0f}"
@@ -99,7 +95,7 @@ def compared(
     described = machine.describe()
     found = rows(paths, wanted, seen, runs, lenient="all" in names)
     where = ", ".join(str(described[key]) for key in ("cpu", "system", "interpreter") if described[key])
-    result = {"machine": described, "pictures": seen.name, "rows": [row.to_dict() for row in found]}
+    result = {"machine": described, "pictures": seen.name, "rows": [dataclasses.asdict(row) for row in found]}
     return result, table(found, seen.name, where)
 
 
@@ -143,7 +139,8 @@ def rows(
 
     def on_all(path: Path, ms: float | None) -> list[Row]:
         subject, reference = subjects[path], references[path]
-        here = _litert(subject, said[path], reference, pictures, ms)
+        data = file.read_bytes(path)
+        here = _row(subject, LITERT, data, {"ms": ms}, said[path], reference, pictures)
         return [here, *(_on(target, subject, reference, pictures) for target in taken)]
 
     # targets work in processes of their own; a file's classifier is used by one thread only
@@ -176,28 +173,6 @@ def _reference(
     return subject.predict(pictures.fitted(subject.input_size))
 
 
-def _litert(
-    subject: Classifier,
-    said: NDArray[np.float32],
-    reference: NDArray[np.float32] | None,
-    pictures: Pictures,
-    ms: float | None,
-) -> Row:
-    data = file.read_bytes(subject.path)
-    main = graph.read(data)[0]
-    return Row(
-        subject.path.stem,
-        LITERT,
-        len(data),
-        file.compressed_bytes(data),
-        len(main.operators),
-        graph.macs(main),
-        **_scores(said, reference, subject, pictures),
-        ms=ms,
-        memory_bytes=graph.peak(main)[0],
-    )
-
-
 def _on(
     target: Target, subject: Classifier, reference: NDArray[np.float32] | None, pictures: Pictures
 ) -> Row:
@@ -205,35 +180,40 @@ def _on(
         made = target.make(subject, pictures, None)
     except FerEdgeError as error:
         return Row(subject.path.stem, target.name, refused=command.refusal(error, subject.path))
-    report = made.report
-    main = graph.read(file.read_bytes(subject.path))[0]
-    return Row(
-        subject.path.stem,
-        target.name,
-        len(made.deployed),
-        file.compressed_bytes(made.deployed),
-        sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
-        report.get("macs", graph.macs(main)),
-        **_scores(made.probabilities, reference, subject, pictures),
-        npu_ms=report.get("ms"),
-        memory_bytes=report.get("arena_bytes", report.get("sram_bytes")),
-    )
+    report = {**made.report, "npu_ms": made.report.get("ms"), "ms": None}
+    return _row(subject, target.name, made.deployed, report, made.probabilities, reference, pictures)
 
 
-def _scores(
+def _row(
+    subject: Classifier,
+    target: str,
+    deployed: bytes,
+    report: dict[str, Any],
     said: NDArray[np.float32] | None,
     reference: NDArray[np.float32] | None,
-    subject: Classifier,
     pictures: Pictures,
-) -> dict[str, Any]:
-    """Of the probabilities `said`, float32 (N, labels); nothing where nothing here can run the target."""
-    if said is None:
-        return {}
-    scores: dict[str, Any] = {"accuracy": pictures.accuracy(said, subject.labels)}
-    if reference is not None:
-        scores["agreement"] = metrics.agreement(said, reference)
-        scores["max_abs_diff"] = metrics.max_abs_diff(said, reference)
-    return scores
+) -> Row:
+    """report: of the target's tool, before what the file itself says. said: probabilities that it gives."""
+    main = graph.read(file.read_bytes(subject.path))[0]
+    here = graph.peak(main)[0] if target == LITERT else None
+    row = Row(
+        subject.path.stem,
+        target,
+        bytes=len(deployed),
+        compressed_bytes=file.compressed_bytes(deployed),
+        ops=sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
+        macs=report.get("macs", graph.macs(main)),
+        ms=report["ms"],
+        npu_ms=report.get("npu_ms"),
+        memory_bytes=report.get("arena_bytes", report.get("sram_bytes", here)),
+    )
+    if said is None:  # nothing here can run it
+        return row
+    row = dataclasses.replace(row, accuracy=pictures.accuracy(said, subject.labels))
+    if reference is None:
+        return row
+    agreement, difference = metrics.agreement(said, reference), metrics.max_abs_diff(said, reference)
+    return dataclasses.replace(row, agreement=agreement, max_abs_diff=difference)
 
 
 def refusals(found: Sequence[Row]) -> list[str]:
