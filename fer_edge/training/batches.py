@@ -40,7 +40,7 @@ class Teacher:
     def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
         """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
         paths = [shipped.find_either(name) for name in names_or_paths]
-        return cls(tuple(map(files.sha256, paths)), tuple(evaluation.open_model(str(path)) for path in paths))
+        return cls(tuple(map(files.sha256, paths)), tuple(evaluation.open_model(str(p)) for p in paths))
 
     def check(self, heads: Iterable[tuple[str, ...]]) -> None:
         """Raises ModelError for a model that names none of the heads' expressions."""
@@ -88,9 +88,7 @@ def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
 def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -> NDArray[np.float32]:
     """float32 (classes,): count to the power -`power`, of mean 1 over `labels`; 0 for a class without any."""
     counts = np.bincount(labels, minlength=classes)
-    present = counts > 0
-    weights = np.zeros(classes, np.float32)
-    weights[present] = counts[present] ** -float(power)
+    weights = np.where(counts, np.maximum(counts, 1) ** -float(power), 0).astype(np.float32)
     out: NDArray[np.float32] = weights / weights[labels].mean()
     return out
 
@@ -151,9 +149,8 @@ def mixed(
     part = rng.beta(alpha, alpha, len(faces)).astype(np.float32)
     stays = np.maximum(part, 1 - part)
 
-    def blend(of: NDArray[Any]) -> NDArray[np.float32]:
+    def blend(of: NDArray[Any]) -> Any:
         own = stays.reshape(-1, *[1] * (of.ndim - 1))
-        out: NDArray[np.float32] = own * of + (1 - own) * np.roll(of, -1, axis=0)
-        return out
+        return own * of + (1 - own) * np.roll(of, -1, axis=0)
 
     return blend(faces).round().astype(np.uint8), blend(targets), blend(weights)

@@ -44,26 +44,21 @@ class State:
         return len(self.history)
 
 
-def _arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
-    weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
-    variables = {
-        f"optimizer_{i}": keras.ops.convert_to_numpy(v.value) for i, v in enumerate(model.optimizer.variables)
-    }
-    return weights | variables
-
-
 def save(folder: Path, model: keras.Model, state: State) -> None:
     """Writes the model's weights and optimiser, then the state, then removes what it superseded."""
     files.make_folders(folder)
-    with files.written_aside(folder / f"epoch_{state.epochs:04}.npz") as aside:
-        np.savez(aside, allow_pickle=False, **_arrays(model))
+    weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
+    variables = [keras.ops.convert_to_numpy(variable.value) for variable in model.optimizer.variables]
+    last, best = (f"{name}_{n:04}.npz" for name, n in (("epoch", state.epochs), ("best", state.best)))
+    written = {last: weights | {f"optimizer_{i}": v for i, v in enumerate(variables)}}
     if state.best == state.epochs - 1:
-        with files.written_aside(folder / f"best_{state.best:04}.npz") as aside:
-            np.savez(aside, allow_pickle=False, **{k: v for k, v in _arrays(model).items() if k[0] == "w"})
+        written[best] = weights
+    for name, arrays in written.items():
+        with files.written_aside(folder / name) as aside:
+            np.savez(aside, allow_pickle=False, **arrays)
     files.write_text(folder / STATE, json.dumps(asdict(state), indent=1) + "\n")
-    keep = {f"epoch_{state.epochs:04}.npz", f"best_{state.best:04}.npz"}
     for old in folder.glob("*.npz"):
-        if old.name not in keep:
+        if old.name not in (last, best):
             old.unlink()
 
 
@@ -74,8 +69,6 @@ def load_state(folder: Path) -> State | None:
         return None
     try:
         state = State(**files.parse_json(path.read_bytes()))
-        if not (isinstance(state.history, list) and isinstance(state.best, int)):
-            raise ValueError("its history is no list, or its best epoch no number")
         if not all(isinstance(row, dict) for row in state.history) or not -1 <= state.best < state.epochs:
             raise ValueError("its history does not hold the best epoch")
         return state

@@ -20,12 +20,8 @@ from fer_edge.errors import UsageError
 from fer_edge.quiet import quiet_stderr
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-
-COUNT, INDEX, ADDRESSES = (
-    "KERAS_DISTRIBUTION_NUM_PROCESSES",
-    "KERAS_DISTRIBUTION_PROCESS_ID",
-    "KERAS_DISTRIBUTION_JOB_ADDRESSES",
-)
+COUNT, INDEX = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"
+ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 
 
 def gpus() -> list[str]:
@@ -54,8 +50,8 @@ def _automatic_precision(gpu: bool) -> str:
     if keras.backend.backend() != "torch":
         return "float32"  # measured: bfloat16 is no faster on a CPU in TensorFlow, XLA slower
     info = Path("/proc/cpuinfo")
-    has_bfloat16 = info.exists() and ("avx512_bf16" in info.read_text() or "amx_bf16" in info.read_text())
-    return "bfloat16" if has_bfloat16 else "float32"
+    flags = info.read_text() if info.exists() else ""
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
 def prepare(precision: str = "auto") -> str:
@@ -108,16 +104,13 @@ def join() -> None:
     Called before anything is computed. Raises UsageError for a backend that cannot, and for numbers that
     are none.
     """
-    wanted = os.environ.get(COUNT, "1")
+    wanted, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
     if not wanted.isdecimal() or int(wanted) < 1:
         raise UsageError(f"{COUNT} is {wanted!r}: give the number of processes")
     several = int(wanted) > 1
-    if keras.backend.backend() != "jax":
-        if several:
-            raise UsageError(
-                f"several processes train one network on KERAS_BACKEND=jax only, not on "
-                f"{keras.backend.backend()} (docs/several-machines.md)"
-            )
+    if several and backend != "jax":
+        raise UsageError(f"several processes train one network on KERAS_BACKEND=jax only, not on {backend}")
+    if backend != "jax":
         return
     if several and workers().count == 1:
         for name in (INDEX, ADDRESSES):

@@ -92,9 +92,7 @@ def block(x: Any, made_of: Any) -> Any:
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def residual(
-    name: str, dropout: float = 0.1, classes: int = len(LABELS), made_of: Any = layers
-) -> keras.Model:
+def residual(name: str, dropout: float, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
     """Our own networks, `name` of WIDTHS; dropout: fraction 0..1 of the features.
 
     Each convolution is followed by batch normalisation and ReLU, so that every tensor that int8 must hold has
@@ -167,15 +165,11 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     def accuracy(wanted: Any, given: Any) -> Any:
         return keras.metrics.categorical_accuracy(wanted[:, :classes], given[:, :classes])
 
-    trainee.compile(_optimizer(recipe), loss, metrics=[accuracy], jit_compile="auto")
+    rates = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
+    sgd = partial(keras.optimizers.SGD, momentum=recipe.momentum, nesterov=True)
+    optimizer = (sgd if recipe.optimizer == "sgd" else keras.optimizers.Adam)(**rates)
+    trainee.compile(optimizer, loss, metrics=[accuracy], jit_compile="auto")
     return network, trainee
-
-
-def _optimizer(recipe: Recipe) -> keras.Optimizer:
-    rate, decay = recipe.learning_rate, recipe.weight_decay or None
-    if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=True, weight_decay=decay)
-    return keras.optimizers.Adam(rate, weight_decay=decay)
 
 
 def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32]]) -> keras.Model | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import fcntl
 import importlib
 import io
@@ -12,7 +11,8 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def run(
     """
     used = device.prepare(precision)
     console.say(used)
-    teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
+    begun = {"teacher": Teacher.opened(teachers), "start": checkpoint.Start.opened(weights)}
     first = device.workers().first
     try:
         with _locked(folder) if first else contextlib.nullcontext():
@@ -103,16 +103,9 @@ def run(
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
                 files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
             device.wait_for_all("ready")
-            network, state = fit.train(
-                recipe,
-                protocol.train,
-                protocol.validation,
-                folder=folder,
-                seed=seed,
-                teacher=teacher,
-                start=start,
-                on_epoch=lambda state: write_history(folder, state.history),
-            )
+            written = partial(write_history, folder)
+            sets = protocol.train, protocol.validation
+            network, state = fit.train(recipe, *sets, folder=folder, seed=seed, on_epoch=written, **begun)
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teachers, weights)
@@ -167,11 +160,9 @@ class Run:
         title = f"{self.recipe.name}: {self.state.epochs} epochs, {protocol.name}"
         draw_curves(folder / "curves.png", self.state.history, title)
         report.draw_evaluation(metrics, folder / "confusion_matrix.png")
-        console.say(
-            f"{folder / 'model.keras'}: accuracy {metrics['accuracy']:.4f}, macro-F1 "
-            f"{metrics['macro_f1']:.4f} on {protocol.report_split} ({len(protocol.report)} pictures, "
-            f"protocol {protocol.name})"
-        )
+        where = f"{protocol.report_split} ({len(protocol.report)} pictures, protocol {protocol.name})"
+        reached = f"accuracy {metrics['accuracy']:.4f}, macro-F1 {metrics['macro_f1']:.4f}"
+        console.say(f"{folder / 'model.keras'}: {reached} on {where}")
         console.say(
             f"reference check on {check['pictures']} pictures: agreement {check['agreement']:.4f}, largest "
             f"difference {check['max_abs_diff']:.4f}, loss {check['loss_device']:.4f} on the device and "
@@ -180,49 +171,47 @@ class Run:
         return metrics, check
 
     def write_votes_network(self) -> None:
-        """Writes the head for FER+'s votes as a network of its own into ferplus/, where it can be one.
-
-        It is chosen and reported on FER+'s majorities.
-        """
+        """Writes the head for FER+'s votes as a network of its own into ferplus/, where it can be one."""
         best = checkpoint.best_weights(self.folder / "checkpoint", self.state)
         votes = networks.votes_network(self.recipe, len(self.protocol.train.label_names), best)
         if votes is None:
             return
-        protocol = dataclasses.replace(
-            self.protocol,
-            train=dataclasses.replace(self.protocol.train, label_names=ferplus.LABELS),
-            validation=ferplus.relabelled(self.protocol.validation),
-            report=ferplus.relabelled(self.protocol.report),
+        told = self.protocol
+        protocol = replace(
+            told,
+            train=replace(told.train, label_names=ferplus.LABELS),
+            validation=ferplus.relabelled(told.validation),
+            report=ferplus.relabelled(told.report),
         )
         named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
-        dataclasses.replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(
-            votes
-        )
+        replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
 
     def card(self, reference: keras.Model, check: dict[str, Any], metrics: dict[str, Any]) -> ModelCard:
-        """The card of the trained float32 network; `metrics`: its metrics.json value."""
+        """The card of the trained float32 network; `metrics`: its metrics.json value.
+
+        data: how FER+'s votes were used; teachers and starting weights by name, with the SHA-256 of each.
+        """
         training, recipe, state = self.protocol.train, self.recipe, self.state
+        labels, on_votes = training.label_names, training.label_names == ferplus.LABELS
         reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
         return ModelCard(
             name=recipe.name,
             format="keras",
-            labels=training.label_names,
+            labels=labels,
             input=TensorSpec("float32", (1, *INPUT_SHAPE)),
-            output=TensorSpec(
-                "float32", (1, len(training.label_names)), real_max=1.0, content="probabilities"
-            ),
+            output=TensorSpec("float32", (1, len(labels)), real_max=1.0, content="probabilities"),
             architecture=recipe.network,
             parameters=reference.count_params(),
             macs=networks.multiply_accumulates(reference),
-            recipe=dataclasses.asdict(recipe),
+            recipe=asdict(recipe),
             data={
                 "path": Path(training.path).name,
                 "sha256": training.sha256,
                 "protocol": self.protocol.name,
                 "training_pictures": len(training),
-                "votes": _use_of_votes(recipe, training),
-                "teachers": _named(self.teachers, state.teacher),
-                "start": _named(self.weights, state.start.split()),
+                "votes": "the labels" if on_votes else "beside the labels" if recipe.votes_weight else "none",
+                "teachers": dict(zip(self.teachers, state.teacher, strict=True)),
+                "start": dict(zip(self.weights, state.start.split(), strict=True)),
             },
             seed=state.seed,
             versions=_versions(),
@@ -240,17 +229,6 @@ class Run:
         )
 
 
-def _use_of_votes(recipe: recipes.Recipe, training: Dataset) -> str:
-    if training.label_names == ferplus.LABELS:
-        return "FER+'s votes are the labels"
-    return "FER+'s votes beside the labels" if recipe.votes_weight else "none"
-
-
-def _named(names: Sequence[str], hashes: Sequence[str]) -> list[dict[str, str]]:
-    """Name and SHA-256 of each model that a training learned from or began with."""
-    return [{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)]
-
-
 def _versions() -> dict[str, str]:
     """Versions of everything that a training's result may depend on."""
     backend = keras.backend.backend()
@@ -259,12 +237,12 @@ def _versions() -> dict[str, str]:
     return {"fer-edge": __version__, "python": platform.python_version(), **loaded}
 
 
-def write_history(folder: Path, history: Sequence[dict[str, float]]) -> None:
+def write_history(folder: Path, state: checkpoint.State) -> None:
     """history.csv, a line an epoch; whole at any moment."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(state.history[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(history)
+    writer.writerows(state.history)
     files.write_text(folder / "history.csv", text.getvalue())
 
 
@@ -276,12 +254,10 @@ def draw_curves(path: Path, history: Sequence[dict[str, float]], title: str) -> 
         raise MissingExtraError("matplotlib", "train", "drawing curves") from error
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
-    for axes, key, name in zip(
-        figure.subplots(1, 2), ("loss", "accuracy"), ("loss (nats)", "accuracy"), strict=True
-    ):
+    for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         axes.plot(epochs, [row[key] for row in history], label="training, augmented")
         axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
-        axes.set(xlabel="epoch", ylabel=name)
+        axes.set(xlabel="epoch", ylabel="loss (nats)" if key == "loss" else key)
         axes.grid(alpha=0.3)
         axes.legend()
     figure.suptitle(title)

@@ -174,7 +174,7 @@ def test_both_heads_are_written_with_their_labels(tmp_path):
     first = json.loads((tmp_path / "run/card.json").read_text())
     second = json.loads((tmp_path / "run/ferplus/card.json").read_text())
     assert first["labels"] == list(data.label_names)
-    assert first["data"]["votes"] == "FER+'s votes beside the labels"
+    assert (first["data"]["votes"], second["data"]["votes"]) == ("beside the labels", "the labels")
     assert second["labels"] == list(ferplus.LABELS)
     assert (second["name"], second["output"]["shape"]) == ("twice_ferplus", [1, 8])
     assert second["measured"]["report"]["data"]["n"] == first["measured"]["report"]["data"]["n"]

@@ -129,17 +129,12 @@ def test_loss_is_both_cross_entropies(data):
     assert trainee.evaluate(faces, wanted, verbose=0)[0] == pytest.approx(by_hand.mean(), rel=1e-4)
 
 
-def test_head_for_the_votes_is_not_in_the_network():
-    network, trainee = networks.compiled(RECIPE, 7)
+@pytest.mark.parametrize(("name", "features"), [("nano", 32), ("paper", 256)])
+def test_head_for_the_votes_is_not_in_the_network(name, features):
+    network, trainee = networks.compiled(dataclasses.replace(RECIPE, network=name), 7)
     assert network.output_shape == (None, 7)
     assert trainee.output_shape == (None, 15)
-    features = network.get_layer("features").output.shape[-1]
     assert trainee.count_params() - network.count_params() == (features + 1) * 8
-
-
-def test_paper_network_takes_the_head_too():
-    network, trainee = networks.compiled(dataclasses.replace(RECIPE, network="paper"), 7)
-    assert trainee.count_params() - network.count_params() == (256 + 1) * 8
 
 
 def test_classes_of_ferplus_learn_shares(data):
@@ -147,11 +142,6 @@ def test_classes_of_ferplus_learn_shares(data):
     wanted = batches.targets(relabelled, dataclasses.replace(RECIPE, votes_weight=0.0))
     assert wanted.shape == (3, 8)
     np.testing.assert_allclose(wanted[0], [0.4, 0.6, 0, 0, 0, 0, 0, 0], atol=1e-7)
-    network, _ = networks.compiled(dataclasses.replace(RECIPE, votes_weight=0.0), 8)
-    assert network.output_shape == (None, 8)
-
-
-def test_votes_that_are_missing_are_asked_for(data):
     with pytest.raises(UsageError, match="add --labels ferplus:"):
         batches.targets(dataclasses.replace(data, votes=None), RECIPE)
 
@@ -163,9 +153,5 @@ def test_votes_network_gives_what_the_second_head_gave(data):
     logits = np.asarray(keras.ops.convert_to_numpy(trainee(faces, training=False)), np.float64)
     given = keras.ops.convert_to_numpy(votes(faces, training=False))
     np.testing.assert_allclose(given, np.exp(log_softmax(logits[:, 7:])), atol=1e-5)
-
-
-def test_paper_network_has_no_such_head():
-    recipe = dataclasses.replace(RECIPE, network="paper")
-    _, trainee = networks.compiled(recipe, 7)
-    assert networks.votes_network(recipe, 7, trainee.get_weights()) is None
+    paper = dataclasses.replace(RECIPE, network="paper")  # its last layer is no such head
+    assert networks.votes_network(paper, 7, networks.compiled(paper, 7)[1].get_weights()) is None

@@ -45,20 +45,11 @@ def test_the_papers_recipe_is_the_papers():
     ],
 )
 def test_bad_recipes_say_what_is_wrong(text, complaint, tmp_path):
-    path = tmp_path / "bad.toml"
-    path.write_text(text)
+    (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(UsageError, match=complaint):
-        recipes.read(path)
-
-
-def test_a_missing_recipe_is_named(tmp_path):
+        recipes.read(tmp_path / "bad.toml")
     with pytest.raises(UsageError, match=r"gone\.toml"):
         recipes.read(tmp_path / "gone.toml")
-
-
-def test_override_leaves_what_is_none():
-    recipe = recipes.Recipe("r")
-    assert recipe.override(epochs=None, dropout=0.2) == dataclasses.replace(recipe, dropout=0.2)
 
 
 @pytest.mark.parametrize(
