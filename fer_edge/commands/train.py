@@ -77,11 +77,11 @@ def train(
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
-    chosen.check_given(teacher or (), labels)
-    for name in weights or ():
-        shipped.find_network(name)
-    for name in teacher or ():
-        shipped.find_either(name)
+    teachers, starts = teacher or (), weights or ()
+    chosen.check_given(teachers, labels)
+    for find, names in ((shipped.find_network, starts), (shipped.find_either, teachers)):
+        for name in names:
+            find(name)
     folder = out or Path("runs") / chosen.name
     if (folder / "checkpoint").exists() and not (resume or force):
         raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
@@ -92,14 +92,7 @@ def train(
     from fer_edge.training import session
 
     metrics = session.run(
-        chosen,
-        splits,
-        folder,
-        seed,
-        resume=resume,
-        precision=precision,
-        teachers=teacher or (),
-        weights=weights or (),
+        chosen, splits, folder, seed, resume=resume, precision=precision, teachers=teachers, weights=starts
     )
     if metrics:  # only the first of several processes has them
         console.write_json(json, metrics, force)

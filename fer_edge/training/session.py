@@ -94,7 +94,7 @@ def run(
     """
     used = device.prepare(precision)
     console.say(used)
-    begun = {"teacher": Teacher.opened(teachers), "start": checkpoint.Start.opened(weights)}
+    teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
     first = device.workers().first
     try:
         with _locked(folder) if first else contextlib.nullcontext():
@@ -103,9 +103,10 @@ def run(
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
                 files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
             device.wait_for_all("ready")
-            written = partial(write_history, folder)
-            sets = protocol.train, protocol.validation
-            network, state = fit.train(recipe, *sets, folder=folder, seed=seed, on_epoch=written, **begun)
+            sets, written = (protocol.train, protocol.validation), partial(write_history, folder)
+            network, state = fit.train(
+                recipe, *sets, folder=folder, seed=seed, teacher=teacher, start=start, on_epoch=written
+            )
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teachers, weights)

@@ -43,8 +43,6 @@ def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
     for before, now in zip(kernels, after, strict=True):  # two steps at a rate of 1e-9 move nothing
         np.testing.assert_allclose(now, before, atol=1e-6)
     assert len(state.start) == 64
-    with pytest.raises(DataError, match="another start"):
-        fit.train(RECIPE, data, data, **{**how, "start": None})
 
 
 def test_votes_are_learned_on_top_of_the_given_weights(learned):

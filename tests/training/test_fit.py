@@ -11,7 +11,8 @@ keras = pytest.importorskip("keras", reason="the train extra is not installed")
 from tiny_network import dataset  # noqa: E402
 
 from fer_edge.errors import DataError, GateError  # noqa: E402
-from fer_edge.training import fit, session  # noqa: E402
+from fer_edge.training import checkpoint, fit, session  # noqa: E402
+from fer_edge.training.batches import Teacher  # noqa: E402
 from fer_edge.training.recipes import Augmentation, Recipe  # noqa: E402
 
 RECIPE = Recipe(
@@ -30,16 +31,12 @@ def unbroken(data, tmp_path_factory):
     return fit.train(RECIPE, data, data, folder=tmp_path_factory.mktemp("whole"), seed=0)
 
 
-class KilledError(Exception):
-    pass
-
-
 def test_resumed_equals_unbroken(data, unbroken, tmp_path):
     def kill_in_the_second(state):
         if state.epochs == 2:
-            raise KilledError
+            raise KeyboardInterrupt
 
-    with pytest.raises(KilledError):
+    with pytest.raises(KeyboardInterrupt):
         fit.train(RECIPE, data, data, folder=tmp_path, seed=0, on_epoch=kill_in_the_second)
     (tmp_path / "checkpoint/epoch_0003.npz").write_bytes(b"half-written")
     told = []
@@ -50,43 +47,36 @@ def test_resumed_equals_unbroken(data, unbroken, tmp_path):
     assert told == [[1, 2], [1, 2, 3]]  # the row that a kill kept from being written comes again
     whole_network, whole = unbroken
 
-    def without_seconds(rows):
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
-    assert without_seconds(state.history) == without_seconds(whole.history)
+    for row in (*state.history, *whole.history):
+        row.pop("seconds", None)
+    assert state.history == whole.history
     assert [row["epoch"] for row in state.history] == [1, 2, 3]
     for one, two in zip(network.get_weights(), whole_network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_another_recipe_does_not_take_over_a_checkpoint(data, tmp_path):
+def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
     one = dataclasses.replace(RECIPE, epochs=1)
-    fit.train(one, data, data, folder=tmp_path, seed=0)
-    with pytest.raises(DataError, match="another recipe"):
-        fit.train(RECIPE, data, data, folder=tmp_path, seed=0)
-    with pytest.raises(DataError, match="another seed"):
-        fit.train(one, data, data, folder=tmp_path, seed=1)
 
+    def again(recipe=one, seed=0, teacher="a", start=""):
+        told = {"teacher": Teacher((teacher,)), "start": checkpoint.Start(start)}
+        return fit.train(recipe, data, data, folder=tmp_path, seed=seed, **told)[1]
 
-def test_a_checkpoint_older_than_a_field_of_the_recipe_goes_on(data, tmp_path):
-    one = dataclasses.replace(RECIPE, epochs=1)
-    fit.train(one, data, data, folder=tmp_path, seed=0)
+    assert again().teacher == ["a"]
+    for name, value in {"recipe": RECIPE, "seed": 1, "teacher": "b", "start": "c"}.items():
+        with pytest.raises(DataError, match=f"another {name}"):
+            again(**{name: value})
     state = tmp_path / "checkpoint/state.json"
     stored = json.loads(state.read_text())
-    del stored["recipe"]["votes_weight"], stored["recipe"]["augmentation"]["dark_min"]
+    del (
+        stored["recipe"]["votes_weight"],
+        stored["recipe"]["augmentation"]["dark_min"],
+    )  # from before they were
     state.write_text(json.dumps(stored))
-    _, after = fit.train(one, data, data, folder=tmp_path, seed=0)
-    assert after.epochs == 1
-    learns_votes = dataclasses.replace(one, votes_weight=1.0)
-    with pytest.raises(DataError, match="another recipe"):
-        fit.train(learns_votes, data, data, folder=tmp_path, seed=0)
-
-
-def test_a_damaged_checkpoint_is_named(data, tmp_path):
-    (tmp_path / "checkpoint").mkdir()
-    (tmp_path / "checkpoint/state.json").write_text("{")
+    assert again().epochs == 1
+    state.write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):
-        fit.train(RECIPE, data, data, folder=tmp_path, seed=0)
+        again()
 
 
 def test_a_lost_loss_stops_the_training(data, tmp_path):
