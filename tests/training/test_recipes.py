@@ -88,12 +88,10 @@ def test_best_epoch_takes_the_earlier_of_equals():
     ("losses", "factor"),
     [([], 1), ([1.0, 1.1], 1), ([1.0, 1.1, 1.2], 0.1), ([1.0, 1.1, 0.9, 1.0], 1), ([1.0] * 5, 0.01)],
 )
-def test_plateau_falls_to_a_tenth_after_two_epochs_without_a_lower_loss(losses, factor):
-    assert recipes.plateau_factor(losses, 2) == pytest.approx(factor)
-
-
-def test_plateau_rate_falls_at_a_quarter_of_the_patience():
-    assert recipes.learning_rate(PLATEAU, 0, 100, [1.0, 1.1, 1.2]) == pytest.approx(1e-4)
+def test_the_plateaus_rate_falls_to_a_tenth_after_a_quarter_of_the_patience(losses, factor):
+    assert recipes.learning_rate(PLATEAU, 0, 100, losses) == pytest.approx(1e-3 * factor)
+    floored = PLATEAU.override(learning_rate_floor=2e-4)
+    assert recipes.learning_rate(floored, 0, 100, losses) == pytest.approx(max(1e-3 * factor, 2e-4))
 
 
 def test_stops_after_the_patience():
@@ -118,16 +116,12 @@ def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
         ({}, {"teachers": ["edge_int8"]}, "learns from no --teacher"),
         ({"votes_weight": 1.0}, {}, "add --labels ferplus:"),
         ({"votes_weight": 1.0}, {"labels": "fer2013"}, "add --labels ferplus:"),
-        ({"votes_weight": 1.0}, {"labels": "ferplus:fer2013new.csv"}, None),
     ],
 )
 def test_what_the_recipe_learns_from_must_be_given(weight, given, complaint):
-    recipe = Recipe("r", **weight)
-    if complaint is None:
-        recipe.check_given(**given)
-    else:
-        with pytest.raises(UsageError, match=complaint):
-            recipe.check_given(**given)
+    with pytest.raises(UsageError, match=complaint):
+        Recipe("r", **weight).check_given(**given)
+    Recipe("r", votes_weight=1.0).check_given(labels="ferplus:fer2013new.csv")
 
 
 def test_score_reads_the_first_epochs_alone():
