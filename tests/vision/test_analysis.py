@@ -90,112 +90,70 @@ def test_more_faces_than_ever_before_all_get_their_own_crop():
     assert [int(face.max()) for face in classifier.seen[0]] == [0, 50, 100, 150]
 
 
-def p(*values):
-    return np.array(values, np.float32)
-
-
-def labels_of(times_and_shares, half_life_s=0.3):
-    """Label and smoothed shares after each update of one face."""
+def tracks_of(shares, times_s, half_life_s=0.3):
+    """Label and smoothed shares of one face after each update."""
     tracker, box = Tracker(half_life_s), (0, 0, 20, 20)
-    tracks = [tracker.update([box], p(*shares)[None], time_s)[0] for time_s, shares in times_and_shares]
+    rows = zip(shares, times_s, strict=True)
+    tracks = [tracker.update([box], np.array([own], np.float32), time_s)[0] for own, time_s in rows]
     return tracks[-1].class_id, tracks[-1].smoothed
 
 
 @pytest.mark.parametrize(
     ("times_s", "half_life_s", "expected"),
     [
-        ((0.3,), 0.3, (0.5, 0.5)),  # after one half-life the past weighs one half
-        ((0.6,), 0.3, (0.25, 0.75)),
+        ([0.3], 0.3, (0.5, 0.5)),  # after one half-life the past weighs one half
+        ([0.6], 0.3, (0.25, 0.75)),
         ([0.03 * n for n in range(1, 11)], 0.3, (0.5, 0.5)),  # whatever the frame rate
-        ((0.01,), 0.0, (0, 1)),  # no smoothing
+        ([0.01], 0.0, (0, 1)),  # no smoothing
     ],
 )
 def test_the_past_fades_by_its_half_life(times_s, half_life_s, expected):
-    shown = [(0.0, (1, 0)), *((time_s, (0, 1)) for time_s in times_s)]
-    assert labels_of(shown, half_life_s)[1] == pytest.approx(expected)
+    shares = [(1, 0)] + [(0, 1)] * len(times_s)
+    assert tracks_of(shares, [0.0, *times_s], half_life_s)[1] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("lead", "held"), [(0.08, 0), (0.12, 1)])
-def test_a_label_holds_until_another_is_clearly_ahead(lead, held):
-    now = (0.5 - lead, 0.5 + lead)  # half of it counts, the other half is even
-    assert labels_of([(0.0, (0.51, 0.5)), (0.3, now)])[0] == held
+@pytest.mark.parametrize(
+    ("shares", "step_s", "half_life_s", "label"),
+    [
+        ([(0.51, 0.5), (0.42, 0.58)], 0.3, 0.3, 0),  # ahead by 0.08 of the half that is new
+        ([(0.51, 0.5), (0.38, 0.62)], 0.3, 0.3, 1),
+        ([(0.6, 0.4), (0.49, 0.51)], 1 / 30, 0, 1),  # without smoothing the frame's own
+        ([(0.9, 0.1)] + [(0.1, 0.9)] * 15, 1 / 30, 0.3, 1),  # a change is shown within half a second
+        (([(0.7, 0.3)] * 3 + [(0.3, 0.7)]) * 15, 1 / 30, 0.3, 0),  # flicker of single frames is not
+    ],
+)
+def test_a_label_holds_until_another_is_clearly_ahead(shares, step_s, half_life_s, label):
+    times_s = [step_s * n for n in range(len(shares))]
+    assert tracks_of(shares, times_s, half_life_s)[0] == label
 
 
-def test_ids_follow_the_faces_when_their_order_changes():
-    tracker, even = Tracker(), np.full((2, 2), 0.5, np.float32)
-    left, right = (0, 0, 20, 20), (100, 0, 20, 20)
-    assert [t.id for t in tracker.update([left, right], even, 0.0)] == [1, 2]
-    assert [t.id for t in tracker.update([(102, 0, 20, 20), (3, 1, 20, 20)], even, 0.1)] == [2, 1]
-
-
-def test_the_better_overlap_wins_and_the_other_face_is_new():
+@pytest.mark.parametrize(
+    ("lefts", "ids"),
+    [
+        ([(0, 100), (102, 3)], [2, 1]),  # their order changes
+        ([(0,), (10, 1)], [2, 1]),  # the better overlap wins, the other face is new
+        ([(0,), (13,)], [1]),  # of 20 pixels 7 in common: 7 / 33 is 0.21 of both together
+        ([(0,), (14,)], [2]),  # 6 / 34 is 0.18: another face
+        ([(0,), (10,), (20,), (30,)], [1]),  # it moves step by step
+        ([(0, 12), (4,)], [1]),  # of two that a box overlaps the nearer goes on
+        ([(0,), (), (0,)], [1]),  # a short gap
+        ([(0,), (), (), (0,)], [2]),  # a long one
+    ],
+)
+def test_who_is_who_follows_the_overlap(lefts, ids):
     tracker = Tracker()
-    tracker.update([(0, 0, 20, 20)], p(0.5, 0.5)[None], 0.0)
-    boxes = [(10, 0, 20, 20), (1, 0, 20, 20)]
-    assert [t.id for t in tracker.update(boxes, np.full((2, 2), 0.5, np.float32), 0.1)] == [2, 1]
-
-
-@pytest.mark.parametrize(("x", "same"), [(13, True), (14, False)])
-def test_a_face_that_jumped_is_another(x, same):
-    """Of 20 pixels, 7 and 6 in common: 7 / 33 is 0.21 of both together, 6 / 34 is 0.18."""
-    tracker, one = Tracker(), p(0.5, 0.5)[None]
-    tracker.update([(0, 0, 20, 20)], one, 0.0)
-    assert tracker.update([(x, 0, 20, 20)], one, 0.1)[0].id == (1 if same else 2)
-
-
-def test_a_face_that_moves_is_followed_step_by_step():
-    tracker, one = Tracker(), p(0.5, 0.5)[None]
-    tracks = [tracker.update([(10 * n, 0, 20, 20)], one, n * 0.9)[0] for n in range(5)]
-    assert {track.id for track in tracks} == {1}
-    assert tracks[-1].box_xywh == (40, 0, 20, 20)
-
-
-def test_without_smoothing_the_label_is_the_frames_own():
-    tracker, box = Tracker(half_life_s=0), (0, 0, 20, 20)
-    shares = [p(0.6, 0.4), p(0.49, 0.51), p(0.6, 0.4)]
-    assert [tracker.update([box], now[None], i / 30)[0].class_id for i, now in enumerate(shares)] == [0, 1, 0]
-
-
-def test_of_two_faces_that_a_box_overlaps_the_nearer_goes_on():
-    tracker = Tracker()
-    tracker.update([(0, 0, 20, 20), (12, 0, 20, 20)], np.full((2, 2), 0.5, np.float32), 0.0)
-    assert tracker.update([(4, 0, 20, 20)], p(0.5, 0.5)[None], 0.1)[0].id == 1
-
-
-def test_a_face_keeps_its_id_over_a_short_gap_and_loses_it_over_a_long_one():
-    tracker, one = Tracker(), p(0.5, 0.5)[None]
-    box = (0, 0, 20, 20)
-    tracker.update([box], one, 0.0)
-    assert tracker.update([box], one, 0.9)[0].id == 1
-    assert tracker.update([box], one, 1.8)[0].id == 1  # counted from when it was seen last
-    assert tracker.update([box], one, 2.9)[0].id == 2
+    for n, row in enumerate(lefts):
+        boxes = [(left, 0, 20, 20) for left in row]
+        tracks = tracker.update(boxes, np.full((len(row), 2), 0.5, np.float32), 0.45 * n)
+    assert [track.id for track in tracks] == ids
+    assert [track.box_xywh for track in tracks] == boxes
 
 
 def test_each_face_is_smoothed_on_its_own():
-    tracker = Tracker(half_life_s=0.3)
-    boxes = [(0, 0, 20, 20), (100, 0, 20, 20)]
+    tracker, boxes = Tracker(), [(0, 0, 20, 20), (100, 0, 20, 20)]
     tracker.update(boxes, np.array([[1, 0], [0, 1]], np.float32), 0.0)
-    tracks = tracker.update(boxes, np.array([[0, 1], [0, 1]], np.float32), 0.3)
-    assert tracks[0].smoothed == pytest.approx([0.5, 0.5])
-    assert tracks[1].smoothed == pytest.approx([0, 1])
-
-
-def test_a_change_of_expression_is_shown_within_half_a_second():
-    tracker, box = Tracker(), (0, 0, 20, 20)
-    tracker.update([box], p(0.9, 0.1)[None], 0.0)
-    times_s = [i / 30 for i in range(1, 40)]
-    labels = [tracker.update([box], p(0.1, 0.9)[None], t)[0].class_id for t in times_s]
-    late = times_s[labels.index(1)]
-    assert late <= 0.5
-
-
-def test_flicker_of_single_frames_does_not_change_the_label():
-    tracker, box = Tracker(), (0, 0, 20, 20)
-    labels = {
-        tracker.update([box], (p(0.3, 0.7) if i % 4 == 3 else p(0.7, 0.3))[None], i / 30)[0].class_id
-        for i in range(60)
-    }
-    assert labels == {0}
+    first, second = tracker.update(boxes, np.array([[0, 1], [0, 1]], np.float32), 0.3)
+    assert (first.smoothed, second.smoothed) == (pytest.approx([0.5, 0.5]), pytest.approx([0, 1]))
 
 
 @pytest.mark.parametrize(

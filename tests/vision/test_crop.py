@@ -36,13 +36,9 @@ def test_what_cannot_be_interpreted_is_an_error(frame):
         to_gray(frame)
 
 
-def test_crop_without_margin_is_the_box_itself():
-    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
-    assert (crop_face(gray, (3, 2, 4, 4), (4, 4)) == gray[2:6, 3:7]).all()
-
-
 def test_margin_grows_the_box_on_each_side():
     gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    assert (crop_face(gray, (3, 2, 4, 4), (4, 4)) == gray[2:6, 3:7]).all()
     face = crop_face(gray, (3, 2, 4, 4), (8, 8), CropPolicy(margin=0.5))
     assert (face == gray[0:8, 1:9]).all()
 
@@ -63,18 +59,12 @@ def test_a_box_outside_is_an_error_and_not_an_empty_face(x):
             crop_face(gray, box, (4, 4))
 
 
-def test_resize_averages_areas_and_leaves_the_right_size_alone():
+def test_resize_averages_areas_and_draws_a_line_between_pixels():
     face = np.array([[0, 30, 90, 9, 9, 9]] * 3, np.uint8)
-    assert resize_face(face, (1, 2)).tolist() == [
-        [40, 9]
-    ]  # every pixel counts, not the ones in the middle alone
+    assert resize_face(face, (1, 2)).tolist() == [[40, 9]]  # every pixel counts, not the middle ones alone
     assert resize_face(face, (3, 6)) is face
-
-
-def test_growing_draws_a_line_between_pixels():
-    """Centres of four pixels over two: at the first, a quarter and three quarters of the way, the second."""
-    face = np.array([[0, 100], [0, 100]], np.uint8)
-    assert resize_face(face, (4, 4)).tolist() == [[0, 25, 75, 100]] * 4
+    # Centres of four pixels over two: at the first, a quarter and three quarters of the way, the second.
+    assert resize_face(np.array([[0, 100]] * 2, np.uint8), (4, 4)).tolist() == [[0, 25, 75, 100]] * 4
 
 
 def test_quality_sinks_with_blur_size_tilt_and_turn():
