@@ -43,6 +43,12 @@ PANELS = {
 PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in names.split()}
 """Where an option stands in --help; what is not here is under Options."""
 
+CHOICES = {
+    "--detector": "auto|haar|yunet|blazeface", "--protocol": "official|paper", "--recipe": "NAME|FILE",
+    "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME", "--format": "FORMAT",
+}  # fmt: skip
+"""What --help shows that an option takes, where the option itself says nothing."""
+
 
 class _Group(TyperGroup):
     """Knows the commands of other programs; puts options into panels; escapes what errors of usage quote."""
@@ -53,6 +59,7 @@ class _Group(TyperGroup):
         for parameter in options:
             if parameter.param_type_name == "option" and not parameter.rich_help_panel:
                 parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0])
+                parameter.metavar = parameter.metavar or CHOICES.get(parameter.opts[0])
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
