@@ -159,7 +159,7 @@ def model_metadata(card: ModelCard) -> bytes:
 
 
 def _range(tensor: TensorSpec) -> dict[int, list[float]]:
-    return {0: [tensor.real_max], 1: [tensor.real_min]}
+    return {0: [float(tensor.real_max)], 1: [float(tensor.real_min)]}
 
 
 def _written(builder: Any, value: Any) -> int:

@@ -196,7 +196,10 @@ def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, 
     taken, given = classifier.input, classifier.output
     name = identifier(classifier.path.stem)
     rows = (flatbuffer[start : start + 16] for start in range(0, len(flatbuffer), 16))
-    labels = (label.replace("\\", "\\\\").replace('"', '\\"') for label in classifier.labels)
+    labels = (
+        "".join(f"\\{ord(c):03o}" if c in '"\\?' or ord(c) < 32 else c for c in label)
+        for label in classifier.labels
+    )
     operators = graph.operators(flatbuffer)
     adds = (f"  if (resolver.Add{camel_case(op)}() != kTfLiteOk) return 1;" for op in operators)
     zero = f"{name.upper()}_OUTPUT_ZERO_POINT"

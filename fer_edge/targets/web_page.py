@@ -30,8 +30,6 @@ CHECK_FACES = 14
 DTYPES = ("uint8", "float32")
 """What LiteRT's tensors in JavaScript hold, of what faces and probabilities are."""
 
-_INSTALL = f"npm install {PACKAGE}"
-
 
 def runtime() -> Path:
     """The folder of the installed npm package. Raises FerEdgeError with what to install."""
@@ -42,7 +40,7 @@ def runtime() -> Path:
         if (start / PACKAGE / "wasm" / f"{VARIANT}.wasm").is_file():
             return start / PACKAGE
     raise FerEdgeError(
-        f"the target web needs {PACKAGE}, which is not in node_modules here: {_INSTALL}, "
+        f"the target web needs {PACKAGE}, which is not in node_modules here: npm install {PACKAGE}, "
         f"or name a node_modules folder in {VARIABLE}"
     )
 
@@ -93,8 +91,8 @@ def _packed(wasm: Path) -> str:
 
 
 def _summary(classifier: Classifier) -> str:
-    accuracy = classifier.card.measured.get("accuracy")
-    known = f", right on {100 * accuracy:.1f} % of {classifier.card.measured['split']}" if accuracy else ""
+    accuracy, split = (classifier.card.measured.get(name) for name in ("accuracy", "split"))
+    known = f", right on {100 * accuracy:.1f} % of {split}" if isinstance(accuracy, float) else ""
     return f"{len(classifier.labels)} facial expressions of a gray face, {classifier.card.format}{known}"
 
 

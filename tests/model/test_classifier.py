@@ -73,6 +73,7 @@ def test_float_input_is_mapped_to_the_range_on_the_card(tmp_path, least, greates
         # Fault J1: scale 1/255 and zero point -128; 0, 1 and 100/255 = 0.392, in the output's steps of 0.01.
         (Spec("int8", 1 / 255, -128), Spec("int8", 1 / 100, -28), 1 / 127, 1, (0, 255, 100), (0, 1, 0.39)),
         # Real 0, 3.92 and 1000; in steps of 4: 0, 1, and 187 as the most that int8 holds.
+        # Large logits do not overflow.
         (Spec("int8", 4.0, -60), Spec("int8", 4.0, -60), 1.0, 1000, (0, 1, 255), (0, 4, 748)),
     ],
 )
@@ -86,36 +87,16 @@ def test_int8_in_and_out_go_through_their_own_scale_and_zero_point(
     assert (classifier.output.dtype, classifier.output.zero_point) == ("int8", output.zero_point)
 
 
-def test_large_logits_do_not_overflow(tmp_path):
-    model = dense((1, 48, 48, 1), picks(48 * 48, 0, 1, 2), entry=FLOAT, output=FLOAT)
-    classifier = loaded(tmp_path, model, **of_range(0, 1e4))
-    np.testing.assert_array_equal(classifier.predict_one(with_first_pixels(0, 255)), [0, 1, 0])
-
-
-def test_size_is_read_from_the_file(tmp_path):
-    """Fault I2: 64x64x1."""
-    model = dense((1, 64, 64, 1), picks(64 * 64, 0, 64, 4095), entry=FLOAT, output=FLOAT)
-    classifier = loaded(tmp_path, model, **of_range(0, 1))
-    assert (classifier.input_size, classifier.channels) == ((64, 64), 1)
-    face = faces(1, 64, 64)[0]
-    wanted = softmax(face[[0, 1, 63], [0, 0, 63]] / 255)
-    np.testing.assert_allclose(classifier.predict_one(face), wanted, rtol=1e-5)
-
-
-@pytest.mark.parametrize("channels_first", [False, True])
-def test_three_channels_all_get_the_gray_levels(tmp_path, channels_first):
-    """Fault I2: 96x80x3, also with the channels in front; label n is channel n of its own pixel."""
-    height, width = 96, 80
-    where = [(0, 0), (40, 7), (95, 79)]
-    if channels_first:
-        shape = (1, 3, height, width)
-        positions = [n * height * width + y * width + x for n, (y, x) in enumerate(where)]
-    else:
-        shape = (1, height, width, 3)
-        positions = [(y * width + x) * 3 + n for n, (y, x) in enumerate(where)]
-    model = dense(shape, picks(height * width * 3, *positions), entry=FLOAT, output=FLOAT)
-    classifier = loaded(tmp_path, model, **of_range(0, 1))
-    assert (classifier.input_size, classifier.channels) == ((height, width), 3)
+@pytest.mark.parametrize("shape", [(1, 64, 64, 1), (1, 96, 80, 3), (1, 3, 96, 80), (1, 96, 80)])
+def test_size_and_channels_are_read_from_the_file(tmp_path, shape):
+    """Fault I2. All channels, last or first, get the gray levels: label n is channel n of its own pixel."""
+    height, width = shape[2:] if shape[1] == 3 else shape[1:3]
+    channels, where = (3 if 3 in shape else 1), [(0, 0), (40, 7), (63, 63)]
+    places = np.arange(np.prod(shape)).reshape(shape if shape[1] == 3 else (1, height, width, channels))
+    places = places[0] if shape[1] == 3 else np.moveaxis(places[0], -1, 0)
+    weights = picks(places.size, *(places[n % channels, y, x] for n, (y, x) in enumerate(where)))
+    classifier = loaded(tmp_path, dense(shape, weights, entry=FLOAT, output=FLOAT), **of_range(0, 1))
+    assert (classifier.input_size, classifier.channels) == ((height, width), channels)
     for face in faces(2, height, width):
         wanted = softmax([face[y, x] / 255 for y, x in where])
         np.testing.assert_allclose(classifier.predict_one(face), wanted, rtol=1e-5)

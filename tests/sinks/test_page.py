@@ -333,7 +333,7 @@ def test_the_rate_of_frames():
 def test_chromium_shows_it(page, tmp_path):
     """Script and streams work under the page's own rules; what it looks like is for eyes."""
     page._state.put(json.dumps({"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1}))
-    command = [browser.find(), *browser._OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.url]
+    command = [browser.find(), *browser.OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.url]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
