@@ -85,7 +85,7 @@ def compared(paths: list[Path], runs: int, result: dict[str, Any] | None = None)
 
     for _ in range(ROUNDS // 2):
         others()
-    result = result or measure.run(paths, measure.Config(runs=runs))
+    result = result or measure.run(paths, runs=runs)
     for _ in range(ROUNDS - ROUNDS // 2):
         others()
     one_thread = {row["model"]: row for row in result["results"] if row["threads"] == 1}

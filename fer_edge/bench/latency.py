@@ -76,10 +76,16 @@ class Latencies:
         self.processes: list[dict[str, Any]] = []
         self.watch = watch.Watch()
 
-    def add(self, runs: int) -> None:
-        """Starts one more process, with an order of its own. Raises what `start` raises."""
-        self._runs.append(runs)
-        self._one(runs)
+    def add(self, runs: int, again: bool = False) -> None:
+        """Starts one more process, with an order of its own. again: in the place of one that was disturbed.
+
+        Raises what `start` raises.
+        """
+        self._runs += [] if again else [runs]
+        own = watch.Watch()
+        with self.watch, own:
+            answer = self._start(runs, self._seed + len(self.processes))
+        self.processes.append({**answer, "busy": answer["waited"] or own.others_at_work()})
 
     def repeat(self, patience_s: float = PATIENCE_S) -> None:
         """Starts more processes until as many were quiet as were added, or the patience is at its end."""
@@ -87,7 +93,7 @@ class Latencies:
         for count in MOST_REPEATS * self._runs:
             if len(self.quiet()) >= len(self._runs) or time.monotonic() >= until:
                 return
-            self._one(count)
+            self.add(count, again=True)
 
     @property
     def reference_ms(self) -> float:
@@ -118,12 +124,6 @@ class Latencies:
         each = [_own_reference_ms(one) for one in self.processes]
         counts = {"processes": len(self.processes), "quiet": len(self.quiet())}
         return {"best_ms": self.reference_ms, "process_ms": each, **counts}
-
-    def _one(self, count: int) -> None:
-        own = watch.Watch()
-        with self.watch, own:
-            answer = self._start(count, self._seed + len(self.processes))
-        self.processes.append({**answer, "busy": answer["waited"] or own.others_at_work()})
 
 
 def _own_reference_ms(process: dict[str, Any]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,6 @@ from fer_edge.spec import Format, split_name
 SCORES = ("accuracy", "macro_f1", "agreement")
 
 
-@dataclass(frozen=True)
-class Config:
-    """threads: of the interpreter, a row each. runs (from 1): inferences of each row, shared by
-    `latency.PROCESSES` processes, each of which warms up (`warmup`, from 0) by itself. patience_s: how long
-    processes that were disturbed are repeated at most.
-    """
-
-    threads: tuple[int, ...] = (1,)
-    warmup: int = 20
-    runs: int = 1000
-    card: Path | None = None
-    seed: int = 0
-    patience_s: float = latency.PATIENCE_S
-
-
 def parse_threads(text: str) -> tuple[int, ...]:
     """`1,2` as (1, 2), each once. Raises UsageError for anything but positive whole numbers."""
     parts = [part.strip() for part in text.split(",")]
@@ -45,12 +29,24 @@ def parse_threads(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-def run(models: Sequence[Path], config: Config, selection: Selection | None = None) -> dict[str, Any]:
+def run(
+    models: Sequence[Path],
+    selection: Selection | None = None,
+    *,
+    threads: Sequence[int] = (1,),
+    warmup: int = 20,
+    runs: int = 1000,
+    card: Path | None = None,
+    seed: int = 0,
+    patience_s: float = latency.PATIENCE_S,
+) -> dict[str, Any]:
     """Benchmarks `.tflite` files; returns the value of `bench --json` (DESIGN), in plain Python types.
 
-    Latency is that of `Classifier.predict_one`: a face of gray levels in, probabilities out.
-    selection: faces to measure accuracy and agreement on; None leaves those null. Raises ModelError for
-    a file that does not load, UsageError if there are no models.
+    Latency is that of `Classifier.predict_one`: a face of gray levels in, probabilities out. selection: faces
+    to measure accuracy and agreement on; None leaves those null. threads: of the interpreter, a row each.
+    runs (from 1): inferences of each row, shared by `latency.PROCESSES` processes, each of which warms up
+    (`warmup`, from 0). patience_s: how long disturbed ones are repeated at most. Raises ModelError for a
+    file that does not load, UsageError if there are no models.
     """
     if not models:
         raise UsageError("no model to measure: none ships with this installation, name a .tflite file")
@@ -59,24 +55,24 @@ def run(models: Sequence[Path], config: Config, selection: Selection | None = No
     for path in models:
         check(path)
     # a card that was given is for those files that say nothing of themselves
-    cards = {path: None if file.card_in(path.read_bytes(), str(path)) else config.card for path in models}
-    rows = [latency.Row(path, n, cards[path]) for path in models for n in config.threads]
+    cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
+    rows = [latency.Row(path, n, cards[path]) for path in models for n in threads]
     loads = {row: latency.loaded(row) for row in tables.each("load time and memory", rows)}
-    groups = {n: [row for row in rows if row.threads == n] for n in config.threads}
-    latencies = {n: latency.of_rows(group, config.warmup, config.seed) for n, group in groups.items()}
-    shares = latency.shares(config.runs)
-    turns = [(own, runs) for runs in shares for own in latencies.values()]
+    groups = {n: [row for row in rows if row.threads == n] for n in threads}
+    latencies = {n: latency.of_rows(group, warmup, seed) for n, group in groups.items()}
+    shares = latency.shares(runs)
+    turns = [(own, count) for count in shares for own in latencies.values()]
     half = -(-len(turns) // 2)
-    for own, runs in tables.each("latency", turns[:half]):
-        own.add(runs)
+    for own, count in tables.each("latency", turns[:half]):
+        own.add(count)
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
     scores = accuracies(classifiers, selection)
     # what drifts within minutes is then between the processes, too
-    for own, runs in tables.each("latency", turns[half:]):
-        own.add(runs)
+    for own, count in tables.each("latency", turns[half:]):
+        own.add(count)
     timed: dict[latency.Row, dict[str, Any]] = {}
     for n, group in groups.items():
-        latencies[n].repeat(config.patience_s)
+        latencies[n].repeat(patience_s)
         timed.update(zip(group, latencies[n].summaries(), strict=True))
     stems = collections.Counter(path.stem for path in models)
     results = [
@@ -100,8 +96,8 @@ def run(models: Sequence[Path], config: Config, selection: Selection | None = No
         data |= {"split": selection.split, "sample_seed": selection.sample_seed}
     return {
         "schema": 1,
-        "machine": {**described, "others_share": latencies[config.threads[0]].watch.others_share()},
-        "config": {"warmup": config.warmup, "runs": config.runs, "processes": len(shares), "data": data},
+        "machine": {**described, "others_share": latencies[threads[0]].watch.others_share()},
+        "config": {"warmup": warmup, "runs": runs, "processes": len(shares), "data": data},
         "reference": {str(n): own.described() for n, own in latencies.items()},
         "advice": report.advice(results),
         "results": results,

@@ -107,13 +107,13 @@ def register(app: typer.Typer) -> None:
         files.refuse_to_overwrite_any((csv, markdown, plot, json), force)
         if (loop or target) and any((csv, plot, compare, advise)):
             raise UsageError("--loop and --target give --json and --markdown only")
-        config = measure.Config(measure.parse_threads(threads), warmup, runs, card, seed, patience)
+        counts = measure.parse_threads(threads)
         paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         old = comparing.read(compare) if compare else None
         result: dict[str, Any]
         if loop is not None:
             model = paths[0] if models else shipped.find_model(shipped.best_here())
-            result = looping.run(loop, faces, model, config.threads[0], detector, detector_model)
+            result = looping.run(loop, faces, model, counts[0], detector, detector_model)
             table = looping.table(result)
         elif target:
             from fer_edge.targets import comparison
@@ -128,7 +128,8 @@ def register(app: typer.Typer) -> None:
                     load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
                 )
                 selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
-            result = measure.run(paths, config, selection)
+            how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
+            result = measure.run(paths, selection, card=card, seed=seed, **how)
             table = report.table(result)
         if not advise:
             table.show()

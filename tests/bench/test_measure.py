@@ -7,11 +7,11 @@ import pytest
 
 from fer_edge import evaluation
 from fer_edge.bench import latency
-from fer_edge.bench.measure import Config, parse_threads, run
+from fer_edge.bench.measure import parse_threads, run
 from fer_edge.errors import ModelError, UsageError
 
-QUICK = Config(threads=(1, 2), warmup=1, runs=4, patience_s=0)
-ONE = Config(warmup=0, runs=1, patience_s=0)
+QUICK = {"threads": (1, 2), "warmup": 1, "runs": 4, "patience_s": 0}
+ONE = {"warmup": 0, "runs": 1, "patience_s": 0}
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def selection(faces):
 
 
 def test_result_has_the_designs_shape_and_the_right_accuracies(models, selection):
-    got = run([models / "right_float32.tflite", models / "right_int8.tflite"], QUICK, selection)
+    got = run([models / "right_float32.tflite", models / "right_int8.tflite"], selection, **QUICK)
     assert list(got) == ["schema", "machine", "config", "reference", "advice", "results"]
     config = got["config"]
     assert (got["schema"], config["warmup"], config["runs"], config["data"]["n"]) == (1, 1, 4, 8)
@@ -53,23 +53,23 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, selection
 
 
 def test_without_data_and_without_float32_beside_it_these_are_null(elsewhere, selection):
-    (row,) = run([elsewhere, elsewhere], ONE)["results"]
+    (row,) = run([elsewhere, elsewhere], **ONE)["results"]
     assert (row["accuracy"], row["macro_f1"], row["agreement"]) == (None, None, None)
     assert (row["accuracy_interval"], row["macro_f1_interval"]) == (None, None)
-    (row,) = run([elsewhere], ONE, selection)["results"]
+    (row,) = run([elsewhere], selection, **ONE)["results"]
     assert (row["accuracy"], row["agreement"]) == (5 / 8, None)
 
 
 def test_files_of_one_name_go_by_their_paths(models, elsewhere):
     paths = [models / "right_int8.tflite", elsewhere]
-    assert [row["model"] for row in run(paths, ONE)["results"]] == [str(path) for path in paths]
+    assert [row["model"] for row in run(paths, **ONE)["results"]] == [str(path) for path in paths]
 
 
 def test_a_model_of_other_expressions_gets_no_accuracy_and_a_warning(models, elsewhere, selection, capsys):
     card = json.loads(elsewhere.with_suffix(".json").read_text())
     card["labels"][1] = "contempt"
     elsewhere.with_suffix(".json").write_text(json.dumps(card))
-    results = run([elsewhere, models / "right_float32.tflite"], ONE, selection)["results"]
+    results = run([elsewhere, models / "right_float32.tflite"], selection, **ONE)["results"]
     assert [(row["accuracy"], row["agreement"]) for row in results] == [(None, None), (1, 1)]
     assert "contempt" in capsys.readouterr().err
 
@@ -77,9 +77,9 @@ def test_a_model_of_other_expressions_gets_no_accuracy_and_a_warning(models, els
 def test_damaged_and_missing_models_are_errors_of_a_line(tmp_path):
     (tmp_path / "bad.tflite").write_bytes(b"not a model")
     with pytest.raises(ModelError, match=r"bad\.tflite"):
-        run([tmp_path / "bad.tflite"], QUICK)
+        run([tmp_path / "bad.tflite"], **QUICK)
     with pytest.raises(UsageError, match="no model"):
-        run([], QUICK)
+        run([], **QUICK)
     with pytest.raises(ModelError, match=r"^[^\n]*absent[^\n]*$"):
         latency.loaded(latency.Row(tmp_path / "absent.tflite", 1, None))
 
