@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from fer_edge.conversion import calibration, recipes
+from fer_edge.conversion import formats, source
 from fer_edge.data import load
 
 HERE = Path(__file__).resolve().parent
 
 if __name__ == "__main__":
-    recipe = recipes.read(HERE / "recipes" / "default.toml")
-    calibration.write_ids(load(sys.argv[1]), recipe.calibration_samples, 0, HERE / "calibration_fer2013.json")
+    recipe = formats.read(HERE / "recipes" / "default.toml")
+    source.write_ids(load(sys.argv[1]), recipe.calibration_samples, 0, HERE / "calibration_fer2013.json")

@@ -37,13 +37,14 @@ def run(
     data: bytes = b"",
     timeout_s: float = TIMEOUT_S,
     environment: Mapping[str, str] | None = None,
+    heard: Callable[[str], object] | None = None,
 ) -> Any:
     """What `function(*arguments)` returns in a new Python: plain values, as JSON has them.
 
     function: one that can be imported by its module and name. what: the file or model in question, which
     errors begin with. data: bytes on the child's standard input. environment: variables set besides the
-    present ones. Raises ModelError in the function's own words where it raised a FerEdgeError, ChildError
-    where it gave no answer.
+    present ones. heard: is given each line that the function prints, as it comes; no `data` then. Raises
+    ModelError in the function's own words where it raised a FerEdgeError, ChildError where it gave no answer.
     """
     import tempfile  # heavy, and a run loads this module without ever calling it
 
@@ -51,7 +52,7 @@ def run(
         said = Path(folder) / "answer.json"
         asked = json.dumps([function.__module__, function.__name__, arguments, str(said)])
         try:
-            done = _process(asked, data, timeout_s, {**os.environ, **(environment or {})})
+            done = _process(asked, data, timeout_s, {**os.environ, **(environment or {})}, heard)
         except subprocess.TimeoutExpired as error:
             raise ChildError(f"{what} took over {timeout_s:.0f} s") from error
         try:
@@ -67,12 +68,33 @@ def run(
 
 
 def _process(
-    asked: str, data: bytes, timeout_s: float, environment: Mapping[str, str]
+    asked: str,
+    data: bytes,
+    timeout_s: float,
+    environment: Mapping[str, str],
+    heard: Callable[[str], object] | None,
 ) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-P", "-c", _PROGRAM, asked]
-    return subprocess.run(
-        command, input=data, capture_output=True, timeout=timeout_s, check=False, env=environment
-    )
+    if heard is None:
+        return subprocess.run(
+            command, input=data, capture_output=True, timeout=timeout_s, check=False, env=environment
+        )
+    import tempfile
+    import threading
+
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "env": environment}
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
+        end = threading.Timer(timeout_s, process.kill)
+        end.start()
+        try:
+            for line in process.stdout or ():
+                heard(line.decode(errors="replace").rstrip())
+            process.wait()
+        finally:
+            end.cancel()
+            process.kill()
+        said.seek(0)
+        return subprocess.CompletedProcess(command, process.returncode, b"", said.read())
 
 
 def answer(asked: str) -> None:

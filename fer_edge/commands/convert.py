@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fer_edge.commands import options
 from fer_edge.errors import UsageError
-
-if TYPE_CHECKING:
-    from fer_edge.spec import Format
 
 CONVERT_EXAMPLE = "Example: fer-edge convert runs/plain/model.keras --data fer2013.csv --all --out models"
 VERIFY_EXAMPLE = "Example: fer-edge verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"
@@ -66,17 +63,15 @@ def convert(
         int | None, typer.Option(min=1, help="Pictures of Training that set the integer ranges.")
     ] = None,
     qat: Annotated[
-        bool, typer.Option("--qat", help="Train integer files against the float network for some minutes.")
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show each layer's error, range and step; plot beside the file.")
+        bool, typer.Option("--qat", help="Train integer files with their rounding, for some minutes.")
     ] = False,
     sparsity: Annotated[
         float | None,
-        typer.Option(min=0.0, max=0.99, help="Share of weights set to 0; files compress better."),
+        typer.Option(min=0.0, max=0.99, help="Share of weights set to 0 and trained: smaller downloads."),
     ] = None,
     clusters: Annotated[
-        int | None, typer.Option(min=2, max=256, help="Values that each layer keeps; files compress better.")
+        int | None,
+        typer.Option(min=2, max=256, help="Values that each layer keeps, trained: smaller downloads."),
     ] = None,
     target: Annotated[
         list[str] | None,
@@ -100,7 +95,7 @@ def convert(
     Exit 3 if a format does not agree well enough; its file is then not written.
     """
     from fer_edge import console
-    from fer_edge.conversion.command import Request, run
+    from fer_edge.conversion import command, formats
     from fer_edge.spec import Format
     from fer_edge.targets import command as targets
 
@@ -111,41 +106,39 @@ def convert(
         return
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    asked = dict(zip(Format, (float32, float16, dynamic_range, int8, full_integer, int16x8), strict=True))
-    formats = _formats(asked, all_)
+    flags = {
+        "float32": float32,
+        "float16": float16,
+        "dynamic_range": dynamic_range,
+        "int8": int8,
+        "full_integer": full_integer,
+        "int16x8": int16x8,
+    }
+    asked = tuple(
+        format_ for format_, flag in flags.items() if flag or (all_ and formats.known(format_).usual)
+    )
     if wanted.targets:
-        formats = targets.formats(wanted.targets, formats if all_ or any(asked.values()) else ())
-    request = Request(
+        asked = targets.formats(wanted.targets, [Format(format_) for format_ in asked])
+    request = command.Request(
         model,
         data,
-        formats,
         recipe,
-        calibration_samples,
-        out,
-        name,
         seed,
+        labels,
         skip_bad_rows,
         force,
-        labels,
-        qat,
-        explain,
-        sparsity,
-        clusters,
+        formats=asked or tuple(format_ for format_ in formats.FORMATS if formats.known(format_).usual),
+        calibration_samples=calibration_samples,
+        out=out,
+        name=name,
+        qat=qat,
+        sparsity=sparsity,
+        clusters=clusters,
     )
     if not wanted.targets:
-        run(request, json)
+        command.convert(request, json)
         return
-    console.write_json(json, targets.of_converted(run(request, None), wanted), force)
-
-
-def _formats(asked: dict[Format, bool], all_: bool) -> tuple[Format, ...]:
-    """Those asked for; the four that ship with --all or where none is asked for."""
-    from fer_edge.spec import Format
-
-    plain = all_ or not any(asked.values())
-    return tuple(
-        f for f, named in asked.items() if named or (plain and f not in (Format.FULL_INTEGER, Format.INT16X8))
-    )
+    console.write_json(json, targets.of_converted(command.convert(request, None), wanted), force)
 
 
 def verify(
@@ -168,9 +161,10 @@ def verify(
 ) -> None:
     """Prove a .tflite file, made by whatever program, against its Keras model; exit 3 if it fails."""
     from fer_edge import console
-    from fer_edge.conversion.verifying import Check, check
+    from fer_edge.conversion import command
 
     console.reserve_stdout(json)
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    check(Check(converted, model, data, format_, card, recipe, seed, skip_bad_rows, force, labels), json)
+    request = command.Request(model, data, recipe, seed, labels, skip_bad_rows, force)
+    command.verify(request, converted, format_, card, json)

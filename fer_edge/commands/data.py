@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show what is in a data set: counts per class and split, duplicates, rows that are not valid."""
         from fer_edge import console, files, paper
-        from fer_edge.conversion import needs
+        from fer_edge.conversion import source
         from fer_edge.data import load, summarise
         from fer_edge.model import shipped
         from fer_edge.training import recipes
@@ -79,7 +79,7 @@ def register(app: typer.Typer) -> None:
         summary = summarise(dataset)
         console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
         _table(summary).show()
-        for line in [*_lines(summary), *(f"too few: {text}" for text in needs.lacking(dataset))]:
+        for line in [*_lines(summary), *(f"too few: {text}" for text in source.lacking(dataset))]:
             console.say(line)
         from fer_edge import sheets
 

@@ -1,134 +1,306 @@
-"""What `fer-edge convert` does, step by step, with what it prints."""
+"""What `fer-edge convert` and `fer-edge verify` do, with what they print."""
 
 from __future__ import annotations
 
+import dataclasses
+import platform
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fer_edge import console, evaluation, files
-from fer_edge.conversion import (
-    calibration,
-    explaining,
-    explaining_show,
-    parity,
-    recipes,
-    reference,
-    session,
-    session_show,
-    source,
-)
+from fer_edge import __version__, console, evaluation, files, tables
+from fer_edge.conversion import formats, gate, rounding, source, toolkit
+from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import ferplus, load
-from fer_edge.errors import GateError, UsageError
-from fer_edge.model import shipped
-from fer_edge.spec import Format
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import GateError, ModelError, UsageError
+from fer_edge.model import file, graph, interpreter, shipped
+from fer_edge.model.classifier import Classifier
+from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
 
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `convert`."""
+    """The options of `convert` and, of the first block, `verify`."""
 
     model: str | None
     data: str
-    formats: tuple[Format, ...]
-    recipe: str
-    calibration_samples: int | None
-    out: Path | None
-    name: str | None
-    seed: int
-    skip_bad_rows: bool
-    force: bool
+    recipe: str = "default"
+    seed: int = 0
     labels: str | None = None
+    skip_bad_rows: bool = False
+    force: bool = False
+
+    formats: tuple[str, ...] = ()
+    calibration_samples: int | None = None
+    out: Path | None = None
+    name: str | None = None
     qat: bool = False
-    explain: bool = False
     sparsity: float | None = None
     clusters: int | None = None
 
+    def recipe_used(self) -> Recipe:
+        """The recipe with the options of the command line. Raises UsageError."""
+        found = formats.read(shipped.recipe("convert", self.recipe))
+        if self.qat and not any(formats.known(name).trainable for name in self.formats):
+            raise UsageError("--qat is for integer files: add --int8 or --full-integer")
+        return found.override(
+            calibration_samples=self.calibration_samples, sparsity=self.sparsity, clusters=self.clusters
+        )
 
-def run(request: Request, json: str | None) -> dict[str, Any]:
+    def dataset(self) -> Dataset:
+        """The pictures, as they are labelled. Raises DataError."""
+        found = load(self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed)
+        return ferplus.chosen(found, self.labels)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One format's file, written if and only if it passed. ops: operators' names and counts."""
+
+    path: Path
+    format: str
+    data: bytes
+    card: ModelCard
+    ops: dict[str, int]
+    parity: gate.Parity
+
+    def to_dict(self) -> dict[str, Any]:
+        """A row of `convert --json` (DESIGN, "Command line")."""
+        found = self.parity
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "bytes": len(self.data),
+            "compressed_bytes": file.compressed_bytes(self.data),
+            "input_dtype": self.card.input.dtype,
+            "output_dtype": self.card.output.dtype,
+            "ops": self.ops,
+            **{key: value for key, value in found.measured().items() if key not in ("recall", "macro_f1")},
+            "compared": found.compared,
+            "passed": found.passed,
+            "failures": [str(failure) for failure in found.failures],
+        }
+
+
+def convert(request: Request, json: str | None) -> dict[str, Any]:
     """Converts, prints the table, writes the JSON, which is also what comes back.
 
-    Raises GateError if a format failed (its file is not written), and whatever stops it before.
+    Each file is made, proved, and only then written with its card. Raises GateError if one failed, and
+    whatever stops it before.
     """
+    recipe = request.recipe_used()
     path, why = source.find(request.model)
-    console.say(f"converting {path} ({why})")
     name = request.name or _name(path)
-    folder = request.out or _default_folder(path)
-    _refuse_to_overwrite(folder, name, request, json)
-    recipe = recipes.read(shipped.recipe("convert", request.recipe))
-    recipe = _changed(recipe, request)
+    folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
+    targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
+    written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
+    for output_ in (*written, *([Path(json)] if json is not None and json != "-" else [])):
+        files.refuse_to_overwrite(output_, request.force)
+    dataset = request.dataset()
+    console.say(f"converting {path} ({why})")
+    with console.working("starting TensorFlow"):
+        source.import_keras()
+    against = source.measure(path, dataset, recipe.parity_pictures, request.seed)
+    _warn_of_chance(against)
+    against, material, made_with = _material(request, recipe, dataset, against)
+    outputs = []
+    for format_, target in targets.items():
+        with console.working(f"making {format_}"):
+            data = FORMATS[format_].make(material)
+        card = dataclasses.replace(
+            _card(name, format_, data, against),
+            recipe={**_trained(against), "conversion": made_with[format_]},
+        )
+        limits = recipe.limits_of(format_, trained=request.qat and FORMATS[format_].trainable)
+        outputs.append(_proved(target, data, card, against, limits))
+        if outputs[-1].parity.passed:
+            files.write_bytes(target, outputs[-1].data)
+            files.write_text(target.with_suffix(".json"), outputs[-1].card.to_json())
+    return _finished(path, outputs, against, json, request.force)
+
+
+def verify(
+    request: Request, converted: str, format_: str | None, card: Path | None, json: str | None
+) -> dict[str, Any]:
+    """Verifies a file made elsewhere; gives and writes what was measured. Raises GateError if it fails."""
+    path = shipped.find_model(converted)
+    classifier = Classifier(path, card=card)
+    name = format_ or classifier.card.format
+    if name not in FORMATS:
+        raise UsageError(
+            f"{path} is of format {name!r}: choose its limits with --format, from {', '.join(FORMATS)}"
+        )
+    recipe = request.recipe_used()
+    model, _ = source.find(request.model)
+    dataset = request.dataset()
+    against = source.measure(model, dataset, recipe.parity_pictures, request.seed, classifier.card)
+    found = against.judge(_subject(classifier), recipe.limits_of(name), f"verifying {name}")
+    data = file.read_bytes(path)
+    output = Output(path, name, data, classifier.card, graph.operators(data), found)
+    return _finished(model, [output], against, json, request.force, written=False)
+
+
+def _material(
+    request: Request, recipe: Recipe, dataset: Dataset, against: source.Reference
+) -> tuple[source.Reference, Material, dict[str, dict[str, Any]]]:
+    """What the files are measured by and made from, and what their cards say of how.
+
+    A pruned or clustered network is a network of its own: it must hold what the recipe asks of it against
+    the dense one, and is then what its files are measured by. Raises GateError if it does not.
+    """
+    seed, size_hw = request.seed, against.size_hw
+    said: dict[str, dict[str, Any]] = {}
+    calibration = None
+    if any(FORMATS[format_].calibrated for format_ in request.formats):
+        calibration = source.calibration(dataset, recipe.calibration_samples, seed, size_hw)
+        console.say(f"calibration: {len(calibration.ids)} Training pictures, {calibration.origin}")
+    faces = None if calibration is None else calibration.faces
+    material = Material(against.model, faces)
+    compresses = bool(recipe.sparsity or recipe.clusters)
+    settings = toolkit.Settings.of(recipe, request.qat, seed)
     for format_ in request.formats:
-        recipe.limits(format_)
-    source.import_keras()
-    dataset = ferplus.chosen(
-        load(request.data, skip_bad_rows=request.skip_bad_rows, seed=request.seed), request.labels
+        trained = request.qat and FORMATS[format_].trainable
+        how: dict[str, Any] = {"name": recipe.name}
+        how["thresholds"] = dataclasses.asdict(recipe.limits_of(format_, trained=trained))
+        how |= settings.said(trained)
+        if calibration is not None and FORMATS[format_].calibrated:
+            how["calibration"] = {"pictures": len(calibration.ids), "rows": calibration.origin}
+        said[format_] = how
+    if not compresses and not request.qat:
+        return against, material, said
+    training = dataset.part("Training")
+    labels = against.card.labels if against.card else LABELS
+    order = np.array([labels.index(label) for label in dataset.label_names])
+    lesson = toolkit.Lesson(source.resized(training.images, size_hw), order[training.labels])
+    network, ranges = rounding.folded(against.model, centred=True), {}
+    if request.qat and faces is not None:
+        ranges = rounding.measured(network, rounding.rounded_layers(network, float_end=True), faces)
+    found = toolkit.retrain(network, lesson, settings, ranges)
+    if compresses:
+        against = _compressed(against, found.network, labels, recipe)
+        material = dataclasses.replace(material, network=found.network, keep_weights=recipe.clusters > 0)
+    return against, dataclasses.replace(material, aware=found.aware, ranges=found.ranges), said
+
+
+def _compressed(
+    against: source.Reference, network: Any, labels: tuple[str, ...], recipe: Recipe
+) -> source.Reference:
+    names = against.pictures.dataset.label_names
+    subject = source.predictor(network, labels, COMPRESSED)
+    parity = against.judge(subject, recipe.limits_of(COMPRESSED), "the network pruned or clustered")
+    console.say(
+        f"pruned or clustered, in float32: {parity.accuracy:.2%} right, {parity.accuracy_fp32:.2%} before; "
+        f"the same label on {parity.agreement:.2%}"
     )
-    against = reference.measure(path, dataset, recipe, request.seed)
-    chosen = None
-    if set(request.formats) & set(session.CALIBRATED):
-        chosen = calibration.choose(dataset, recipe.calibration_samples, request.seed, against.size_hw)
-        console.say(f"calibration: {len(chosen.ids)} Training pictures, {chosen.origin}")
-    training = calibration.training_faces(dataset, against.size_hw) if request.qat else None
-    plan = session.Plan(name, folder, recipe, chosen, training, request.seed)
-    outputs = session.convert(against, request.formats, plan)
-    session_show.report(outputs, against.pictures.split)
-    result: dict[str, Any] = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
-    if request.explain and chosen is not None:
-        for output, row in zip(outputs, result["outputs"], strict=True):
-            row["layers"] = _explained(output, chosen.faces)
-    console.write_json(json, result, request.force)
-    failed = [f"{o.format.value} {'; '.join(o.parity.failures)}" for o in outputs if not o.parity.passed]
+    if not parity.passed:
+        _show_failures({COMPRESSED: parity})
+        raise GateError("the pruned or clustered network lost too much: nothing written")
+    probabilities = source.on_all(subject, against.images, names, COMPRESSED)
+    return dataclasses.replace(against, model=network, probabilities=probabilities)
+
+
+def _proved(
+    path: Path, data: bytes, card: ModelCard, against: source.Reference, limits: gate.Thresholds
+) -> Output:
+    """Runs the file as `run` does; its card says what was measured."""
+    graph.check(data, path.name)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder) / path.name
+        candidate.write_bytes(file.embed_card(data, card))
+        subject = _subject(Classifier(candidate, checked=True))
+        found = against.judge(subject, limits, f"verifying {card.format}")
+    origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
+    card = dataclasses.replace(card, measured={**origin, **found.measured()})
+    return Output(path, card.format, file.embed_card(data, card), card, graph.operators(data), found)
+
+
+def _subject(classifier: Classifier) -> evaluation.Predictor:
+    labels = tuple(classifier.labels)
+    return evaluation.Predictor(classifier.path.stem, labels, classifier.input_size, classifier.predict)
+
+
+def _finished(
+    path: Path,
+    outputs: Sequence[Output],
+    against: source.Reference,
+    json: str | None,
+    force: bool,
+    written: bool = True,
+) -> dict[str, Any]:
+    """Shows and writes what was measured. Raises GateError if a file failed."""
+    _show(outputs, against)
+    for output in outputs if written else ():
+        console.say(f"{'wrote' if output.parity.passed else 'not written:'} {output.path}")
+    result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
+    console.write_json(json, result, force)
+    failed = {output.format: output.parity for output in outputs if not output.parity.passed}
     if failed:
-        raise GateError(f"{' | '.join(failed)}: not written{_hint(against)}")
+        _show_failures(failed)
+        raise GateError(f"{', '.join(failed)} failed{' and not written' if written else ''}{_hint(against)}")
     return result
 
 
-def _changed(recipe: recipes.Recipe, request: Request) -> recipes.Recipe:
-    """The recipe with the options of the command line. Raises UsageError for those that make no sense."""
-    integers = set(request.formats) & set(session.INTEGER)
-    for named, asked in (("--qat", request.qat), ("--explain", request.explain)):
-        if asked and not integers:
-            raise UsageError(f"{named} is for integer files: add --int8 or --full-integer")
-    recipe = recipe.override(
-        calibration_samples=request.calibration_samples,
-        sparsity=request.sparsity,
-        clusters=request.clusters,
+def _show(outputs: Sequence[Output], against: source.Reference) -> None:
+    first = outputs[0].parity
+    table = tables.Table(
+        f"against float32 in Keras on {first.pictures} pictures of {against.pictures.split}",
+        ("format", "kB", "zip kB", "ops", "agree %", "max diff", "mean diff", "acc %", "fp32 %", "passed"),
+        optional=("ops", "mean diff", "zip kB"),
     )
-    if not recipe.sparsity and not recipe.clusters:
-        return recipe
-    if request.qat and recipe.clusters:
-        raise UsageError("--qat moves every weight: it cannot keep the values of --clusters")
-    # Nor do compensated rounding, channels of other sizes and layers that become one.
-    return recipe.override(refine=False, equalise=0.0, fold_tail=False)
+    for output in outputs:
+        found = output.parity
+        table.add(
+            output.format,
+            f"{len(output.data) / 1e3:.0f}",
+            f"{file.compressed_bytes(output.data) / 1e3:.0f}",
+            sum(output.ops.values()),
+            tables.percent(found.agreement, 2),
+            f"{found.max_abs_diff:.4f}",
+            f"{found.mean_abs_diff:.5f}",
+            tables.percent(found.accuracy, 2),
+            tables.percent(found.accuracy_fp32, 2),
+            "yes" if found.passed else "NO",
+        )
+    if first.compared > first.pictures:
+        table.notes = (
+            f"agreement and differences are of {first.compared} pictures: {first.pictures} are few, and "
+            f"{first.compared - first.pictures} of Training help out",
+        )
+    table.show()
 
 
-def _explained(output: session.Output, faces: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Prints, plots beside the file and gives each layer's error; nothing for formats without integers."""
-    if output.made is None:
-        return []
-    layers = explaining.explain(output.made, faces)
-    title = f"{output.path.stem} on {min(len(faces), explaining.PICTURES)} Training pictures"
-    explaining_show.show(layers, title)
-    picture = output.path.with_name(f"{output.path.stem}_layers.png")
-    explaining_show.plot(layers, title, picture)
-    console.say(f"plotted in {picture}")
-    return explaining.to_dicts(layers)
+def _show_failures(failed: dict[str, gate.Parity]) -> None:
+    words = ("what failed", "limit", "found", "wanted")
+    table = tables.Table("limits that were broken", words, words=words)
+    for name, parity in failed.items():
+        for failure in parity.failures:
+            table.add(name, failure.of, failure.found, failure.wanted)
+    table.show()
 
 
-def _hint(against: reference.Reference) -> str:
+def _hint(against: source.Reference) -> str:
     """Why a gate fails most often: too short a training, or so few pictures that two near ties decide."""
     pictures = len(against.pictures.dataset)
     if against.accuracy < 0.4:
-        return f" (the Keras model itself is right on {against.accuracy:.1%} only: train it longer)"
-    if pictures < parity.ENOUGH:
-        return (
-            f" ({pictures} pictures are few, each is {1 / pictures:.1%}: with more of them outside Training, "
-            "or with --qat for integer files, it may pass)"
-        )
+        return f": the Keras model itself is right on {against.accuracy:.1%} only: train it longer"
+    if pictures < gate.ENOUGH:
+        return f": {pictures} pictures are few, each is {1 / pictures:.1%}; with more, or --qat, it may pass"
     return ""
+
+
+def _warn_of_chance(against: source.Reference) -> None:
+    labels = against.pictures.dataset.labels
+    guessed = np.bincount(labels).max() / len(labels)
+    if against.accuracy < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(labels)):
+        console.warn(
+            f"the Keras model is right on {against.accuracy:.1%}, where always naming the commonest "
+            f"expression is on {guessed:.1%}: train it before you convert it"
+        )
 
 
 def _name(path: Path) -> str:
@@ -139,15 +311,59 @@ def _name(path: Path) -> str:
     return path.stem if path.stem != "model" else path.resolve().parent.name
 
 
-def _default_folder(path: Path) -> Path:
-    return Path() if path.parent == shipped.models_folder() else path.parent
+def _trained(against: source.Reference) -> dict[str, Any]:
+    return {"training": against.card.recipe if against.card else {}}
 
 
-def _refuse_to_overwrite(folder: Path, name: str, request: Request, json: str | None) -> None:
-    for format_ in request.formats:
-        for suffix in (".tflite", ".json"):
-            files.refuse_to_overwrite(folder / f"{name}_{format_.value}{suffix}", request.force)
-        if request.explain and format_ in session.INTEGER:
-            files.refuse_to_overwrite(folder / f"{name}_{format_.value}_layers.png", request.force)
-    if json is not None and json != "-":
-        files.refuse_to_overwrite(Path(json), request.force)
+def _card(name: str, format_: str, data: bytes, against: source.Reference) -> ModelCard:
+    """What the source's card says and what the file itself says; without `recipe` and `measured`.
+
+    Raises ModelError as `tensors` does.
+    """
+    import keras
+    import tensorflow as tf
+
+    from fer_edge.training.networks import multiply_accumulates
+
+    taken, given = tensors(data, format_)
+    known = against.card or ModelCard(name, "keras", LABELS, taken, given)
+    here = {"fer-edge": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    here |= {"tensorflow": tf.__version__, "keras": keras.__version__}
+    return dataclasses.replace(
+        known,
+        name=name,
+        format=format_,
+        input=taken,
+        output=given,
+        architecture=known.architecture or against.model.name,
+        parameters=against.model.count_params(),
+        macs=multiply_accumulates(against.model),
+        versions={**{f"training {k}": v for k, v in known.versions.items()}, **here},
+        source_sha256=files.sha256(against.path),
+        measured={},
+        use=USE,
+    )
+
+
+def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
+    """Input and output of a file of ours. Raises ModelError if they are not what DESIGN promises:
+    raw gray levels in, probabilities out, scale 1 and zero point 0 (int8: -128) where quantised.
+    """
+    model = interpreter.load(data, 1, f"the {format_} file")
+    (taken,), (given,) = model.get_input_details(), model.get_output_details()
+    gray, probabilities = _spec(taken, "gray", 255.0), _spec(given, "probabilities", 1.0)
+    found = (gray.dtype, round(gray.scale, 6), gray.zero_point, probabilities.dtype)
+    promised = (("uint8", 0.0, 0, "float32"), ("uint8", 1.0, 0, "float32"), ("int8", 1.0, -128, "int8"))
+    if found not in promised:
+        raise ModelError(
+            f"the {format_} file takes {found[:3]} and gives {found[3]}: one of {promised} was to come out "
+            "(type, scale, zero point; type); does the model take gray levels 0..255?"
+        )
+    return gray, probabilities
+
+
+def _spec(detail: Any, content: str, real_max: float) -> TensorSpec:
+    scale, zero_point = detail["quantization"]
+    shape = tuple(int(n) for n in detail["shape"])
+    dtype = np.dtype(detail["dtype"]).name
+    return TensorSpec(dtype, shape, float(scale), int(zero_point), real_max=real_max, content=content)

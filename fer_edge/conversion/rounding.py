@@ -1,165 +1,355 @@
-"""int8 weights that make up for each other's rounding, and biases that make up for the rest: in every format
-whose weights are int8, whatever its activations are.
+"""A Keras network written so that int8 loses little of it: what TensorFlow's quantiser is then given.
 
-Weights are rounded one input after the other, what each loses being passed on to those not yet rounded, in
-proportion to how the calibration pictures' inputs go together (GPTQ, Frantar et al. 2022,
-arXiv:2210.17323). Then each bias takes the difference of the layer's means, from the integer network's own
-inputs, so that layers before are made up for too (Nagel et al. 2019, arXiv:1906.04721, section 4.2).
+`folded` makes convolutions of batch normalisation, and of the normalisation of gray levels. `Rounded` is
+the network with the rounding of int8 written into it as FakeQuant operations, which the converter turns
+into integers; where none stands, values stay in float. `measured` finds the ranges of its tensors,
+`compensated` weights that make up for each other's rounding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.conversion.network import Network
+from fer_edge.errors import ModelError
 
-_ROWS = 16_000
+CENTRE = 128.0
+"""Gray levels less this fit int8 exactly. Equation (1) of the paper, p / 127.5 - 1, would become two
+rounded operators; the first convolution takes over its factor and offset. What changes: zero padding then
+stands for gray 128 instead of 127.5."""
+_KEEP_RANGE = ("MaxPooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
+"""Their output has the range of their input, or TFLite would round once more."""
+_MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
+"""Before a float end these are in float too: the mean of int8 values is finer than int8."""
+_BATCH = 70
+_BINS = 4096
+_FACTORS = np.linspace(0.2, 1.0, 33)
+_PLACES = 16_000
 """Places in pictures that one layer is fitted on."""
 _DAMPING = 0.01
 """Of the mean variance of the inputs, added to each: what GPTQ takes."""
-_SAME = 0  # Padding of schema.fbs
+_LEAST_WEIGHTS = 1024
+"""Of fewer, TFLite's dynamic range leaves a layer in float."""
+
+Ranges = dict[str, tuple[float, float]]
+"""Name of a layer -> smallest and largest value of its output that int8 holds."""
+
+
+def inputs_of(layer: Any) -> list[Any]:
+    """The tensors that a Keras layer takes."""
+    return list(layer.input) if isinstance(layer.input, list) else [layer.input]
+
+
+def readers_of(model: Any) -> dict[str, list[Any]]:
+    """Name of a layer -> the layers that take its output. Every layer is used once."""
+    names = {id(layer.output): layer.name for layer in model.layers}
+    found: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
+    for layer in model.layers[1:]:
+        for tensor in inputs_of(layer):
+            found[names[id(tensor)]].append(layer)
+    return found
+
+
+def is_of_layers(model: Any) -> bool:
+    """Whether nothing is computed between its layers, as by keras.ops."""
+    made = {id(layer.output) for layer in model.layers}
+    return all(id(tensor) in made for layer in model.layers[1:] for tensor in inputs_of(layer))
+
+
+def folded(model: Any, *, centred: bool = False) -> Any:
+    """A network that computes the same, without dropout, and batch normalisation inside its convolutions.
+
+    centred: the gray levels less `CENTRE` go in, exact in int8; for a model that begins with one Rescaling
+    which convolutions alone read. Raises ModelError for a network that computes outside layers.
+    """
+    import keras
+
+    if not is_of_layers(model):
+        raise ModelError("the network computes outside layers: make it of layers alone for integer files")
+    readers = readers_of(model)
+    norms = {
+        layer.name: readers[layer.name][0]
+        for layer in model.layers
+        if type(layer).__name__ == "Conv2D"
+        and [type(reader).__name__ for reader in readers[layer.name]] == ["BatchNormalization"]
+    }
+    left_out = {norm.name for norm in norms.values()} | {
+        layer.name for layer in model.layers if "Dropout" in type(layer).__name__
+    }
+    first = model.layers[1]
+    is_centred = (
+        centred
+        and type(first).__name__ == "Rescaling"
+        and not np.ndim(first.scale)
+        and all(type(reader).__name__ == "Conv2D" for reader in readers[first.name])
+    )
+    made = {}
+    for layer in model.layers:
+        if layer is model.layers[0]:
+            made[id(layer.output)] = keras.Input(layer.output.shape[1:], name=layer.name)
+            continue
+        given = [made[id(tensor)] for tensor in inputs_of(layer)]
+        if layer.name in left_out:
+            made[id(layer.output)] = given[0]
+            continue
+        config, weights = layer.get_config(), [np.asarray(w) for w in layer.get_weights()]
+        takes_levels = is_centred and layer in readers[first.name]
+        if layer.name in norms or takes_levels:
+            config["use_bias"] = True
+            kernel, bias = (*weights, np.zeros(weights[0].shape[-1], np.float32))[:2]
+            if takes_levels:
+                bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
+                kernel = kernel * float(first.scale)
+            if layer.name in norms:
+                factor, shift = _linear(norms[layer.name])
+                kernel, bias = kernel * factor, bias * factor + shift
+            weights = [kernel, bias]
+        if is_centred and layer is first:
+            config |= {"scale": 1.0, "offset": -CENTRE}
+        new = type(layer).from_config(config)
+        made[id(layer.output)] = new(given if len(given) > 1 else given[0])
+        new.set_weights(weights)
+    return keras.Model(made[id(model.inputs[0])], made[id(model.outputs[0])], name=model.name)
+
+
+def centre_of(network: Any) -> float:
+    """What a folded network takes from the gray levels, and does nothing else to them; 0 for none."""
+    first = network.layers[1]
+    if type(first).__name__ != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
+        return 0.0
+    return -float(first.offset)
+
+
+def _linear(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Factor and shift of each channel that a batch normalisation stands for."""
+    factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+    if norm.scale:
+        factor = factor * np.asarray(norm.gamma)
+    shift = -np.asarray(norm.moving_mean) * factor
+    return factor, shift + np.asarray(norm.beta) if norm.center else shift
 
 
 @dataclass(frozen=True)
-class _Moments:
-    """Of a layer's inputs: covariance (K, K) and mean (K,) as integers see them, mean (K,) in float."""
+class Rounded:
+    """A folded network as a TensorFlow function, the outputs of the layers in `ranges` rounded to int8.
 
-    covariance: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    mean_float: NDArray[np.float64]
-
-
-def refine(quantised: bytes, calibrated: bytes, faces: NDArray[np.uint8]) -> bytes:
-    """The quantised flatbuffer with better weights and biases of convolutions whose weights are int8.
-
-    calibrated: the float flatbuffer that it was made from. faces: uint8 (N, height, width).
+    float_end: the last layer with weights, and means before it, in float.
     """
-    net, real = Network(quantised), Network(calibrated)
-    pairs = list(zip(net.layers(), real.layers(), strict=True))
-    pairs = [(a, b) for a, b in pairs if _is_plain(net, a)]
-    means = _means(real, [b for _, b in pairs], faces)
-    stand_in = _with_weights_of(net, calibrated) if _is_wide(net) else None
-    for (index, counterpart), mean in zip(pairs, means, strict=True):
-        seen, place = (net, index) if stand_in is None else (stand_in, counterpart)
-        _refine_layer(net, index, real, counterpart, _moments(seen, place, faces, mean))
-        if stand_in is not None:
-            _copy_weights(net, index, stand_in, counterpart)
-    return net.to_bytes()
+
+    network: Any
+    ranges: Ranges
+    float_end: bool = False
+
+    def __call__(self, faces: Any) -> Any:
+        """Probabilities float32 (N, classes) of gray levels float32 (N, height, width, 1)."""
+        return self.tensors(faces)[id(self.network.outputs[0])]
+
+    def tensors(self, faces: Any, before: Any = None) -> dict[int, Any]:
+        """Id of a Keras tensor -> its value, up to the inputs of the layer `before`."""
+        import tensorflow as tf
+
+        def rounded(value: Any, low: float, high: float) -> Any:
+            return tf.quantization.fake_quant_with_min_max_vars(value, low, high) if self.ranges else value
+
+        values = {id(self.network.inputs[0]): rounded(faces, 0.0, 255.0)}
+        for layer in self.network.layers[1:]:
+            if layer is before:
+                break
+            given = [values[id(tensor)] for tensor in inputs_of(layer)]
+            result = layer(given if len(given) > 1 else given[0])
+            if layer is self.network.layers[1] and centre_of(self.network) == CENTRE:
+                result = rounded(given[0] - CENTRE, -CENTRE, CENTRE - 1)
+            if self.float_end and type(layer).__name__ == "GlobalAveragePooling2D":
+                # As a mean, the converter would compute it in int8.
+                count = given[0].shape[1] * given[0].shape[2]
+                result = tf.reduce_sum(given[0], (1, 2), keepdims=layer.keepdims) * np.float32(1 / count)
+            if layer.name in self.ranges:
+                result = rounded(result, *self.ranges[layer.name])
+            values[id(layer.output)] = result
+        return values
 
 
-def _is_wide(net: Network) -> bool:
-    """Whether activations are int16: as fine as floats, whose kernels are far faster."""
-    return any(net.tensors[net.operators[n].inputs[0]].dtype == "int16" for n in net.layers())
+def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
+    """Names of the layers of a folded network whose output int8 holds in a range of its own."""
+    readers, layers = readers_of(network), network.layers
+    end = len(layers)
+    if float_end:
+        end = max(n for n, layer in enumerate(layers) if hasattr(layer, "kernel"))
+        while type(layers[end - 1]).__name__ in _MEANS:
+            end -= 1
+    start = 2 if centre_of(network) == CENTRE else 1
+
+    def is_rounded(layer: Any) -> bool:
+        before_relu = [type(reader).__name__ for reader in readers[layer.name]] == ["ReLU"]
+        return type(layer).__name__ not in _KEEP_RANGE and not before_relu
+
+    return [layer.name for layer in layers[start:end] if is_rounded(layer)]
 
 
-def _with_weights_of(net: Network, calibrated: bytes) -> Network:
-    """The float network with the weights that the integers of `net` stand for."""
-    stand_in = Network(calibrated)
-    for index, counterpart in zip(net.layers(), stand_in.layers(), strict=True):
-        if net.is_integer(index):
-            _copy_weights(net, index, stand_in, counterpart)
-    return stand_in
+def measured(network: Any, names: list[str], faces: NDArray[np.uint8]) -> Ranges:
+    """The range of each layer's output over `faces`, uint8 (N, height, width), with the least squared error.
+
+    A few bright edges set a convolution's largest value at up to 30 standard deviations: int8 would spend
+    its 255 steps on values that hardly occur. The last layer with weights and all after it keep the whole.
+    """
+    import keras
+
+    layers = [network.get_layer(name) for name in names]
+    others = _summands(network)
+    # A model of one output gives no list: the input goes along.
+    inner = keras.Model(
+        network.inputs, [network.inputs[0], *(layer.output for layer in layers), *others.values()]
+    )
+
+    def values() -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for batch in _batches(faces):
+            given = [np.asarray(value) for value in inner([batch], training=False)][1:]
+            added = dict(zip(others, given[len(names) :], strict=True))
+            for n, name in enumerate(names):
+                yield n, np.maximum(given[n], -added[name]) if name in added else given[n]
+
+    low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must hold 0
+    for n, value in values():
+        low[n], high[n] = min(low[n], value.min()), max(high[n], value.max())
+    counts = np.zeros((len(names), _BINS), np.int64)
+    for n, value in values():
+        counts[n] += np.histogram(value, _BINS, (low[n], high[n] or 1.0))[0]
+    last = max(n for n, layer in enumerate(network.layers) if hasattr(layer, "kernel"))
+    found: Ranges = {}
+    for n, layer in enumerate(layers):
+        whole = float(low[n]), float(high[n])
+        if type(layer).__name__ == "Softmax":
+            whole = 0.0, 255 / 256  # the range that TFLite's softmax has
+        is_hidden = network.layers.index(layer) < last
+        found[layer.name] = best_range(counts[n], whole) if is_hidden and high[n] > low[n] else whole
+    return found
 
 
-def _copy_weights(net: Network, index: int, to: Network, counterpart: int) -> None:
-    for n, same in zip(net.operators[index].inputs[1:], to.operators[counterpart].inputs[1:], strict=True):
-        if min(n, same) >= 0 and len(net.steps(n)[0]):  # a dense layer's bias may be absent in float alone
-            to.set_constant(same, net.real_constant(n))
+def _summands(network: Any) -> dict[str, Any]:
+    """Layer that only a sum reads which ends in ReLU -> the tensor that it is added to.
+
+    Values below the negative of that make no difference: the ReLU hides them.
+    """
+    readers = readers_of(network)
+    found = {}
+    for layer in network.layers:
+        then = [type(reader).__name__ for reader in readers[layer.name]]
+        if type(layer).__name__ == "Add" and then == ["ReLU"] and len(layer.input) == 2:
+            for tensor, other in (layer.input, layer.input[::-1]):
+                name = next(given.name for given in network.layers if given.output is tensor)
+                if readers[name] == [layer]:
+                    found[name] = other
+    return found
 
 
-def _is_plain(net: Network, operator: int) -> bool:
-    if net.operators[operator].name != "CONV_2D" or not net.is_integer(operator):
-        return False
-    options = net.options(operator)
-    return bool(options.dilationHFactor == 1 and options.dilationWFactor == 1)
+def _batches(faces: NDArray[np.uint8]) -> Iterable[NDArray[np.float32]]:
+    return (faces[k : k + _BATCH, ..., None].astype(np.float32) for k in range(0, len(faces), _BATCH))
 
 
-def _refine_layer(net: Network, index: int, real: Network, counterpart: int, found: _Moments) -> None:
-    taken, weights, bias = net.operators[index].inputs
-    _, weights_float, bias_float = real.operators[counterpart].inputs
-    wanted = real.constant(weights_float).astype(np.float64)
-    outputs = len(wanted)
-    scales = np.broadcast_to(net.steps(weights)[0], (outputs,))
-    rounded = rounded_weights(wanted.reshape(outputs, -1), scales, found.covariance)
-    sums = real.constant(bias_float) + wanted.reshape(outputs, -1) @ found.mean_float
-    corrected = sums - (rounded * scales[:, None]) @ found.mean
-    net.set_constant(weights, rounded.reshape(wanted.shape))
-    steps = net.steps(taken)[0]  # none of inputs in float, whose biases are in float too
-    net.set_constant(bias, np.rint(corrected / (steps[0] * scales)) if len(steps) else corrected)
+def best_range(counts: NDArray[np.int64], whole: tuple[float, float]) -> tuple[float, float]:
+    """The part of the range `whole` that int8 stores with the least mean squared error.
+
+    counts: int64 (bins,), a histogram over `whole`. Both ends shrink by the same factor, then each
+    by its own; values outside are clipped, values inside have an error of step^2 / 12.
+    """
+    edges = np.linspace(*whole, len(counts) + 1)
+    values = (edges[:-1] + edges[1:]) / 2
+
+    def error(factors: tuple[float, float]) -> float:
+        low, high = whole[0] * factors[0], whole[1] * factors[1]
+        clipped = values - np.clip(values, low, high)
+        inside = ((max(high, 0) - min(low, 0)) / 255) ** 2 / 12
+        return float((counts * np.where(clipped == 0, inside, clipped**2)).sum())
+
+    largest_first = [float(factor) for factor in _FACTORS[::-1]]
+    low, high = min(((f, f) for f in largest_first), key=error)
+    low, _ = min(((f, high) for f in largest_first), key=error)
+    _, high = min(((low, f) for f in largest_first), key=error)
+    return whole[0] * low, whole[1] * high
+
+
+def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, keep_weights: bool = False) -> Any:
+    """A copy of the folded network whose convolutions make up for the rounding of their weights to int8.
+
+    One weight after the other is rounded, what it loses being passed on to those not yet rounded, as the
+    inputs go together (GPTQ, Frantar et al. 2022, arXiv:2210.17323). Then each bias takes the difference of
+    the layer's means, seen behind the rounding of all layers before it (Nagel et al. 2019,
+    arXiv:1906.04721, section 4.2). ranges: empty where activations stay in float. keep_weights: each is
+    rounded by itself, as clustered ones must be.
+    """
+    import keras
+
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    exact, rounded = Rounded(network, {}), Rounded(copy, ranges)
+    end = max(n for n, layer in enumerate(network.layers) if hasattr(layer, "kernel"))
+    for layer, new in zip(network.layers[:end], copy.layers[:end], strict=True):
+        if type(layer).__name__ != "Conv2D" or layer.groups > 1:
+            continue
+        kernel, bias = (*layer.get_weights(), None)[:2]
+        if bias is None or (not ranges and kernel.size < _LEAST_WEIGHTS):
+            continue
+        weights = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
+        mean_exact, _ = _moments(exact, layer, faces)
+        mean, covariance = _moments(rounded, new, faces)
+        whole, scales = rounded_weights(weights, np.diag(np.diag(covariance)) if keep_weights else covariance)
+        given = whole * scales[:, None]
+        shift = weights @ mean_exact - given @ mean
+        new.set_weights([given.T.reshape(kernel.shape), bias + shift])
+    return copy
 
 
 def rounded_weights(
-    weights: NDArray[np.float64], scales: NDArray[np.float64], covariance: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Whole numbers -127..127 (outputs, K) whose multiples by `scales` (outputs,) stand for `weights`.
+    weights: NDArray[np.float64], covariance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Whole numbers -127..127 (outputs, K) and what each output multiplies them by, for `weights`.
 
-    covariance: (K, K), of the layer's inputs.
+    covariance: (K, K), of the layer's inputs. The largest weight of an output stays 127 or -127, so that
+    TFLite, which takes its step from the largest, finds the same steps; a weight of 0, perhaps pruned, 0.
     """
-    inputs = weights.shape[1]
-    damped = covariance + (_DAMPING * np.trace(covariance) / inputs + 1e-12) * np.eye(inputs)
+    count = weights.shape[1]
+    sizes = np.abs(weights).max(axis=1)
+    scales = np.where(sizes > 0, sizes, 1.0) / 127
+    damped = covariance + (_DAMPING * np.trace(covariance) / count + 1e-12) * np.eye(count)
     order = np.argsort(-np.diag(damped), kind="stable")
     upper = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
     left = weights.T[order].copy()
+    stay = (left == 0) | (np.abs(left) == sizes)
+    plain = np.rint(left / scales)
     rounded = np.zeros_like(left)
-    for k in range(inputs):
-        rounded[k] = np.clip(np.rint(left[k] / scales), -127, 127)
+    for k in range(count):
+        rounded[k] = np.where(stay[k], plain[k], np.clip(np.rint(left[k] / scales), -127, 127))
         lost = (left[k] - rounded[k] * scales) / upper[k, k]
         left[k + 1 :] -= np.outer(upper[k, k + 1 :], lost)
     back = np.empty_like(rounded)
     back[order] = rounded
-    return np.asarray(back.T)
+    return np.asarray(back.T), scales
 
 
-def _means(net: Network, layers: list[int], faces: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
-    """Of the inputs (K,) of convolutions."""
-    sums: list[Any] = [0.0] * len(layers)
-    count = [0] * len(layers)
-    taken = [net.operators[n].inputs[0] for n in layers]
-    for number, values in enumerate(net.run(faces, taken)):
-        for k, (layer, value) in enumerate(zip(layers, values, strict=True)):
-            rows = _rows(net, layer, value[0], (number, len(faces)))
-            sums[k], count[k] = sums[k] + rows.sum(axis=0, dtype=np.float64), count[k] + len(rows)
-    return [np.asarray(total / n) for total, n in zip(sums, count, strict=True)]
+def _moments(
+    network: Rounded, layer: Any, faces: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (K,) and covariance (K, K) of what a convolution sees at some places of each picture."""
+    import tensorflow as tf
 
-
-def _moments(net: Network, layer: int, faces: NDArray[np.uint8], mean_float: NDArray[np.float64]) -> _Moments:
-    products = np.zeros((len(mean_float), len(mean_float)))
-    sums, count = np.zeros(len(mean_float)), 0
-    for number, (value,) in enumerate(net.run(faces, [net.operators[layer].inputs[0]])):
-        rows = _rows(net, layer, value[0], (number, len(faces)))
-        products += rows.T @ rows  # float32 within one picture, float64 over all
-        sums += rows.sum(axis=0)
-        count += len(rows)
-    mean = sums / count
-    return _Moments(products / count - np.outer(mean, mean), mean, mean_float)
-
-
-def _rows(
-    net: Network, layer: int, value: NDArray[np.float32], picture: tuple[int, int]
-) -> NDArray[np.float32]:
-    """What the convolution sees at some places of one picture (its number, of how many): (places, K)."""
-    size = net.tensors[net.operators[layer].inputs[1]].shape[1:3]
-    options = net.options(layer)
-    strides = options.strideH, options.strideW
-    seen = patches(value, (size[0], size[1]), strides, options.padding == _SAME)
-    each = max(1, _ROWS // picture[1])
-    places = np.random.default_rng(picture[0]).permutation(seen.shape[0] * seen.shape[1])[:each]
-    return np.ascontiguousarray(seen[np.divmod(places, seen.shape[1])].reshape(len(places), -1))
-
-
-def patches(
-    values: NDArray[np.float32], size_hw: tuple[int, int], strides: tuple[int, int], same: bool
-) -> NDArray[np.float32]:
-    """What a convolution sees: (height, width, C) -> (rows, columns, kernel height, kernel width, C)."""
-    if same:
-        pads = []
-        for length, kernel, stride in zip(values.shape, size_hw, strides, strict=False):
-            whole = max((-(-length // stride) - 1) * stride + kernel - length, 0)
-            pads.append((whole // 2, whole - whole // 2))
-        values = np.pad(values, (*pads, (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(values, size_hw, (0, 1))
-    return windows[:: strides[0], :: strides[1]].transpose(0, 1, 3, 4, 2)
+    (height, width), (down, across), (rows, columns) = layer.kernel_size, layer.strides, layer.dilation_rate
+    total: Any = 0.0
+    products: Any = 0.0
+    count = 0
+    each = max(1, _PLACES // len(faces))
+    rng = np.random.default_rng(0)
+    for batch in _batches(faces):
+        taken = network.tensors(batch, before=layer)[id(layer.input)]
+        seen = tf.image.extract_patches(
+            taken, [1, height, width, 1], [1, down, across, 1], [1, rows, columns, 1], layer.padding.upper()
+        ).numpy()
+        seen = seen.reshape(len(batch), -1, seen.shape[-1])
+        chosen = np.stack([rng.permutation(seen.shape[1])[:each] for _ in batch])
+        flat = np.take_along_axis(seen, chosen[..., None], 1).reshape(-1, seen.shape[-1]).astype(np.float64)
+        total, products, count = total + flat.sum(axis=0), products + flat.T @ flat, count + len(flat)
+    mean = total / count
+    return mean, products / count - np.outer(mean, mean)

@@ -1,17 +1,41 @@
-"""The float32 Keras model that is converted: found, and loaded without trusting it."""
+"""What a conversion starts from: the float32 Keras model, and the pictures that calibrate and prove.
+
+Which rows of FER-2013 calibrate is committed (convert/calibration_fer2013.json, made by
+`convert/draw_calibration.py`), so that a shipped file can be made again; for other data they are drawn
+afresh in the same way.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_edge.errors import ModelError
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import evaluation, files, tables
+from fer_edge.conversion import gate
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import DataError, ModelError
 from fer_edge.model import keras_files, shipped
+from fer_edge.model.classifier import softmax
 from fer_edge.quiet import quiet_training
-from fer_edge.spec import LABELS
+from fer_edge.spec import LABELS, ModelCard
+from fer_edge.vision.crop import resize_face
 
 SHIPPED = "tuned"
 """The shipped Keras model that is converted where no training run is found."""
+SPLIT = "PublicTest"
+"""What files are proved on: the split that one may choose on."""
+LEAST_PER_CLASS = 5
+LEAST_PICTURES = 70
+LEAST_CONTRAST = 32
+"""Gray levels between a picture's darkest and brightest pixel, in the middle of all calibration pictures;
+FER-2013 has 225. Pictures scaled to 0..1 have 1."""
+LEAST_CORRELATION = 0.5
+"""Of horizontal neighbours; FER-2013 has 0.97, noise 0."""
 
 
 def find(model: str | None, runs: Path = Path("runs")) -> tuple[Path, str]:
@@ -66,12 +90,10 @@ def load(path: Path, labels: tuple[str, ...] = LABELS) -> Any:
     model = keras_files.load(path)
     with keras.device("cpu:0"):
         model = _in_float32(keras, model)
-    ends = (model.inputs, model.outputs) if model.inputs else ([], [])
-    if len(ends[0]) != 1 or len(ends[1]) != 1:
-        raise ModelError(
-            f"{path} has {len(ends[0])} inputs and {len(ends[1])} outputs: one of each is needed"
-        )
-    taken, given = tuple(ends[0][0].shape), tuple(ends[1][0].shape)
+    inputs, outputs = (model.inputs, model.outputs) if model.inputs else ([], [])
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
+    taken, given = tuple(inputs[0].shape), tuple(outputs[0].shape)
     if len(taken) != 4 or None in taken[1:] or taken[3] != 1:
         raise ModelError(f"{path} takes {taken}: (None, height, width, 1), one gray picture, is needed")
     if given != (None, len(labels)):
@@ -90,3 +112,227 @@ def _in_float32(keras: Any, model: Any) -> Any:
     copy = keras.models.clone_model(model, clone_function=rebuilt)
     copy.set_weights(model.get_weights())
     return copy
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A Keras model, its card if it has one, and what it says.
+
+    images: what the file and the model are compared on, uint8 (N + M, height, width): the N of `pictures`,
+    and M of Training, which help to tell agreement from chance where N is small. probabilities: float32
+    (N + M, labels), in the order of the data set's `label_names`.
+    """
+
+    path: Path
+    card: ModelCard | None
+    model: Any
+    pictures: evaluation.Selection
+    images: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels of the faces that the model takes."""
+        return _size(self.model)
+
+    @property
+    def accuracy(self) -> float:
+        """Of the Keras model, 0..1."""
+        labels = self.pictures.dataset.labels
+        return float((self.probabilities[: len(labels)].argmax(axis=1) == labels).mean())
+
+    def judge(self, subject: evaluation.Predictor, limits: gate.Thresholds, what: str) -> gate.Parity:
+        """Runs a file or another network on the same pictures, as `run` does, and judges it."""
+        part = self.pictures.dataset
+        found = on_all(subject, self.images, part.label_names, what)
+        return gate.compare(found, self.probabilities, part.labels, limits, part.label_names)
+
+
+def measure(path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard | None = None) -> Reference:
+    """Loads the Keras model and runs it on at most `most` pictures of `proving_split`.
+
+    made: the card of a file made of it. A model without a card of its own takes and gives the same values;
+    its labels are in FER-2013's order then.
+    Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
+    """
+    card = evaluation.keras_card(path)
+    labels = LABELS if card is None else card.labels
+    model = load(path, labels)
+    split = proving_split(dataset)
+    pictures = evaluation.select(dataset, "official", split, limit=most, seed=seed)
+    gate.check_count(len(pictures.dataset))
+    lacking_ = min(gate.ENOUGH, most) - len(pictures.dataset)
+    training = dataset.part("Training")
+    more = training.sample(min(max(lacking_, 0), len(training)), seed).images
+    images = np.concatenate([pictures.dataset.images, more])
+    subject = predictor(model, labels, path.name, card or made)
+    probabilities = on_all(subject, images, dataset.label_names, "float32 in Keras")
+    gate.check_probabilities(probabilities, str(path))
+    return Reference(path, card, model, pictures, images, probabilities)
+
+
+def predictor(
+    model: Any, labels: tuple[str, ...], name: str, card: ModelCard | None = None
+) -> evaluation.Predictor:
+    """A Keras model as a function of faces. card: what its values mean, if not levels and probabilities."""
+
+    def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        real = faces if card is None else card.input.real_of(faces)
+        given = np.asarray(model(real[..., None].astype(np.float32), training=False), np.float32)
+        return softmax(given) if card is not None and card.output.content == "logits" else given
+
+    return evaluation.Predictor(name, labels, _size(model), predict)
+
+
+def on_all(
+    subject: evaluation.Predictor, images: NDArray[np.uint8], labels: tuple[str, ...], what: str
+) -> NDArray[np.float32]:
+    """Probabilities float32 (N, labels) of images uint8 (N, height, width), with a bar that says `what`."""
+    with tables.progress(what, len(images)) as step:
+        return evaluation.probabilities_of(subject, images, labels=labels, step=step)
+
+
+def _size(model: Any) -> tuple[int, int]:
+    return int(model.inputs[0].shape[1]), int(model.inputs[0].shape[2])
+
+
+def proving_split(dataset: Dataset) -> str:
+    """The split, or splits joined by `+`, whose pictures prove a file.
+
+    Fewer than `gate.ENOUGH` of `SPLIT` are helped out by those of PrivateTest: no network was trained on
+    them either, and whether a file agrees with its network chooses nothing.
+    """
+    alone = len(dataset.part(SPLIT)) >= gate.ENOUGH or not len(dataset.part("PrivateTest"))
+    return SPLIT if alone else f"{SPLIT}+PrivateTest"
+
+
+def lacking(dataset: Dataset) -> list[str]:
+    """What `convert` would miss in a data set, a sentence each; known before anything is trained."""
+    found = []
+    proving = len(dataset.part(*proving_split(dataset).split("+")))
+    if proving < gate.LEAST_PICTURES:
+        found.append(
+            f"{proving} pictures outside Training: convert proves a file on at least {gate.LEAST_PICTURES}"
+        )
+    training = dataset.part("Training").labels
+    counts = np.bincount(training, minlength=len(dataset.label_names))
+    if few := _too_few(counts, dataset.label_names):
+        found.append(f"{few} in Training: int8 needs at least {LEAST_PER_CLASS} of each expression")
+    if len(training) < LEAST_PICTURES:
+        found.append(f"{len(training)} pictures in Training: int8 needs at least {LEAST_PICTURES}")
+    return found
+
+
+def _too_few(counts: NDArray[np.integer], names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in zip(names, counts, strict=True) if n < LEAST_PER_CLASS)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """faces: uint8 (N, height, width), gray levels, at least one pixel 0 and one 255. ids: int64 (N,),
+    rows of the data set. origin: where the choice comes from, for people."""
+
+    faces: NDArray[np.uint8]
+    ids: NDArray[np.int64]
+    origin: str
+
+
+def calibration(
+    dataset: Dataset, samples: int, seed: int, size_hw: tuple[int, int] = (48, 48)
+) -> Calibration:
+    """Calibration faces from the Training rows of `dataset`, resized as `run` does.
+
+    The committed rows where they are for this data, number and seed, else `draw`. Raises DataError if
+    what comes out is no fit calibration (`check`).
+    """
+    ids, origin = None, "committed rows"
+    if dataset.label_names == LABELS:
+        ids = committed(dataset.sha256, samples, seed)
+    if ids is None:
+        ids, origin = draw(dataset, samples, seed), f"drawn with seed {seed}"
+    chosen = dataset.rows(np.isin(dataset.ids, ids)).part("Training")
+    check(chosen.images, chosen.labels, chosen.label_names)
+    faces = resized(chosen.images, size_hw).copy()
+    # So that the input's range is 0..255, scale 1, whatever the pictures are; whole black and white ones
+    # would widen inner ranges.
+    faces[0, 0, 0], faces[0, 0, 1] = 0, 255
+    return Calibration(faces, chosen.ids, f"{origin} of {Path(dataset.path).name}")
+
+
+def resized(images: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pictures, uint8 (N, height, width), as faces of that size."""
+    images = np.asarray(images)
+    if images.shape[1:] == size_hw:
+        return images
+    return np.stack([resize_face(face, size_hw) for face in images])
+
+
+def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
+    """Ids, sorted int64, of `samples` Training rows, as many of each class as there are to have.
+
+    A class with too few gives all, and the others fill up. Fewer ids come where Training is smaller.
+    """
+    training = dataset.part("Training")
+    order = np.random.default_rng(seed).permutation(len(training))
+    ranked = [order[training.labels[order] == label] for label in range(len(dataset.label_names))]
+    rounds = max((len(rows) for rows in ranked), default=0)
+    turns = [rows[k] for k in range(rounds) for rows in ranked if k < len(rows)]
+    return np.sort(training.ids[np.array(turns[:samples], np.int64)])
+
+
+def check(images: NDArray[Any], labels: NDArray[np.integer], names: tuple[str, ...] = LABELS) -> None:
+    """Raises DataError, with the figure that shows it, unless the pictures can set ranges.
+
+    Refused: another dtype than uint8, too few, a class missing, the wrong scale, noise.
+    """
+    if images.dtype != np.uint8:
+        raise DataError(f"calibration pictures are {images.dtype}: gray levels 0..255 as uint8 are needed")
+    if len(images) < LEAST_PICTURES:
+        raise DataError(f"{len(images)} calibration pictures: at least {LEAST_PICTURES} are needed")
+    counts = np.bincount(labels, minlength=len(names))
+    if few := _too_few(counts, names):
+        raise DataError(
+            f"calibration covers {np.count_nonzero(counts)} of {len(names)} classes well enough or not at "
+            f"all ({few}): at least {LEAST_PER_CLASS} pictures of each are needed"
+        )
+    levels = images.reshape(len(images), -1)
+    contrast = float(np.median(levels.max(axis=1).astype(int) - levels.min(axis=1)))
+    if contrast < LEAST_CONTRAST:
+        raise DataError(
+            f"calibration pictures span {contrast:g} gray levels (median; brightest pixel {levels.max()}): "
+            f"at least {LEAST_CONTRAST} of 0..255 are needed; were they scaled?"
+        )
+    left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
+    correlation = float(np.corrcoef(left, right)[0, 1])
+    if correlation < LEAST_CORRELATION:
+        raise DataError(
+            f"neighbouring pixels of the calibration pictures correlate by {correlation:.2f}, where faces "
+            "have 0.97: this is noise"
+        )
+
+
+def committed_file() -> Path:
+    """Where the committed rows lie, in a wheel and in a checkout."""
+    folder = shipped.recipes_folder("convert")
+    beside = folder / "calibration_fer2013.json"
+    return beside if beside.is_file() else folder.parent / "calibration_fer2013.json"
+
+
+def committed(data_sha256: str, samples: int, seed: int) -> NDArray[np.int64] | None:
+    """The committed rows, if they are those of this data, number and seed."""
+    try:
+        stored = json.loads(committed_file().read_text())
+        if (stored["data_sha256"], len(stored["ids"]), stored["seed"]) != (data_sha256, samples, seed):
+            return None
+        return np.array(stored["ids"], np.int64)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_ids(dataset: Dataset, samples: int, seed: int, path: Path) -> None:
+    """Writes the rows that `draw` gives as the file that `committed` reads."""
+    ids = draw(dataset, samples, seed)
+    head = {"data_sha256": dataset.sha256, "split": "Training", "seed": seed}
+    lines = ",\n    ".join(", ".join(map(str, ids[k : k + 15])) for k in range(0, len(ids), 15))
+    text = json.dumps(head, indent=2)[:-2] + f',\n  "ids": [\n    {lines}\n  ]\n}}\n'
+    files.write_text(path, text)

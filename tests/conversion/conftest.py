@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
 
 import tiny_trained
 
-from fer_edge.conversion import calibration, recipes, reference
+from fer_edge.conversion import formats, source
 from fer_edge.data import load
 from fer_edge.data.dataset import Dataset
 
@@ -19,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def recipe() -> recipes.Recipe:
+def recipe() -> formats.Recipe:
     """The recipe that ships, with less to calibrate and verify on."""
-    shipped = recipes.read(ROOT / "convert" / "recipes" / "default.toml")
+    shipped = formats.read(ROOT / "convert" / "recipes" / "default.toml")
     return shipped.override(calibration_samples=70, parity_pictures=300)
 
 
@@ -37,10 +38,37 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def against(tiny: Path, faces: Dataset, recipe: recipes.Recipe) -> reference.Reference:
-    return reference.measure(tiny, faces.part("Training", "PublicTest"), recipe, seed=0)
+def against(tiny: Path, faces: Dataset, recipe: formats.Recipe) -> source.Reference:
+    return source.measure(tiny, faces.part("Training", "PublicTest"), recipe.parity_pictures, seed=0)
 
 
 @pytest.fixture(scope="session")
-def chosen(faces: Dataset) -> calibration.Calibration:
-    return calibration.choose(faces, 70, seed=0)
+def calibration(faces: Dataset) -> source.Calibration:
+    return source.calibration(faces, 70, seed=0)
+
+
+@pytest.fixture(scope="session")
+def material(against: source.Reference, calibration: source.Calibration) -> formats.Material:
+    return formats.Material(against.model, calibration.faces)
+
+
+@pytest.fixture(scope="session")
+def residual() -> object:
+    """Two blocks with an addition and a mean at the end, channels of very different sizes."""
+    keras = source.import_keras()
+    from keras import layers
+
+    keras.utils.set_random_seed(1)
+    x = inputs = keras.Input((48, 48, 1), name="face")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+    x = layers.Conv2D(6, 5, strides=4, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(gamma_initializer="ones")(x))
+    y = layers.ReLU()(layers.Conv2D(6, 3, padding="same", bias_initializer="random_normal")(x))
+    y = layers.Conv2D(6, 3, padding="same")(y)
+    x = layers.ReLU()(layers.Add()([x, y]))
+    x = layers.GlobalAveragePooling2D()(layers.MaxPooling2D(2)(x))
+    model = keras.Model(inputs, layers.Softmax()(layers.Dense(8)(x)), name="residual")
+    norm = next(layer for layer in model.layers if "normalization" in layer.name)
+    rng = np.random.default_rng(0)
+    norm.set_weights([rng.uniform(0.5, 2, 6) for _ in range(4)])
+    return model

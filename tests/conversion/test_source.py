@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_edge.conversion import reference, source
-from fer_edge.errors import ModelError
+from fer_edge.conversion import source
+from fer_edge.data import drawn_faces, load
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import DataError, ModelError
 from fer_edge.model import shipped
+
+FACES, LABELS = drawn_faces(140, seed=3)
 
 
 def _run(folder: Path, name: str, time: float) -> Path:
@@ -71,7 +77,7 @@ def test_code_inside_a_model_is_not_run(tmp_path: Path) -> None:
 
 
 def test_a_model_trained_in_mixed_precision_is_float32(
-    tmp_path: Path, tiny: Path, against: reference.Reference
+    tmp_path: Path, tiny: Path, against: source.Reference
 ) -> None:
     keras = source.import_keras()
 
@@ -98,3 +104,120 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
         model.save(tmp_path / "other.keras")
         with pytest.raises(ModelError, match=said):
             source.load(tmp_path / "other.keras")
+
+
+def _of_training(counts: list[int]) -> Dataset:
+    labels = np.repeat(np.arange(7), counts)
+    n = len(labels)
+    images = np.zeros((n, 48, 48), np.uint8)
+    return Dataset(images, labels, np.zeros(n, np.uint8), np.arange(n) + 1, "given.csv", "f" * 64)
+
+
+def test_each_class_gives_the_same_number() -> None:
+    dataset = _of_training([50, 20, 60, 90, 70, 40, 80])
+    ids = source.draw(dataset, 105, seed=0)
+    assert np.bincount(dataset.labels[ids - 1]).tolist() == [15] * 7
+    assert not np.array_equal(ids, source.draw(dataset, 105, seed=1))
+
+
+def test_a_small_class_gives_all_and_the_others_fill_up() -> None:
+    dataset = _of_training([50, 4, 50, 50, 50, 50, 50])
+    counts = np.bincount(dataset.labels[source.draw(dataset, 100, seed=0) - 1])
+    assert counts.tolist() == [16, 4, 16, 16, 16, 16, 16]
+
+
+def test_only_training_rows_are_drawn() -> None:
+    dataset = _of_training([30] * 7)
+    split = (np.arange(210) % 3).astype(np.uint8)
+    ids = source.draw(replace(dataset, split=split), 210, seed=0)
+    assert len(ids) == 70
+    assert (split[ids - 1] == 0).all()
+
+
+def test_faces_pass() -> None:
+    source.check(FACES, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (FACES[:20], LABELS[:20], "20 calibration pictures: at least 70"),
+        (FACES, np.full(140, 3), r"1 of 7 classes .*angry 0, disgust 0"),
+        (FACES // 255, LABELS, r"span [01] gray levels \(median; brightest pixel 1\)"),
+        (FACES.astype(np.float32) / 255, LABELS, "are float32: gray levels 0..255 as uint8"),
+        (
+            np.random.default_rng(0).integers(0, 256, (140, 48, 48), np.uint8),
+            LABELS,
+            r"correlate by -?0.0\d.*noise",
+        ),
+    ],
+    ids=["too few", "one class", "scaled to 0..1", "floats", "noise"],
+)
+def test_unfit_pictures_are_refused_with_the_figure(
+    images: np.ndarray, labels: np.ndarray, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        source.check(images, labels)
+
+
+def test_the_input_spans_all_levels_whatever_the_pictures_are() -> None:
+    dim = replace(_of_training([10] * 7), images=np.tile(FACES[:70] // 3 + 20, (1, 1, 1)))
+    found = source.calibration(dim, 70, seed=0)
+    assert (found.faces.min(), found.faces.max()) == (0, 255)
+    assert (found.faces != dim.images).sum() == 2
+    assert dim.images.max() < 255
+
+
+def test_committed_rows_are_for_their_data_number_and_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = _of_training([30] * 7)
+    file = tmp_path / "rows.json"
+    source.write_ids(dataset, 70, 0, file)
+    monkeypatch.setattr(source, "committed_file", lambda: file)
+    found = source.committed("f" * 64, 70, 0)
+    assert found is not None
+    assert found.tolist() == source.draw(dataset, 70, 0).tolist()
+    for other in (("e" * 64, 70, 0), ("f" * 64, 77, 0), ("f" * 64, 70, 1)):
+        assert source.committed(*other) is None
+
+
+def test_the_committed_rows_of_fer2013_are_what_is_drawn_from_it(fer2013: Path) -> None:
+    dataset = load(str(fer2013), progress=False)
+    stored = json.loads(source.committed_file().read_text())
+    assert stored["data_sha256"] == dataset.sha256
+    assert stored["ids"] == source.draw(dataset, len(stored["ids"]), stored["seed"]).tolist()
+    rows = dataset.rows(np.array(stored["ids"]) - 1)
+    assert (rows.split == 0).all()
+    assert np.bincount(rows.labels).tolist() == [70] * 7
+
+
+def _with_splits(counts: dict[int, list[int]]) -> Dataset:
+    """counts: pictures of each label by split."""
+    labels = np.concatenate([np.repeat(np.arange(7), of) for of in counts.values()]).astype(np.int64)
+    split = np.repeat(list(counts), [sum(of) for of in counts.values()]).astype(np.uint8)
+    images = np.zeros((len(labels), 48, 48), np.uint8)
+    return Dataset(images, labels, split, np.arange(1, len(labels) + 1), "p", "s")
+
+
+@pytest.mark.parametrize(
+    ("public", "split"), [([143] * 6 + [142], "PublicTest"), ([143] * 6 + [141], "PublicTest+PrivateTest")]
+)
+def test_the_report_split_helps_out_below_a_thousand(public: list[int], split: str) -> None:
+    assert source.proving_split(_with_splits({0: [9] * 7, 1: public, 2: [500] * 7})) == split
+
+
+def test_what_is_not_there_is_not_named() -> None:
+    assert source.proving_split(_with_splits({0: [9] * 7, 1: [9] * 7})) == "PublicTest"
+
+
+def test_enough_is_nothing_to_speak_of() -> None:
+    assert source.lacking(_with_splits({0: [10] * 7, 1: [1] * 7, 2: [7] * 6 + [1]})) == []
+
+
+def test_each_want_is_named_with_its_count() -> None:
+    assert source.lacking(_with_splits({0: [4, 9, 9, 9, 9, 9, 0], 1: [1] * 7, 2: [6] * 7})) == [
+        "49 pictures outside Training: convert proves a file on at least 50",
+        "angry 4, neutral 0 in Training: int8 needs at least 5 of each expression",
+        "49 pictures in Training: int8 needs at least 70",
+    ]

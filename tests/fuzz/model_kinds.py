@@ -24,7 +24,7 @@ from tiny_models import Spec, dense, picks, shipped_style
 from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file, shipped
-from fer_edge.spec import Format, ModelCard, TensorSpec
+from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.damage import damaged, reshaped
 
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
@@ -113,11 +113,11 @@ def read_train_recipe(data: bytes, folder: Path) -> None:
 
 
 def read_convert_recipe(data: bytes, folder: Path) -> None:
-    from fer_edge.conversion import recipes
+    from fer_edge.conversion import formats
 
     (folder / "r.toml").write_bytes(data)
-    recipe = recipes.read(folder / "r.toml")
-    assert all(recipe.limits(Format(name)).agreement >= 0 for name in recipe.thresholds)
+    recipe = formats.read(folder / "r.toml")
+    assert all(recipe.limits_of(name).agreement >= 0 for name in recipe.limits)
 
 
 @cache

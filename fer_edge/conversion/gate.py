@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.conversion.recipes import Thresholds
-from fer_edge.errors import DataError, ModelError
+from fer_edge.errors import DataError, ModelError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
 
@@ -27,9 +26,42 @@ _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """What one format must hold against the float32 Keras model on real pictures.
+
+    agreement: least share of pictures with the same label, 0..1. max_abs_diff, mean_abs_diff: largest
+    allowed difference of a probability, over all and on average. accuracy_loss: share of all pictures
+    that may be lost; recall_loss: share of one class's pictures. Both count fewer right answers only.
+    """
+
+    agreement: float = 0.99
+    max_abs_diff: float = 0.2
+    mean_abs_diff: float = 0.005
+    accuracy_loss: float = 0.002
+    recall_loss: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise UsageError(f"thresholds: {name} must lie in 0..1, not {value!r}")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One limit that was broken: of what, the figure found, and the one wanted, for people."""
+
+    of: str
+    found: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.of} {self.found}, {self.wanted} wanted"
+
+
+@dataclass(frozen=True)
 class Parity:
-    """What was measured on `pictures` pictures with labels; recall by label. failures: one phrase a broken
-    limit. compared: the pictures of agreement and differences, those of Training that helped out included."""
+    """What was measured on `pictures` pictures with labels; recall by label. compared: the pictures of
+    agreement and differences, those of Training that helped out included."""
 
     pictures: int
     compared: int
@@ -40,7 +72,7 @@ class Parity:
     accuracy_fp32: float
     macro_f1: float
     recall: dict[str, float]
-    failures: tuple[str, ...]
+    failures: tuple[Failure, ...]
 
     @property
     def passed(self) -> bool:
@@ -73,6 +105,7 @@ def compare(
     right, right_fp32 = (p[:n].argmax(axis=1) == labels for p in (converted, reference))
     differences = np.abs(converted.astype(np.float64) - reference)
     finite = bool(np.isfinite(converted).all())
+    broken = (Failure("values", "NaN or infinite", "numbers"),)
     return Parity(
         pictures=n,
         compared=len(converted),
@@ -85,26 +118,28 @@ def compare(
         recall={label: row["recall"] for label, row in scores["per_class"].items()},
         failures=(*_far(converted, reference, limits, n), *_lost(right, right_fp32, labels, limits, names))
         if finite
-        else ("gives values that are not numbers (NaN or infinite)",),
+        else broken,
     )
 
 
 def _far(
     converted: NDArray[np.float32], reference: NDArray[np.float32], limits: Thresholds, n: int
-) -> Iterator[str]:
+) -> Iterator[Failure]:
     """What is wrong with the probabilities. n: pictures outside Training, which come first."""
     others = converted.argmax(axis=1) != reference.argmax(axis=1)
-    parts = {f"{len(others)} pictures": others}
+    groups = {f"{len(others)} pictures": others}
     if n < len(others):  # a network is surer of what it was trained on: the rest must hold by itself
-        parts[f"the {n} pictures outside Training"] = others[:n]
-    for which, other in parts.items():
+        groups[f"the {n} pictures outside Training"] = others[:n]
+    for which, other in groups.items():
         if other.sum() > _differing(1 - limits.agreement, len(other)):
-            yield f"agrees on {1 - other.mean():.2%} of {which}, at least {limits.agreement:.2%} wanted"
+            yield Failure(
+                f"agreement on {which}", f"{1 - other.mean():.2%}", f"at least {limits.agreement:.2%}"
+            )
     differences = np.abs(converted.astype(np.float64) - reference)
-    if differences.max() > limits.max_abs_diff:
-        yield f"differs by up to {differences.max():.4f} in a probability, {limits.max_abs_diff:g} allowed"
-    if differences.mean() > limits.mean_abs_diff:
-        yield f"differs by {differences.mean():.5f} on average, {limits.mean_abs_diff:g} allowed"
+    if (most := differences.max()) > limits.max_abs_diff:
+        yield Failure("largest difference", f"{most:.4f}", f"at most {limits.max_abs_diff:g}")
+    if (mean := differences.mean()) > limits.mean_abs_diff:
+        yield Failure("mean difference", f"{mean:.5f}", f"at most {limits.mean_abs_diff:g}")
 
 
 def _lost(
@@ -113,16 +148,16 @@ def _lost(
     labels: NDArray[np.int64],
     limits: Thresholds,
     names: tuple[str, ...],
-) -> Iterator[str]:
+) -> Iterator[Failure]:
     """What is wrong with the labels: accuracy, or one class that collapses though the mean holds."""
     everywhere = np.ones(len(labels), bool)
     if lost := _loss(right, right_fp32, everywhere, limits.accuracy_loss):
-        yield f"loses {lost / len(labels):.2%} of accuracy, {limits.accuracy_loss:.2%} allowed"
+        yield Failure("accuracy lost", f"{lost / len(labels):.2%}", f"at most {limits.accuracy_loss:.2%}")
     for index, label in enumerate(names):
         of = labels == index
         if _loss(right, right_fp32, of, limits.recall_loss):
             now, before = int(right[of].sum()), int(right_fp32[of].sum())
-            yield f"names only {now} of {of.sum()} {label} pictures rightly, the Keras model {before}"
+            yield Failure(f"{label} named", f"{now} of {of.sum()}", f"about the Keras model's {before}")
 
 
 def _loss(

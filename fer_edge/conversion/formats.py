@@ -1,0 +1,314 @@
+"""The formats: how a file of each is made from a Keras network, and what it must hold against it.
+
+`FORMATS` is the one table of them: what is not in it is no format. A file takes raw gray levels and gives
+probabilities, has the signature `serving_default` (input `face`, output `probabilities`) and TFLite's own
+operators alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import files
+from fer_edge.conversion import rounding
+from fer_edge.conversion.gate import Thresholds
+from fer_edge.errors import ModelError, UsageError
+from fer_edge.model import graph
+from fer_edge.quiet import quiet_stderr
+from fer_edge.spec import Format
+
+_CONVERTERS_OWN = b"CONVERSION_METADATA"
+"""Versions and options; the card has them."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way of converting; recipes/*.toml hold what is used.
+
+    calibration_samples: pictures of Training that set the ranges of integer files. parity_pictures: at
+    most so many of PublicTest prove a file. sparsity, clusters and what follows: see `toolkit.Settings`.
+    compressed: what a pruned or clustered network must hold against the dense one. limits: of formats, where
+    they are not those of `FORMATS`.
+    """
+
+    name: str = "default"
+    calibration_samples: int = 490
+    parity_pictures: int = 4000
+    sparsity: float = 0.0
+    clusters: int = 0
+    steps: int = 300
+    qat_steps: int = 200
+    batch: int = 64
+    rate: float = 3e-4
+    qat_rate: float = 1e-4
+    label_share: float = 0.1
+    limits: dict[str, Thresholds] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checks = {
+            "calibration_samples must be at least 1": self.calibration_samples >= 1,
+            "parity_pictures must be at least 1": self.parity_pictures >= 1,
+            "steps, qat_steps and batch must be at least 1": min(self.steps, self.qat_steps, self.batch) >= 1,
+            "rate and qat_rate must lie in 0..1": 0 < self.rate <= 1 and 0 < self.qat_rate <= 1,
+            "label_share must lie in 0..1": 0 <= self.label_share <= 1,
+            "sparsity must lie in 0..1": 0 <= self.sparsity < 1,
+            "clusters must be 0 or 2 to 256": self.clusters == 0 or 2 <= self.clusters <= 256,
+        }
+        files.require(checks, f"recipe {self.name}")
+
+    def override(self, **values: Any) -> Recipe:
+        """The recipe with the values that are not None."""
+        return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
+
+    def limits_of(self, name: str, *, trained: bool = False) -> Thresholds:
+        """Of a format, or of `COMPRESSED`; trained: after quantisation-aware training."""
+        limits = self.limits.get(name) or (COMPRESSED_LIMITS if name == COMPRESSED else known(name).limits)
+        if not trained:
+            return limits
+        return dataclasses.replace(limits, agreement=0.97, max_abs_diff=0.5, mean_abs_diff=0.02)
+
+
+def read(path: Path) -> Recipe:
+    """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
+
+    Raises UsageError naming the file and the key for anything that is no recipe.
+    """
+    table = files.read_toml(path)
+    limits = {
+        name: Thresholds(**files.checked(Thresholds, table.pop(name), f"{path} [{name}]"))
+        for name in (*FORMATS, COMPRESSED)
+        if name in table
+    }
+    return Recipe(**{"name": path.stem, **files.checked(Recipe, table, str(path))}, limits=limits)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a format is made from.
+
+    network: Keras, gray levels to probabilities. faces: calibration, uint8 (N, height, width), 0 and 255
+    among the levels; None for formats without. keep_weights: they were clustered, and keep their
+    values. aware, ranges: of quantisation-aware training, as `toolkit.Retrained` has them.
+    """
+
+    network: Any
+    faces: NDArray[np.uint8] | None = None
+    keep_weights: bool = False
+    aware: Any = None
+    ranges: rounding.Ranges = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a format comes about. make: the file's bytes, the same each time; it raises ModelError.
+
+    limits: what its file must hold, unless a recipe says otherwise. calibrated: whether `make` needs
+    pictures. trainable: whether --qat changes it. usual: whether it is made where none is asked for.
+    """
+
+    make: Callable[[Material], bytes]
+    limits: Thresholds
+    calibrated: bool = False
+    trainable: bool = False
+    usual: bool = False
+
+
+def float32(material: Material) -> bytes:
+    """Weights and sums as they were trained."""
+    return tflite(lambda face: material.network(face, training=False), material.network)
+
+
+def float16(material: Material) -> bytes:
+    """Weights of 16 bits, sums of 32."""
+    import tensorflow as tf
+
+    return tflite(material.network, material.network, optimise=True, types=(tf.float16,))
+
+
+def dynamic_range(material: Material) -> bytes:
+    """Weights of 8 bits; the ranges of what they multiply are found while it runs."""
+    network = _rounded_weights(material)
+    return tflite(network, network, optimise=True)
+
+
+def int8(material: Material) -> bytes:
+    """Weights and sums of 8 bits; the last layer with weights, and a mean before it, in float.
+
+    Their logits would have a step of 0.15, and near ties would be lost.
+    """
+    return _integer(material, "uint8", "float32")
+
+
+def full_integer(material: Material) -> bytes:
+    """int8 in and out, nothing in float: for microcontrollers and accelerators."""
+    return _integer(material, "int8", "int8")
+
+
+def int16x8(material: Material) -> bytes:
+    """Sums of 16 bits, weights of 8: for accelerators that have these kernels; no processor is fast."""
+    import tensorflow as tf
+
+    ops = tf.lite.OpsSet
+    wide = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    network = _rounded_weights(material)
+    return tflite(network, network, optimise=True, faces=material.faces, ops=(wide, ops.TFLITE_BUILTINS))
+
+
+FORMATS: dict[str, Making] = {
+    Format.FLOAT32: Making(float32, Thresholds(0.9995, 0.001, 0.0001, 0.0005, 0.01), usual=True),
+    Format.FLOAT16: Making(float16, Thresholds(0.999, 0.02, 0.001, 0.001, 0.02), usual=True),
+    Format.DYNAMIC_RANGE: Making(
+        dynamic_range, Thresholds(0.99, 0.2, 0.005, 0.005, 0.05), calibrated=True, usual=True
+    ),
+    Format.INT8: Making(
+        int8, Thresholds(0.99, 0.25, 0.004, 0.002, 0.05), calibrated=True, trainable=True, usual=True
+    ),
+    Format.FULL_INTEGER: Making(
+        full_integer, Thresholds(0.98, 0.25, 0.008, 0.005, 0.05), calibrated=True, trainable=True
+    ),
+    Format.INT16X8: Making(int16x8, Thresholds(0.99, 0.2, 0.004, 0.002, 0.05), calibrated=True),
+}
+COMPRESSED = "compressed"
+COMPRESSED_LIMITS = Thresholds(0.85, 1.0, 0.1, 0.01, 0.1)
+"""What a pruned or clustered network must hold against the dense one: it is a network of its own."""
+
+
+def known(name: str) -> Making:
+    """The entry of a format. Raises UsageError for what is none."""
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}: choose from {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _rounded_weights(material: Material) -> Any:
+    assert material.faces is not None
+    if not rounding.is_of_layers(material.network):
+        return material.network
+    network = rounding.folded(material.network)
+    return rounding.compensated(network, {}, material.faces[::2], keep_weights=material.keep_weights)
+
+
+def _integer(material: Material, taken: str, given: str) -> bytes:
+    import tensorflow as tf
+
+    assert material.faces is not None
+    float_end = given == "float32"
+    network = material.aware or rounding.folded(material.network, centred=True)
+    ranges = rounding.measured(network, rounding.rounded_layers(network, float_end=float_end), material.faces)
+    ranges |= {name: ends for name, ends in material.ranges.items() if name in ranges}
+    if material.aware is None:
+        network = rounding.compensated(
+            network, ranges, material.faces[::2], keep_weights=material.keep_weights
+        )
+    rounded = rounding.Rounded(network, ranges, float_end)
+    return tflite(rounded, network, optimise=True, ends=(tf.as_dtype(taken), tf.as_dtype(given)))
+
+
+def tflite(
+    function: Callable[[Any], Any],
+    network: Any,
+    *,
+    optimise: bool = False,
+    types: tuple[Any, ...] = (),
+    faces: NDArray[np.uint8] | None = None,
+    ops: tuple[Any, ...] = (),
+    ends: tuple[Any, Any] | None = None,
+) -> bytes:
+    """The .tflite file of a function of gray levels, float32 (1, height, width, 1), to probabilities (1, n).
+
+    network: the Keras model that holds its weights. optimise: let the converter round weights, to `types`.
+    faces: calibration, for its own ranges. ops: the sets of operators allowed. ends: types of input and
+    output of a function with the rounding in it; without, uint8 goes in and float32 comes out.
+    Raises ModelError, naming them, for operators that TFLite lacks.
+    """
+    import keras
+    import tensorflow as tf
+
+    shape = (1, *network.inputs[0].shape[1:])
+    # As constants: the converter would write a Keras model's weights as variables.
+    values = [(variable, tf.constant(variable.numpy())) for variable in network.variables]
+
+    def serve(face: Any) -> dict[str, Any]:
+        with keras.StatelessScope(state_mapping=values):
+            return {"probabilities": function(tf.cast(face, tf.float32))}
+
+    module = tf.Module()
+    spec = tf.TensorSpec(shape, tf.float32 if ends else tf.uint8, name="face")
+    module.serve = tf.function(serve, input_signature=[spec])
+
+    def representative_dataset() -> Iterator[list[NDArray[np.uint8]]]:
+        for face in () if faces is None else faces:
+            yield [face.reshape(shape)]
+
+    with quiet_stderr(), tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.target_spec.supported_ops = ops or [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if optimise:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = list(types)
+        if faces is not None:
+            converter.representative_dataset = representative_dataset
+        if ends is not None:
+            converter.inference_input_type, converter.inference_output_type = ends
+        return tidied(_converted(converter))
+
+
+def _converted(converter: Any) -> bytes:
+    try:
+        return bytes(converter.convert())
+    except Exception as error:
+        if type(error).__name__ != "ConverterError":
+            raise
+        text = str(error)
+        named = re.search(r"^(?:Flex|Custom) ops: (.+)$", text, re.MULTILINE)
+        if named:
+            raise ModelError(
+                f"the network needs operators that TFLite does not build in ({named[1]}): "
+                "make it of layers that have a TFLite operator"
+            ) from error
+        raise ModelError(f"TensorFlow cannot convert the network: {text.splitlines()[0][:200]}") from error
+
+
+def tidied(flatbuffer: bytes) -> bytes:
+    """The same network from fewer bytes: a twentieth of a small float16 file.
+
+    TensorFlow names a tensor after every operation that went into it; here an operator's output is
+    `7_conv_2d`, its weights and bias `7_1` and `7_2`, counted in the order in which they run. Tensors without
+    values share buffer 0, which schema.fbs keeps empty, and have no quantisation where it says nothing.
+    """
+    model, shown = graph.unpacked(flatbuffer), graph.read(flatbuffer)[0]
+    main = model.subgraphs[0]
+    for n, operator in enumerate(shown.operators):
+        for k, tensor in enumerate(operator.inputs):
+            if tensor >= 0 and shown.tensors[tensor].constant:
+                main.tensors[tensor].name = f"{n}_{k}"
+        for tensor in operator.outputs:
+            main.tensors[tensor].name = f"{n}_{operator.name.lower()}"
+    for tensor, name in ((shown.inputs[0], "face"), (shown.outputs[0], "probabilities")):
+        main.tensors[tensor].name = name
+    for tensor in main.tensors:
+        if tensor.quantization is not None and tensor.quantization.scale is None:
+            tensor.quantization = None
+    model.metadata = [note for note in model.metadata or [] if note.name != _CONVERTERS_OWN]
+    buffers, places = [model.buffers[0]], {0: 0}
+    for holder in (*main.tensors, *model.metadata):
+        data = model.buffers[holder.buffer].data
+        if data is None or not len(data):
+            holder.buffer = 0
+            continue
+        if holder.buffer not in places:
+            places[holder.buffer] = len(buffers)
+            buffers.append(model.buffers[holder.buffer])
+        holder.buffer = places[holder.buffer]
+    model.buffers = buffers
+    return graph.packed(model)

@@ -1,0 +1,165 @@
+"""A network made ready for int8: what is exact is, and rounding loses less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_edge.conversion import formats, rounding, source
+from fer_edge.data import drawn_faces
+
+FACES = drawn_faces(24, seed=5)[0]
+LEVELS = FACES[..., None].astype(np.float32)
+
+
+def _says(network: Any) -> np.ndarray:
+    return np.asarray(network(LEVELS))
+
+
+def test_batch_normalisation_goes_into_its_convolution(residual: Any) -> None:
+    folded = rounding.folded(residual)
+    kinds = [type(layer).__name__ for layer in folded.layers]
+    assert "BatchNormalization" not in kinds
+    assert kinds.count("Conv2D") == 3
+    np.testing.assert_allclose(_says(folded), _says(residual), atol=1e-5)
+    np.testing.assert_allclose(_says(rounding.folded(folded)), _says(residual), atol=1e-5)
+
+
+def test_centred_gray_levels_change_the_border_alone(residual: Any) -> None:
+    centred = rounding.folded(residual, centred=True)
+    assert 0 < np.abs(_says(centred) - _says(residual)).max() < 0.02  # padding is half a gray level brighter
+    assert (centred.layers[1].scale, centred.layers[1].offset) == (1.0, -128.0)
+    np.testing.assert_allclose(_says(rounding.folded(centred, centred=True)), _says(centred), atol=1e-6)
+
+
+def test_other_first_layers_are_left_alone() -> None:
+    keras = source.import_keras()
+    inputs = keras.Input((48, 48, 1))
+    pooled = keras.layers.MaxPooling2D(8)(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(pooled)))
+    assert np.array_equal(_says(rounding.folded(model, centred=True)), _says(model))
+
+
+def test_what_int8_holds_is_every_layer_but_those_fused_or_at_a_float_end(residual: Any) -> None:
+    network = rounding.folded(residual, centred=True)
+
+    def kinds(float_end: bool) -> list[str]:
+        names = rounding.rounded_layers(network, float_end=float_end)
+        return [type(network.get_layer(name)).__name__ for name in names]
+
+    # The first two convolutions and the sum end in a ReLU; pooling has its input's range.
+    assert kinds(True) == ["ReLU", "ReLU", "Conv2D", "ReLU"]
+    assert kinds(False) == [*kinds(True), "GlobalAveragePooling2D", "Dense", "Softmax"]
+
+
+def test_values_are_rounded_to_steps_of_their_range(residual: Any) -> None:
+    network = rounding.folded(residual, centred=True)
+    names = rounding.rounded_layers(network, float_end=True)
+    ranges = rounding.measured(network, names, FACES)
+    rounded = rounding.Rounded(network, ranges, True)
+    values = rounded.tensors(LEVELS)
+    for name in names:
+        low, high = ranges[name]
+        steps = np.asarray(values[id(network.get_layer(name).output)]) * (255 / (high - low))
+        assert np.abs(steps - np.rint(steps)).max() < 1e-2
+    assert 0 < np.abs(np.asarray(rounded(LEVELS)) - _says(residual)).max() < 0.05
+    assert np.array_equal(np.asarray(values[id(network.layers[1].output)]), LEVELS - 128)
+
+
+def test_a_summand_is_held_as_far_as_the_relu_after_the_sum_shows_it(residual: Any) -> None:
+    import keras
+
+    network = rounding.folded(residual, centred=True)
+    add = next(layer for layer in network.layers if type(layer).__name__ == "Add")
+    other, summand = add.input
+    name = next(layer.name for layer in network.layers if layer.output is summand)
+    ranges = rounding.measured(network, [name], FACES)
+    added, values = keras.Model(network.inputs, [other, summand])(LEVELS)
+    seen = np.maximum(values, -np.asarray(added))
+    assert (seen > np.asarray(values)).any()
+    assert ranges[name][0] >= min(seen.min(), 0) - 1e-5
+    assert ranges[name][1] <= seen.max() + 1e-5
+
+
+def _histogram(values: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    whole = float(values.min()), float(values.max())
+    return np.histogram(values, 4096, whole)[0], whole
+
+
+def _error(values: np.ndarray, low: float, high: float) -> float:
+    step = (high - low) / 255
+    stored = np.rint((np.clip(values, low, high) - low) / step)
+    return float(((stored * step + low - values) ** 2).mean())
+
+
+def test_values_spread_evenly_keep_their_whole_range() -> None:
+    counts, whole = _histogram(np.linspace(-3, 5, 100_000))
+    assert rounding.best_range(counts, whole) == pytest.approx(whole)
+
+
+def test_a_few_far_values_are_clipped_where_that_costs_less() -> None:
+    values = np.append(np.random.default_rng(0).normal(0, 1, 100_000), [-20.0, 20.0])
+    counts, whole = _histogram(values)
+    low, high = rounding.best_range(counts, whole)
+    assert (low, high) == (-high, high)
+    assert high < 20
+    assert _error(values, low, high) < _error(values, *whole)
+    factors = np.linspace(0.2, 1, 33)
+    best = factors[np.argmin([_error(values, *(np.array(whole) * f)) for f in factors])]
+    assert high / 20 == pytest.approx(best, abs=0.026)  # within one step of the factors
+
+
+def test_rounding_with_compensation_loses_less_than_rounding_alone() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(4000, 3)) @ rng.normal(size=(3, 12)) + 0.1 * rng.normal(size=(4000, 12))
+    weights = rng.normal(size=(5, 12))
+
+    def lost(covariance: np.ndarray) -> float:
+        whole, scales = rounding.rounded_weights(weights, covariance)
+        assert np.array_equal(whole, np.rint(whole))
+        assert (np.abs(whole).max(axis=1) == 127).all()  # so that TFLite finds the same steps
+        return float((((whole * scales[:, None] - weights) @ inputs.T) ** 2).mean())
+
+    assert lost(np.cov(inputs.T)) < 0.5 * lost(np.eye(12))
+
+
+@pytest.mark.parametrize(
+    ("together", "rounded"),
+    [(0.0, [0, 0]), (1.0, [0, 1]), (-1.0, [0, 0])],  # 0.3 lost: nobody's, the next one's 0.6, or its 0.0
+)
+def test_what_a_weight_loses_goes_to_the_inputs_that_go_with_it(together: float, rounded: list[int]) -> None:
+    covariance = np.eye(3)
+    covariance[0, 1] = covariance[1, 0] = together
+    whole, scales = rounding.rounded_weights(np.array([[0.3, 0.3, 127.0]]), covariance)
+    assert scales == [1.0]
+    np.testing.assert_array_equal(whole, [[*rounded, 127]])
+
+
+def test_zeros_of_pruning_stay() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4, 20)) * (rng.random((4, 20)) < 0.5)
+    mixed = rng.normal(size=(20, 20))
+    whole, _ = rounding.rounded_weights(weights, mixed @ mixed.T)
+    assert (whole[weights == 0] == 0).all()
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+def test_compensated_weights_are_multiples_and_say_more_of_the_same(
+    material: formats.Material, against: source.Reference, ranged: bool
+) -> None:
+    network = rounding.folded(material.network, centred=True)
+    names = rounding.rounded_layers(network, float_end=True)
+    ranges = rounding.measured(network, names, material.faces) if ranged else {}
+    images = against.images[:100, ..., None].astype(np.float32)
+    wanted = np.asarray(network(images))
+    errors = []
+    for keep_weights in (True, False):
+        settled = rounding.compensated(network, ranges, material.faces, keep_weights=keep_weights)
+        errors.append(np.abs(np.asarray(settled(images)) - wanted).mean())
+        kernel = next(layer for layer in settled.layers if hasattr(layer, "kernel")).get_weights()[0]
+        if ranged:  # of less than 1,024 weights, which TFLite leaves in float where activations are
+            steps = kernel / (np.abs(kernel).max(axis=(0, 1, 2)) / 127)
+            assert np.abs(steps - np.rint(steps)).max() < 1e-3
+    assert ranged or errors[1] < errors[0]
