@@ -209,9 +209,9 @@ def _tried() -> str:
     data = sys.stdin.buffer.read()
     try:
         interpreter.find()
+        child.limit(memory_bytes=TRIAL_MEMORY)
         with contextlib.suppress(MissingExtraError):  # without a schema (tflite_runtime) the run alone tells
             graph.check(data, "")
-        child.limit(memory_bytes=TRIAL_MEMORY)
         model = interpreter.load(data, 1, "")
         with quiet_stderr():
             for tensor in model.get_input_details():
@@ -220,11 +220,6 @@ def _tried() -> str:
     except (FerEdgeError, RuntimeError, ValueError) as error:
         return str(error).strip().removeprefix(": ").splitlines()[0]
     return ""
-
-
-def is_raw_gray(tensor: TensorSpec) -> bool:
-    """Whether the file alone says that the tensor holds gray levels 0..255 as they are."""
-    return tensor.dtype == "uint8" and tensor.scale in {0.0, 1.0} and tensor.zero_point == 0
 
 
 def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelCard:
@@ -243,9 +238,9 @@ def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelC
             _same_meaning(card, inside, given, path)
     elif inside is not None:
         card, where = inside, f"{path}: the card inside"
-    elif beside.is_file() and "labels" in (raw := read_card(beside)):  # else it is another program's file
+    elif beside.is_file() and isinstance(raw := read_card(beside), dict) and "labels" in raw:
         card, where = _completed(beside, raw, path, data, ends), str(beside)
-    else:
+    else:  # a JSON file beside it that names no labels is another program's
         raise ModelError(
             f"{path} says nothing of its labels: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
         )
@@ -278,9 +273,11 @@ def _completed(where: Path, raw: Any, model: Path, data: bytes, ends: Ends) -> M
             raise ModelError(f"{where} is not a model card: {key!r} is no object in it")
         facts = {name: getattr(tensor, name) for name in ("dtype", "shape", "scale", "zero_point")}
         whole[key] = facts | raw.get(key, {})
-    if not {"real_min", "real_max"} <= whole["input"].keys() and not is_raw_gray(ends[0]):
+    taken = ends[0]
+    raw_gray = taken.dtype == "uint8" and taken.scale in {0.0, 1.0} and taken.zero_point == 0
+    if not raw_gray and not {"real_min", "real_max"} <= whole["input"].keys():
         raise ModelError(
-            f"{where} does not say what range the {ends[0].dtype} input of {model.name} has: "
+            f"{where} does not say what range the {taken.dtype} input of {model.name} has: "
             'add "input": {"real_min": 0, "real_max": 1}, or -1 and 1, or 0 and 255'
         )
     if "content" not in whole["output"]:

@@ -67,6 +67,8 @@ class TestCards:
         assert load(tmp_path, file.embed_card(shipped_style(), INSIDE), beside=other).card == INSIDE
         with pytest.raises(ModelError, match="says nothing of its labels"):
             load(tmp_path, FLOAT, beside={"size": 3})  # another program's
+        with pytest.raises(ModelError, match="says nothing of its labels"):
+            load(tmp_path, FLOAT, beside="3")
 
     def test_a_given_card_may_not_reorder_the_labels_inside(self, tmp_path):
         """Fault I1: a labels file in another order than the model's."""
