@@ -72,7 +72,7 @@ def test_another_network_or_no_file_is_refused(learned, tmp_path):
     for name in ("edge", "paper"):
         with pytest.raises(ModelError, match=f"is not of the recipe's network {name}"):
             Start.opened([learned[1]]).give(networks.build(name, 0.0))
-    with pytest.raises(ModelError, match=r"no trained network '.*zzzzz\.keras': there are edge"):
+    with pytest.raises(ModelError, match=r"there is no file .*zzzzz\.keras"):
         Start.opened([tmp_path / "zzzzz.keras"])
     with pytest.raises(ModelError, match=r"no trained network 'nanoo': did you mean nano\?"):
         Start.opened(["nanoo"])
