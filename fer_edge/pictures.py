@@ -6,10 +6,7 @@ What a file is, its content says. It comes out upright, in 8 bits, and no larger
 
 from __future__ import annotations
 
-import contextlib
-import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import SourceError
+from fer_edge.quiet import quiet_stderr
 from fer_edge.vision.crop import to_8_bit
 from fer_edge.vision.opencv import MAX_PIXELS, cv2
 
@@ -106,9 +104,14 @@ def read_picture(path: Path, gray: bool = False) -> tuple[NDArray[np.uint8], str
     if not data.size:
         raise SourceError(f"{path} is empty")
     kind = kind_of(data[:32].tobytes())
+    import tempfile  # for pictures alone
+
     try:
-        with _captured_stderr() as complaints:
-            picture = _decoded(data, kind, gray)
+        with tempfile.TemporaryFile() as file:
+            with quiet_stderr(file.fileno()):
+                picture = _decoded(data, kind, gray)
+            file.seek(0)
+            complaints = file.read().decode(errors="replace").splitlines()
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             raise SourceError(f"{path} is larger than {MAX_PIXELS // 10**6} megapixels") from error
@@ -205,29 +208,3 @@ def _associated(ipma: bytes, item: int) -> list[int]:
             return [int.from_bytes(ipma[place : place + index_bytes]) & mask for place in places]
         at += 1 + len(places) * index_bytes
     return []
-
-
-@contextlib.contextmanager
-def _captured_stderr() -> Iterator[list[str]]:
-    """Lines that C libraries write to file descriptor 2 in the block; filled when it ends.
-
-    libjpeg and libpng report damage there and nowhere else. Process-wide: not for threads.
-    """
-    lines: list[str] = []
-    try:
-        sys.stderr.flush()
-        saved = os.dup(2)
-    except (OSError, AttributeError, ValueError):
-        yield lines  # standard error is closed: nothing to capture
-        return
-    import tempfile  # for pictures alone
-
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield lines
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-        file.seek(0)
-        lines += file.read().decode(errors="replace").split("\n")[:-1]

@@ -43,21 +43,22 @@ def quiet_training(deterministic: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
+def quiet_stderr(into: int | None = None) -> Iterator[None]:
     """Keeps what native code prints on standard error (delegates, log levels) out of the way.
 
+    into: a file descriptor that gets it instead: libjpeg and libpng report damage there and nowhere else.
     Whole-process, hence for short moments only; Python's own exceptions are not affected.
     """
     with _stderr_lock:
-        sys.stderr.flush()
         try:
+            sys.stderr.flush()
             kept = os.dup(2)
-        except OSError:  # standard error is closed: nothing to keep quiet
+        except (OSError, ValueError, AttributeError):  # standard error is closed: nothing to keep quiet
             yield
             return
         try:
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 2)
+            os.dup2(nowhere if into is None else into, 2)
             os.close(nowhere)
             yield
         finally:
