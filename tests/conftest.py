@@ -14,10 +14,24 @@ LOADS_TENSORFLOW = ("conversion", "training", "model/test_keras_files.py")
 """Below tests/: slow from the first import on."""
 
 
+def _loads_tensorflow(path: Path) -> bool:
+    return str(path.relative_to(Path(__file__).parent)).startswith(LOADS_TENSORFLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out at once what `make quick` would import in vain."""
+    tests = collection_path.is_relative_to(Path(__file__).parent)
+    return (
+        True
+        if config.option.markexpr == "not slow" and tests and _loads_tensorflow(collection_path)
+        else None
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks as slow what loads TensorFlow; single tests carry the mark themselves."""
     for item in items:
-        if str(item.path.relative_to(Path(__file__).parent)).startswith(LOADS_TENSORFLOW):
+        if _loads_tensorflow(item.path):
             item.add_marker(pytest.mark.slow)
 
 
