@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,36 +70,39 @@ class Recording:
         return {label: n / total for label, n in counts.most_common()}
 
 
-@dataclass
-class _Growing:
-    times_s: list[float] = field(default_factory=list)
-    shown: list[str | None] = field(default_factory=list)
-    probabilities: list[list[float]] = field(default_factory=list)
-
-
 def read(path: Path) -> Recording:
     """Raises DataError, with the line, for what is no log; a last line cut short is passed over."""
-    faces: dict[tuple[str, int], _Growing] = {}
+    seen: dict[tuple[str, int], list[tuple[float, str | None, list[float]]]] = {}
     ends: dict[str, list[float]] = {}
     labels: tuple[str, ...] = ()
     frames = with_face = 0
     for number, row in _rows(path):
         try:
-            source, time_s, found = printable(row["source"]), float(row["time_s"]), row["faces"]
+            source, time_s, faces = printable(row["source"]), float(row["time_s"]), row["faces"]
             if not -LATEST_S < time_s < LATEST_S:
-                raise ValueError("no time of a recording")
+                raise ValueError("no time of a run")
             frames += 1
-            with_face += bool(found)
+            with_face += bool(faces)
             ends.setdefault(source, [time_s, time_s])[1] = time_s
-            for face in found:
-                labels = _same_labels(labels, face["probabilities"], path, number)
-                _add(faces.setdefault((source, int(face["track"])), _Growing()), time_s, face)
+            for face in faces:
+                own = tuple(map(printable, face["probabilities"]))
+                shares = [float(share) for share in face["probabilities"].values()]
+                if not (own and all(map(math.isfinite, shares))):
+                    raise ValueError("no face of a run")
+                labels = labels or own
+                if own != labels:
+                    what = f"line {number} of {path} has other labels than the lines before"
+                    raise DataError(f"{what}: two models' logs?")
+                label = None if face["label"] is None else printable(face["label"])
+                seen.setdefault((source, int(face["track"])), []).append((time_s, label, shares))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _not_a_log(path, number) from error
     if not frames:
         raise DataError(f"{path} has no line: is it what run --jsonl wrote?")
-    whole = [_whole(source, track, growing) for (source, track), growing in faces.items()]
-    whole.sort(key=lambda face: -len(face.shown))
+    whole = []
+    for (source, track), rows in sorted(seen.items(), key=lambda item: -len(item[1])):
+        times_s, shown, probabilities = zip(*rows, strict=True)
+        whole.append(Face(source, track, np.array(times_s), shown, np.array(probabilities, np.float32)))
     seconds = sum(last - first for first, last in ends.values())
     return Recording(path, labels, tuple(ends), frames, with_face, seconds, tuple(whole))
 
@@ -115,36 +118,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                         console.warn(f"the last line of {path} is cut short; left out")
                         return
                     raise _not_a_log(path, number) from error
-                if not isinstance(row, dict):
-                    raise _not_a_log(path, number)
                 yield number, row
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _same_labels(
-    labels: tuple[str, ...], probabilities: dict[str, float], path: Path, number: int
-) -> tuple[str, ...]:
-    own = tuple(map(printable, probabilities))
-    if labels and own != labels:
-        raise DataError(f"line {number} of {path} has other labels than the lines before: two models' logs?")
-    if not own:
-        raise _not_a_log(path, number)
-    return own
-
-
-def _add(growing: _Growing, time_s: float, face: dict[str, Any]) -> None:
-    label = face["label"]
-    growing.times_s.append(time_s)
-    growing.shown.append(None if label is None else printable(label))
-    growing.probabilities.append([float(p) for p in face["probabilities"].values()])
-    if not all(map(math.isfinite, growing.probabilities[-1])):
-        raise ValueError("no probabilities")
-
-
-def _whole(source: str, track: int, growing: _Growing) -> Face:
-    probabilities = np.array(growing.probabilities, np.float32)
-    return Face(source, track, np.array(growing.times_s), tuple(growing.shown), probabilities)
 
 
 def _not_a_log(path: Path, number: int) -> DataError:
