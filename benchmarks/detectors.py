@@ -256,6 +256,8 @@ def main() -> None:
     for video, (detector, model), size in itertools.product(given.videos, finders, sizes):
         path, _, known = video.rpartition(":")
         faces, _, frames_with = known.partition("@")
+        if not faces.isdecimal():
+            parser.error(f"{video}: CLIP:FACES is needed, such as clip.mp4:1")
         for change in [(0, 1.0), *(CHANGES if size == sizes[0] and detector != "plain" else ())]:
             asked = [path, detector, model, given.threads, size, int(faces), int(frames_with or 0), *change]
             done = subprocess.run(
