@@ -26,7 +26,7 @@ from fer_edge.bench import measure, report
 from fer_edge.model import shipped
 from fer_edge.tables import Table, milliseconds
 
-ROUNDS = 4
+ROUNDS = 3
 WITHIN = {"plain_ms": 0.05, "litert_ms": 0.10}
 ROUNDING_MS = 0.005
 """litert-benchmark gives hundredths of a millisecond, which is much for the smallest models."""

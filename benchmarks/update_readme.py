@@ -122,7 +122,7 @@ def disagreeing(results: Path) -> list[str]:
     """Models whose times a plain loop or the second tool contradicts; none where that was not tried."""
     path = results / "crosscheck.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
-    return [row["model"] for row in rows if not row["agrees"]]
+    return [row["model"] for row in rows if not row["agrees"] and not row.get("disturbed")]
 
 
 def all_tables(results: Path) -> str:
