@@ -10,7 +10,6 @@ import functools
 import importlib.util
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -119,8 +118,7 @@ def load_cascade(opencv: Any = cv2, name: str = FRONTAL) -> cv2.CascadeClassifie
     return cast(cv2.CascadeClassifier, cascade)
 
 
-@dataclass(frozen=True)
-class _Followed:
+class _Followed(NamedTuple):
     """A face of the last frame. look: uint8, how it looked when it was found; carried: frames since then."""
 
     face: Detection
@@ -209,15 +207,13 @@ class HaarDetector:
                 new.append(face.box_xywh)
         return new
 
-    def _scan(
-        self, gray: Picture, scale: float, side_px: float, scale_factor: float, grow: float
-    ) -> list[Box]:
+    def _scan(self, gray: Picture, scale: float, side_px: float, factor: float, grow: float) -> list[Box]:
         """Faces of the whole frame, reduced; grow: of its shorter side, added as a border."""
         reduced, side = _resized(gray, scale), round(side_px)
         height, width = reduced.shape
         border = round(min(height, width) * grow)
         reduced = _cut(reduced, (-border, -border, width + 2 * border, height + 2 * border))
-        boxes = self._frontal.detectMultiScale(reduced, scale_factor, 5, minSize=(side, side))
+        boxes = self._frontal.detectMultiScale(reduced, factor, 5, minSize=(side, side))
         return [_box(box, scale, -border / scale, -border / scale) for box in boxes]
 
     def _near(
@@ -408,14 +404,13 @@ class BlazeFaceDetector:
         height, width = gray.shape
         whole, tiles = (0, 0, width, height), self._tiles(width, height)
         round_last = [clip_box(square_box(one.box_xywh, NEIGHBOURHOOD), width, height) for one in self._last]
-        regions = self._joined(round_last) if self._frames % SEARCH_EVERY else [whole]
+        regions = self._joined(round_last)
+        if whole not in regions and (not self._last or self._frames % SEARCH_EVERY == 0):
+            regions.append(whole)
         found: list[Detection] = []
         for region in regions:
             self._add(found, frame_bgr, region)
-        for one, region in zip(self._last, round_last, strict=True):
-            if region not in regions and _lacks(found, one):
-                self._add(found, frame_bgr, region)
-        if whole not in regions and (not self._last or any(_lacks(found, one) for one in self._last)):
+        if whole not in regions and any(_lacks(found, one) for one in self._last):
             self._add(found, frame_bgr, whole)
         if tiles:
             self._add(found, frame_bgr, tiles[self._frames % len(tiles)])
@@ -439,8 +434,8 @@ class BlazeFaceDetector:
 
     def _joined(self, regions: list[Box]) -> list[Box]:
         """One region round all, unless the smallest face would become too small in it."""
-        if not regions:
-            return []
+        if len(regions) < 2:
+            return regions
         left, top = min(x for x, *_ in regions), min(y for _, y, *_ in regions)
         right, bottom = max(x + w for x, _, w, _ in regions), max(y + h for _, y, _, h in regions)
         smallest = min(one.box_xywh[2] for one in self._last)
