@@ -70,8 +70,10 @@ class SavedVideo:
         if self._waiting:
             self._write_waiting()
         self._finish()
-        if not self._in_place:
-            self._give_up()
+        if not self._in_place:  # what is there is removed, as after any error
+            failed = OutputError(self._stopped or "nothing was written")
+            with contextlib.suppress(OutputError):
+                self._stack.__exit__(OutputError, failed, None)
         if self._stopped:
             raise OutputError(self._stopped)
 
@@ -86,12 +88,6 @@ class SavedVideo:
             self._stack.close()
         else:
             self._stopped = f"{self._path} could not be closed as a playable video: is the disk full?"
-
-    def _give_up(self) -> None:
-        """Removes what is not in place: leaves the stack as if by an error."""
-        failed = OutputError(self._stopped or "nothing was written")
-        with contextlib.suppress(OutputError):
-            self._stack.__exit__(OutputError, failed, None)
 
     def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

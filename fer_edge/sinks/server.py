@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -37,16 +38,6 @@ _STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-}
-_REASONS = {
-    200: "OK",
-    303: "See Other",
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    503: "Service Unavailable",
 }
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -281,7 +272,7 @@ class Handler(socketserver.BaseRequestHandler):
             self.request.sendall(body)
 
     def _begin(self, status: int, headers: Mapping[str, str]) -> None:
-        lines = [f"HTTP/1.0 {status} {_REASONS[status]}", "Server: fer-edge"]
+        lines = [f"HTTP/1.0 {status} {HTTPStatus(status).phrase}", "Server: fer-edge"]
         lines += [f"{name}: {value}" for name, value in {**headers, **_HEADERS}.items()]
         self.request.sendall("\r\n".join([*lines, "\r\n"]).encode())
 

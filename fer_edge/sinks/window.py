@@ -15,6 +15,9 @@ from fer_edge.sources.newest import Newest
 from fer_edge.vision.opencv import cv2
 
 TITLE = "fer-edge (q: quit)"
+REFRESH_MS = 15
+QUIT = 27  # Escape
+QUIT_KEYS = frozenset((ord("q"), ord("Q"), QUIT))
 
 
 def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str | None:
@@ -69,11 +72,6 @@ class Window:
     def close(self) -> None:
         """Closes the window."""
         cv2.destroyAllWindows()
-
-
-REFRESH_MS = 15
-QUIT = 27  # Escape
-QUIT_KEYS = frozenset((ord("q"), ord("Q"), QUIT))
 
 
 class Screen:

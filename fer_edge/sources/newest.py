@@ -96,10 +96,6 @@ class NewestFrame:
         self._stillness = Stillness(patience.frozen_s)
         self._why = NO_FRAMES
 
-    def start(self, capture: Capture) -> None:
-        """Reads the capture, which is open already, in a thread."""
-        self._read_in_thread(capture)
-
     def take(self, after: int, timeout_s: float) -> tuple[int, Frame] | None:
         """The newest frame and its number once that is above `after`; None if none came in time.
 
@@ -132,9 +128,10 @@ class NewestFrame:
         if first:
             self._over(self._session, no_first_frame(self._make().name, allowed))
         else:
-            self._read_in_thread(None)
+            self.start(None)
 
-    def _read_in_thread(self, capture: Capture | None) -> None:
+    def start(self, capture: Capture | None) -> None:
+        """Reads the capture, which is open already, in a thread; None: one that is opened again there."""
         self._session += 1
         self._heard_s = time.monotonic()
         self._thread = threading.Thread(target=self._sessions, args=(self._session, capture), daemon=True)
