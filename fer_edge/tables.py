@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _REDRAWN_S = 0.1
-PLAIN_WIDTH = 240  # columns of a table where there is no terminal: wide enough that nothing is cut
 
 
 @dataclass
@@ -56,11 +55,13 @@ class Table:
 
     def on_terminal(self, width: int) -> RichTable:
         """For a terminal of so many columns, without the notes."""
-        from rich.markup import escape
+        from rich import box
+        from rich.table import Table as RichTable
         from rich.text import Text
 
         fitted = self._fitted(width)
-        table = new_table(escape(printable(self.title)))
+        table = RichTable(title=Text(printable(self.title)), title_justify="left", box=box.SIMPLE_HEAD)
+        table.padding, table.pad_edge, table.show_edge = (0, 1, 0, 0), False, False
         least = fitted._widths(wrapped=True)
         fits = sum(least) + 2 * (len(least) - 1) <= width
         for header, longest_word in zip(fitted.headers, least, strict=True):
@@ -156,32 +157,6 @@ def each(what: str, items: Sequence[T]) -> Iterator[T]:
         for item in items:
             yield item
             step(1)
-
-
-def show(table: RichTable) -> None:
-    """Prints the table: framed on a terminal, plain aligned lines elsewhere."""
-    out = console.console()
-    if out.is_terminal:
-        out.print(table)
-        return
-    table.box, table.title, table.padding = None, None, (0, 2, 0, 0)
-    out.width = PLAIN_WIDTH
-    with out.capture() as captured:
-        out.print(table)
-    for line in captured.get().rstrip().splitlines():
-        console.say(line.rstrip())
-
-
-def new_table(title: str) -> RichTable:
-    """An empty table in this program's look."""
-    from rich import box
-    from rich.table import Table as RichTable
-
-    look = box.SIMPLE_HEAD
-    # two columns between cells, none outside
-    return RichTable(
-        title=title, title_justify="left", box=look, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
-    )
 
 
 def milliseconds(value: float | None) -> str:

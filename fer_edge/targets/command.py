@@ -127,7 +127,7 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
             path.stem,
             target.name,
             f"{sum(map(len, made.contents)) / 1e3:.0f}",
-            percent(found and found.agreement, 2),
+            percent(found.agreement if found else None, 2),
             found and f"{found.max_abs_diff:.4f}",
             made.needs(),
             paths[0] if len(paths) == 1 else paths[0].parent,
