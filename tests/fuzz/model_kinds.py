@@ -157,7 +157,7 @@ def tflite(rng: Random) -> bytes:
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
-def _forked(asked: str, data: bytes, timeout_s: float, _: object) -> subprocess.CompletedProcess[bytes]:
+def _forked(asked: str, data: bytes, timeout_s: float, *_: object) -> subprocess.CompletedProcess[bytes]:
     """What `child` does in a new Python, here in a copy of this one: starting takes most of the time."""
     with tempfile.TemporaryFile() as given:
         given.write(data)
