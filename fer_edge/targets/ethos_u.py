@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
+import importlib
 import importlib.metadata
 import importlib.util
-import subprocess
-import sys
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from fer_edge import child
 from fer_edge.errors import GateError, MissingExtraError, ModelError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
@@ -24,7 +26,6 @@ ACCELERATORS = (
     *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
 )
 """Arm's NPUs as Vela's --accelerator-config names them: family and multiply-accumulates a cycle."""
-_TIMEOUT_S = 900.0
 _NPU_OPERATOR = "ethos-u"
 """The custom operator that holds an NPU's commands in a compiled file."""
 
@@ -46,7 +47,7 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None = None, *
         folder = Path(name)
         # Vela takes bytes behind the flatbuffer for a part of it.
         (folder / "model.tflite").write_bytes(file.without_zip(file.read_bytes(classifier.path)))
-        _run(folder, accelerator, classifier.path)
+        child.run(compile_here, name, accelerator, what=str(classifier.path), timeout_s=900)
         compiled = (folder / "model_vela.tflite").read_bytes()
         (summary,) = folder.glob("model_summary_*.csv")
         with summary.open(newline="") as opened:
@@ -62,26 +63,16 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None = None, *
     return Made((file.embed_card(compiled, classifier.card),), {**_report(row), "npu_parts": parts})
 
 
-def _run(folder: Path, accelerator: str, path: Path) -> None:
-    # a program of its own, which -P keeps from importing from the working folder
-    command = [sys.executable, "-P", "-m", "ethosu.vela", "model.tflite", "--output-dir", "."]
-    command += ["--accelerator-config", accelerator]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            cwd=folder,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{path}: Vela took over {_TIMEOUT_S:.0f} s") from error
-    if done.returncode or not (folder / "model_vela.tflite").is_file():
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        complaint = next((line for line in said if "Error" in line), said[-1] if said else "no reason given")
-        raise ModelError(f"{path}: Vela cannot compile it for {accelerator}: {complaint.strip()}")
+def compile_here(folder: str, accelerator: str) -> None:
+    """In a process of its own: model.tflite in the folder becomes model_vela.tflite, with Vela's summary."""
+    vela = importlib.import_module("ethosu.vela.vela")
+    said, options = io.StringIO(), ["--output-dir", folder, "--accelerator-config", accelerator]
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        failed = vela.main([str(Path(folder, "model.tflite")), *options])
+    if failed or not Path(folder, "model_vela.tflite").is_file():
+        lines = [line for line in said.getvalue().splitlines() if line.strip()] or ["no reason given"]
+        complaint = next((line for line in lines if "Error" in line), lines[-1])
+        raise ModelError(f"Vela cannot compile it for {accelerator}: {complaint.strip()}")
 
 
 def _report(row: dict[str, str]) -> dict[str, Any]:
