@@ -32,8 +32,7 @@ _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. constant: the file holds its values, in `data_bytes`. variable: it keeps
-    state between runs.
+    """One tensor. constant: the file holds its values, in `data_bytes`. variable: kept between runs.
 
     dtype: as numpy spells it, where numpy has it. scales, zero_points: one for all values or one a channel;
     none where it is not quantised.

@@ -40,7 +40,7 @@ def find() -> tuple[str, Any]:
         except ModuleNotFoundError:
             continue
         except Exception as error:  # a wheel built for another numpy or C library fails in its own ways
-            failures.append(f"{name} is installed but fails: {_first_line(error)}")
+            failures.append(f"{name} is installed but fails: {first_line(error)}")
             continue
         return name, found
     named = f"{VARIABLE} names {wanted}, which is not installed"
@@ -64,7 +64,7 @@ def load(model: bytes, num_threads: int, name: str) -> Any:
                 _check_input(details, name)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{name}: {runtime} cannot use this model: {_first_line(error)}") from error
+        raise ModelError(f"{name}: {runtime} cannot use this model: {first_line(error)}") from error
     return interpreter
 
 
@@ -78,6 +78,7 @@ def _check_input(details: dict[str, Any], name: str) -> None:
         raise ModelError(f"{name}: its input {shape} is larger than {LARGEST_SIDE}x{LARGEST_SIDE} pixels")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Of a library's words, which may be many; the kind of the error where it says nothing."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__

@@ -20,6 +20,7 @@ from typing import Any
 from fer_edge import child, files
 from fer_edge.errors import ModelError
 from fer_edge.model.file import TRIAL_MEMORY
+from fer_edge.model.interpreter import first_line
 from fer_edge.quiet import quiet_stderr, quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
@@ -79,7 +80,7 @@ def load(path: Path) -> Any:
             model = keras.models.load_model(path, compile=False, safe_mode=True)
             return model.to("cpu") if keras.backend.backend() == "torch" else model
     except Exception as error:  # a damaged file fails in zipfile, h5py, json or Keras, each in its own way
-        raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
+        raise ModelError(f"{path} is not a Keras model that can be read: {first_line(error)}") from error
 
 
 def on_cpu(keras: Any) -> AbstractContextManager[Any]:
@@ -101,7 +102,7 @@ def check(path: Path) -> None:
     except ModelError:
         raise
     except Exception as error:  # as above
-        raise ModelError(f"{path} is not a Keras model that can be read: {_in_short(error)}") from error
+        raise ModelError(f"{path} is not a Keras model that can be read: {first_line(error)}") from error
     if isinstance(config, dict):
         config.pop("compile_config", None)  # Keras drops it: the model is not compiled
     for module, name in _named(config):
@@ -131,7 +132,7 @@ def _read_weights(cpu_s: int) -> None:
         with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as weights:
             weights.visititems(read)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"its weights cannot be read: {_in_short(error)}") from error
+        raise ModelError(f"its weights cannot be read: {first_line(error)}") from error
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
@@ -156,9 +157,3 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _named(part)
-
-
-def _in_short(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    first = lines[0] if lines else type(error).__name__
-    return first if len(first) <= 160 else first[:157] + "..."

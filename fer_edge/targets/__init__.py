@@ -139,7 +139,7 @@ def pictures_of(
         dataset = ferplus.chosen(dataset, labels)
     chosen = select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
     other = None
-    if kind == "ferplus":
+    if votes:
         agreed = ferplus.relabelled(chosen)
         other = np.full(len(chosen), -1)
         other[np.isin(chosen.ids, agreed.ids)] = agreed.labels

@@ -92,8 +92,7 @@ def _by_tf2onnx(path: Path) -> Any:
         with quiet_stderr():
             proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
     except Exception as error:  # its operators' handlers fail each in their own way
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"tf2onnx cannot convert it: {first}") from error
+        raise ModelError(f"tf2onnx cannot convert it: {interpreter.first_line(error)}") from error
     return proto
 
 
@@ -120,7 +119,7 @@ class OnnxInterpreter:
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise ModelError(f"ONNX Runtime refuses it: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"ONNX Runtime refuses it: {interpreter.first_line(error)}") from error
         self.get_input_details, self.get_output_details = tflite.get_input_details, tflite.get_output_details
         (given,) = self._session.get_inputs()
         if list(given.shape) != list(self.get_input_details()[0]["shape"]):
