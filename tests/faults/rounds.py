@@ -108,33 +108,31 @@ def _whole_models(folder: Path) -> None:
         json.loads(path.read_text())
 
 
-def full_disk(bench: Bench) -> str:
-    """Any command that writes, with no room for its files: one line, and what was there stays."""
-    old, log, saved = (bench.folder / name for name in ("old.json", "n.jsonl", "n.avi"))
-    old.write_text("{}")
-    command, room = bench.rng.choice([
-        (("data", bench.table, "--json", old), 100),
-        (("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", old), 100),
-        (("run", bench.clip, "--headless", "--max-frames", 150, "--jsonl", log), 4096),
-        (("run", bench.clip, "--headless", "--max-frames", 5, "--save", saved), 4096),
+def _writes(bench: Bench, place: Path) -> tuple[object, ...]:
+    """A command that writes into `place`."""
+    loop = ("run", bench.clip, "--headless", "--max-frames", 150)
+    return bench.rng.choice([
+        ("data", bench.table, "--json", place / "o.json"),
+        ("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", place / "o.json"),
+        (*loop, "--jsonl", place / "o.jsonl"),
+        (*loop, "--save", place / "o.avi"),
     ])  # fmt: skip
-    bench.whole(*command, "--force", code=1, file_limit=bench.rng.choice([0, room]))
-    check(old.read_text() == "{}", f"{command[0]}: the old file is lost")
-    check(not saved.exists(), "half a video is taken for one")
+
+
+def full_disk(bench: Bench) -> str:
+    """No room for a command's files: one line, and what was there stays."""
+    place = empty(bench.folder / "full")
+    (place / "o.json").write_text("{}")
+    bench.whole(*_writes(bench, place), "--force", code=1, file_limit=bench.rng.choice([0, 100]))
+    check((place / "o.json").read_text() == "{}", "the old file is lost")
+    check(not (place / "o.avi").exists(), "half a video is taken for one")
     return MET
 
 
 def no_permission(bench: Bench) -> str:
-    """Outputs under a place that cannot be written: refused in a line, whoever runs it."""
-    blocked = bench.folder / "a-file"
-    blocked.write_text("")
-    place = bench.rng.choice([blocked / "below", Path("/proc/fer-edge"), Path("/dev/null/x")])
-    command = bench.rng.choice([
-        ("data", bench.table, "--json", place / "o.json"),
-        ("run", bench.clip, "--headless", "--max-frames", 2, "--jsonl", place / "o.jsonl"),
-        ("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", place / "o.json"),
-    ])  # fmt: skip
-    bench.whole(*command, code=1)
+    """Outputs where nothing can be written: refused in a line, whoever runs it."""
+    places = (bench.table / "below", Path("/proc/fer-edge"), Path("/dev/null/x"))
+    bench.whole(*_writes(bench, bench.rng.choice(places)), code=1)
     return MET
 
 

@@ -29,16 +29,14 @@ from fer_edge.data.drawn import drawn_faces
 from fer_edge.errors import DataError, UsageError
 
 NUMBERS = (
-    "-1", "0", "1", "2", "7", "0.5", "1e3", "1e400", "nan", "-inf", "", "x", "٣", "0x10", "1,2", "9" * 40,
-    "4294967296", "-9223372036854775809", "1_0", " 1", "--", "0,0", "1,x",
+    "-1", "0", "2", "0.5", "1e400", "nan", "-inf", "", "x", "٣", "1,2", "9" * 40, "4294967296", "1_0", "--",
 )  # fmt: skip
 WORDS = (
-    "", " ", "x", "é笑", "a\nb", "\x1b[31m", "x" * 300, "x/" * 2000 + "x", "-", "--", "..", ".", "%s%n", "{}",
-    "tuned", "tuned_int8", "edge_int8", "demo", "default", "official", "holdout", "PublicTest", "float32",
-    "int8", "flip", "haar", "microcontroller", "onnx", "ferplus:", "ferplus:x", "drawn", "drawn:-1",
-    "drawn:9999999999", "99", "pi", "rtsp://127.0.0.1:9/x", "http://[", "file:///etc/passwd", "127.0.0.1",
-    "clip.avi", "photo.png", "table.csv", "recipe.toml", "log.jsonl", "card.json", "none.json", "new/o.json",
-    "folder", "photo.png/x", "/dev/null", "/dev/null/x", "/proc/x", "o.png", "o.avi", "o.csv", "o.jsonl",
+    "", " ", "x", "é笑", "a\nb", "\x1b[31m", "x" * 300, "x/" * 2000 + "x", "-", "--", "..", "%s%n", "tuned",
+    "demo", "official", "PublicTest", "int8", "flip", "onnx", "ferplus:x", "drawn", "drawn:-1",
+    "99", "pi", "rtsp://127.0.0.1:9/x", "http://[", "file:///etc/passwd", "::1", "clip.avi", "photo.png",
+    "table.csv", "recipe.toml", "log.jsonl", "card.json", "new/o.json", "folder", "photo.png/x", "/dev/null",
+    "/dev/null/x", "/proc/x", "o.png", "o.avi", "o.csv", "o.jsonl",
 )  # fmt: skip
 SOUND = {
     "--data": "drawn:42", "--recipe": "demo", "--out": "new", "--model": "tuned_int8", "--labels": "fer2013",

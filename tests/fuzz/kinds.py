@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 from fer_edge.errors import DataError
@@ -40,8 +41,10 @@ KINDS = {
     "video": Kind(_of(data.videos, damaged_after_name), data.read_video),
     "motion_jpeg": Kind(_of(data.motion_jpeg), data.read_motion_jpeg),
     "card": Kind(_of(model.cards, reshaped_json), model.read_card),
-    "train_recipe": Kind(_of(model.train_recipes, model.reshaped_toml), model.read_train_recipe),
-    "convert_recipe": Kind(_of(model.convert_recipes, model.reshaped_toml), model.read_convert_recipe),
+    "train_recipe": Kind(_of(partial(model.recipes, "train"), model.reshaped_toml), model.read_train_recipe),
+    "convert_recipe": Kind(
+        _of(partial(model.recipes, "convert"), model.reshaped_toml), model.read_convert_recipe
+    ),
     "benchmark": Kind(_of(model.benchmarks, reshaped_json), model.read_benchmark),
     "tflite": Kind(model.tflite, model.read_tflite, hang_s=180.0),
     "keras": Kind(model.keras, model.read_keras, 240.0, False),

@@ -28,29 +28,25 @@ from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.damage import damaged, reshaped
 
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
-CARD = {
-    "labels": list("abcdefg"),
-    "input": {"real_min": 0, "real_max": 1},
-    "output": {"content": "logits"},
-}
+CARD = b'{"labels": ["a","b","c","d","e","f","g"], "input": {"real_min": 0}, "output": {"content": "logits"}}'
 WAS_HERE = Path("/tmp/fer-edge-was-here")
 LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
 LAYERS = [
-    {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": LAMBDA}},
-    {"module": "keras", "class_name": "layers.Lambda", "config": {"name": "l", "function": LAMBDA}},
-    {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
-    {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/tmp"}},
-    {"module": "os", "class_name": "system", "config": f"touch {WAS_HERE}"},
-    {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "http://127.0.0.1:9/x"}},
-    {"module": "keras.config", "class_name": "enable_unsafe_deserialization", "config": {}},
-    {"module": "builtins", "class_name": "eval", "config": "1/0", "registered_name": "eval"},
+    {"module": module, "class_name": name, "config": config}
+    for module, name, config in (
+        ("keras.layers", "Lambda", {"name": "l", "function": LAMBDA}),
+        ("keras", "layers.Lambda", {"name": "l", "function": LAMBDA}),
+        ("keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}),
+        ("keras.layers", "TFSMLayer", {"filepath": "/tmp"}),
+        ("keras.utils", "get_file", {"origin": "http://127.0.0.1:9/x"}),
+        ("os", "system", f"touch {WAS_HERE}"),
+    )
 ]
 """What a `.keras` file of a stranger might ask for."""
 
 
 def cards() -> tuple[bytes, ...]:
-    least = json.dumps(CARD).encode()
-    return least, least, (shipped.models_folder() / "tuned_float32.json").read_bytes()
+    return CARD, CARD, (shipped.models_folder() / "tuned_float32.json").read_bytes()
 
 
 @cache
@@ -70,17 +66,9 @@ def read_card(data: bytes, folder: Path) -> None:
     json.loads(found.to_json(), parse_constant=lambda name: 1 / 0)  # a card that we write is valid JSON
 
 
-def _recipes(kind: str) -> tuple[bytes, ...]:
+def recipes(kind: str) -> tuple[bytes, ...]:
     """As JSON."""
     return tuple(json.dumps(tomllib.loads(path.read_text())).encode() for path in shipped.recipes(kind))
-
-
-def train_recipes() -> tuple[bytes, ...]:
-    return _recipes("train")
-
-
-def convert_recipes() -> tuple[bytes, ...]:
-    return _recipes("convert")
 
 
 def reshaped_toml(data: bytes, rng: Random) -> bytes:
