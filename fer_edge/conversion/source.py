@@ -44,14 +44,8 @@ def find(model: str | None, runs: Path = Path("runs")) -> tuple[Path, str]:
     Default: the newest `runs/*/model.keras`, else the shipped `tuned.keras`. Raises ModelError.
     """
     if model is not None:
-        path = Path(model).expanduser()
-        named = shipped.models_folder() / f"{model}.keras"
-        if not path.exists() and named.is_file():
-            return named, "shipped"
-        path = path / "model.keras" if path.is_dir() else path
-        if not path.is_file():
-            raise ModelError(f"{path} does not exist: give a .keras file or the folder of a training run")
-        return path, "as given"
+        path = shipped.find_network(model)
+        return path, "shipped" if path.parent == shipped.models_folder() else "as given"
     found = sorted(runs.glob("*/model.keras"), key=lambda path: (path.stat().st_mtime_ns, str(path)))
     if found:
         return found[-1], "newest training run here"

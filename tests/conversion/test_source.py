@@ -48,7 +48,7 @@ def test_a_model_is_named_by_file_run_folder_or_shipped_name(
     path = _run(tmp_path, "models", 0).rename(tmp_path / "models" / "tuned.keras")
     run = _run(tmp_path, "a", 0)
     assert [source.find(name)[0] for name in (str(path), str(run.parent), "tuned")] == [path, run, path]
-    with pytest.raises(ModelError, match="does not exist"):
+    with pytest.raises(ModelError, match="there is no file"):
         source.find(str(tmp_path / "absent.keras"))
 
 
