@@ -26,13 +26,15 @@ def find() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-def report(page: bytes, faces: NDArray[np.uint8]) -> dict[str, Any]:
-    """Opens the page and gives what it posts: `check`, and `faces` of faces uint8 (N, height, width)."""
+def report(page: bytes, faces: NDArray[np.uint8], picture: bytes = b"") -> dict[str, Any]:
+    """Opens the page and gives what it posts: `check`, `faces` of faces uint8 (N, height, width), and
+    `squares` and `detected` of a picture's file."""
+    contents = {"/": page, "/faces": faces.tobytes(), "/picture": picture}
     answers: queue.Queue[bytes] = queue.Queue()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = {"/": page, "/faces": faces.tobytes()}.get(self.path.partition("?")[0], b"")
+            body = contents.get(self.path.partition("?")[0], b"")
             self.send_response(200 if body else 404)
             self.send_header("Content-Type", "text/html" if body is page else "application/octet-stream")
             self.send_header("Content-Length", str(len(body)))
@@ -50,6 +52,7 @@ def report(page: bytes, faces: NDArray[np.uint8]) -> dict[str, Any]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/?report=/report&faces=/faces"
+    url += "&picture=/picture" if picture else ""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [str(find()), *OPTIONS, f"--user-data-dir={profile}", url]
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

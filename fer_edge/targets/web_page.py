@@ -18,6 +18,7 @@ from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.spec import Format
 from fer_edge.targets import Made, Pictures, Target, drawn, template
+from fer_edge.vision import faces
 
 PACKAGE = "@litertjs/core"
 VARIABLE = "FER_EDGE_LITERTJS"
@@ -29,6 +30,10 @@ VARIANT = "litert_wasm_compat_internal"
 CHECK_FACES = 14
 DTYPES = ("uint8", "float32")
 """What LiteRT's tensors in JavaScript hold, of what faces and probabilities are."""
+
+DETECTOR = "face_detection_full_range_sparse.tflite"
+DETECTION = {"side": 192, "stride": faces.STRIDES[192][0], "sure": faces.FOUND_AT, "least": faces.FOLLOWED_AT}
+"""The detector's input and cell in pixels, and the scores that a new and a followed face need."""
 
 
 def runtime() -> Path:
@@ -47,12 +52,22 @@ def runtime() -> Path:
 
 def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
     """The page, which proves itself in the browser that opens it. Raises as `page` does."""
-    return Made((page(classifier),))
+    return Made((page(classifier, find_detector()),))
 
 
-def page(classifier: Classifier) -> bytes:
-    """The HTML file. Raises ModelError for a model whose input or output JavaScript cannot hold,
-    FerEdgeError where the npm package is absent."""
+def find_detector() -> Path | None:
+    """The face detector for the page, of an installed package; None where there is none."""
+    found = faces.find_blazeface()
+    sparse = found and found.with_name(DETECTOR)
+    return sparse if sparse and sparse.is_file() else None
+
+
+def page(classifier: Classifier, detector: Path | None = None) -> bytes:
+    """The HTML file. detector: the file DETECTOR, without which the user draws the square.
+
+    Raises ModelError for a model whose input or output JavaScript cannot hold, FerEdgeError where the npm
+    package is absent.
+    """
     for what, tensor in (("takes", classifier.input), ("gives", classifier.output)):
         if tensor.dtype not in DTYPES:
             raise ModelError(
@@ -63,7 +78,7 @@ def page(classifier: Classifier) -> bytes:
     core = (package / "dist" / "index.js").read_text()
     helper = (package.parent / "wasm-utils" / "dist" / "index.js").read_text()
     modules = {PACKAGE: core, "@litertjs/wasm-utils": helper}
-    modules |= {f"page/{name}": template("page", name) for name in ("model.js", "picture.js")}
+    modules |= {f"page/{name}": template("page", name) for name in ("faces.js", "model.js", "picture.js")}
     imports = {
         name: f"data:text/javascript;base64,{_base64(text.encode())}" for name, text in modules.items()
     }
@@ -75,8 +90,9 @@ def page(classifier: Classifier) -> bytes:
         "importmap": json.dumps({"imports": imports}),
         "height": str(height),
         "width": str(width),
-        "facts": json.dumps(facts(classifier)).replace("<", "\\u003c"),
+        "facts": json.dumps(facts(classifier, detector)).replace("<", "\\u003c"),
         "model": _base64(flatbuffer),
+        "detector": _base64(file.read_bytes(detector)) if detector else "",
         "wasm": _packed(package / "wasm" / f"{VARIANT}.wasm"),
         "loader": (package / "wasm" / f"{VARIANT}.js").read_text().replace("</script", "<\\/script"),
         "script": template("page", "page.js"),
@@ -96,10 +112,10 @@ def _summary(classifier: Classifier) -> str:
     return f"{len(classifier.labels)} facial expressions of a gray face, {classifier.card.format}{known}"
 
 
-def facts(classifier: Classifier) -> dict[str, Any]:
-    """What the page's scripts know of the model, with drawn faces and what LiteRT says of them here."""
-    faces = drawn(CHECK_FACES).fitted(classifier.input_size)
-    probabilities = np.round(classifier.predict(faces).astype(float), 7)
+def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any]:
+    """What the page's scripts know of the models, with drawn faces and what LiteRT says of them here."""
+    check = drawn(CHECK_FACES).fitted(classifier.input_size)
+    probabilities = np.round(classifier.predict(check).astype(float), 7)
     rows, columns = classifier.input_size
     return {
         "labels": list(classifier.labels),
@@ -113,7 +129,8 @@ def facts(classifier: Classifier) -> dict[str, Any]:
         "scale": classifier.output.scale,
         "zeroPoint": classifier.output.zero_point,
         "content": classifier.output.content,
-        "check": {"faces": _base64(faces.tobytes()), "probabilities": probabilities.tolist()},
+        "detector": {**DETECTION, "margin": faces.BlazeFaceDetector.margin} if detector else None,
+        "check": {"faces": _base64(check.tobytes()), "probabilities": probabilities.tolist()},
     }
 
 

@@ -10,32 +10,39 @@ import numpy as np
 import pytest
 
 from fer_edge.errors import FerEdgeError
+from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
+from fer_edge.pictures import read_picture
 from fer_edge.targets import drawn, web_page
 from fer_edge.vision import crop as preprocess
+from fer_edge.vision import faces
+from fer_edge.vision.frames import overlap, square_box
+
+
+def node(module, script, given):
+    """What a script that follows one of the page's modules writes, given `given`; both as JSON."""
+    if shutil.which("node") is None:
+        pytest.skip("needs node, which is not installed")
+    text = resources.files("fer_edge.targets").joinpath("page", module).read_text()
+    text += 'import fs from "node:fs"; const given = JSON.parse(fs.readFileSync(0));' + script
+    command = ["node", "--input-type=module", "-e", text]
+    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
 def said():
     """What node gives for a picture of noise: its gray levels, and faces cropped from it."""
-    if shutil.which("node") is None:
-        pytest.skip("needs node, which is not installed")
     random = np.random.default_rng(0)
     bgr = random.integers(0, 256, (90, 120, 3), dtype=np.uint8)
     squares = [(10, 5, 48), (0, 0, 90), (30, 20, 61), (-9, 40, 70), (80, -20, 64), (40, 40, 20)]
     rgba = np.dstack([bgr[:, :, ::-1], np.full((90, 120, 1), 255, np.uint8)])
-    script = resources.files("fer_edge.targets").joinpath("page", "picture.js").read_text()
-    script += """
-    import fs from "node:fs";
-    const {rgba, squares} = JSON.parse(fs.readFileSync(0));
-    const gray = toGray(rgba);
-    const faces = squares.map(([x, y, side]) => Array.from(crop(gray, 120, 90, x, y, side, 48, 48)));
+    script = """
+    const gray = toGray(given.rgba);
+    const faces = given.squares.map(([x, y, side]) => Array.from(crop(gray, 120, 90, x, y, side, 48, 48)));
     console.log(JSON.stringify({gray: Array.from(gray), faces}));
     """
-    given = json.dumps({"rgba": rgba.ravel().tolist(), "squares": squares})
-    command = ["node", "--input-type=module", "-e", script]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
-    return bgr, squares, json.loads(done.stdout)
+    return bgr, squares, node("picture.js", script, {"rgba": rgba.ravel().tolist(), "squares": squares})
 
 
 def test_gray_levels_are_opencvs(said):
@@ -52,6 +59,63 @@ def test_faces_are_opencvs_within_its_rounding(said):
         assert np.abs(np.reshape(face, (48, 48)) - wanted.astype(int)).max() <= 1, (x, y, side)
 
 
+class Network:
+    """A detector's interpreter that gives the same places and logits for every picture."""
+
+    def __init__(self, places, logits):
+        self.get_tensor = [places[None], logits[None]].__getitem__
+
+    def set_tensor(self, index, values):
+        pass
+
+    def invoke(self):
+        pass
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_boxes_are_those_of_the_detector_in_python(seed):
+    """Random outputs of the network, of which many overlap."""
+    random = np.random.default_rng(seed)
+    places = random.uniform(-4, 4, (48 * 48, 16)).astype(np.float32)
+    places[:, 2:4] = random.uniform(10, 60, (48 * 48, 2))
+    logits = random.normal(-4, 1.8, (48 * 48, 1)).astype(np.float32)
+    detector = object.__new__(faces.BlazeFaceDetector)
+    detector._side, detector._anchors = 192, faces._anchors(192)
+    detector._input = np.empty((1, 192, 192, 3), np.float32)
+    detector._network, detector._input_index, detector._results = Network(places, logits), 0, (0, 1)
+    wanted = detector._look(np.zeros((192, 192, 3), np.uint8), (0, 0, 192, 192))
+    script = "console.log(JSON.stringify(decode(given.places, given.logits, given.facts)));"
+    given = {"places": places.ravel().tolist(), "logits": logits.ravel().tolist()}
+    found = node("faces.js", script, given | {"facts": web_page.DETECTION})
+    assert len(found) == len(wanted) > 5
+    np.testing.assert_allclose([one["score"] for one in found], [score for score, _ in wanted], atol=1e-5)
+    boxes = [[one[name] for name in ("x", "y", "width", "height")] for one in found]
+    np.testing.assert_allclose(boxes, [one.box_xywh for _, one in wanted], atol=0.51)
+
+
+def test_a_face_is_followed_at_a_lower_score_than_a_new_one_needs():
+    def box(x, score):
+        return {"x": x, "y": 0, "width": 40, "height": 40, "score": score}
+
+    frames = [[box(0, 0.9), box(100, 0.4)], [box(104, 0.8), box(5, 0.4)], [box(108, 0.4), box(60, 0.4)]]
+    script = """
+    let known = [];
+    const ids = given.map((found) => (known = follow(known, found, 0.5)).map(({id, x}) => [id, x]));
+    console.log(JSON.stringify(ids));
+    """
+    assert node("faces.js", script, frames) == [[[1, 0]], [[2, 104], [1, 5]], [[2, 108]]]
+
+
+def test_a_square_is_that_of_run():
+    boxes = [(3, 5, 40, 50), (-7, 2, 33, 20), (100, 100, 61, 61)]
+    given = [dict(zip(("x", "y", "width", "height"), box, strict=True)) for box in boxes]
+    script = "console.log(JSON.stringify(given.map((box) => square(box, 0.06))));"
+    wanted = [square_box(box, 0.06) for box in boxes]
+    assert [(one["x"], one["y"], one["side"]) for one in node("faces.js", script, given)] == [
+        box[:3] for box in wanted
+    ]
+
+
 def test_what_the_page_knows_of_the_model(tiny):
     known = web_page.facts(Classifier(tiny))
     assert known["labels"] == ["happy", "sad", "so-so"]
@@ -65,19 +129,49 @@ def test_javascript_has_no_int8(whole):
         web_page.page(Classifier(whole))
 
 
-def test_the_page_gives_in_chromium_what_numpy_gives(tiny):
+@pytest.fixture
+def chromium():
     try:
         web_page.runtime()
     except FerEdgeError as error:
         pytest.skip(str(error))
     if browser.find() is None:
         pytest.skip("needs Chromium, which is not installed")
+
+
+def test_the_page_gives_in_chromium_what_numpy_gives(tiny, chromium):
     page = web_page.page(Classifier(tiny))
     assert b"https://cdn" not in page
     assert b"{{" not in page.split(b"<script")[0]
     assert page.count(b"<title>tiny_int8</title>") == 1
-    faces = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
-    found = browser.report(page, faces)
-    powers = np.exp(faces.reshape(12, -1)[:, :3].astype(float) - 128)
+    images = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
+    found = browser.report(page, images)
+    powers = np.exp(images.reshape(12, -1)[:, :3].astype(float) - 128)
     np.testing.assert_allclose(found["faces"], powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
     assert found["check"]["largest"] < 1e-6
+
+
+def test_the_page_finds_both_people_in_chromium(media, chromium):
+    """And classifies what `run` would, within what the browser's own shrinking of the picture changes."""
+    if (model := web_page.find_detector()) is None:
+        pytest.skip(f"needs the detector's file: {faces.BLAZEFACE_COMMAND}")
+    path = media / "two_people.jpg"
+    classifier = Classifier(shipped.find_model("edge_int8"))
+    nothing = np.zeros((0, *classifier.input_size), np.uint8)
+    found = browser.report(web_page.page(classifier, model), nothing, path.read_bytes())
+    assert found["detected"] == 2
+    frame, _ = read_picture(path)
+    detector = faces.BlazeFaceDetector(model)
+    wanted = sorted(
+        square_box(one.box_xywh, detector.margin)
+        for one in detector.detect_still(frame, preprocess.to_gray(frame))
+    )
+    for box, one in zip(wanted, sorted(found["squares"], key=lambda one: one["x"]), strict=True):
+        assert overlap(box, (one["x"], one["y"], one["side"], one["side"])) > 0.8
+        assert one["label"] in classifier.labels
+
+
+def test_a_page_without_a_detector_leaves_the_square_to_the_hand(media, tiny, chromium):
+    nothing = np.zeros((0, 8, 8), np.uint8)
+    found = browser.report(web_page.page(Classifier(tiny)), nothing, (media / "two_people.jpg").read_bytes())
+    assert (found["detected"], len(found["squares"])) == (0, 1)

@@ -1,5 +1,6 @@
-// The model in LiteRT's own runtime for the browser.
+// The models in LiteRT's own runtime for the browser.
 import {loadLiteRt, loadAndCompile, Tensor} from "@litertjs/core";
+import {decode} from "page/faces.js";
 
 export const facts = JSON.parse(document.getElementById("facts").textContent);
 const {rows, columns, channels, channelsFirst, labels} = facts;
@@ -15,12 +16,43 @@ async function unzipped(data) {
 
 const held = (id) => bytes(document.getElementById(id).textContent);
 
-/** Loads the runtime, whose bytes are in this page so that it works from a file too, and the model. */
+/** Loads the runtime, whose bytes are in this page so that it works from a file too, and the models; `detect` is
+    null where no detector is in the page. */
 export async function open() {
   self.Module = {wasmBinary: await unzipped(held("wasm"))};
   await loadLiteRt("data:text/javascript,0//.js"); // its loader stands in the page already
-  const model = await loadAndCompile(held("model"), {accelerator: "wasm"});
-  return (face) => classify(model, face);
+  const load = (id) => loadAndCompile(held(id), {accelerator: "wasm"});
+  const model = await load("model"), detector = facts.detector && (await load("detector"));
+  return {classify: (face) => classify(model, face), detect: detector && ((canvas) => detect(detector, canvas))};
+}
+
+/** What the model gives for a typed array of that shape: an array for each output. */
+async function run(model, values, shape) {
+  const input = new Tensor(values, shape), outputs = await model.run([input]);
+  const found = await Promise.all(outputs.map((output) => output.data().then((data) => data.slice())));
+  for (const tensor of [input, ...outputs]) tensor.delete();
+  return found;
+}
+
+let small = null;
+
+/** Boxes of the faces in a canvas, in its pixels, the surest first. */
+async function detect(model, canvas) {
+  const {side} = facts.detector, scale = side / Math.max(canvas.width, canvas.height);
+  const width = Math.round(canvas.width * scale), height = Math.round(canvas.height * scale);
+  if (Math.min(width, height) < 1) return []; // a strip so thin that nothing of it would be left
+  const left = (side - width) >> 1, top = (side - height) >> 1;
+  small ??= new OffscreenCanvas(side, side).getContext("2d", {willReadFrequently: true});
+  small.imageSmoothingQuality = "high";
+  small.fillRect(0, 0, side, side);
+  small.drawImage(canvas, left, top, width, height);
+  const rgba = small.getImageData(0, 0, side, side).data, values = new Float32Array(side * side * 3);
+  for (let i = 0, j = 0; i < values.length; j++) if (j % 4 < 3) values[i++] = rgba[j] / 127.5 - 1;
+  const [logits, places] = (await run(model, values, [1, side, side, 3])).sort((a, b) => a.length - b.length);
+  return decode(places, logits, facts.detector).map((box) => ({
+    score: box.score, x: (box.x - left) / scale, y: (box.y - top) / scale,
+    width: box.width / scale, height: box.height / scale,
+  }));
 }
 
 /** Probabilities of a face, rows x columns gray levels. */
@@ -30,12 +62,8 @@ async function classify(model, face) {
     for (let c = 0; c < channels; c++)
       stored[channelsFirst ? c * face.length + i : i * channels + c] = facts.stored[level];
   });
-  const input = new Tensor(stored, facts.shape);
-  const [output] = await model.run([input]);
-  const values = Array.from(await output.data());
-  input.delete();
-  output.delete();
-  const real = values.map((value) => (facts.scale ? facts.scale * (value - facts.zeroPoint) : value));
+  const [values] = await run(model, stored, facts.shape);
+  const real = Array.from(values, (value) => (facts.scale ? facts.scale * (value - facts.zeroPoint) : value));
   return facts.content === "logits" ? softmax(real) : real;
 }
 

@@ -1,12 +1,14 @@
-// The page: a picture or the camera, a square, and bars.
+// The page: a picture or the camera, squares found or one drawn by hand, and bars.
 import {facts, open, check, classifyAll} from "page/model.js";
+import {follow, square} from "page/faces.js";
 import {toGray, crop} from "page/picture.js";
 
 const {rows, columns, labels} = facts;
 const $ = (id) => document.getElementById(id);
 const view = $("view"), pen = view.getContext("2d", {willReadFrequently: true});
-const shown = {source: null, width: 0, height: 0, square: null};
-let classifier = null, busy = false, camera = null;
+// hand: the square drawn by hand; faces: those found, of which `chosen` is the id of the one with bars.
+const shown = {source: null, width: 0, height: 0, hand: null, faces: [], chosen: null};
+let models = null, busy = false, camera = null;
 
 for (const label of labels) {
   const name = document.createElement("dt"), bar = document.createElement("dd"), number = document.createElement("dd");
@@ -17,8 +19,10 @@ for (const label of labels) {
   $("bars").append(name, bar, number);
 }
 
+const argmax = (values) => values.indexOf(Math.max(...values));
+
 function show(probabilities) {
-  const best = probabilities.indexOf(Math.max(...probabilities));
+  const best = argmax(probabilities);
   $("named").textContent = labels[best];
   document.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = `${100 * probabilities[i]}%`));
   document.querySelectorAll(".number").forEach((cell, i) => (cell.textContent = `${(100 * probabilities[i]).toFixed(0)} %`));
@@ -30,41 +34,71 @@ function showFace(face) {
   $("face").getContext("2d").putImageData(picture, 0, 0);
 }
 
-/** Draws the picture, classifies the square and draws that over it; gives the probabilities. */
+/** The squares of the picture drawn now: of the faces found, else the one drawn by hand. */
+async function squares() {
+  const {sure, margin} = facts.detector ?? {};
+  const found = models.detect && $("find").checked ? await models.detect(view) : [];
+  shown.faces = follow(shown.faces, found, sure);
+  return shown.faces.length ? shown.faces.map((face) => ({id: face.id, ...square(face, margin)})) : [shown.hand];
+}
+
+/** The square (x, y, side), thick where its bars are shown, and what it was taken for. */
+function drawSquare({x, y, side, probabilities}, thick, named) {
+  const best = argmax(probabilities), size = Math.max(12, view.width / 40);
+  const text = `${labels[best]} ${(100 * probabilities[best]).toFixed(0)} %`;
+  pen.lineWidth = Math.max(2, view.width / (thick ? 160 : 320));
+  pen.strokeStyle = pen.fillStyle = "#2a78c8";
+  pen.strokeRect(x, y, side, side);
+  if (!named) return;
+  pen.font = `${size}px system-ui, sans-serif`;
+  pen.textBaseline = "top";
+  const top = Math.max(y - 1.3 * size, 0);
+  pen.fillRect(x, top, pen.measureText(text).width + size, 1.3 * size);
+  pen.fillStyle = "#fff";
+  pen.fillText(text, x + size / 2, top + 0.2 * size);
+}
+
+/** Draws the picture, classifies its squares and draws them over it; gives them with their probabilities. */
 async function update() {
-  if (busy || !shown.source || !classifier) return null;
+  if (busy || !shown.source || !models) return null;
   busy = true;
   try {
     pen.drawImage(shown.source, 0, 0, view.width, view.height);
-    const {x, y, side} = shown.square;
+    let start = performance.now(), took = 0;
+    const classified = await squares(), finding = performance.now() - start;
     const gray = toGray(pen.getImageData(0, 0, view.width, view.height).data);
-    const face = crop(gray, view.width, view.height, x, y, side, rows, columns);
-    const start = performance.now();
-    const probabilities = await classifier(face);
-    $("time").textContent = `${(performance.now() - start).toFixed(1)} ms in LiteRT, here in this browser`;
-    pen.lineWidth = Math.max(2, view.width / 240);
-    pen.strokeStyle = "#2a78c8";
-    pen.strokeRect(x, y, side, side);
-    showFace(face);
-    show(probabilities);
-    return probabilities;
+    for (const one of classified) {
+      one.face = crop(gray, view.width, view.height, one.x, one.y, one.side, rows, columns);
+      start = performance.now();
+      one.probabilities = await models.classify(one.face);
+      took += performance.now() - start;
+    }
+    const words = models.detect ? `${finding.toFixed(1)} ms to find faces, ` : "";
+    $("time").textContent = `${words}${(took / classified.length).toFixed(1)} ms a face in LiteRT, here in this browser`;
+    const chosen = classified.find(({id}) => id === shown.chosen) ?? classified[0];
+    for (const one of classified) drawSquare(one, one === chosen, shown.faces.length);
+    showFace(chosen.face);
+    show(chosen.probabilities);
+    return classified;
   } finally {
     busy = false;
   }
 }
 
-function use(source, width, height, square) {
-  Object.assign(shown, {source, width, height});
+const handSide = () => Math.round((Math.min(shown.width, shown.height) * $("side").value) / 100);
+
+function use(source, width, height, hand) {
+  Object.assign(shown, {source, width, height, faces: [], chosen: null});
   Object.assign(view, {width, height});
-  const side = Math.round((Math.min(width, height) * $("side").value) / 100);
-  shown.square = square ?? {x: Math.round((width - side) / 2), y: Math.round((height - side) / 2), side};
+  const side = handSide();
+  shown.hand = hand ?? {x: Math.round((width - side) / 2), y: Math.round((height - side) / 2), side};
   return update();
 }
 
-async function openPicture(blob, square) {
+async function openPicture(blob, hand) {
   stopCamera();
   const picture = await createImageBitmap(blob); // turned upright as its EXIF says
-  return use(picture, picture.width, picture.height, square);
+  return use(picture, picture.width, picture.height, hand);
 }
 
 function stopCamera() {
@@ -91,32 +125,41 @@ const fail = (error) => ($("hint").textContent = `${error.message ?? error}`);
 
 $("file").addEventListener("change", (event) => event.target.files[0] && openPicture(event.target.files[0]).catch(fail));
 $("camera").addEventListener("click", () => (camera ? stopCamera() : startCamera().catch(fail)));
+$("find").addEventListener("change", update);
 $("side").addEventListener("input", () => {
-  if (!shown.square) return;
-  const side = Math.round((Math.min(shown.width, shown.height) * $("side").value) / 100), grown = side - shown.square.side;
-  shown.square = {x: Math.round(shown.square.x - grown / 2), y: Math.round(shown.square.y - grown / 2), side};
+  if (!shown.hand) return;
+  const {x, y, side} = shown.hand, grown = handSide() - side;
+  shown.hand = {x: Math.round(x - grown / 2), y: Math.round(y - grown / 2), side: side + grown};
   update();
 });
-view.addEventListener("pointerdown", (event) => view.setPointerCapture(event.pointerId));
+view.addEventListener("pointerdown", (event) => {
+  view.setPointerCapture(event.pointerId);
+  const scale = view.width / view.clientWidth, x = event.offsetX * scale, y = event.offsetY * scale;
+  const inside = (face) => x > face.x && x < face.x + face.width && y > face.y && y < face.y + face.height;
+  shown.chosen = shown.faces.find(inside)?.id ?? shown.chosen;
+  if (shown.faces.length) update();
+});
 view.addEventListener("pointermove", (event) => {
-  if (!event.buttons || !shown.square) return;
-  const scale = view.width / view.clientWidth;
-  const x = shown.square.x + event.movementX * scale, y = shown.square.y + event.movementY * scale;
-  shown.square = {...shown.square, x: Math.round(x), y: Math.round(y)};
+  if (!event.buttons || !shown.hand || shown.faces.length) return;
+  const scale = view.width / view.clientWidth, {x, y, side} = shown.hand;
+  shown.hand = {x: Math.round(x + event.movementX * scale), y: Math.round(y + event.movementY * scale), side};
   update();
 });
 
-/** For programs: ?picture=URL&square=x,y,side shows a picture, ?faces=URL classifies raw faces, and
+/** For programs: ?picture=URL&square=x,y,side shows a picture, by hand if it has a square, ?faces=URL classifies raw faces, and
     ?report=PATH posts what came out to the server that the page is from. */
 async function automate(checked) {
   const asked = new URLSearchParams(location.search), report = {check: checked};
   if (asked.has("picture")) {
     const [x, y, side] = (asked.get("square") ?? "").split(",").map(Number);
     const blob = await (await fetch(asked.get("picture"))).blob();
-    report.probabilities = await openPicture(blob, side ? {x, y, side} : undefined);
+    if (side) $("find").checked = false;
+    const found = await openPicture(blob, side ? {x, y, side} : undefined);
+    report.squares = found.map(({face, ...rest}) => ({...rest, label: labels[argmax(rest.probabilities)]}));
+    report.detected = shown.faces.length;
   }
   if (asked.has("faces"))
-    report.faces = await classifyAll(classifier, new Uint8Array(await (await fetch(asked.get("faces"))).arrayBuffer()));
+    report.faces = await classifyAll(models.classify, new Uint8Array(await (await fetch(asked.get("faces"))).arrayBuffer()));
   return report;
 }
 
@@ -127,9 +170,12 @@ async function send(report) {
 }
 
 try {
-  classifier = await open();
+  models = await open();
+  $("finding").hidden = !models.detect;
+  $("find").checked = Boolean(models.detect);
+  if (models.detect) $("hint").textContent = "Faces are found; tap one for its bars. Where none is, drag the square.";
   $("named").textContent = "Open a picture";
-  const checked = await check(classifier);
+  const checked = await check(models.classify);
   $("check").textContent =
     `Checked in this browser on ${checked.faces} drawn faces: probabilities differ by ` +
     `${checked.largest < 1e-4 ? "less than 0.0001" : `up to ${checked.largest.toFixed(4)}`} from LiteRT's in Python.`;
