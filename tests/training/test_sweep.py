@@ -144,7 +144,11 @@ CHILD = """
 import sys, time, pathlib
 from tests.training import test_sweep as t
 t.sweep.HEARTBEAT_S = 1
-t.fit.train = lambda *a, **k: time.sleep(2) or print("begun", flush=True) or time.sleep(600)  # past a heartbeat
+def training(*a, **k):
+    time.sleep(2)  # past the first heartbeat
+    print("begun", flush=True)
+    time.sleep(600)
+t.fit.train = training
 t.work(pathlib.Path(sys.argv[1])).run(("batch",))
 """
 
