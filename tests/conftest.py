@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fer_edge import console
+
 SHARED = Path(os.environ.get("FER_EDGE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 
@@ -33,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _loads_tensorflow(item.path):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def standard_output_is_for_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process: a command that a test called with `--json -` has turned words to standard error."""
+    monkeypatch.setattr(console, "_to_stderr", False)
 
 
 def _beside(name: str) -> Path:
