@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def standard_output_is_for_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process: a command that a test called with `--json -` has turned words to standard error."""
+    """As in a new process: a command called with `--json -` turns words to standard error for good."""
     monkeypatch.setattr(console, "_to_stderr", False)
 
 

@@ -28,7 +28,7 @@ def test_the_papers_recipe_is_the_papers():
         32,
         120,
         0.6,
-    )  # of Table 8
+    )
     change = paper.augmentation  # Table 6
     assert (change.rotation_deg, change.shift_px, change.zoom_min, change.zoom_max) == (90, 10, 0.7, 1.3)
     assert change.flip
