@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def draw(points: list[Point], caption: str, path: Path) -> None:
     below = [
         f"{point.label} {point.accuracy:.0f} %, {point.mb:.2g} MB" for point in points if point not in shown
     ]
-    note = f"\nBelow the picture: {'; '.join(below)}." if below else ""
+    note = "\n" + textwrap.fill(f"Below the picture: {'; '.join(below)}.", 110) if below else ""
     figure.supxlabel(caption + note, fontsize=9, color=GRAY)
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5, fontsize=9, frameon=False)
     figure.draw_without_rendering()  # so that the labels know where the points are
