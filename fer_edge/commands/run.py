@@ -84,7 +84,6 @@ _TOKEN = "The page's token; by default drawn where one is needed."
 WebToken = Annotated[
     str | None, Option("--web-token", help=_TOKEN, envvar="FER_EDGE_WEB_TOKEN", metavar="TOKEN")
 ]
-Seed = Annotated[int, Option("--seed", hidden=True, help="Nothing in a run is random.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -120,7 +119,6 @@ def run(
     max_frames: MaxFrames = None,
     force: Force = False,
     json: Json = None,
-    seed: Seed = 0,
 ) -> None:
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     _open_standard_streams()
