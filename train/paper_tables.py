@@ -5,9 +5,9 @@ the table of what ships in README.md.
     python train/paper_tables.py --evaluate paper_float32 --of paper --data fer2013.csv
 
 It reads what is there: results/paper (dropout 0.6), paper_dropout_none, paper_dropout_0.2 ... of Table 9,
-paper_batch_16 ... of Table 7 and paper_epochs_150 of Table 8, each with its history.csv and, once ended,
-metrics.json. --evaluate: names PublicTest and PrivateTest by a model (.keras, .tflite or a shipped name) into
-validation.json of the training that it came from (--of), where the tables find it.
+paper_batch_16 ... of Table 7, paper_epochs_150 of Table 8 and paper_even_weights, each with its history.csv
+and, once ended, metrics.json. --evaluate: names PublicTest and PrivateTest by a model (.keras, .tflite or a
+shipped name) into validation.json of the training that it came from (--of), where the tables find it.
 """
 
 from __future__ import annotations
@@ -26,27 +26,25 @@ from fer_edge import evaluation, files, paper
 from fer_edge.data import load
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
-from fer_edge.tables import Table
+from fer_edge.tables import Table, percent
 from fer_edge.training.recipes import score
 
 HERE = Path(__file__).parent
 TESTS = ("PublicTest", "PrivateTest")
 CHOSEN, NONE = "paper", "paper_dropout_none"
-NAMES = {
-    "batch": lambda value: f"paper_batch_{value:g}",
-    "epochs": lambda value: f"paper_epochs_{value:g}",
-    "dropout": lambda value: {0.6: CHOSEN, 1.0: NONE}.get(value, f"paper_dropout_{value:g}"),
-}
-
+COMPARED_EPOCHS = 60  # every row of Table 9 has so many
+EVENED_EPOCHS = 10
+FIGURES = ("acc", "val_acc", "loss", "val_loss")
+BESIDE = tuple(f"{figure}, {whose}" for figure in FIGURES for whose in ("paper", "ours"))
 
 HEAD = """# The paper's tables and ours
 
 Written by `python train/paper_tables.py`. The paper's figures are as printed (docs/paper.md says what does
-not add up in them); ours are of `--recipe paper`, from the files in results/ that are named. `acc` and
-`loss` are of the changed training pictures, at the epoch that is kept, the one with the lowest loss on
-PublicTest. `val_acc` in Table 9 is on PublicTest and PrivateTest together, as in the paper; in Tables 7 and
-8, where trainings are read before their end, on PublicTest alone, as `val_loss` is. Our losses are mean
-cross-entropies; the paper's are about four times that. No figure of ours is from a GPU."""
+not add up in them); ours are of `--recipe paper`, from the files in results/ that are named. Of the epochs of
+a row, figures are those of the one with the lowest loss on PublicTest; `acc` and `loss` are of the changed
+training pictures. `val_acc` is on PublicTest and PrivateTest together, as in the paper, and is known where a
+training has ended; before, PublicTest alone is, as `val_loss` always is. Our losses are mean cross-entropies;
+the paper's are about four times that. No figure of ours is from a GPU."""
 
 
 @dataclass(frozen=True)
@@ -68,34 +66,32 @@ class Run:
         recipe = folder / "recipe.toml"
         epochs = tomllib.loads(recipe.read_text())["epochs"] if recipe.exists() else len(history)
         measured = {}
-        if (folder / "validation.json").exists():
-            measured = json.loads((folder / "validation.json").read_text())["splits"]
-        elif (folder / "metrics.json").exists():
+        if (folder / "metrics.json").exists():
             told = json.loads((folder / "metrics.json").read_text())
-            measured = {told["data"]["split"]: told}
+            public = score(history, len(history), "val_loss")["val_accuracy"]
+            measured = {"PublicTest": {"accuracy": public}, told["data"]["split"]: told}
+        if (folder / "validation.json").exists():
+            measured |= json.loads((folder / "validation.json").read_text())["splits"]
         return cls(folder.name, history, epochs, measured)
 
     @property
     def far(self) -> str:
-        """How far it was trained."""
+        """Whose and how far."""
         ended = "" if self.measured else ", not ended"
-        return f"{len(self.history)} of {self.epochs} epochs{ended}"
+        return f"{self.name} ({len(self.history)} of {self.epochs} epochs{ended})"
 
-    def at(self, epochs: int) -> list[str]:
-        """acc, PublicTest, loss, val loss of the best of the first `epochs`, if it came so far."""
-        stopped = self.measured and len(self.history) < self.epochs
+    def at(self, epochs: int) -> dict[str, str]:
+        """Figures of the best of the first `epochs`, or of all where it stopped early; {} if not so far."""
+        stopped = bool(self.measured) and len(self.history) < self.epochs
         if len(self.history) < epochs and not stopped:
-            return [""] * 4
+            return {}
         best = score(self.history, epochs, "val_loss")
-        percents = [f"{100 * best[name]:.2f}" for name in ("accuracy", "val_accuracy")]
-        return [*percents, f"{best['loss']:.3f}", f"{best['val_loss']:.3f}"]
-
-    def validation(self) -> str:
-        """Accuracy in percent on the paper's validation set, PublicTest and PrivateTest together."""
-        shares = [self.measured.get(split, {}).get("accuracy") for split in TESTS]
-        if shares[0] is None and shares[1] is not None:  # 3,589 pictures each
-            shares[0] = score(self.history, len(self.history), "val_loss")["val_accuracy"]
-        return "" if None in shares else f"{50 * sum(shares):.2f}"
+        found = {"acc": percent(best["accuracy"], 2), "PublicTest": percent(best["val_accuracy"], 2)}
+        found |= {name: f"{best[name]:.3f}" for name in ("loss", "val_loss")}
+        if len(self.history) <= epochs and all(split in self.measured for split in TESTS):
+            both = [self.measured[split]["accuracy"] for split in TESTS]  # of 3,589 pictures each
+            found |= {"val_acc": percent(sum(both) / 2, 2), "PrivateTest": percent(both[1], 2)}
+        return found | {"epochs": str(min(epochs, len(self.history)))}
 
 
 def evaluate(model: str, data: str, folder: Path) -> None:
@@ -116,46 +112,65 @@ def evaluate(model: str, data: str, folder: Path) -> None:
     files.write_text(folder / "validation.json", json.dumps(told, indent=1) + "\n")
 
 
-def by_dropout(results: Path) -> Table:
-    """Table 9: the best network of each training, on the paper's validation set."""
-    figures = ("acc", "val_acc", "loss", "val_loss")
-    headers = [f"{figure}, {whose}" for figure in figures for whose in ("paper", "ours")]
-    title = "Table 9, dropout (batches of 32, 100 epochs)"
-    table = Table(title, ("dropout", *headers, "PublicTest", "PrivateTest", "trained"), words=("trained",))
-    for value, stated in paper.TABLE_9.items():
-        run = Run.read(results / NAMES["dropout"](value))
-        acc, public, loss, val_loss = run.at(len(run.history)) if run else [""] * 4
-        private = run.measured.get("PrivateTest", {}).get("accuracy") if run else None
-        ours = acc, run.validation() if run else "", loss, val_loss
-        pairs = [cell for both in zip((f"{cell:.2f}" for cell in stated), ours, strict=True) for cell in both]
-        table.add(
-            "none ('1')" if value == 1 else value,
-            *pairs,
-            public,
-            "" if private is None else f"{100 * private:.2f}",
-            run.far if run else "not trained",
-        )
+def beside(title: str, what: str, rows: list[tuple[str, paper.Row, Run | None, int]]) -> Table:
+    """The paper's figures and ours: a row for each (value, the paper's row, our training, epochs)."""
+    table = Table(title, (what, "our epochs", *BESIDE, *TESTS, "read from"), words=("read from",))
+    for value, stated, run, epochs in rows:
+        ours = run.at(epochs) if run else {}
+        paired = [
+            cell
+            for name, printed in zip(FIGURES, stated, strict=True)
+            for cell in (f"{printed:.2f}", ours.get(name))
+        ]
+        told = run.far if run else "not trained"
+        table.add(value, ours.get("epochs"), *paired, *(ours.get(split) for split in TESTS), told)
+    missing = dict.fromkeys(value for value, _, run, epochs in rows if not (run and run.at(epochs)))
+    if missing:
+        table.notes = [f"Not trained, or not so far: {', '.join(missing)}."]
     return table
 
 
-def by_stage(stage: str, results: Path) -> Table:
-    """Tables 7 and 8: trainings without dropout (Table 3's plan) and with 0.6, read at each value."""
-    title = {"batch": "Table 7, batch size (50 epochs)", "epochs": "Table 8, epochs (batches of 32)"}[stage]
-    ours = [f"{what}, {dropout}" for dropout in ("no dropout", "dropout 0.6") for what in ("acc", "val_acc")]
-    headers = (stage, "acc, paper", "val_acc, paper", *ours, "read from")
-    table = Table(title, headers, words=("read from",))
-    runs = {name: Run.read(results / name) for name in (CHOSEN, NONE)}
-    for value, stated in paper.RESULTS[stage].items():
-        own = Run.read(results / NAMES[stage](150 if stage == "epochs" else value))
-        shared = runs if stage == "epochs" or value == paper.CHOSEN["batch"] else {}
-        epochs, cells, sources = int(value) if stage == "epochs" else paper.BATCH_STAGE_EPOCHS, [], []
-        for run in (own or shared.get(NONE), shared.get(CHOSEN)):
-            cells += run.at(epochs)[:2] if run else ["", ""]
-            sources += [f"{run.name} ({run.far})"] if run else []
-        table.add(
-            f"{value:g}", f"{stated.accuracy:.2f}", f"{stated.val_accuracy:.2f}", *cells,
-            ", ".join(sources) or "not trained",
-        )  # fmt: skip
+def by_dropout(results: Path) -> Table:
+    """Table 9: each training after as many epochs as all have, and where it went on, at its end."""
+    rows = []
+    for value, stated in paper.TABLE_9.items():
+        run = Run.read(results / {0.6: CHOSEN, 1: NONE}.get(value, f"paper_dropout_{value:g}"))
+        ends = [COMPARED_EPOCHS]
+        if run and len(run.history) > COMPARED_EPOCHS:
+            ends.append(len(run.history))
+        name = "none ('1')" if value == 1 else f"{value:g}"
+        rows += [(name, stated, run, epochs) for epochs in ends]
+    return beside("Table 9, dropout (batches of 32; the paper: 100 epochs)", "dropout", rows)
+
+
+def by_batch(results: Path) -> Table:
+    """Table 7, at its 50 epochs: without dropout, which is Table 3's plan, and with 0.6."""
+    rows = []
+    for value, stated in paper.TABLE_7.items():
+        names = [(f"{value:g}", f"paper_batch_{value:g}")]
+        if value == paper.CHOSEN["batch"]:
+            names = [(f"{value:g}, no dropout", NONE), (f"{value:g}, dropout 0.6", CHOSEN)]
+        rows += [(n, stated, Run.read(results / of), paper.BATCH_STAGE_EPOCHS) for n, of in names]
+    return beside("Table 7, batch size (50 epochs)", "batch", rows)
+
+
+def by_epochs(results: Path) -> Table:
+    """Table 8: one training with dropout 0.6, read at each value; its schedule does not know its end."""
+    run = Run.read(results / "paper_epochs_150") or Run.read(results / CHOSEN)
+    rows = [(f"{epochs:g}", stated, run, int(epochs)) for epochs, stated in paper.TABLE_8.items()]
+    return beside("Table 8, epochs (batches of 32, ours with dropout 0.6)", "epochs", rows)
+
+
+def by_evening(results: Path) -> Table:
+    """Two ways to treat rare classes, which the paper leaves open, by short trainings without dropout."""
+    title = f"Evening out of the classes (no dropout, {EVENED_EPOCHS} epochs)"
+    headers = ("classes", "acc", "PublicTest", "loss", "val_loss")
+    table = Table(title, (*headers, "read from"), words=("classes", "read from"))
+    for name, of in (("as they are", NONE), ("weighed alike (balance_classes 1)", "paper_even_weights")):
+        run = Run.read(results / of)
+        ours = run.at(EVENED_EPOCHS) if run else {}
+        table.add(name, *(ours.get(header) for header in headers[1:]), run.far if run else "not trained")
+    table.notes = ["`loss` of the second is weighed, so it does not compare; `val_loss` is not."]
     return table
 
 
@@ -164,39 +179,30 @@ def of_test_set(results: Path) -> Table:
     table = Table("Table 10, test set (PublicTest)", ("percent", *LABELS, "accuracy", "precision", "recall"))
     matrices = {"the paper": paper.table_10_pictures()}
     for name in (CHOSEN, NONE):
-        run = Run.read(results / name)
-        if run and "confusion_matrix" in run.measured.get("PublicTest", {}):
-            matrices[f"ours, {name}"] = np.array(run.measured["PublicTest"]["confusion_matrix"])
-        else:
-            table.add(f"ours, {name}, not measured", *[""] * 10)
-    for name, cm in reversed(matrices.items()):
+        public = run.measured.get("PublicTest", {}) if (run := Run.read(results / name)) else {}
+        if "confusion_matrix" in public:
+            matrices[f"ours, {name}"] = np.array(public["confusion_matrix"])
+    for name, cm in matrices.items():
         means = metrics.accuracy(cm), metrics.precision(cm).mean(), metrics.recall(cm).mean()
-        table.rows.insert(0, [name, *(f"{100 * share:.1f}" for share in (*metrics.recall(cm), *means))])
+        table.add(name, *(percent(share) for share in (*metrics.recall(cm), *means)))
     return table
 
 
 def shipped(results: Path) -> Table:
-    """A line for each training that ended: what it reached, in percent, and each expression's recall."""
-    headers = (
-        "recipe",
-        "epochs",
-        "best PublicTest",
-        "PrivateTest",
-        "without duplicates",
-        "macro-F1",
-        "recalls",
-    )
-    table = Table("", headers, words=("recipe", "recalls"))
+    """A line for each model that ships: what its training reached, in percent, and each class's recall."""
+    figures = ("best PublicTest", "PrivateTest", "without duplicates", "macro-F1")
+    table = Table("", ("recipe", "epochs", *figures, "recalls"), words=("recipe", "recalls"))
     for folder in sorted(path.parent for path in results.glob("*/metrics.json")):
-        told, history = json.loads((folder / "metrics.json").read_text()), Run.read(folder).history
-        best = max(row["val_accuracy"] for row in history)
-        shares = best, told["accuracy"], told["accuracy_without_duplicates"], told["macro_f1"]
-        recalls = " ".join(f"{100 * row['recall']:.0f}" for row in told["per_class"].values())
-        table.add(f"`{folder.name}`", len(history), *(f"{100 * share:.2f}" for share in shares), recalls)
+        if (HERE.parent / "models" / f"{folder.name}.keras").exists():
+            told, history = json.loads((folder / "metrics.json").read_text()), Run.read(folder).history
+            best = max(row["val_accuracy"] for row in history)
+            shares = best, told["accuracy"], told["accuracy_without_duplicates"], told["macro_f1"]
+            recalls = " ".join(percent(row["recall"], 0) for row in told["per_class"].values())
+            table.add(f"`{folder.name}`", len(history), *(percent(share, 2) for share in shares), recalls)
     return table
 
 
-def network() -> Table:
+def network(_: Path) -> Table:
     """Table 2: the layers of the paper's network, as they are built."""
     from fer_edge.quiet import quiet_training
 
@@ -215,9 +221,9 @@ def network() -> Table:
 
 
 def page(results: Path) -> str:
-    tables = [by_dropout(results), by_stage("batch", results), by_stage("epochs", results)]
     lines = [HEAD]
-    for table in [*tables, of_test_set(results), network()]:
+    for make in (by_dropout, by_batch, by_epochs, by_evening, of_test_set, network):
+        table = make(results)
         lines += ["", f"## {table.title}", "", table.markdown().rstrip()]
     return "\n".join(lines) + "\n"
 

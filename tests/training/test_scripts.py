@@ -44,26 +44,31 @@ def test_the_papers_tables_say_what_is_trained_and_how_far(tmp_path):
     trained(tmp_path / "paper", 60, 100)
     trained(tmp_path / "paper_dropout_none", 60, 60, metrics=metrics(0.7))
     trained(tmp_path / "paper_dropout_0.2", 40, 100, metrics=metrics(0.6))  # its patience ended it
-    rows = {row[0]: row for row in tables.by_dropout(tmp_path).rows}
-    assert rows[0.8][1:4] == ("45.65", "", "52.01")
-    assert rows[0.8][-1] == "not trained"
-    assert rows[0.6][4] == ""  # not ended: nothing is known of PrivateTest
-    assert rows[0.6][-1] == "60 of 100 epochs, not ended"
-    assert rows["none ('1')"][3:5] == ("66.72", "65.00")  # 60 % of PublicTest and 70 of PrivateTest, as many
-    assert rows[0.2][-3:] == ("40.00", "60.00", "40 of 100 epochs")
-    batch = {row[0]: row for row in tables.by_stage("batch", tmp_path).rows}
-    assert batch["32"][1:] == (
-        "55.15", "60.59", "30.00", "50.00", "30.00", "50.00",
-        "paper_dropout_none (60 of 60 epochs), paper (60 of 100 epochs, not ended)",
-    )  # fmt: skip
-    assert batch["64"][3:] == ("", "", "", "", "not trained")
-    epochs = {row[0]: row for row in tables.by_stage("epochs", tmp_path).rows}
-    assert epochs["70"][3:7] == ("", "", "", "")  # both have 60
-    shipped = tables.shipped(tmp_path).rows
-    assert [row[:4] for row in shipped] == [
-        ("`paper_dropout_0.2`", 40, "40.00", "60.00"),
-        ("`paper_dropout_none`", 60, "60.00", "70.00"),
+    trained(tmp_path / "paper_dropout_0.4", 70, 70, metrics=metrics(0.6))
+
+    def rows(table):
+        return [(row[0], row[1], row[3], row[5], *row[-3:]) for row in table.rows]
+
+    nothing = (None, None, None, None)
+    assert rows(tables.by_dropout(tmp_path)) == [
+        ("0.2", "40", "30.00", "50.00", "40.00", "60.00", "paper_dropout_0.2 (40 of 100 epochs)"),
+        ("0.4", "60", "30.00", None, "60.00", None, "paper_dropout_0.4 (70 of 70 epochs)"),
+        ("0.4", "70", "30.00", "65.00", "70.00", "60.00", "paper_dropout_0.4 (70 of 70 epochs)"),
+        ("0.6", "60", "30.00", None, "60.00", None, "paper (60 of 100 epochs, not ended)"),
+        ("0.8", *nothing, None, "not trained"),
+        # 60 % of PublicTest and 70 of PrivateTest, which has as many
+        ("none ('1')", "60", "30.00", "65.00", "60.00", "70.00", "paper_dropout_none (60 of 60 epochs)"),
     ]
+    batch = tables.by_batch(tmp_path)
+    assert batch.rows[1][:6] == ("32, no dropout", "50", "55.15", "30.00", "60.59", None)
+    assert batch.notes == ["Not trained, or not so far: 16, 64, 128, 256."]
+    epochs = tables.by_epochs(tmp_path)
+    assert rows(epochs)[0] == ("70", *nothing, None, "paper (60 of 100 epochs, not ended)")
+    trained(tmp_path / "paper_even_weights", 10, 10)
+    evening = tables.by_evening(tmp_path).rows
+    assert [row[2] for row in evening] == ["10.00", "10.00"]  # both read at the tenth epoch
+    trained(tmp_path / "edge", 40, 40, metrics=metrics(0.6))
+    assert [row[:4] for row in tables.shipped(tmp_path).rows] == [("`edge`", 40, "40.00", "60.00")]
 
 
 def test_what_ships_stands_in_the_tables():
@@ -71,7 +76,8 @@ def test_what_ships_stands_in_the_tables():
     page = (SCRIPTS / "README.md").read_text(encoding="utf-8")
     assert tables.shipped(SCRIPTS / "results").markdown().strip() in page
     page = (SCRIPTS / "PAPER_TABLES.md").read_text(encoding="utf-8")
-    assert tables.by_dropout(SCRIPTS / "results").markdown().strip() in page
+    for make in (tables.by_dropout, tables.by_batch, tables.by_epochs, tables.by_evening, tables.of_test_set):
+        assert make(SCRIPTS / "results").markdown().strip() in page
 
 
 def test_mean_and_sample_deviation():
