@@ -107,6 +107,33 @@ def test_a_jpeg_cut_short_is_used_with_a_warning(tmp_path, capfd):
     assert capfd.readouterr().err == ""  # libjpeg's own complaint is kept away
 
 
+def png_chunk(name, content):
+    body = name + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "before", "odd"),
+    [
+        (".png", b"IDAT", png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(b"no profile"))),
+        (".png", b"IDAT", png_chunk(b"iCCP", b"x")[:-1] + b"?"),  # with a wrong checksum
+        (".png", b"IDAT", png_chunk(b"bKGD", b"\0")),
+        (".jpg", b"\xff\xdb", b"\xff\xe0\0\x10JFIF\0\x07\0\0\0\1\0\1\0\0"),  # version 7
+    ],
+    ids=["profile", "checksum", "background", "version"],
+)
+def test_what_spoils_no_pixel_is_no_damage(tmp_path, capfd, suffix, before, odd):
+    """libpng and libjpeg warn of all of these."""
+    data = encoded(four_corners(), suffix)
+    at = data.index(before) - (4 if suffix == ".png" else 0)
+    path = tmp_path / "odd"
+    path.write_bytes(data[:at] + odd + data[at:])
+    bgr, warning = read_picture(path)
+    assert corner_names(bgr) == ["red", "green", "blue", "white"]
+    assert warning is None
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -173,17 +200,12 @@ def test_shown_photo_without_an_ending(cases):
 
 def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path):
     """A one-bit PNG of 32768x32768, 130 kB, in a process of its own whose memory is counted."""
-
-    def chunk(name, content):
-        body = name + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
     side = 32768
     rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     path = tmp_path / "bomb.png"
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
     )
     code = (
         "import sys, pathlib\n"
