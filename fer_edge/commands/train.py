@@ -63,7 +63,10 @@ def train(
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Train a network by a recipe and report it; a checkpoint each epoch survives a kill."""
+    """Train a network by a recipe and report it; a checkpoint each epoch survives a kill.
+
+    Without --recipe: the paper's network by today's recipe on the labels alone, with which 'tuned' begins.
+    """
     from fer_edge import console, files
     from fer_edge.data import load
     from fer_edge.errors import OutputError

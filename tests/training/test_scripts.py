@@ -95,3 +95,15 @@ def test_mean_and_sample_deviation():
 def test_runs_that_cannot_be_compared_are_refused(runs):
     with pytest.raises(SystemExit, match="two runs"):
         script("spread").table(runs)
+
+
+@pytest.mark.parametrize("path", sorted((SCRIPTS.parent / "models").glob("*.json")), ids=lambda p: p.stem)
+def test_cards_say_what_a_model_learned_from(path):
+    card = json.loads(path.read_text())
+    trained, data = card["recipe"].get("training", card["recipe"]), card["data"]
+    assert (data["votes"] != "none") == (trained["votes_weight"] > 0 or len(card["labels"]) == 8)
+    assert bool(data["teachers"]) == (trained["teacher_weight"] > 0)
+    assert all(len(sha256) == 64 for named in ("teachers", "start") for sha256 in data[named].values())
+    name = trained["name"]
+    row = f"| `{name}` | {data['votes']} |"
+    assert row in (path.parent / "README.md").read_text()
