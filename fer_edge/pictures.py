@@ -63,7 +63,7 @@ def kind_of(start: bytes) -> str | None:
 
 def kind_in(path: Path) -> str | None:
     """`kind_of` of a file. Raises SourceError for what is no file or cannot be read."""
-    return kind_of(_bytes_of(path, 32))
+    return kind_of(_bytes_of(path, count=32))
 
 
 def is_picture(path: Path) -> bool:
@@ -96,12 +96,14 @@ def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     return pictures, others
 
 
-def read_picture(path: Path, gray: bool = False) -> tuple[NDArray[np.uint8], str | None]:
+def read_picture(
+    path: Path, gray: bool = False, max_bytes: int = MAX_BYTES
+) -> tuple[NDArray[np.uint8], str | None]:
     """uint8 (H, W, 3) BGR, or (H, W) gray levels, upright; and a warning if the file is damaged.
 
-    Raises SourceError, one line that begins with the path.
+    max_bytes: of the file. Raises SourceError, one line that begins with the path.
     """
-    data = np.frombuffer(_bytes_of(path), np.uint8)
+    data = np.frombuffer(_bytes_of(path, max_bytes), np.uint8)
     if not data.size:
         raise SourceError(f"{path} is empty")
     kind = kind_of(data[:32].tobytes())
@@ -132,13 +134,15 @@ def read_picture(path: Path, gray: bool = False) -> tuple[NDArray[np.uint8], str
     return upright, f"{path} is damaged ({said}); using what could be read"
 
 
-def _bytes_of(path: Path, count: int = -1) -> bytes:
-    """The file's bytes, `count` at most. Raises SourceError; never waits for a pipe or reads a device."""
+def _bytes_of(path: Path, max_bytes: int = MAX_BYTES, count: int = -1) -> bytes:
+    """The first `count` bytes of the file or all, `max_bytes` at most. Raises SourceError; never waits for a
+    pipe or reads a device.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise SourceError(f"{path} is no file: a pipe, a device or a folder")
-        if found.st_size > MAX_BYTES and count < 0:
+        if found.st_size > max_bytes and count < 0:
             raise SourceError(f"{path} is too large for a picture ({found.st_size >> 20} MiB)")
         with path.open("rb") as file:
             return file.read(count)

@@ -1,5 +1,18 @@
-"""FER-2013 in any of its forms, as one Dataset."""
+"""FER-2013 in any of its forms, as one Dataset: read once, then kept under the hash of its source."""
 
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fer_edge import console, files, tables
+from fer_edge.data import drawn
 from fer_edge.data.dataset import (
     PROTOCOLS,
     SPLITS,
@@ -10,9 +23,13 @@ from fer_edge.data.dataset import (
     protocol_splits,
     seen_in_training,
     summarise,
+    with_held_out,
 )
 from fer_edge.data.drawn import drawn_faces
-from fer_edge.data.loading import load
+from fer_edge.data.table import Table
+from fer_edge.data.tree import Tree, find_tree
+from fer_edge.errors import DataError, OutputError, UsageError
+from fer_edge.spec import INPUT_SHAPE, LABELS
 
 __all__ = [
     "PROTOCOLS",
@@ -27,3 +44,133 @@ __all__ = [
     "seen_in_training",
     "summarise",
 ]
+
+WHERE_FROM = (
+    "FER-2013 is fer2013.csv or icml_face_data.csv of Kaggle's Facial Expression Recognition Challenge "
+    "(300 MB), or a mirror's folder with train/ and test/; 'drawn' needs no download"
+)
+"""For whoever has no data yet: the usual names and forms, all of which are read."""
+
+
+def load(
+    path: str | None,
+    *,
+    skip_bad_rows: bool = False,
+    progress: bool = True,
+    seed: int = 0,
+    class_names: str | None = None,
+) -> Dataset:
+    """Reads fer2013.csv (plain, .xz, .gz, .zip, .tar.gz), icml_face_data.csv, a folder tree, or `drawn`.
+
+    skip_bad_rows: leave rows that are not valid out, instead of raising. progress: a bar on a terminal, one
+    line elsewhere, while a source is read for the first time. seed: of `drawn` and of what is held out.
+    class_names: the expressions of a tree whose class folders are numbers, in the numbers' order, joined by
+    commas; default FER_EDGE_CLASS_NAMES. What was read is kept in `cache_folder`; what a tree holds besides
+    is named on standard error. Raises UsageError for None, DataError for what cannot be read.
+    """
+    if path is None:
+        raise UsageError(f"which data set? --data PATH, or FER_EDGE_DATA. {WHERE_FROM}")
+    if path.partition(":")[0] == "drawn":
+        return drawn.dataset(path, seed)
+    source = find_source(path, class_names or os.environ.get("FER_EDGE_CLASS_NAMES"))
+    for line in source.warnings:
+        console.warn(line)
+    dataset = replace(_read(source, path, progress), left_out=source.left_out)
+    if dataset.bad.count and not skip_bad_rows:
+        first, count = dataset.bad.first[0], dataset.bad.count
+        rows, them = ("row", "it") if count == 1 else ("rows", "them")
+        raise DataError(
+            f"{path}: {first.where} {first.why}; {count} bad {rows} in all; --skip-bad-rows leaves {them} out"
+        )
+    return with_held_out(dataset, seed) if dataset.protocol == "holdout" else dataset
+
+
+def find_source(path: str, class_names: str | None = None) -> Table | Tree:
+    """What is on disk there. Raises DataError where there is nothing that could be read."""
+    place = Path(path)
+    if place.is_dir():
+        return find_tree(path, class_names)
+    if place.is_file():
+        return Table(place)
+    what = "is neither a file nor a folder" if place.exists() else "does not exist"
+    raise DataError(f"{path} {what}: give fer2013.csv, a folder of pictures, or 'drawn'. {WHERE_FROM}")
+
+
+def _read(source: Table | Tree, path: str, progress: bool) -> Dataset:
+    """From the cache, or from the source and then kept there where that can be done."""
+    try:
+        key = source.fingerprint()
+        if (kept := cached(key, path)) is not None:
+            return kept
+        with _shown(f"reading {source}", len(source), progress) as step:
+            dataset = source.read(path, step)
+        if source.fingerprint() != key:
+            raise DataError(f"{path} changed while it was read: try again")
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
+    try:
+        keep(key, dataset)
+    except OutputError as error:
+        console.warn(f"cannot cache {path} in {cache_folder()}: {error}")
+    return cached(key, path) or dataset
+
+
+@contextlib.contextmanager
+def _shown(text: str, total: int, progress: bool) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, one plain line elsewhere; gives what is called with how much more was done."""
+    if not progress:
+        yield lambda done: None
+        return
+    if not console.console().is_terminal:
+        console.say(text)
+    with tables.progress(text, total) as step:
+        yield step
+
+
+VERSION = 4
+"""Counted up whenever a reader or the layout changes, so that what was kept before is not used."""
+
+_NUMBERS = {"labels": (np.int64, len(LABELS)), "split": (np.uint8, len(SPLITS)), "ids": (np.int64, 1 << 62)}
+
+
+def cache_folder() -> Path:
+    """FER_EDGE_CACHE, else XDG_CACHE_HOME/fer-edge, else ~/.cache/fer-edge."""
+    if chosen := os.environ.get("FER_EDGE_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fer-edge"
+
+
+def _kept_as(key: str, suffix: str) -> Path:
+    return cache_folder() / "data" / f"{key}-v{VERSION}{suffix}"
+
+
+def cached(key: str, path: str) -> Dataset | None:
+    """The data set kept under `key`, its images memory-mapped, or None if absent or damaged."""
+    try:
+        rest = files.parse_json(_kept_as(key, ".json").read_bytes())
+        images = np.load(_kept_as(key, ".npy"), mmap_mode="r")
+        numbers = {name: np.array(rest[name], dtype) for name, (dtype, _) in _NUMBERS.items()}
+        sound = images.dtype == np.uint8 and images.shape[1:] == INPUT_SHAPE[:2]
+        for name, (_, limit) in _NUMBERS.items():
+            sound = sound and numbers[name].shape == (len(images),)
+            sound = sound and bool(((numbers[name] >= 0) & (numbers[name] < limit)).all())
+        if not sound:
+            return None
+        bad = BadRows(int(rest["bad_count"]), [BadRow(*row) for row in rest["bad"]])
+        protocol, sha256 = rest["protocol"], rest["sha256"]
+        return Dataset(images, **numbers, path=path, sha256=sha256, protocol=protocol, bad=bad)
+    except Exception:  # numpy's reader of damaged headers fails in whatever its parser raises
+        return None
+
+
+def keep(key: str, dataset: Dataset) -> None:
+    """Writes the data set into the cache. Raises OutputError; its images are not left there then."""
+    rest = {name: getattr(dataset, name).tolist() for name in _NUMBERS}
+    rest |= {name: getattr(dataset, name) for name in ("sha256", "protocol")}
+    rest |= {"bad_count": dataset.bad.count, "bad": dataset.bad.first}
+    with files.written_aside(_kept_as(key, ".npy")) as aside, aside.open("wb") as file:
+        np.save(file, dataset.images)
+        file.flush()
+        os.fsync(file.fileno())  # a power cut must not leave the name without the bytes
+        files.write_text(_kept_as(key, ".json"), json.dumps(rest))

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import DataError, UsageError
-from fer_edge.spec import LABELS
+from fer_edge.spec import INPUT_SHAPE, LABELS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
 
 
-class Stat(NamedTuple):
-    """What changes whenever a source on disk does, JSON-able; and the time of its last change, in ns."""
-
-    key: list[object]
-    newest_ns: int
-
-
-@dataclass(frozen=True)
-class BadRow:
+class BadRow(NamedTuple):
     """A row of a table, or a file of a tree, that is not used.
 
     where: `row 10 (line 11)` or the file's path. why: what goes on this sentence: `has 2303 pixel values`.
@@ -35,17 +28,32 @@ class BadRow:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class BadRows:
     """How many rows are not used, and the first of them (at most BadRows.KEPT)."""
 
     KEPT: ClassVar[int] = 1000
     count: int = 0
-    first: tuple[BadRow, ...] = ()
+    first: list[BadRow] = field(default_factory=list)
+
+    def add(self, row: BadRow) -> None:
+        """One more."""
+        self.count += 1
+        if self.count <= self.KEPT:
+            self.first.append(row)
 
     def as_json(self) -> dict[str, Any]:
         """Count and first rows as plain values."""
-        return {"count": self.count, "rows": [asdict(row) for row in self.first]}
+        return {"count": self.count, "rows": [row._asdict() for row in self.first]}
+
+
+class Row(NamedTuple):
+    """A row as a reader finds it: `Dataset`'s fields of one face, pixels of any shape."""
+
+    id: int
+    label: int
+    split: int
+    pixels: NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,33 @@ class Dataset:
     path: str
     sha256: str
     protocol: str = "official"
-    bad: BadRows = BadRows()
-    left_out: BadRows = BadRows()
+    bad: BadRows = field(default_factory=BadRows)
+    left_out: BadRows = field(default_factory=BadRows)
     label_names: tuple[str, ...] = LABELS
     votes: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @classmethod
+    def of_rows(cls, found: Iterable[Row | BadRow], path: str, protocol: str) -> Dataset:
+        """Collects what a reader finds. Raises DataError where no row is valid."""
+        images: list[NDArray[np.uint8]] = []
+        numbers: list[tuple[int, int, int]] = []
+        bad = BadRows()
+        for row in found:
+            if isinstance(row, BadRow):
+                bad.add(row)
+            else:
+                images.append(row.pixels.astype(np.uint8).reshape(INPUT_SHAPE[:2]))
+                numbers.append(row[:3])
+        if not images:
+            first = f": {bad.first[0].where} {bad.first[0].why}" if bad.count else ""
+            raise DataError(f"{path} has nothing valid in it{first}")
+        ids, labels, splits = np.array(numbers, np.int64).T.copy()
+        pixels, split = np.stack(images), splits.astype(np.uint8)
+        sha256 = content_sha256(pixels, labels, split)
+        return cls(pixels, labels, split, ids, path, sha256, protocol, bad)
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows (a boolean mask or indices), in that order."""
@@ -148,14 +176,13 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
         )
     if protocol == "holdout" and dataset.protocol == "official":
         raise DataError(f"{dataset.path} has splits of its own: use --protocol official")
-    for index, name in enumerate(SPLITS):
-        if not (dataset.split == index).any():
+    training, public, private = (dataset.part(name) for name in SPLITS)
+    for name, part in zip(SPLITS, (training, public, private), strict=True):
+        if len(part) == 0:
             raise DataError(f"{dataset.path} has no {name} rows, which --protocol {protocol} needs")
-    public, private = dataset.part("PublicTest"), dataset.part("PrivateTest")
     if protocol == "paper":
-        both = dataset.part("PublicTest", "PrivateTest")
-        return Protocol(protocol, dataset.part("Training"), validation=both, report=public)
-    return Protocol(dataset.protocol, dataset.part("Training"), validation=public, report=private)
+        return Protocol(protocol, training, dataset.part("PublicTest", "PrivateTest"), report=public)
+    return Protocol(dataset.protocol, training, validation=public, report=private)
 
 
 def with_held_out(dataset: Dataset, seed: int) -> Dataset:
@@ -197,12 +224,13 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     whose picture is also in `of`, and how many of them are there under other labels only. bad, left_out:
     count and the first of them, with the reason.
     """
+    names = dataset.label_names
     _, picture = np.unique(picture_hashes(dataset.images), return_inverse=True)
-    labelled = picture * len(LABELS) + dataset.labels  # one number for picture and label together
+    labelled = picture * len(names) + dataset.labels  # one number for picture and label together
     parts = {name: dataset.split == index for index, name in enumerate(SPLITS)}
 
     def within(rows: NDArray[np.bool_]) -> dict[str, int]:
-        _, labels = np.unique(np.unique(labelled[rows]) // len(LABELS), return_counts=True)
+        _, labels = np.unique(np.unique(labelled[rows]) // len(names), return_counts=True)
         return {"rows": int(rows.sum()), "different": len(labels), "several_labels": int((labels > 1).sum())}
 
     def across(split: str, of: str) -> dict[str, Any]:
@@ -211,10 +239,10 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         return {"split": split, "of": of, "rows": int(seen.sum()), "other_label": int((seen & ~agreed).sum())}
 
     def counts(rows: NDArray[np.bool_]) -> dict[str, int]:
-        found = np.bincount(dataset.labels[rows], minlength=len(LABELS))
-        return {label: int(count) for label, count in zip(LABELS, found, strict=True)}
+        return dict(zip(names, np.bincount(dataset.labels[rows], minlength=len(names)).tolist(), strict=True))
 
     pairs = (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest"))
+    reasons = Counter(row.why for row in dataset.bad.first)
     return {
         "path": dataset.path,
         "sha256": dataset.sha256,
@@ -226,9 +254,6 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             "within": {name: within(rows) for name, rows in parts.items()},
             "across": [across(*pair) for pair in pairs if all(parts[name].any() for name in pair)],
         },
-        "bad": {
-            **dataset.bad.as_json(),
-            "reasons": dict(Counter(row.why for row in dataset.bad.first).most_common()),
-        },
+        "bad": {**dataset.bad.as_json(), "reasons": dict(reasons.most_common())},
         "left_out": dataset.left_out.as_json(),
     }

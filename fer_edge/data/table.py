@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files
-from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Stat, content_sha256
+from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Row
 from fer_edge.errors import DataError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
 PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
 MAX_BYTES = 4 << 30
 """Most that a packed file may unpack to: 14 times FER-2013, so that a zip bomb ends soon."""
+MAX_LINE = 1 << 20
 
 _DAMAGED = (
     EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile,
@@ -45,7 +46,7 @@ class _Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table on disk; a source as `loading` reads it, like `tree.Tree`."""
+    """A table on disk; a source as `data.load` reads it, like `tree.Tree`."""
 
     place: Path
     left_out: ClassVar[BadRows] = BadRows()
@@ -57,12 +58,7 @@ class Table:
     def __len__(self) -> int:
         return self.place.stat().st_size
 
-    def stat(self) -> Stat:
-        """Changes when the file does. Raises OSError."""
-        now = self.place.stat()
-        return Stat([now.st_size, now.st_mtime_ns, now.st_ino], now.st_mtime_ns)
-
-    def content(self) -> str:
+    def fingerprint(self) -> str:
         """SHA-256 of the file. Raises OSError."""
         return files.sha256(self.place)
 
@@ -73,63 +69,36 @@ class Table:
         all `Training`, with protocol `holdout`. Blank lines are no rows. Raises DataError for a file that
         cannot be unpacked, a header without the columns, and where no row is valid.
         """
-        rows, done = Rows(), 0
         with _opened(self.place) as (stream, raw):
             records = _records(stream, path)
             columns = _find_columns(next(records, (1, []))[1], path)
-            for row, (line, fields) in enumerate(records, 1):
-                try:
-                    rows.add(row, *_parse(fields, columns))
-                except ValueError as error:
-                    rows.reject(BadRow(f"row {row} (line {line})", f"has {error}"))
-                if row % 64 == 0:
-                    step(raw.tell() - done)
-                    done = raw.tell()
-        return rows.dataset(path, "official" if columns.usage is not None else "holdout")
 
+            def rows() -> Iterator[Row | BadRow]:
+                done = 0
+                for number, (line, fields) in enumerate(records, 1):
+                    try:
+                        yield Row(number, *_parse(fields, columns))
+                    except ValueError as error:
+                        yield BadRow(f"row {number} (line {line})", f"has {error}")
+                    if number % 64 == 0:
+                        step(raw.tell() - done)
+                        done = raw.tell()
 
-class Rows:
-    """Collects rows, so that nothing is held as text."""
-
-    def __init__(self) -> None:
-        self.images: list[NDArray[np.uint8]] = []
-        self.labels: list[tuple[int, int, int]] = []
-        self.bad: list[BadRow] = []
-        self.bad_count = 0
-
-    def add(self, row: int, label: int, split: int, pixels: NDArray[np.integer[Any]]) -> None:
-        """`pixels`: 2304 values, 0..255."""
-        self.images.append(pixels.astype(np.uint8).reshape(INPUT_SHAPE[:2]))
-        self.labels.append((row, label, split))
-
-    def reject(self, bad: BadRow) -> None:
-        """One more that cannot be used."""
-        self.bad_count += 1
-        if len(self.bad) < BadRows.KEPT:
-            self.bad.append(bad)
-
-    def dataset(self, where: str, protocol: str) -> Dataset:
-        """Raises DataError where no row is valid."""
-        if not self.labels:
-            first = f": {self.bad[0].where} {self.bad[0].why}" if self.bad else ""
-            raise DataError(f"{where} has nothing valid in it{first}")
-        images = np.stack(self.images)
-        ids, labels, split = np.array(self.labels, np.int64).T.copy()
-        return Dataset(
-            images=images,
-            labels=labels,
-            split=split.astype(np.uint8),
-            ids=ids,
-            path=where,
-            sha256=content_sha256(images, labels, split.astype(np.uint8)),
-            protocol=protocol,
-            bad=BadRows(self.bad_count, tuple(self.bad)),
-        )
+            return Dataset.of_rows(rows(), path, "holdout" if columns.usage is None else "official")
 
 
 def _records(stream: io.BufferedIOBase, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row's line in the file, from 1, and its fields; none for a quote that is not closed."""
-    for number, line in enumerate(_lines(stream, where), 1):
+    """Each row's line in the file, from 1, and its fields; none for a quote that is not closed.
+
+    Raises DataError past MAX_LINE bytes in a line or MAX_BYTES in all.
+    """
+    total = 0
+    for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), 1):
+        total += len(line)
+        if len(line) == MAX_LINE:
+            raise DataError(f"{where}: line {number} is longer than a million bytes: not a FER-2013 table")
+        if total > MAX_BYTES:
+            raise _too_large(where)
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.strip():
             yield number, _fields(text)
@@ -149,9 +118,9 @@ def _find_columns(header: list[str], where: str) -> _Columns:
         raise DataError(f"{where} is UTF-16: save it as UTF-8")
     raw = [field.lstrip("\ufeff").strip().strip('"').strip() for field in header]
     names = [name.lower() for name in raw]
-    twice = sorted({name for name in names if names.count(name) > 1} & {"emotion", "pixels", "usage"})
-    if twice:
-        raise DataError(f"{where} has the column {twice[0]!r} twice")
+    for name in ("emotion", "pixels", "usage"):
+        if names.count(name) > 1:
+            raise DataError(f"{where} has the column {name!r} twice")
     if "pixels" not in names:
         found = ", ".join(repr(name[:40]) for name in raw[:8]) or "nothing"
         raise DataError(f"{where} is not FER-2013: its header needs emotion,pixels,Usage and has {found}")
@@ -190,10 +159,9 @@ def parse_pixels(text: str) -> NDArray[np.int64]:
         if len(values) == PIXELS and values.max() <= 255:
             return values
     for word in words:
-        if not (word.isascii() and word.isdigit()):
+        figures = word.lstrip("0") if word.isascii() and word.isdigit() else word
+        if figures and not (len(figures) <= 3 and figures.isdigit() and int(figures) <= 255):
             raise ValueError(f"the pixel value {word[:20]!r}, not a number from 0 to 255")
-        if len(word.lstrip("0")) > 3 or int(word) > 255:
-            raise ValueError(f"the pixel value {word[:20]}, not 0 to 255")
     if len(words) != PIXELS:
         raise ValueError(f"{len(words)} pixel values instead of {PIXELS}")
     return np.array([int(word) for word in words], np.int64)
@@ -208,47 +176,26 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, io.BufferedReader]]
     """
     try:
         with path.open("rb") as raw:
-            start = raw.read(6)
-            raw.seek(0)
-            with _unpacked(raw, start, path) as stream:
-                yield stream, raw
+            start = raw.peek(6)
+            if start.startswith(b"PK\x03\x04"):
+                with zipfile.ZipFile(raw) as archive, _zip_member(archive, path) as member:
+                    yield member, raw
+                return
+            unpack = {b"\xfd7zXZ\0": lzma.open, b"\x1f\x8b": gzip.open}
+            way = next((unpack[magic] for magic in unpack if start.startswith(magic)), None)
+            with raw if way is None else way(raw) as stream:
+                is_tar = stream.read(512)[257:262] == b"ustar"
+                stream.seek(0)
+                yield _tar_member(stream, path) if is_tar else stream, raw
     except _DAMAGED as error:
-        raise DataError(f"{path} is damaged or cut short ({error}): get it again") from error
+        why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
+        raise DataError(f"{path} {why}") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-@contextlib.contextmanager
-def _unpacked(raw: io.BufferedReader, start: bytes, path: Path) -> Iterator[io.BufferedIOBase]:
-    if start.startswith(b"\xfd7zXZ\0"):
-        with lzma.open(raw) as xz:
-            yield xz
-    elif start.startswith(b"\x1f\x8b"):
-        with gzip.open(raw) as packed:
-            is_tar = packed.read(512)[257:262] == b"ustar"
-        raw.seek(0)
-        if is_tar:
-            with tarfile.open(fileobj=raw, mode="r|gz") as archive:
-                yield _tar_member(archive, path)
-        else:
-            with gzip.open(raw) as packed:
-                yield packed
-    elif start.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(raw) as folder, _zip_member(folder, path) as member:
-            yield member
-    else:
-        yield raw
-
-
-def _tar_member(archive: tarfile.TarFile, path: Path) -> io.BufferedIOBase:
-    for member in archive:
-        if member.isfile() and member.name.lower().endswith(".csv"):
-            return cast(io.BufferedIOBase, archive.extractfile(member))
-    raise DataError(f"{path} holds no .csv file")
-
-
 def _zip_member(archive: zipfile.ZipFile, path: Path) -> io.BufferedIOBase:
-    names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX/")]
+    names = [name for name in archive.namelist() if _is_table(name)]
     for known in _KNOWN_TABLES:
         if len(names) > 1:
             names = [n for n in names if n.rsplit("/", 1)[-1].lower() == known] or names
@@ -256,20 +203,47 @@ def _zip_member(archive: zipfile.ZipFile, path: Path) -> io.BufferedIOBase:
         raise DataError(f"{path} holds no .csv file: unpack it and give the folder, if it holds pictures")
     if len(names) > 1:
         raise DataError(f"{path} holds several tables ({', '.join(sorted(names)[:5])}): unpack it, give one")
-    try:
-        # ZipExtFile has a slow readline of its own
-        return io.BufferedReader(cast(io.RawIOBase, archive.open(names[0])), 1 << 16)
-    except (RuntimeError, NotImplementedError) as error:
-        raise DataError(f"cannot unpack {names[0]} from {path}: {error}") from error
+    # ZipExtFile has a slow readline of its own
+    return io.BufferedReader(cast(io.RawIOBase, archive.open(names[0])), 1 << 16)
 
 
-def _lines(stream: io.BufferedIOBase, where: str, longest: int = 1 << 20) -> Iterator[bytes]:
-    """The stream's lines. Raises DataError past `longest` bytes in a line or MAX_BYTES in all."""
-    total = 0
-    for number, line in enumerate(iter(lambda: stream.readline(longest), b""), 1):
-        total += len(line)
-        if len(line) == longest:
-            raise DataError(f"{where}: line {number} is longer than a million bytes: not a FER-2013 table")
-        if total > MAX_BYTES:
-            raise DataError(f"{where} unpacks to more than {MAX_BYTES >> 30} GiB: not FER-2013")
-        yield line
+def _tar_member(stream: io.BufferedIOBase, path: Path) -> io.BufferedIOBase:
+    """The first .csv file of a tar archive, read as a stream.
+
+    Headers one by one: `tarfile.open` would take an extended one into memory, whatever its size.
+    """
+    while any(header := stream.read(tarfile.BLOCKSIZE)):
+        member = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
+        if not 0 <= member.size <= MAX_BYTES - stream.tell():
+            raise _too_large(str(path))
+        if member.isfile() and _is_table(member.name):
+            return io.BufferedReader(_Part(stream, member.size), 1 << 16)
+        stream.seek(-(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE, io.SEEK_CUR)
+    raise DataError(f"{path} holds no .csv file")
+
+
+def _is_table(name: str) -> bool:
+    """Not macOS' own `._fer2013.csv`, which an archive made there holds beside each file."""
+    return name.lower().endswith(".csv") and not name.rsplit("/", 1)[-1].startswith("._")
+
+
+class _Part(io.RawIOBase):
+    """The next `left` bytes of a stream. Raises EOFError where it ends before."""
+
+    def __init__(self, stream: io.BufferedIOBase, left: int) -> None:
+        self._stream, self._left = stream, left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(min(len(buffer), self._left))
+        if not data and self._left > 0:
+            raise EOFError("its table ends too early")
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+def _too_large(where: str) -> DataError:
+    return DataError(f"{where} unpacks to more than {MAX_BYTES >> 30} GiB: not FER-2013")

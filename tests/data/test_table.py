@@ -88,9 +88,15 @@ BAD = {
     "2303 values": (f"2,{GOOD.rsplit(' ', 1)[0]},Training", "2303 pixel values instead of 2304"),
     "2305 values": (f"2,{GOOD} 7,Training", "2305 pixel values instead of 2304"),
     "no values": ("2,,Training", "0 pixel values instead of 2304"),
-    "256": (f"2,{GOOD.rsplit(' ', 1)[0]} 256,Training", "pixel value 256, not 0 to 255"),
-    "wraps to 10": (f"2,{GOOD.rsplit(' ', 1)[0]} 65546,Training", "pixel value 65546, not 0 to 255"),
-    "four figures": (f"2,{GOOD.rsplit(' ', 1)[0]} 1070,Training", "pixel value 1070, not 0 to 255"),
+    "256": (f"2,{GOOD.rsplit(' ', 1)[0]} 256,Training", "pixel value '256', not a number from 0 to 255"),
+    "wraps to 10": (
+        f"2,{GOOD.rsplit(' ', 1)[0]} 65546,Training",
+        "pixel value '65546', not a number from 0 to 255",
+    ),
+    "four figures": (
+        f"2,{GOOD.rsplit(' ', 1)[0]} 1070,Training",
+        "pixel value '1070', not a number from 0 to 255",
+    ),
     "negative": (f"2,{GOOD.rsplit(' ', 1)[0]} -1,Training", "pixel value '-1'"),
     "a word": (f"2,{GOOD.rsplit(' ', 1)[0]} abc,Training", "pixel value 'abc'"),
     "a fraction": (f"2,{GOOD.rsplit(' ', 1)[0]} 0.5,Training", "pixel value '0.5'"),
@@ -223,7 +229,7 @@ def test_packed_is_the_same_data(table, tmp_path, kind):
 def test_cut_short_is_an_error(table, tmp_path, kind):
     packed = _pack(kind, table(plain_rows()), tmp_path)
     packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
-    with pytest.raises(DataError, match="damaged or cut short"):
+    with pytest.raises(DataError, match="damaged, cut short"):
         data.load(str(packed))
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fer_edge.data import SPLITS, Dataset, drawn_faces, load, loading, protocol_splits, summarise
-from fer_edge.data.loading import find_source
+from fer_edge.data import SPLITS, Dataset, drawn_faces, find_source, keep, load, protocol_splits, summarise
+from fer_edge.data import cached as kept
 from fer_edge.data.tree import read_face
 from fer_edge.errors import FerEdgeError
 from fer_edge.sources.mjpeg import MjpegPipe
@@ -117,8 +117,8 @@ def _entry() -> Path:
     os.environ["FER_EDGE_CACHE"] = tempfile.mkdtemp(prefix="fuzz-cache-")
     images, labels = drawn_faces(7, 0)
     numbers = np.arange(7)
-    loading.keep("k", Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s"))
-    return next(Path(os.environ["FER_EDGE_CACHE"], "data").glob("k-v*"))
+    keep("k", Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s"))
+    return Path(os.environ["FER_EDGE_CACHE"], "data")
 
 
 def cached() -> tuple[bytes, ...]:
@@ -133,7 +133,7 @@ def read_cached(data: bytes, folder: Path) -> None:
     sound = path.read_bytes()
     try:
         path.write_bytes(content)
-        dataset = loading.find("k", "p")
+        dataset = kept("k", "p")
         if dataset is not None:
             assert dataset.images.shape == (7, 48, 48)
             assert set(dataset.labels.tolist()) <= set(range(7))
