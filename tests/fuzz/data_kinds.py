@@ -122,14 +122,14 @@ def _entry() -> Path:
 
 
 def cached() -> tuple[bytes, ...]:
-    """`NAME\0bytes` of a cache entry's files."""
-    return tuple(path.name.encode() + b"\0" + path.read_bytes() for path in sorted(_entry().iterdir()))
+    """`SUFFIX\0bytes` of the files that hold a data set."""
+    return tuple(path.suffix.encode() + b"\0" + path.read_bytes() for path in sorted(_entry().iterdir()))
 
 
 def read_cached(data: bytes, folder: Path) -> None:
     """A damaged entry is not used, or what comes out has its shape."""
-    name, _, content = data.partition(b"\0")
-    path = _entry() / name.decode()
+    suffix, _, content = data.partition(b"\0")
+    (path,) = _entry().glob(f"*{suffix.decode()}")
     sound = path.read_bytes()
     try:
         path.write_bytes(content)
