@@ -98,10 +98,10 @@ def run(
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.loop.summary import StageTimes, Summary
+    from fer_edge.loop import Summary
     from fer_edge.model.classifier import Classifier
     from fer_edge.sources.video import VideoFile
-    from fer_edge.vision.analysis import Analyser
+    from fer_edge.vision.analysis import Analyser, StageTimes
     from fer_edge.vision.faces import make_detector
     from fer_edge.vision.frames import FrameResult
 
@@ -114,7 +114,7 @@ def run(
     capture = VideoFile(Path(video), threads)
     capture.open()
     times = StageTimes(("decode", "frame", "cpu"))
-    summary, lag, counts = Summary(analyser.labels, [times, analyser.stages]), LabelLag(), []
+    summary, lag, counts = Summary([times, analyser.stages]), LabelLag(), []
     while True:
         with times.measure("decode"):
             frame = capture.read()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 def ours(clip: str, most: int) -> dict[str, int]:
     """Frames and frames with a face."""
-    from fer_edge.loop.realtime import Loop, Pace
+    from fer_edge.loop import Loop, Pace
     from fer_edge.model import shipped
     from fer_edge.model.classifier import Classifier
     from fer_edge.sinks.logs import JsonlLog

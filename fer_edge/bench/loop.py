@@ -164,7 +164,7 @@ def run_here(
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.loop.realtime import Loop
+    from fer_edge.loop import Loop
     from fer_edge.model.classifier import Classifier
     from fer_edge.sinks.logs import JsonlLog
     from fer_edge.sources import make_capture

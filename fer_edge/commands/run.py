@@ -20,7 +20,7 @@ from fer_edge.commands.options import Force, Json
 from fer_edge.errors import FerEdgeError, UsageError
 
 if TYPE_CHECKING:
-    from fer_edge.loop.realtime import Loop
+    from fer_edge.loop import Loop
     from fer_edge.sinks.web import WebPage
     from fer_edge.sinks.window import Screen
     from fer_edge.sources import Capture
@@ -123,6 +123,8 @@ def run(
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     _open_standard_streams()
     stop = _stop_on_signals()
+    # Nothing here calls numpy's BLAS, which would start a thread a core and have them spin for a while.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from fer_edge.sinks import Outputs, open_sinks  # after the signals: loading takes its time
 
     outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
@@ -131,7 +133,7 @@ def run(
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.loop.realtime import Loop, Pace, Watchdog
+    from fer_edge.loop import Loop, Pace, Watchdog
     from fer_edge.sources import make_capture, open_unless
 
     def make() -> Capture:

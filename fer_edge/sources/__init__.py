@@ -41,7 +41,7 @@ class Capture(Protocol):
     def read(self) -> Frame | None:
         """The next frame. None: a file's end, or a live source that gave nothing this time.
 
-        The picture of a source that is not live is valid until the next call; it may be drawn on.
+        The picture of a source that is not live is valid until the call after the next; it may be drawn on.
         """
 
     def close(self) -> None:

@@ -68,8 +68,7 @@ class Video(Capture):
     def __init__(self, name: str) -> None:
         self.name = name
         self._video: cv2.VideoCapture | None = None
-        self._buffer: cv2.typing.MatLike | None = None
-        self._square: cv2.typing.MatLike | None = None
+        self._buffers: list[cv2.typing.MatLike | None] = [None, None]  # filled in turn
         self._stretch = (1.0, 1.0)
         self._times = RisingTimes(FRAME_S)
         self._frame_s = FRAME_S
@@ -93,7 +92,7 @@ class Video(Capture):
         """
         assert self._video is not None, "open() comes first"
         for failures in range(1 if self.is_live else MOST_FAILURES):
-            ok, picture = self._video.read(self._buffer)
+            ok, picture = self._video.read(self._buffers[0])
             if ok:
                 return self._frame(picture, failures)
             near_end = self.length_s and self._last_s + 2 * self._frame_s > self.length_s
@@ -105,15 +104,15 @@ class Video(Capture):
 
     def _frame(self, picture: cv2.typing.MatLike, failures: int) -> Frame:
         assert self._video is not None, "read from"
-        self._buffer = None if self.is_live else picture  # filled again by the next read
+        if not self.is_live:
+            self._buffers = [self._buffers[1], picture]
         time_s = self._times(self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         self._failures += failures
         self._last_s = time_s
         self._read += 1
         if self._stretch != (1.0, 1.0):
-            into = None if self.is_live else self._square
             x, y = self._stretch
-            picture = self._square = cv2.resize(picture, None, into, x, y, interpolation=cv2.INTER_LINEAR)
+            picture = cv2.resize(picture, None, fx=x, fy=y, interpolation=cv2.INTER_LINEAR)
         return Frame(cast(NDArray[np.uint8], picture), 0.0 if self.is_live else time_s, self.name)
 
     def _end(self) -> None:

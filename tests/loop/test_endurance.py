@@ -8,7 +8,7 @@ import pytest
 from loop_fakes import LABELS, FakeCapture, analyser, picture
 
 from fer_edge import machine
-from fer_edge.loop.realtime import Loop
+from fer_edge.loop import Loop
 from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sources.newest import Patience
 from fer_edge.vision.faces import HaarDetector

@@ -16,7 +16,7 @@ from loop_fakes import (
 )
 
 from fer_edge.errors import OutputError, SourceError
-from fer_edge.loop.realtime import Loop, Pace
+from fer_edge.loop import Loop, Pace
 from fer_edge.sinks.window import Screen
 from fer_edge.sources.newest import Patience
 
@@ -108,17 +108,25 @@ def test_max_fps_holds_the_loop_back():
     assert time.monotonic() - start >= 4 / 50
 
 
-def test_stop_ends_a_file_after_the_frame_at_hand_and_closes():
-    stop, sink = threading.Event(), ListSink()
+def test_stop_ends_a_file_after_the_frame_at_hand_and_one_at_most_was_read_ahead():
+    stop, capture = threading.Event(), FakeCapture([picture()] * 9)
 
-    class Stopping(FakeCapture):
-        def read(self):
-            if self._next == 3:
+    class Stopping(ListSink):
+        def write(self, result, annotated):
+            super().write(result, annotated)
+            if result.index == 3:
                 stop.set()
-            return super().read()
 
-    run(Stopping([picture()] * 9), sink, stop=stop)
-    assert (len(sink.results), sink.closed) == (4, 1)
+    sink = Stopping()
+    run(capture, sink, stop=stop)
+    assert (len(sink.results), sink.closed, capture.closed) == (4, 1, 1)
+    assert capture._next <= 5
+
+
+def test_a_file_is_decoded_while_the_frame_before_is_analysed():
+    begun_s = time.monotonic()
+    run(FakeCapture([picture()] * 10, interval_s=0.05), classifier=FakeClassifier(seconds=0.05))
+    assert time.monotonic() - begun_s < 0.8  # one after the other: 1.0
 
 
 def test_a_sink_that_fails_ends_the_run_and_the_others_are_closed():

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from loop_fakes import LABELS, picture
+from loop_fakes import picture
 
-from fer_edge.loop import summary as summaries
-from fer_edge.loop.summary import REMEMBERED, StageTimes, Summary
+from fer_edge.loop import REMEMBERED, Summary
+from fer_edge.vision.analysis import KEPT, StageTimes
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 
@@ -15,7 +15,7 @@ def face(label, own=0, track=1):
 
 def counted(*frames):
     """frames: the faces of each."""
-    summary = Summary(LABELS, [])
+    summary = Summary([])
     for index, faces in enumerate(frames):
         summary.add(FrameResult(Frame(picture(), index / 10, "x"), index, tuple(faces)))
     return summary.as_dict()
@@ -39,20 +39,20 @@ def test_two_faces_are_not_one_that_changes_its_label_and_an_uncertain_one_is_co
 
 
 def test_nothing_grows_with_the_number_of_tracks():
-    summary = Summary(LABELS, [])
+    summary = Summary([])
     for i in range(3 * REMEMBERED):
         summary.add(FrameResult(Frame(picture(), i, "x"), i, (face("happy", track=i),)))
     assert summary.as_dict()["tracks"] == 3 * REMEMBERED
-    assert len(summary._last_label) == REMEMBERED
+    assert len(summary._last) == REMEMBERED
 
 
 def test_stage_times_are_percentiles_of_the_latest():
-    assert Summary(LABELS, [StageTimes(["detect"])]).lines()[0].startswith("0 frames")
+    assert Summary([StageTimes(["detect"])]).lines()[0].startswith("0 frames")
     times = StageTimes(["detect", "never"])
     for ms in range(1, 101):
         times.add("detect", ms / 1000)
     assert times.table() == {"detect": {"n": 100, "mean_ms": 50.5, "p50_ms": 50.5, "p95_ms": 95.05}}
-    for _ in range(summaries.KEPT):
+    for _ in range(KEPT):
         times.add("detect", 0.002)
-    expected = {"n": 100 + summaries.KEPT, "mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.0}
+    expected = {"n": 100 + KEPT, "mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.0}
     assert times.table()["detect"] == expected

@@ -14,7 +14,7 @@ import typer
 from drawn_clip import drawn_clip
 
 from fer_edge.cli import application
-from fer_edge.loop.realtime import Watchdog
+from fer_edge.loop import Watchdog
 
 UNIT = (Path(__file__).parents[2] / "docs/fer-edge.service").read_text()
 FER_EDGE = Path(sys.executable).with_name("fer-edge")

@@ -15,7 +15,7 @@ import pytest
 from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
 
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.loop.realtime import Loop
+from fer_edge.loop import Loop
 from fer_edge.sinks import is_awake, server, wants_bars
 from fer_edge.sinks.server import Access, PageServer, chosen, is_loopback
 from fer_edge.sinks.web import Rate, WebPage, _reduced

@@ -13,7 +13,7 @@ import pytest
 from loop_fakes import ListSink, analyser
 
 from fer_edge.errors import SourceError
-from fer_edge.loop.realtime import Loop, Pace
+from fer_edge.loop import Loop, Pace
 from fer_edge.sources import make_capture
 from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.newest import Patience

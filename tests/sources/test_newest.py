@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from loop_fakes import FakeCapture, ListSink, analyser, picture
 
-from fer_edge.loop.realtime import Loop
+from fer_edge.loop import Loop
 from fer_edge.sources.newest import Newest, Patience, Stillness
 
 

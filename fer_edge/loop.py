@@ -1,0 +1,391 @@
+"""The loop that runs on the device: frames in, results out, and a count of what was seen.
+
+A file is read frame by frame, each analysed, drawn and written in turn, while a thread decodes the next. A
+live source has three who never wait for each other: its reader, which keeps the newest frame; the analysis;
+and the display, with the saved video, which take every frame and draw the latest result on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.errors import FerEdgeError
+from fer_edge.sinks import Sink, is_awake, wants_bars
+from fer_edge.sinks.window import Screen
+from fer_edge.sources import Capture
+from fer_edge.sources.newest import NewestFrame, Patience
+from fer_edge.vision.analysis import Analyser, StageTimes
+from fer_edge.vision.crop import to_bgr
+from fer_edge.vision.frames import Face, Frame, FrameResult
+from fer_edge.vision.overlay import Overlay
+
+POLL_S = 0.1  # how often a thread that waits looks whether it should stop
+LEAST_STEP_S = 0.001  # between two frames whose source gives them the same time
+REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
+
+
+@dataclass(frozen=True)
+class Pace:
+    """every: analyse one frame of so many. max_fps: take no more frames a second. max_frames: then end.
+    own_speed: a file's frames are not taken before their time."""
+
+    every: int = 1
+    max_fps: float | None = None
+    max_frames: int | None = None
+    own_speed: bool = False
+
+
+class Loop:
+    """One run over one source. `summary` is valid at any time, also after a failure.
+
+    sinks: get every frame analysed; on a live source the ones that want pictures get every frame shown.
+    screen: the display, None without one. stop: set by whoever wants the run to end. alive: called as
+    often as the loop goes round, also while it waits for a live source.
+    """
+
+    def __init__(
+        self,
+        analyser: Analyser,
+        sinks: Sequence[Sink],
+        *,
+        screen: Screen | None = None,
+        pace: Pace = Pace(),
+        patience: Patience = Patience(),  # noqa: B008 (frozen)
+        stop: threading.Event | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._analyser = analyser
+        self._sinks = list(sinks)
+        self._screen = screen
+        self._pace = pace
+        self._patience = patience
+        self._stop = stop or threading.Event()
+        self._alive = alive
+        self._stages = StageTimes(("read", "draw", "write"))
+        self.summary = Summary([self._stages, analyser.stages])
+        self._overlay = Overlay(analyser.labels)
+        self._failure: Exception | None = None
+        self._faces: tuple[Face, ...] = ()  # the latest ones found
+        self._source: str | None = None
+        self._index = -1
+        self._time_s = 0.0
+        self._next_s = 0.0
+        self._start_s: float | None = None  # when a frame of time 0 is due
+
+    def run(self, capture: Capture, make: Callable[[], Capture] | None = None) -> None:
+        """Until the source ends, `stop` is set, the window is closed or `max_frames` is reached.
+
+        capture: open; closed here, as are the sinks. make: a new capture, for a live source that breaks
+        off. Raises the first SourceError or OutputError once all is closed.
+        """
+        try:
+            if capture.is_live:
+                self._run_live(capture, make or (lambda: capture))
+            elif self._screen is None or capture.is_still:
+                self._run_recorded(capture)
+            else:
+                self._beside(lambda: self._run_recorded(capture), self._refresh)
+                self._refresh()  # the last frame too
+        except FerEdgeError as error:
+            self._failure = self._failure or error
+        finally:
+            self._stop.set()
+            self.summary.unreadable = capture.unreadable
+            if not capture.is_live:  # a live one is its reader's to close
+                capture.close()
+            for output in (*self._sinks, self._screen):
+                self._close(output)
+        if self._failure is not None:
+            raise self._failure
+
+    def _close(self, output: Sink | Screen | None) -> None:
+        try:
+            if output is not None:
+                output.close()
+        except FerEdgeError as error:
+            self._failure = self._failure or error
+
+    def _beside(self, work: Callable[[], None], look: Callable[[], None]) -> None:
+        """Works in a thread while the main one, which alone may have a window, looks again and again."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Exception as error:  # raised again by run()
+                self._failure = self._failure or error
+
+        worker = threading.Thread(target=guarded, daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive() and not self._stop.is_set():
+                look()
+        finally:
+            self._stop.set()
+            worker.join()
+
+    def _refresh(self) -> None:
+        if self._screen is not None and self._screen.refresh():
+            self._stop.set()
+
+    # --- each frame ---
+
+    def _wants_more(self) -> bool:
+        """Waits where the pace asks for it; False when the run should end."""
+        enough = self._pace.max_frames is not None and self.summary.frames >= self._pace.max_frames
+        if enough or self._stop.is_set():
+            return False
+        if self._pace.max_fps is not None:
+            now_s = time.monotonic()
+            if self._stop.wait(max(0.0, self._next_s - now_s)):
+                return False
+            self._next_s = max(self._next_s, now_s) + 1 / self._pace.max_fps
+        self._alive()
+        return True
+
+    def _analysed(self, frame: Frame) -> FrameResult:
+        """The frame with its number, a time above the last one's, and its faces."""
+        if frame.source != self._source:
+            self._source, self._index = frame.source, -1
+        self._index += 1
+        if self._index:
+            frame = frame._replace(time_s=max(frame.time_s, self._time_s + LEAST_STEP_S))
+        self._time_s = frame.time_s
+        if self._index % self._pace.every:
+            return FrameResult(frame, self._index, (), analysed=False)
+        self._faces = self._analyser.analyse(frame)
+        return FrameResult(frame, self._index, self._faces)
+
+    def _written(
+        self, result: FrameResult, sinks: Sequence[Sink], annotated: NDArray[np.uint8] | None
+    ) -> None:
+        with self._stages.measure("write"):
+            for sink in sinks:
+                sink.write(result, annotated)
+        self.summary.add(result)
+
+    def _drawn(self, frame: Frame, sinks: Sequence[Sink], in_place: bool) -> NDArray[np.uint8] | None:
+        """uint8 (H, W, 3): the frame with the latest faces drawn on it; None where nobody looks."""
+        if self._screen is None and not any(map(is_awake, sinks)):
+            return None
+        with self._stages.measure("draw"):
+            bars = self._screen is not None or any(map(wants_bars, sinks))
+            return self._overlay.draw(to_bgr(frame.bgr), self._faces, in_place=in_place, bars=bars)
+
+    # --- a file ---
+
+    def _run_recorded(self, capture: Capture) -> None:
+        with contextlib.closing(_each(capture) if capture.is_still else _ahead(capture)) as frames:
+            while self._wants_more():
+                with self._stages.measure("read"):
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                if self._pace.own_speed:
+                    self._wait_for(frame.time_s)
+                result = self._analysed(frame)
+                # Nobody else has the frame: what is drawn on it costs neither a copy nor its memory.
+                annotated = self._drawn(frame, self._sinks, in_place=True)
+                self._written(result, self._sinks, annotated)
+                if self._screen is not None and annotated is not None:
+                    self._screen.put(annotated)
+                    if capture.is_still:
+                        self._screen.hold(self._stop)
+
+    def _wait_for(self, time_s: float) -> None:
+        now_s = time.monotonic()
+        self._start_s = now_s - time_s if self._start_s is None else self._start_s
+        self._stop.wait(max(0.0, self._start_s + time_s - now_s))
+
+    # --- a live source ---
+
+    def _run_live(self, capture: Capture, make: Callable[[], Capture]) -> None:
+        newest = NewestFrame(make, self._patience)
+        newest.start(capture)
+        shown = [sink for sink in self._sinks if sink.wants_picture]
+        try:
+            if self._screen is None and not shown:
+                self._analyse_newest(newest)
+            else:
+                shows = self._show_newest(newest, shown)
+                self._beside(lambda: self._analyse_newest(newest), lambda: next(shows))
+        finally:
+            newest.stop()
+
+    def _analyse_newest(self, newest: NewestFrame) -> None:
+        logs = [sink for sink in self._sinks if not sink.wants_picture]
+        last = -1
+        while self._wants_more():
+            taken = newest.take(last, POLL_S)
+            if taken is not None:
+                number, frame = taken
+                self.summary.dropped += number - last - 1
+                last = number
+                self._written(self._analysed(frame), logs, None)
+            elif newest.ended:
+                return
+
+    def _show_newest(self, newest: NewestFrame, shown: Sequence[Sink]) -> Iterator[None]:
+        """One look at a time, whether there is a new frame or not."""
+        last = -1
+        while True:
+            taken = newest.take(last, 0.02)
+            if taken is not None:
+                last, frame = taken
+                annotated = self._drawn(frame, shown, in_place=False)
+                for sink in shown:
+                    sink.write(FrameResult(frame, last, self._faces), annotated)
+                if self._screen is not None and annotated is not None:
+                    self._screen.put(annotated)
+            self._refresh()
+            yield
+
+
+def _each(capture: Capture) -> Iterator[Frame]:
+    while (frame := capture.read()) is not None:
+        yield frame
+
+
+def _ahead(capture: Capture) -> Iterator[Frame]:
+    """Each frame is read in a thread while the one before is worked on: two are there at a time."""
+    wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    given: queue.SimpleQueue[Frame | Exception | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        while wanted.get():
+            try:
+                given.put(capture.read())
+            except Exception as error:  # raised below
+                given.put(error)
+
+    reader = threading.Thread(target=work, daemon=True)
+    reader.start()
+    wanted.put(True)
+    try:
+        while (frame := given.get()) is not None:
+            if isinstance(frame, Exception):
+                raise frame
+            wanted.put(True)
+            yield frame
+    finally:
+        wanted.put(False)
+        reader.join()
+
+
+class Summary:
+    """What a run has seen, counted frame by frame, and how long its stages took. The run begins now; the
+    memory does not grow."""
+
+    def __init__(self, stages: Sequence[StageTimes]) -> None:
+        self.frames = 0
+        self.dropped = 0
+        self.unreadable = 0
+        self._stages = stages
+        self._frames_with_face = 0
+        self._shares: Counter[str] = Counter()
+        self._last: dict[int, tuple[str | None, int]] = {}  # each track's label and its own best
+        self._changes = [0, 0]  # of those two
+        self._tracks = 0
+        self._seconds = 0.0
+        self._first_s: float | None = None
+        self._begun_s = time.monotonic()
+
+    def add(self, result: FrameResult) -> None:
+        """Counts a frame and its faces."""
+        self.frames += 1
+        if self._first_s is None:
+            self._first_s = result.frame.time_s
+        self._seconds = max(self._seconds, result.frame.time_s - self._first_s)
+        self._frames_with_face += bool(result.faces)
+        for face in result.faces:
+            self._shares[face.label or "uncertain"] += 1
+            now = face.label, int(face.probabilities.argmax())
+            if before := self._last.get(face.track):
+                self._changes = [n + (a != b) for n, a, b in zip(self._changes, before, now, strict=True)]
+            else:
+                self._tracks += 1
+                if len(self._last) >= REMEMBERED:
+                    self._last.pop(next(iter(self._last)))
+            self._last[face.track] = now
+
+    def as_dict(self, still: bool = False) -> dict[str, Any]:
+        """Plain types, for `--json`; tracks and label changes are left out for pictures."""
+        faces = sum(self._shares.values())
+        value: dict[str, Any] = {
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "unreadable": self.unreadable,
+            "frames_with_face": self._frames_with_face,
+            "faces": faces,
+            "shares": {name: n / faces for name, n in self._shares.most_common()},
+            "stages": {name: row for stages in self._stages for name, row in stages.table().items()},
+            "took_s": round(time.monotonic() - self._begun_s, 3),
+        }
+        if not still:
+            shown, own = (60 * n / self._seconds if self._seconds else 0.0 for n in self._changes)
+            value |= {"tracks": self._tracks, "seconds": round(self._seconds, 3)}
+            value |= {"label_changes_per_minute": shown, "unsmoothed_label_changes_per_minute": own}
+        return value
+
+    def lines(self, still: bool = False) -> list[str]:
+        """The same for a reader, a few lines."""
+        value = self.as_dict(still)
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in value["shares"].items()) or "none"
+        if still:
+            return [
+                f"{self.frames} pictures, {self.unreadable} unreadable, {value['faces']} faces",
+                f"expressions: {shares}",
+            ]
+        stages = value["stages"].items()
+        times = ", ".join(f"{name} {row['p50_ms']:.1f} ({row['p95_ms']:.1f})" for name, row in stages)
+        return [
+            f"{self.frames} frames of {value['seconds']:.1f} s, in {value['took_s']:.1f} s, {self.dropped} "
+            f"dropped; a face in {self._frames_with_face}, {value['tracks']} different",
+            f"expressions: {shares}",
+            f"label changes a minute: {value['label_changes_per_minute']:.0f} "
+            f"(unsmoothed {value['unsmoothed_label_changes_per_minute']:.0f})",
+            f"ms a frame, p50 (p95): {times or 'none'}",
+        ]
+
+
+class Watchdog:
+    """Signs of life for systemd (`Type=notify`, `WatchdogSec=`), which restarts a service that hangs.
+
+    `ready` once the run has begun, `beat` whenever the loop goes round: a datagram each (sd_notify(3)), none
+    without NOTIFY_SOCKET.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        usec = environment.get("WATCHDOG_USEC", "")
+        # A third of what systemd waits, so that two datagrams may be late.
+        self._every_s = int(usec) / 3e6 if usec.isdecimal() else None
+        self._next_s = 0.0
+
+    def ready(self) -> None:
+        """The run has begun."""
+        self._send(b"READY=1")
+
+    def beat(self) -> None:
+        """The loop is alive; costs nothing more than a look at the clock most of the time."""
+        if self._every_s is not None and time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + self._every_s
+            self._send(b"WATCHDOG=1")
+
+    def _send(self, message: bytes) -> None:
+        if self._address:
+            import socket
+
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.sendto(message, self._address)
