@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 def sweep(
     *,
     data: options.Data = None,
+    class_names: options.ClassNames = None,
     stage: Annotated[
         Literal["batch", "epochs", "dropout", "all"], typer.Option(help="all: one after the other.")
     ] = "all",
@@ -66,7 +67,8 @@ def sweep(
     files.refuse_to_overwrite_any((json,), force)
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
     base.check_given(labels=labels)
-    splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+    splits = base.split(dataset, labels)
     quiet_training()
     from fer_edge.training import sweep as search
 

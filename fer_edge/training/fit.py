@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, tables
+from fer_edge import console, files, tables
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, GateError
 from fer_edge.training import checkpoint, device, networks, recipes
@@ -114,6 +116,19 @@ def train(
             console.say(_line(row, recipe.epochs))
     trainee.set_weights(checkpoint.best_weights(place, state))  # the network shares its layers
     return network, state
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Makes `folder`; whether this process alone trains into it for the block's time. Raises OSError."""
+    files.make_folders(folder)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _line(row: dict[str, float], epochs: int) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import importlib
 import io
 import json
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -97,7 +96,9 @@ def run(
     teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
     first = device.workers().first
     try:
-        with _locked(folder) if first else contextlib.nullcontext():
+        with fit.held(folder) if first else contextlib.nullcontext(True) as mine:
+            if not mine:
+                raise OutputError(f"another training is writing to {folder}: choose another --out")
             if first:
                 if not resume:
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
@@ -118,18 +119,6 @@ def run(
     if not check["passed"]:
         raise GateError("the float32 network differs from the trained one by more than the recipe allows")
     return metrics
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds `folder` against a second training. Raises OutputError where one runs already."""
-    files.make_folders(folder)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(f"another training is writing to {folder}: choose another --out") from error
-        yield
 
 
 @dataclass(frozen=True)

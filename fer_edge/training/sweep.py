@@ -1,7 +1,8 @@
 """The paper's search of its Table 3: batch size, then epochs, then dropout, each at the best before it.
 
-Optuna's grid, a study a stage, in one SQLite file that processes share. Trials have a heartbeat; one that has
-died is begun again by whoever asks for work, and its training goes on from its checkpoint.
+Results are an Optuna study a stage, in one SQLite file that processes share. Who trains a value holds a lock
+on its folder, which ends with the process, however that ends: another takes the training over from its
+checkpoint. (Optuna's heartbeat never misses a process that was killed before its first beat.)
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from fer_edge.training.recipes import Recipe, score
 
 try:
     import optuna
-    from optuna.trial import FrozenTrial, Trial, TrialState
+    from optuna.trial import FrozenTrial, TrialState
 except ImportError as error:
     raise MissingExtraError("optuna", "train", "a sweep") from error
 
 STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
 VALUES = ("table3", "reported", "both")
-HEARTBEAT_S, SILENCE_S, POLL_S = 10, 60, 5.0  # a trial that was silent for so long is dead
+POLL_S = 5.0
 
 Result = dict[str, Any]
 
@@ -102,8 +103,8 @@ class Sweep:
             "validation_pictures": len(self.sets[1]),
         }
         optuna.logging.set_verbosity(logging.ERROR)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a network a value is traced anew, as it must
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        self.begin_again = optuna.storages.RetryHeartbeatStaleTrialCallback()
         files.make_folders(folder)
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that begin at once would both make the tables
@@ -112,22 +113,10 @@ class Sweep:
     def _opened(self, path: Path) -> dict[str, optuna.Study]:
         try:
             storage = optuna.storages.RDBStorage(
-                f"sqlite:///{path.resolve()}",
-                engine_kwargs={"connect_args": {"timeout": 60}},
-                heartbeat_interval=HEARTBEAT_S,
-                grace_period=SILENCE_S,
-                heartbeat_stale_trial_callback=self.begin_again,
+                f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": 60}}
             )
-            studies = {
-                stage: optuna.create_study(
-                    storage=storage,
-                    sampler=optuna.samplers.GridSampler({stage: self._values(stage)}),
-                    study_name=stage,
-                    direction="maximize",
-                    load_if_exists=True,
-                )
-                for stage in STAGES
-            }
+            how = {"storage": storage, "direction": "maximize", "load_if_exists": True}
+            studies = {stage: optuna.create_study(study_name=stage, **how) for stage in STAGES}
             before = studies["batch"].user_attrs.get("settings", self.settings)
             studies["batch"].set_user_attr("settings", before)
         except Exception as error:  # of SQLite, SQLAlchemy, Alembic or Optuna
@@ -136,10 +125,6 @@ class Sweep:
             if before[name] != value:
                 raise UsageError(f"{path.parent} holds a sweep with another {name}: choose another --out")
         return studies
-
-    def _values(self, stage: str) -> list[float]:
-        """What a stage trains."""
-        return sorted(set(self.plan.trained(stage).values()))
 
     def _ended(self, stage: str) -> dict[float, FrozenTrial]:
         """Trials with a result, and those that failed for good, by their value."""
@@ -163,43 +148,43 @@ class Sweep:
         return self.results(write=True)
 
     def _work(self, stage: str, best: dict[str, float]) -> None:
-        study, values, waited = self.studies[stage], set(self._values(stage)), False
-        while left := values - set(self._ended(stage)):
-            optuna.storages.fail_stale_trials(study)
-            begun = {trial.system_attrs.get("grid_id") for trial in study.trials}
-            if len(begun) < len(values) or any(t.state == TrialState.WAITING for t in study.trials):
-                study.optimize(lambda trial: self._try(stage, best, trial), n_trials=1, catch=(GateError,))
-                self.results(write=True)
+        values, waited = set(self.plan.trained(stage).values()), False
+        while left := sorted(values - set(self._ended(stage))):
+            if any(self._trained_here(stage, value, best) for value in left):
                 continue
             if not waited:
                 console.say(f"stage {stage}: waiting for {len(left)} trainings of other processes")
             waited = True
             time.sleep(POLL_S)
 
-    def _try(self, stage: str, best: dict[str, float], trial: Trial) -> float:
-        """Trains one value of a stage; gives the validation accuracy of its best epoch."""
-        value = trial.suggest_categorical(stage, self._values(stage))
-        others = trial.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE))
-        if any(other.params.get(stage) == value and other.number < trial.number for other in others):
-            raise optuna.TrialPruned  # another process took it at the same moment
+    def _trained_here(self, stage: str, value: float, best: dict[str, float]) -> bool:
+        """Trains one value of a stage, if no process does or has."""
         setting = self.plan.setting(stage, value, best)
         recipe, name = self.plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
-        console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
-        try:
-            history = self._known(asdict(recipe))
-            if history is None:
-                place = self.folder / "trials" / name
-                history = fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
-        except GateError as error:
-            console.warn(str(error))
-            trial.set_user_attr("error", str(error))
-            raise
-        except BaseException:
-            self.begin_again(trial.study, trial.study.trials[trial.number])
-            raise
-        for key, told in {"recipe": asdict(recipe), "device": self.device, "history": history}.items():
-            trial.set_user_attr(key, told)
-        return float(score(history, recipe.epochs, recipe.monitor)["val_accuracy"])
+        place = self.folder / "trials" / name
+        with fit.held(place) as mine:
+            if not mine or value in self._ended(stage):
+                return False
+            console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
+            told: dict[str, Any] = {"recipe": asdict(recipe), "device": self.device}
+            try:
+                history = (
+                    self._known(told["recipe"])
+                    or fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
+                )
+                accuracy = score(history, recipe.epochs, recipe.monitor)["val_accuracy"]
+                ended = {"state": TrialState.COMPLETE, "value": float(accuracy)}
+                told["history"] = history
+            except GateError as error:
+                console.warn(str(error))
+                ended, told = {"state": TrialState.FAIL}, {"error": str(error)}
+            among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
+            trial = optuna.create_trial(
+                **ended, params={stage: value}, distributions={stage: among}, user_attrs=told
+            )
+            self.studies[stage].add_trial(trial)
+        self.results(write=True)
+        return True
 
     def _known(self, recipe: dict[str, Any]) -> list[dict[str, float]] | None:
         """The history of an earlier stage's training that holds this one, if there is one."""
