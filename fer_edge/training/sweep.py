@@ -103,7 +103,7 @@ class Sweep:
             "validation_pictures": len(self.sets[1]),
         }
         optuna.logging.set_verbosity(logging.ERROR)
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a network a value is traced anew, as it must
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each network
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         files.make_folders(folder)
         with (folder / ".lock").open("w") as lock:
