@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,8 +63,15 @@ def register(app: typer.Typer) -> None:
         json: options.Json = None,
         force: options.Force = False,
     ) -> None:
-        """Show what is in a data set: counts per class and split, duplicates, rows that are not valid."""
-        from fer_edge import console, files, paper
+        """Show what is in a data set: counts per class and split, duplicates, rows that are not valid.
+
+        FER-2013 was made for Kaggle's contest "Challenges in Representation Learning: Facial Expression
+        Recognition Challenge": fer2013.csv, about 300 MB, or icml_face_data.csv there. Mirrors have the CSV
+        file (deadskull7/fer2013) or a tree of pictures (msambare/fer2013). FER+, new labels for it, is
+        fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus: --labels ferplus:fer2013new.csv in the other
+        commands. 'drawn' needs no download: faces that the program draws.
+        """
+        from fer_edge import console, files, paper, sheets
         from fer_edge.conversion import source
         from fer_edge.data import load, summarise
         from fer_edge.model import shipped
@@ -81,8 +89,6 @@ def register(app: typer.Typer) -> None:
         _table(summary).show()
         for line in [*_lines(summary), *(f"too few: {text}" for text in source.lacking(dataset))]:
             console.say(line)
-        from fer_edge import sheets
-
         if plot is not None:
             sheets.write_sheet(sheets.sample_sheet(dataset, seed), plot, force)
             console.say(f"samples drawn into {plot}")
@@ -94,40 +100,40 @@ def register(app: typer.Typer) -> None:
 
 def _table(summary: dict[str, Any]) -> Table:
     """A row for each expression, their sum, and how many pictures are different."""
-    from fer_edge.spec import LABELS
     from fer_edge.tables import Table
 
-    counts, within = summary["counts"], summary["duplicates"]["within"]
+    counts, duplicates = summary["counts"], summary["duplicates"]
+    rows = {label: [split[label] for split in counts.values()] for label in counts["Training"]}
+    rows = {label: [*numbers, sum(numbers)] for label, numbers in rows.items()}
+    rows["all"] = [sum(numbers) for numbers in zip(*rows.values(), strict=True)]
+    different = [within["different"] for within in duplicates["within"].values()]
+    rows["different"] = [*different, duplicates["different"]]
     table = Table("", ("", *counts, "all"))
-
-    def add(name: str, numbers: list[int], whole: int) -> None:
-        table.add(name, *(f"{number:,}" for number in (*numbers, whole)))
-
-    for label in LABELS:
-        numbers = [counts[split][label] for split in counts]
-        add(label, numbers, sum(numbers))
-    add("all", [within[split]["rows"] for split in counts], summary["n"])
-    add("different", [within[split]["different"] for split in counts], summary["duplicates"]["different"])
+    for name, numbers in rows.items():
+        table.add(name, *(f"{number:,}" for number in numbers))
     return table
 
 
-def _lines(summary: dict[str, Any]) -> list[str]:
+def _lines(summary: dict[str, Any]) -> Iterator[str]:
     duplicates, bad = summary["duplicates"], summary["bad"]
-    lines = [
-        f"{split}: {found['different']:,} different pictures among {found['rows']:,} rows, "
-        f"{found['several_labels']:,} of them under several labels"
-        for split, found in duplicates["within"].items()
-        if found["rows"] > found["different"]
-    ]
-    across_splits = [across for across in duplicates["across"] if across["rows"]]
-    lines += [
-        f"of {across['split']}, pixel for pixel in {across['of']} too: {across['rows']:,}, "
-        f"{across['other_label']:,} of them under another label"
-        for across in across_splits
-    ] or ["no picture is in two splits"]
+    for split, found in duplicates["within"].items():
+        if found["rows"] > found["different"]:
+            yield (
+                f"{split}: {found['different']:,} different pictures among {found['rows']:,} rows, "
+                f"{found['several_labels']:,} of them under several labels"
+            )
+    shared = [across for across in duplicates["across"] if across["rows"]]
+    for across in shared:
+        yield (
+            f"of {across['split']}, pixel for pixel in {across['of']} too: {across['rows']:,}, "
+            f"{across['other_label']:,} of them under another label"
+        )
+    if not shared:
+        yield "no picture is in two splits"
     if bad["count"]:
-        lines.append(f"skipped as not valid: {bad['count']:,}")
-        lines += [f"  {row['where']} {row['why']}" for row in bad["rows"][:SHOWN]]
+        yield f"skipped as not valid: {bad['count']:,}"
+        for row in bad["rows"][:SHOWN]:
+            yield f"  {row['where']} {row['why']}"
         if bad["count"] > SHOWN:
-            lines.append(f"  and {bad['count'] - SHOWN:,} more (--json lists the first thousand)")
-    return [*lines, f"content sha256 {summary['sha256']}"]
+            yield f"  and {bad['count'] - SHOWN:,} more (--json lists the first thousand)"
+    yield f"content sha256 {summary['sha256']}"

@@ -33,7 +33,6 @@ Card = Annotated[
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw the confusion matrix into this picture.")
 ]
-
 Detections = Annotated[
     Path | None,
     typer.Option("--detections", metavar="FILE", help="Draw faces as 'run' finds and names them."),
@@ -77,7 +76,6 @@ def register(app: typer.Typer) -> None:
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
         from fer_edge.evaluation import report
-        from fer_edge.evaluation import robustness as spoiling
 
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
@@ -90,14 +88,13 @@ def register(app: typer.Typer) -> None:
             result = evaluation.evaluate(subject, chosen, flip=flip, step=step)
         report.show_evaluation(result)
         if robustness:
-            count = min(pictures, len(chosen.dataset)) * len(spoiling.CONDITIONS)
+            count = min(pictures, len(chosen.dataset)) * len(evaluation.CONDITIONS)
             with tables.progress("robustness", count) as step:
-                spoilt = spoiling.measure(
-                    subject, chosen.dataset, pictures=pictures, seed=seed, flip=flip, step=step
+                result["robustness"] = evaluation.robustness(
+                    subject, chosen, pictures=pictures, seed=seed, flip=flip, step=step
                 )
             console.say("")
-            spoiling.table(spoilt, subject.name, chosen.split).show()
-            result["robustness"] = spoilt
+            report.robustness_table(result["robustness"], subject.name, chosen.split).show()
         if plot is not None:
             report.draw_evaluation(result, plot)
         if detections is not None:

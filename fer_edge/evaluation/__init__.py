@@ -1,9 +1,11 @@
-"""How good a model is on a data set: any model file as one function, and metrics.json of what it gives."""
+"""How good a model is on a data set: any model file as one function, metrics.json of what it gives, and what
+becomes of it on pictures that a camera has spoilt.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.spec import INPUT_SHAPE, LABELS, ModelCard
 from fer_edge.vision.crop import resize_face
+from fer_edge.vision.opencv import cv2
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,23 @@ def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None
     return Predictor(path.stem, tuple(classifier.labels), classifier.input_size, classifier.predict)
 
 
-def keras_card(path: Path) -> ModelCard | None:
-    """The card of a `.keras` file: NAME.json beside it, else card.json beside it, else None."""
-    for candidate in (path.with_suffix(".json"), path.with_name("card.json")):
+def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
+    """The card of a `.keras` file: `card`, else NAME.json or card.json beside it, else None.
+
+    Raises ModelError for a `card` that is not there, and for what is none.
+    """
+    beside = (path.with_suffix(".json"), path.with_name("card.json"))
+    for candidate in beside if card is None else (card,):
         if candidate.is_file():
             return ModelCard.from_json(candidate.read_bytes(), str(candidate))
+    if card is not None:
+        raise ModelError(f"there is no card {card}")
     return None
 
 
 def _open_keras(path: Path, card: Path | None) -> Predictor:
     """Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise."""
-    if card is not None and not card.is_file():
-        raise ModelError(f"there is no card {card}")
-    known = keras_card(path) if card is None else ModelCard.from_json(card.read_bytes(), str(card))
+    known = keras_card(path, card)
     labels = LABELS if known is None else known.labels
     shape = INPUT_SHAPE if known is None else known.input.shape[-3:]
     if len(shape) != len(INPUT_SHAPE):
@@ -199,3 +206,71 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
         **scores,
         "confusion_matrix": cm.tolist(),
     }
+
+
+Face = NDArray[np.uint8]
+_CENTRE = (23.5, 23.5)
+
+
+def _tight(face: Face) -> Face:
+    """Tighter by 5 px on each side, enlarged again."""
+    return np.asarray(cv2.resize(face[5:-5, 5:-5], (48, 48)), np.uint8)
+
+
+def _small(face: Face) -> Face:
+    """38 px of 48, the border repeated around it: a crop that is too loose."""
+    return np.pad(np.asarray(cv2.resize(face, (38, 38), interpolation=cv2.INTER_AREA), np.uint8), 5, "edge")
+
+
+def _turned(face: Face) -> Face:
+    """Counter-clockwise about the centre, the border repeated."""
+    matrix = cv2.getRotationMatrix2D(_CENTRE, 15.0, 1)
+    return np.asarray(cv2.warpAffine(face, matrix, (48, 48), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _noisy(face: Face, rng: np.random.Generator) -> Face:
+    return np.clip(face + rng.normal(0, 15.0, face.shape), 0, 255).round().astype(np.uint8)
+
+
+CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Face]] = {
+    "clean": lambda face, rng: face,
+    "tight crop 5 px": lambda face, rng: _tight(face),
+    "face at 80 %": lambda face, rng: _small(face),
+    "dark x0.4": lambda face, rng: (face * 0.4).astype(np.uint8),
+    "gamma 2.2": lambda face, rng: (255 * (face / 255.0) ** 2.2).astype(np.uint8),
+    "rotated 15°": lambda face, rng: _turned(face),
+    "blur sigma 1.5": lambda face, rng: np.asarray(cv2.GaussianBlur(face, (0, 0), 1.5), np.uint8),
+    "noise sigma 15": _noisy,
+}
+"""Name of a condition to its function of a face, uint8 (48, 48), which it leaves alone; only noise draws from
+the generator. Each strength is fixed, so that a table made today can be laid beside an older one.
+"""
+
+
+def robustness(
+    model: Predictor,
+    selection: Selection,
+    *,
+    pictures: int = 1500,
+    seed: int = 0,
+    flip: bool = False,
+    step: Callable[[int], object] = lambda pictures: None,
+) -> dict[str, Any]:
+    """Accuracy and macro-F1 of a model under each of CONDITIONS, in plain Python types.
+
+    `pictures` of the selection (at most) are drawn by the seed, and the noise after them by the same
+    generator, so that seed, split and number name the pictures exactly. The rest as in `probabilities_of`.
+    """
+    rng = np.random.default_rng(seed)
+    whole = selection.dataset
+    chosen = whole.rows(rng.permutation(len(whole))[:pictures])
+    conditions: dict[str, dict[str, float]] = {}
+    for name, change in CONDITIONS.items():
+        images = np.stack([change(face, rng) for face in chosen.images])
+        spoilt = replace(selection, dataset=replace(chosen, images=images), seen=None)
+        result = evaluate(model, spoilt, flip=flip, step=step)
+        right = int(np.trace(result["confusion_matrix"]))
+        low, high = metrics.wilson_interval(right, len(chosen))
+        accuracy, macro_f1 = result["accuracy"], result["macro_f1"]
+        conditions[name] = {"accuracy": accuracy, "low": low, "high": high, "macro_f1": macro_f1}
+    return {"seed": seed, "n": len(chosen), "conditions": conditions}

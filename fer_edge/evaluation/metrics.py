@@ -66,21 +66,15 @@ def one_vs_rest_accuracy(cm: Matrix) -> Floats:
 
 def scores(cm: Matrix, label_names: Sequence[str]) -> dict[str, Any]:
     """The part of metrics.json that follows from the matrix, in plain Python types."""
-    p, r, f = precision(cm), recall(cm), f1(cm)
+    by_class = {"precision": precision(cm), "recall": recall(cm), "f1": f1(cm)}
     support = cm.sum(axis=1)
     return {
         "accuracy": accuracy(cm),
-        "macro_precision": float(p.mean()),
-        "macro_recall": float(r.mean()),
-        "macro_f1": float(f.mean()),
+        **{f"macro_{name}": float(values.mean()) for name, values in by_class.items()},
         "per_class": {
-            name: {
-                "precision": float(p[i]),
-                "recall": float(r[i]),
-                "f1": float(f[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(label_names)
+            label: {name: float(values[i]) for name, values in by_class.items()}
+            | {"support": int(support[i])}
+            for i, label in enumerate(label_names)
         },
     }
 
@@ -124,6 +118,4 @@ def max_abs_diff(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
 
 
 def _ratio(part: Matrix, whole: Matrix) -> Floats:
-    out: Floats = np.zeros(len(part), np.float64)
-    np.divide(part, whole, out=out, where=whole != 0)
-    return out
+    return np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ def show_evaluation(result: dict[str, Any]) -> None:
     low, high = metrics.wilson_interval(right, n)
     tables = [class_table(result), confusion_table(cm, list(result["per_class"]))]
     if result["data"]["protocol"] != "holdout" and tuple(result["per_class"]) == LABELS:
-        tables.append(comparison_table(result))
+        tables.append(comparison_table(cm))
     for table in tables:
         table.show()
         console.say("")
@@ -37,52 +37,67 @@ def show_evaluation(result: dict[str, Any]) -> None:
         f"accuracy {percent(result['accuracy'], 2)} % ({right} of {n}; 95 % interval {percent(low)} to "
         f"{percent(high)}), macro F1 {percent(result['macro_f1'], 2)} %"
     )
-    if result["accuracy_without_duplicates"] is not None:
-        unseen = percent(result["accuracy_without_duplicates"], 2)
-        console.say(f"accuracy without pictures that are also in Training {unseen} %")
+    if (unseen := result["accuracy_without_duplicates"]) is not None:
+        console.say(f"accuracy without pictures that are also in Training {percent(unseen, 2)} %")
 
 
 def class_table(result: dict[str, Any]) -> Table:
     """Precision, recall, F1 and support per class with their macro averages, from a metrics.json value."""
     title = f"{result['model']}, {result['data']['split']} ({result['data']['n']} pictures)"
     table = Table(title, ("class", "precision %", "recall %", "F1 %", "support"))
+    scores = ("precision", "recall", "f1")
     for label, row in result["per_class"].items():
-        table.add(label, *(percent(row[name]) for name in ("precision", "recall", "f1")), row["support"])
-    macro = [percent(result[f"macro_{name}"]) for name in ("precision", "recall", "f1")]
+        table.add(label, *(percent(row[name]) for name in scores), row["support"])
+    macro = (percent(result[f"macro_{name}"]) for name in scores)
     table.add("macro average", *macro, result["data"]["n"])
     return table
 
 
-def comparison_table(result: dict[str, Any]) -> Table:
-    """Our figures beside what the paper's Table 10 comes to and what its text states."""
-    ours, theirs = np.array(result["confusion_matrix"]), paper.table_10_pictures()
-    table = Table(
-        "beside the paper (its test set is PublicTest)", ("%", "here", "the paper's Table 10", "its text")
-    )
-    stated = zip(*paper.TEST_SCORES, strict=True)
-    said = [" or ".join(f"{100 * one:.0f}" for one in figures) for figures in stated]
-    rows: tuple[tuple[str, Callable[[metrics.Matrix], float], str], ...] = (
-        ("accuracy", metrics.accuracy, said[0]),
-        ("macro precision, equation (3)", lambda cm: float(metrics.precision(cm).mean()), said[1]),
-        ("macro recall, equation (4)", lambda cm: float(metrics.recall(cm).mean()), said[2]),
-        (
-            "one class against the rest, equation (2)",
-            lambda cm: float(metrics.one_vs_rest_accuracy(cm).mean()),
-            "",
-        ),
-    )
-    for name, score, text in rows:
-        table.add(name, percent(score(ours)), percent(score(theirs)), text)
-    for label, *recalls in zip(LABELS, metrics.recall(ours), metrics.recall(theirs), strict=True):
-        table.add(f"recall of {label}", *map(percent, recalls), "")
+def confusion_table(cm: NDArray[np.int64], labels: Sequence[str]) -> Table:
+    """Counts, rows true and columns predicted, with each class's recall; fits 80 columns for 7 classes."""
+    table = Table("confusion matrix (rows true, columns predicted)", ("", *labels, "recall %"))
+    for label, row, recall in zip(labels, cm, metrics.recall(cm), strict=True):
+        table.add(label, *row, percent(recall))
     return table
 
 
-def confusion_table(cm: NDArray[np.integer], labels: Sequence[str]) -> Table:
-    """Counts, rows true and columns predicted, with each class's recall; fits 80 columns for 7 classes."""
-    table = Table("confusion matrix (rows true, columns predicted)", ("", *labels, "recall %"))
-    for label, row, recall in zip(labels, cm, metrics.recall(np.asarray(cm, np.int64)), strict=True):
-        table.add(label, *row, percent(recall))
+def comparison_table(cm: NDArray[np.int64]) -> Table:
+    """Our figures beside what the paper's Table 10 comes to and what its text states."""
+    title = "beside the paper (its test set is PublicTest)"
+    table = Table(title, ("%", "here", "the paper's Table 10", "its text"))
+    theirs = _as_the_paper_scores(paper.table_10_pictures())
+    stated = [
+        " or ".join(f"{100 * one:.0f}" for one in both) for both in zip(*paper.TEST_SCORES, strict=True)
+    ]
+    texts = dict(zip(theirs, stated, strict=False))
+    for name, score in _as_the_paper_scores(cm).items():
+        table.add(name, percent(score), percent(theirs[name]), texts.get(name, ""))
+    return table
+
+
+def _as_the_paper_scores(cm: metrics.Matrix) -> dict[str, float]:
+    """The three that its text states come first."""
+    recalls = metrics.recall(cm)
+    return {
+        "accuracy": metrics.accuracy(cm),
+        "macro precision, equation (3)": metrics.precision(cm).mean(),
+        "macro recall, equation (4)": recalls.mean(),
+        "one class against the rest, equation (2)": metrics.one_vs_rest_accuracy(cm).mean(),
+        **{f"recall of {label}": recall for label, recall in zip(LABELS, recalls, strict=True)},
+    }
+
+
+def robustness_table(result: dict[str, Any], model: str, split: str) -> Table:
+    """The value of `evaluation.robustness`: accuracy with its 95 % interval, points lost, macro-F1."""
+    table = Table(
+        f"robustness of {model}, {result['n']} pictures of {split}, seed {result['seed']}",
+        ("condition", "accuracy %", "95 % interval", "against clean", "macro-F1 %"),
+    )
+    clean = result["conditions"]["clean"]["accuracy"]
+    for name, row in result["conditions"].items():
+        lost = "" if name == "clean" else f"{100 * (row['accuracy'] - clean):+.1f}"
+        interval = f"{percent(row['low'])} to {percent(row['high'])}"
+        table.add(name, percent(row["accuracy"]), interval, lost, percent(row["macro_f1"]))
     return table
 
 
@@ -99,9 +114,8 @@ def draw_evaluation(result: dict[str, Any], path: Path) -> None:
     cm, labels = np.array(result["confusion_matrix"]), list(result["per_class"])
     share = cm / np.maximum(cm.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(12, 5.6), layout="constrained")
-    figure.suptitle(
-        f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
-    )
+    title = f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
+    figure.suptitle(title, parse_math=False)
     left, right = figure.subplots(1, 2)
     _draw_matrix(left, share, cm, labels, "pictures")
     _draw_matrix(right, share, (100 * share).round().astype(int), labels, "% of the true class")

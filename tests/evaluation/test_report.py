@@ -73,7 +73,7 @@ def test_tables_fit_80_columns(result):
     out = io.StringIO()
     terminal = Console(file=out, width=80)
     cm = np.array(result["confusion_matrix"]) * 100
-    tables = report.class_table(result), report.confusion_table(cm, LABELS), report.comparison_table(result)
+    tables = report.class_table(result), report.confusion_table(cm, LABELS), report.comparison_table(cm)
     for table in tables:
         terminal.print(table.on_terminal(80))
     assert "…" not in out.getvalue()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_edge.data.dataset import Dataset
-from fer_edge.evaluation import Predictor, robustness
+from fer_edge.evaluation import CONDITIONS, Predictor, Selection, report, robustness
 from fer_edge.spec import LABELS
 
 
@@ -14,11 +14,15 @@ def flat(level):
     return np.full((48, 48), level, np.uint8)
 
 
-@pytest.mark.parametrize("name", list(robustness.CONDITIONS))
+def spoilt(name, face):
+    return CONDITIONS[name](face, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("name", list(CONDITIONS))
 def test_shape_and_dtype_stay_and_the_input_is_left_alone(name):
     face = np.random.default_rng(1).integers(0, 256, (48, 48), np.uint8)
     before = face.copy()
-    out = robustness.CONDITIONS[name](face, np.random.default_rng(0))
+    out = spoilt(name, face)
     assert (out.shape, out.dtype) == ((48, 48), np.uint8)
     np.testing.assert_array_equal(face, before)
 
@@ -26,32 +30,32 @@ def test_shape_and_dtype_stay_and_the_input_is_left_alone(name):
 def test_tight_cuts_five_pixels_and_no_more():
     ring = flat(255)
     ring[5:-5, 5:-5] = 0
-    assert robustness.tight(ring).max() == 0
+    assert spoilt("tight crop 5 px", ring).max() == 0
     ring[5] = 255
-    assert robustness.tight(ring)[0].min() == 255
+    assert spoilt("tight crop 5 px", ring)[0].min() == 255
 
 
 def test_small_repeats_the_border_around_the_face():
     half = np.where(np.arange(48)[:, None] < 24, 255, np.zeros((1, 48))).astype(np.uint8)
-    out = robustness.small(half)
+    out = spoilt("face at 80 %", half)
     assert out[:23].min() == 255  # 5 px of border and the upper half of 38
     assert out[25:].max() == 0
     edge = flat(0)
     edge[:, :2] = 240
-    shrunk = robustness.small(edge)[24]
+    shrunk = spoilt("face at 80 %", edge)[24]
     assert (shrunk[:6] == 240).all()
     assert shrunk[8:].max() == 0
 
 
 def test_dark_and_gamma_round_down():
-    assert [int(robustness.dark(flat(v))[0, 0]) for v in (0, 254, 255)] == [0, 101, 102]
-    assert [int(robustness.gamma(flat(v))[0, 0]) for v in (0, 128, 255)] == [0, 55, 255]  # 255 x 0.2195
+    assert [int(spoilt("dark x0.4", flat(v))[0, 0]) for v in (0, 254, 255)] == [0, 101, 102]
+    assert [int(spoilt("gamma 2.2", flat(v))[0, 0]) for v in (0, 128, 255)] == [0, 55, 255]  # 255 x 0.2195
 
 
 def test_turned_is_counter_clockwise_about_the_centre():
     spot = flat(0)
     spot[22:26, 38:42] = 255  # its centre (23.5, 39.5), 16 px right of the picture's
-    out = robustness.turned(spot).astype(float)
+    out = spoilt("rotated 15°", spot).astype(float)
     row = (out.sum(axis=1) * np.arange(48)).sum() / out.sum()
     column = (out.sum(axis=0) * np.arange(48)).sum() / out.sum()
     assert row == pytest.approx(23.5 - 16 * np.sin(np.radians(15)), abs=0.1)
@@ -61,24 +65,30 @@ def test_turned_is_counter_clockwise_about_the_centre():
 def test_blur_spreads_a_point_as_a_gaussian_of_one_and_a_half_pixels():
     point = flat(0)
     point[24, 24] = 255
-    out = robustness.blurred(point)
+    out = spoilt("blur sigma 1.5", point)
     assert int(out[24, 24]) == pytest.approx(255 / (2 * np.pi * 1.5**2), abs=1)
     assert int(out[24, 26]) == pytest.approx(255 / (2 * np.pi * 1.5**2) * np.exp(-4 / 4.5), abs=1)
 
 
 def test_noise_has_its_strength_and_is_cut_not_wrapped():
-    out = robustness.noisy(flat(128), np.random.default_rng(3))
+    out = spoilt("noise sigma 15", flat(128))
     assert out.std() == pytest.approx(15, abs=0.5)
     assert out.mean() == pytest.approx(128, abs=1)
-    assert robustness.noisy(flat(255), np.random.default_rng(0)).min() > 128
+    assert spoilt("noise sigma 15", flat(255)).min() > 128
 
 
-def dataset(count=40):
+def selection(count=40):
     """Row n is a flat picture of gray level 40 + 5 n; its label says whether that is below 128."""
     levels = (40 + 5 * np.arange(count)).astype(np.uint8)
     images = levels[:, None, None] * np.ones((1, 48, 48), np.uint8)
     split = np.full(count, 2, np.uint8)
-    return Dataset(images, np.where(levels < 128, 0, 3), split, np.arange(1, count + 1), "faces.csv", "ab")
+    ids, labels = np.arange(1, count + 1), np.where(levels < 128, 0, 3)
+    return Selection(
+        Dataset(images, labels, split, ids, "faces.csv", "ab"),
+        "official",
+        "PrivateTest",
+        np.zeros(count, bool),
+    )
 
 
 def by_brightness(seen):
@@ -90,7 +100,7 @@ def by_brightness(seen):
 
 
 def test_accuracy_of_each_condition_by_hand():
-    got = robustness.measure(by_brightness([]), dataset(), pictures=99)
+    got = robustness(by_brightness([]), selection(), pictures=99)
     rows = got["conditions"]
     assert (got["n"], got["seed"], len(rows)) == (40, 0, 8)
     levels = 40 + 5 * np.arange(40)
@@ -102,16 +112,16 @@ def test_accuracy_of_each_condition_by_hand():
     assert rows["clean"]["macro_f1"] == pytest.approx(2 / 7)  # two of seven classes are there
     assert 0 < rows["dark x0.4"]["low"] < rows["dark x0.4"]["accuracy"] < rows["dark x0.4"]["high"] < 1
     assert json.loads(json.dumps(got)) == got
-    table = {row[0]: row for row in robustness.table(got, "m", "PrivateTest").rows}
+    table = {row[0]: row for row in report.robustness_table(got, "m", "PrivateTest").rows}
     assert table["dark x0.4"][1] == "45.0"  # 18 of 40 levels lie below 128
     assert table["dark x0.4"][3] == "-55.0"
 
 
 def test_the_pictures_are_drawn_by_the_seed_and_the_noise_after_them():
     seen = []
-    robustness.measure(by_brightness(seen), dataset(), pictures=10, seed=5)
+    robustness(by_brightness(seen), selection(), pictures=10, seed=5)
     rng = np.random.default_rng(5)
-    drawn = dataset().images[rng.permutation(40)[:10]]
+    drawn = selection().dataset.images[rng.permutation(40)[:10]]
     np.testing.assert_array_equal(seen[0], drawn)
     noise = np.clip(drawn + rng.normal(0, 15, drawn.shape), 0, 255).round().astype(np.uint8)
     np.testing.assert_array_equal(seen[-1], noise)
