@@ -17,9 +17,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge.errors import FerEdgeError
 from fer_edge.sinks import Sink, is_awake, wants_bars
 from fer_edge.sinks.window import Screen
@@ -66,13 +63,14 @@ class Loop:
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._analyser = analyser
-        self._sinks = list(sinks)
+        self._logs = [sink for sink in sinks if not sink.wants_picture]
+        self._pictures = [sink for sink in sinks if sink.wants_picture]
         self._screen = screen
         self._pace = pace
         self._patience = patience
         self._stop = stop or threading.Event()
         self._alive = alive
-        self._stages = StageTimes(("read", "draw", "write"))
+        self._stages = StageTimes(("read", "write", "draw", "save"))
         self.summary = Summary([self._stages, analyser.stages])
         self._overlay = Overlay(analyser.labels)
         self._failure: Exception | None = None
@@ -104,7 +102,7 @@ class Loop:
             self.summary.unreadable = capture.unreadable
             if not capture.is_live:  # a live one is its reader's to close
                 capture.close()
-            for output in (*self._sinks, self._screen):
+            for output in (*self._logs, *self._pictures, self._screen):
                 self._close(output)
         if self._failure is not None:
             raise self._failure
@@ -154,33 +152,37 @@ class Loop:
         return True
 
     def _analysed(self, frame: Frame) -> FrameResult:
-        """The frame with its number, a time above the last one's, and its faces."""
+        """The frame with its number, a time above the last one's, and its faces; logged and counted."""
         if frame.source != self._source:
             self._source, self._index = frame.source, -1
         self._index += 1
         if self._index:
             frame = frame._replace(time_s=max(frame.time_s, self._time_s + LEAST_STEP_S))
         self._time_s = frame.time_s
-        if self._index % self._pace.every:
-            return FrameResult(frame, self._index, (), analysed=False)
-        self._faces = self._analyser.analyse(frame)
-        return FrameResult(frame, self._index, self._faces)
-
-    def _written(
-        self, result: FrameResult, sinks: Sequence[Sink], annotated: NDArray[np.uint8] | None
-    ) -> None:
+        analysed = self._index % self._pace.every == 0
+        if analysed:
+            self._faces = self._analyser.analyse(frame)
+        result = FrameResult(frame, self._index, self._faces if analysed else (), analysed)
         with self._stages.measure("write"):
-            for sink in sinks:
-                sink.write(result, annotated)
+            for sink in self._logs:
+                sink.write(result, None)
         self.summary.add(result)
+        return result
 
-    def _drawn(self, frame: Frame, sinks: Sequence[Sink], in_place: bool) -> NDArray[np.uint8] | None:
-        """uint8 (H, W, 3): the frame with the latest faces drawn on it; None where nobody looks."""
-        if self._screen is None and not any(map(is_awake, sinks)):
-            return None
-        with self._stages.measure("draw"):
-            bars = self._screen is not None or any(map(wants_bars, sinks))
-            return self._overlay.draw(to_bgr(frame.bgr), self._faces, in_place=in_place, bars=bars)
+    def _show(self, result: FrameResult, *, in_place: bool) -> None:
+        """Draws the latest faces on the frame, or on a copy, for whoever looks."""
+        annotated = None
+        if self._screen is not None or any(map(is_awake, self._pictures)):
+            with self._stages.measure("draw"):
+                bars = self._screen is not None or any(map(wants_bars, self._pictures))
+                frame_bgr = to_bgr(result.frame.bgr)
+                annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
+        if self._pictures:
+            with self._stages.measure("save"):
+                for sink in self._pictures:
+                    sink.write(result, annotated)
+        if self._screen is not None and annotated is not None:
+            self._screen.put(annotated)
 
     # --- a file ---
 
@@ -193,14 +195,10 @@ class Loop:
                     return
                 if self._pace.own_speed:
                     self._wait_for(frame.time_s)
-                result = self._analysed(frame)
                 # Nobody else has the frame: what is drawn on it costs neither a copy nor its memory.
-                annotated = self._drawn(frame, self._sinks, in_place=True)
-                self._written(result, self._sinks, annotated)
-                if self._screen is not None and annotated is not None:
-                    self._screen.put(annotated)
-                    if capture.is_still:
-                        self._screen.hold(self._stop)
+                self._show(self._analysed(frame), in_place=True)
+                if self._screen is not None and capture.is_still:
+                    self._screen.hold(self._stop)
 
     def _wait_for(self, time_s: float) -> None:
         now_s = time.monotonic()
@@ -212,41 +210,34 @@ class Loop:
     def _run_live(self, capture: Capture, make: Callable[[], Capture]) -> None:
         newest = NewestFrame(make, self._patience)
         newest.start(capture)
-        shown = [sink for sink in self._sinks if sink.wants_picture]
         try:
-            if self._screen is None and not shown:
+            if self._screen is None and not self._pictures:
                 self._analyse_newest(newest)
             else:
-                shows = self._show_newest(newest, shown)
+                shows = self._show_newest(newest)
                 self._beside(lambda: self._analyse_newest(newest), lambda: next(shows))
         finally:
             newest.stop()
 
     def _analyse_newest(self, newest: NewestFrame) -> None:
-        logs = [sink for sink in self._sinks if not sink.wants_picture]
         last = -1
         while self._wants_more():
             taken = newest.take(last, POLL_S)
             if taken is not None:
-                number, frame = taken
-                self.summary.dropped += number - last - 1
-                last = number
-                self._written(self._analysed(frame), logs, None)
+                self.summary.dropped += taken[0] - last - 1
+                last, frame = taken
+                self._analysed(frame)
             elif newest.ended:
                 return
 
-    def _show_newest(self, newest: NewestFrame, shown: Sequence[Sink]) -> Iterator[None]:
+    def _show_newest(self, newest: NewestFrame) -> Iterator[None]:
         """One look at a time, whether there is a new frame or not."""
         last = -1
         while True:
             taken = newest.take(last, 0.02)
             if taken is not None:
                 last, frame = taken
-                annotated = self._drawn(frame, shown, in_place=False)
-                for sink in shown:
-                    sink.write(FrameResult(frame, last, self._faces), annotated)
-                if self._screen is not None and annotated is not None:
-                    self._screen.put(annotated)
+                self._show(FrameResult(frame, last, self._faces), in_place=False)
             self._refresh()
             yield
 

@@ -86,7 +86,7 @@ def test_pictures_and_summary_are_whole(written):
     while video.read()[0]:
         frames += 1
     assert frames == len(lines(written)) == 12
-    assert cv2.imread(str(written / "o.png")).shape == (240, 320, 3)
+    assert min(cv2.imread(str(written / "o-1.png")).shape[:2]) > 100
     summary = json.loads((written / "o.json").read_text())
     assert set(summary["shares"]) <= set(LABELS)
     assert sum(summary["shares"].values()) == pytest.approx(1)

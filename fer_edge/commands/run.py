@@ -69,7 +69,7 @@ Jsonl = Annotated[
 ]
 Csv = Annotated[Path | None, Option("--csv", help="A row a face.", metavar="FILE")]
 Snapshot = Annotated[
-    Path | None, Option("--snapshot", help="The frame of the surest face, as a picture.", metavar="FILE")
+    Path | None, Option("--snapshot", help="The best picture of each person: FILE-1.png ...", metavar="FILE")
 ]
 _MQTT = "Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic."
 Mqtt = Annotated[str | None, Option("--mqtt", help=_MQTT, envvar="FER_EDGE_MQTT", metavar="URL")]

@@ -57,7 +57,8 @@ class Outputs:
     def check(self, json: str | None, force: bool, source: str | None = None) -> None:
         """Raises UsageError if two outputs have one name, OutputError if they lead to one file or to the
         source, or a file exists and `force` is not given."""
-        given = [str(path) for path in (self.save, self.jsonl, self.csv, self.snapshot) if path]
+        first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
+        given = [str(path) for path in (self.save, self.jsonl, self.csv, first) if path]
         given += [json] if json else []
         for name in given:
             if given.count(name) > 1:
@@ -78,9 +79,10 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
 
         sinks.append(Mqtt(outputs.mqtt, capture.name))
     if outputs.snapshot or outputs.save:
-        from fer_edge.sinks.saved import Snapshot, saved
+        from fer_edge.sinks.saved import Snapshots, saved
 
-        sinks += [Snapshot(outputs.snapshot, force=force)] if outputs.snapshot else []
+        if outputs.snapshot:
+            sinks.append(Snapshots(outputs.snapshot, force, still=capture.is_still))
         sinks += [saved(capture, outputs.save, force)] if outputs.save else []
     if outputs.jsonl:
         sinks.append(logs.JsonlLog(outputs.jsonl, labels, force))

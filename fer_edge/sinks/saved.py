@@ -16,7 +16,7 @@ from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
 from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import opencv_name
-from fer_edge.vision.frames import FrameResult
+from fer_edge.vision.frames import FrameResult, clip_box, square_box
 from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -148,6 +148,8 @@ def _is_playable(path: Path) -> bool:
     return bool(ok)
 
 
+MOST_PEOPLE = 1000  # that a run keeps pictures of
+AROUND = 0.5  # of a face's side: what is kept on each side of it
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -179,42 +181,53 @@ class SavedPictures:
         """Nothing is held."""
 
 
-class Snapshot:
-    """One annotated picture of a run: the frame whose face was named with the highest confidence.
+class Snapshots:
+    """The best picture of each person, with some of what is round the face and nothing drawn on it.
 
-    every_s: a better one is on disk after so long, so that a long run that is killed leaves it.
+    Of track 1 it is `best-1.png` where path is `best.png`; of a face that was never sure enough for a label
+    there is none. still: tracks are a picture's own, whose name goes before them. every_s: better pictures
+    are on disk after so long, so that a long run that is killed leaves them. Raises UsageError for a name
+    that is no picture's.
     """
 
-    wants_picture = True
+    wants_picture = False
 
-    def __init__(self, path: Path, every_s: float = 10.0, force: bool = True) -> None:
+    def __init__(self, path: Path, force: bool, *, still: bool = False, every_s: float = 10.0) -> None:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"--snapshot {path}: a picture is saved as one of {' '.join(SUFFIXES)}")
         self._path = path
-        self._every_s = every_s
         self._force = force
-        self._best = -1.0
-        self._picture: NDArray[np.uint8] | None = None
-        self._is_written = True
+        self._still = still
+        self._every_s = every_s
+        self._best: dict[str, float] = {}
+        self._better: dict[str, NDArray[np.uint8]] = {}  # than what is on disk
+        self._written: set[str] = set()
         self._next_s = time.monotonic() + every_s
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Keeps the picture if it is the best so far; without any face, the first. Raises OutputError."""
-        assert annotated is not None, "wants_picture is set"
-        confidence = max((face.confidence for face in result.faces), default=-0.5)
-        if confidence > self._best:
-            self._best = confidence
-            self._picture = annotated.copy()
-            self._is_written = False
-        if not self._is_written and time.monotonic() >= self._next_s:
+        """Keeps each face that is its person's best so far. Raises OutputError."""
+        frame = result.frame
+        for face in result.faces:
+            person = f"{Path(frame.source).stem}-{face.track}" if self._still else f"{face.track}"
+            score = face.quality * face.confidence
+            known = person in self._best or len(self._best) < MOST_PEOPLE
+            if face.label is not None and known and score > self._best.get(person, 0.0):
+                height, width = frame.bgr.shape[:2]
+                x, y, w, h = clip_box(square_box(face.box_xywh, AROUND), width, height)
+                self._best[person] = score
+                self._better[person] = frame.bgr[y : y + h, x : x + w].copy()
+        if time.monotonic() >= self._next_s:
             self.close()
 
     def close(self) -> None:
         """Writes what is not written yet. Raises OutputError."""
-        if not self._is_written and self._picture is not None:
-            write_picture(self._path, self._picture, self._force)
-            self._is_written = self._force = True  # from now on it is ours
-            self._next_s = time.monotonic() + self._every_s
+        self._next_s = time.monotonic() + self._every_s
+        while self._better:
+            person, picture = self._better.popitem()
+            mine = person in self._written  # or another's, which only --force replaces
+            path = self._path.with_stem(f"{self._path.stem}-{person}")
+            write_picture(path, picture, self._force or mine)
+            self._written.add(person)
 
 
 def saved(capture: Capture, path: Path, force: bool) -> Sink:

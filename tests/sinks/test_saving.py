@@ -1,5 +1,6 @@
 """Saved videos and pictures, read back."""
 
+import contextlib
 import os
 from collections import namedtuple
 
@@ -10,7 +11,7 @@ from loop_fakes import FakeCapture, picture
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import saved as saving
-from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshot, saved
+from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshots, saved
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 Disk = namedtuple("Disk", "f_bavail f_frsize")
@@ -140,14 +141,37 @@ def test_a_folder_s_pictures_keep_their_names(tmp_path):
         sink.write(result(source="in/a.jpg"), picture(1))
 
 
+def seen(level, *people, source="a.mp4"):
+    """A frame of that level. people: (track, label, confidence, quality), side by side."""
+    p = np.array([1.0, 0, 0], np.float32)
+    faces = (Face((20 * t, 20, 10, 10), t, label, sure, p, p, quality) for t, label, sure, quality in people)
+    return FrameResult(Frame(picture(level), 0.0, source), 0, tuple(faces))
+
+
 @pytest.mark.parametrize("every_s", [0, 3600])
-def test_the_snapshot_is_the_frame_of_the_surest_face(tmp_path, every_s):
-    sink = Snapshot(tmp_path / "s.png", every_s, force=False)
-    for confidence, level in ((None, 10), (0.4, 20), (0.9, 30), (0.6, 40), (None, 50)):
-        sink.write(result(confidence=confidence), picture(level))
-    assert (tmp_path / "s.png").exists() == (every_s == 0)  # a run that is killed leaves it
+def test_snapshots_are_each_person_s_best_and_a_run_that_is_killed_leaves_them(tmp_path, every_s):
+    sink = Snapshots(tmp_path / "s.png", False, every_s=every_s)
+    sink.write(seen(10, (1, "sad", 0.4, 1.0)), None)
+    sink.write(seen(20, (1, "sad", 0.9, 1.0), (2, "happy", 0.9, 0.6)), None)
+    sink.write(seen(30, (1, "sad", 0.8, 1.0), (2, "happy", 0.7, 0.9), (3, None, 1.0, 0.2)), None)
+    sink.write(seen(40), None)
+    assert (tmp_path / "s-2.png").exists() == (every_s == 0)
     sink.close()
-    assert (cv2.imread(str(tmp_path / "s.png")) == 30).all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s-1.png", "s-2.png"]
+    one, two = (cv2.imread(str(tmp_path / f"s-{n}.png")) for n in (1, 2))
+    assert (one == 20).all()
+    assert (two == 30).all()
+    assert one.shape == (20, 20, 3)  # the face and half of its side round it
+
+
+def test_snapshots_of_pictures_are_named_by_picture_and_replace_nothing(tmp_path):
+    for n in range(2):
+        sink = Snapshots(tmp_path / "s.png", False, still=True)
+        sink.write(seen(10, (1, "sad", 0.4, 1.0), source="in/a.jpg"), None)
+        sink.write(seen(20, (1, "sad", 0.3, 1.0), source="in/b.jpg"), None)
+        with pytest.raises(OutputError, match="exists already") if n else contextlib.nullcontext():
+            sink.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s-a-1.png", "s-b-1.png"]
 
 
 @pytest.mark.parametrize(
