@@ -5,9 +5,7 @@ The public names are those of `__all__`; each is imported on first use, and none
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it: `typing` takes longer to load than all of this
 if TYPE_CHECKING:
     from fer_edge.api import analyze
     from fer_edge.errors import FerEdgeError
@@ -28,9 +26,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'fer_edge' has no attribute {name!r}")
+    import importlib
+
     value = getattr(importlib.import_module(f"fer_edge.{_HOMES[name]}"), name)
     globals()[name] = value  # the next access finds it without this function
     return value

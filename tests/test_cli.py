@@ -2,12 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer
+
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+ENTRY = tomllib.loads(PROJECT.read_text())["project"]["scripts"]["fer-edge"].split(":")
 
 BUSY_INSIDE_OPENCV = """
 import atexit, sys, threading, time
@@ -89,6 +95,23 @@ def test_a_closed_output_is_no_fault():
     command = f"'{sys.executable}' -c 'from fer_edge.cli import main; main()' doctor >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
+    start = f"from {ENTRY[0]} import {ENTRY[1]}; print('started', flush=True); {ENTRY[1]}()"
+    ended = set()
+    for moment_ms in range(0, 300, 6):
+        with subprocess.Popen(
+            [sys.executable, "-c", start, "evaluate", "edge_int8", "--data", "drawn:5000"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            process.stdout.readline()
+            time.sleep(moment_ms / 1000)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        ended.add((process.returncode, errors))
+    assert ended == {(130, "")}
 
 
 @pytest.mark.parametrize(("word", "ours"), [("predict", "run"), ("export", "convert"), ("val", "evaluate")])
