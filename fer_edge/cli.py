@@ -168,8 +168,6 @@ def invoke() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         application(_needed())()
-    except KeyboardInterrupt:  # while the command still loads; later it is typer's
-        sys.exit(130)
     except Exception as error:
         if debug:
             raise

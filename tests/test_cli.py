@@ -101,7 +101,7 @@ def test_a_closed_output_is_no_fault():
 def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     start = f"from {ENTRY[0]} import {ENTRY[1]}; print('started', flush=True); {ENTRY[1]}()"
     ended = set()
-    for moment_ms in range(0, 300, 6):
+    for moment_ms in range(0, 300, 10):
         with subprocess.Popen(
             [sys.executable, "-c", start, "evaluate", "edge_int8", "--data", "drawn:5000"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
