@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # no import but those that are guarded
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 def main() -> None:
     """Entry point of the console command; never returns."""
@@ -17,17 +21,14 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _interrupt(number: int, frame: object) -> None:
-    """Raises KeyboardInterrupt, but never inside an import: libraries catch it there, or make another error of it.
-
-    Nor outside `main`, where nobody would catch it.
-    """
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt where it comes to `main`; inside an import, libraries make other things of it."""
     import os
 
     files = []
     while frame:
-        files.append(frame.f_code.co_filename)  # type: ignore[attr-defined]
-        frame = frame.f_back  # type: ignore[attr-defined]
+        files.append(frame.f_code.co_filename)
+        frame = frame.f_back
     if __file__ not in files or any(file.startswith("<frozen importlib") for file in files):
         os._exit(130)
     raise KeyboardInterrupt
