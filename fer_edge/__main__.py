@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raises KeyboardInterrupt where it comes to `main`; inside an import, libraries make other things of it."""
+    """Raises KeyboardInterrupt where it comes to `main`; inside an import, libraries change or swallow it."""
     import os
 
     files = []
