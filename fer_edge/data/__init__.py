@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import numpy as np
 from fer_edge import console, files, tables
 from fer_edge.data import drawn
 from fer_edge.data.dataset import (
-    PROTOCOLS,
     SPLITS,
     BadRow,
     BadRows,
@@ -31,19 +28,7 @@ from fer_edge.data.tree import Tree, find_tree
 from fer_edge.errors import DataError, OutputError, UsageError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
-__all__ = [
-    "PROTOCOLS",
-    "SPLITS",
-    "BadRow",
-    "BadRows",
-    "Dataset",
-    "Protocol",
-    "drawn_faces",
-    "load",
-    "protocol_splits",
-    "seen_in_training",
-    "summarise",
-]
+__all__ = ["Dataset", "Protocol", "drawn_faces", "load", "protocol_splits", "seen_in_training", "summarise"]
 
 WHERE_FROM = (
     "FER-2013 is fer2013.csv or icml_face_data.csv of Kaggle's Facial Expression Recognition Challenge "
@@ -56,16 +41,14 @@ def load(
     path: str | None,
     *,
     skip_bad_rows: bool = False,
-    progress: bool = True,
     seed: int = 0,
     class_names: str | None = None,
 ) -> Dataset:
     """Reads fer2013.csv (plain, .xz, .gz, .zip, .tar.gz), icml_face_data.csv, a folder tree, or `drawn`.
 
-    skip_bad_rows: leave rows that are not valid out, instead of raising. progress: a bar on a terminal, one
-    line elsewhere, while a source is read for the first time. seed: of `drawn` and of what is held out.
-    class_names: the expressions of a tree whose class folders are numbers, in the numbers' order, joined by
-    commas; default FER_EDGE_CLASS_NAMES. What was read is kept in `cache_folder`; what a tree holds besides
+    skip_bad_rows: leave rows that are not valid out, instead of raising. seed: of `drawn` and of what is held
+    out. class_names: the expressions of a tree whose class folders are numbers, in the numbers' order, joined
+    by commas; default FER_EDGE_CLASS_NAMES. What was read is kept in `cache_folder`; what else a tree holds
     is named on standard error. Raises UsageError for None, DataError for what cannot be read.
     """
     if path is None:
@@ -75,7 +58,7 @@ def load(
     source = find_source(path, class_names or os.environ.get("FER_EDGE_CLASS_NAMES"))
     for line in source.warnings:
         console.warn(line)
-    dataset = replace(_read(source, path, progress), left_out=source.left_out)
+    dataset = replace(_read(source, path), left_out=source.left_out)
     if dataset.bad.count and not skip_bad_rows:
         first, count = dataset.bad.first[0], dataset.bad.count
         rows, them = ("row", "it") if count == 1 else ("rows", "them")
@@ -96,13 +79,15 @@ def find_source(path: str, class_names: str | None = None) -> Table | Tree:
     raise DataError(f"{path} {what}: give fer2013.csv, a folder of pictures, or 'drawn'. {WHERE_FROM}")
 
 
-def _read(source: Table | Tree, path: str, progress: bool) -> Dataset:
+def _read(source: Table | Tree, path: str) -> Dataset:
     """From the cache, or from the source and then kept there where that can be done."""
     try:
         key = source.fingerprint()
         if (kept := cached(key, path)) is not None:
             return kept
-        with _shown(f"reading {source}", len(source), progress) as step:
+        if not console.console().is_terminal:
+            console.say(f"reading {source}")
+        with tables.progress(f"reading {source}", len(source)) as step:
             dataset = source.read(path, step)
         if source.fingerprint() != key:
             raise DataError(f"{path} changed while it was read: try again")
@@ -113,18 +98,6 @@ def _read(source: Table | Tree, path: str, progress: bool) -> Dataset:
     except OutputError as error:
         console.warn(f"cannot cache {path} in {cache_folder()}: {error}")
     return cached(key, path) or dataset
-
-
-@contextlib.contextmanager
-def _shown(text: str, total: int, progress: bool) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, one plain line elsewhere; gives what is called with how much more was done."""
-    if not progress:
-        yield lambda done: None
-        return
-    if not console.console().is_terminal:
-        console.say(text)
-    with tables.progress(text, total) as step:
-        yield step
 
 
 VERSION = 4

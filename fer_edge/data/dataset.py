@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
@@ -242,7 +241,6 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         return dict(zip(names, np.bincount(dataset.labels[rows], minlength=len(names)).tolist(), strict=True))
 
     pairs = (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest"))
-    reasons = Counter(row.why for row in dataset.bad.first)
     return {
         "path": dataset.path,
         "sha256": dataset.sha256,
@@ -254,6 +252,6 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             "within": {name: within(rows) for name, rows in parts.items()},
             "across": [across(*pair) for pair in pairs if all(parts[name].any() for name in pair)],
         },
-        "bad": {**dataset.bad.as_json(), "reasons": dict(reasons.most_common())},
+        "bad": dataset.bad.as_json(),
         "left_out": dataset.left_out.as_json(),
     }

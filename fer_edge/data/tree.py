@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Row
-from fer_edge.errors import DataError, SourceError, printable
+from fer_edge.errors import DataError, SourceError
 from fer_edge.pictures import SUFFIXES, kind_in, read_picture
 from fer_edge.spec import INPUT_SHAPE, LABELS, SPELLINGS
 from fer_edge.vision.crop import resize_face
@@ -86,7 +86,8 @@ class Tree:
                 try:
                     yield Row(place, picture.label, picture.split, read_face(picture.path))
                 except SourceError as error:
-                    yield BadRow(picture.name, str(error).removeprefix(f"{printable(picture.path)} "))
+                    named = str(SourceError(f"{picture.path} "))  # its odd characters are escaped in `error`
+                    yield BadRow(picture.name, str(error).removeprefix(named))
                 step(1)
 
         return Dataset.of_rows(rows(), path, self.protocol)
@@ -105,7 +106,10 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
             left_out.add(BadRow(folder.name, "is no split"))
     classes = {folder: _classes(folder, root, left_out) for folder in splits.values()}
     if not all(classes.values()):
-        raise DataError(_expected(path, ", ".join(f"{f.name}/ ({_what(f, classes[f])})" for f in classes)))
+        counts = (
+            f"{split.name}/ ({sum(map(len, found.values()))} pictures)" for split, found in classes.items()
+        )
+        raise DataError(_expected(path, ", ".join(counts)))
     label_of = labels_of({name for found in classes.values() for name in found}, class_names)
     _compare(classes, label_of, path)
     if set(splits) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
@@ -215,12 +219,6 @@ def _expected(path: str, found: str) -> str:
         f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "
         f"Training, PublicTest, PrivateTest), CLASS being {', '.join(LABELS)}; found {found}"
     )
-
-
-def _what(split: Path, found: dict[str, list[Path]]) -> str:
-    if found:
-        return f"{sum(map(len, found.values()))} pictures"
-    return "folders in it, no pictures" if _folders(split) else "empty"
 
 
 def _classes(split: Path, root: Path, left_out: BadRows) -> dict[str, list[Path]]:

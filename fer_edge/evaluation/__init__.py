@@ -176,20 +176,15 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
 
     probabilities: (N, classes) in the order of the data set's `label_names`, for its N rows. Where no row is
     known to be new, `accuracy_without_duplicates` is null. model: its name.
-    Raises DataError if there are no rows, ModelError for probabilities of another shape or not finite.
+    Raises ModelError for probabilities that are not finite.
     """
     dataset, seen = selection.dataset, selection.seen
-    if len(dataset) == 0:
-        raise DataError(f"{dataset.path} has no rows in {selection.split}: choose another --split")
-    shape = (len(dataset), len(dataset.label_names))
-    if probabilities.shape != shape:
-        raise ModelError(f"{model} gave an array of shape {probabilities.shape}, not {shape}")
     if not np.isfinite(probabilities).all():
         raise ModelError(
             f"{model} gives values that are not numbers (NaN or infinite): its weights are broken"
         )
     predicted = probabilities.argmax(axis=1)
-    cm = metrics.confusion_matrix(dataset.labels, predicted, shape[1])
+    cm = metrics.confusion_matrix(dataset.labels, predicted, len(dataset.label_names))
     scores = metrics.scores(cm, dataset.label_names)
     unseen = None if seen is None or seen.all() else float((predicted == dataset.labels)[~seen].mean())
     return {
@@ -201,7 +196,7 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
             "split": selection.split,
             "n": len(dataset),
         },
-        "accuracy": scores.pop("accuracy"),
+        "accuracy": scores["accuracy"],
         "accuracy_without_duplicates": unseen,
         **scores,
         "confusion_matrix": cm.tolist(),

@@ -28,7 +28,7 @@ def recipe() -> formats.Recipe:
 
 @pytest.fixture(scope="session")
 def faces() -> Dataset:
-    return load("drawn", progress=False)
+    return load("drawn")
 
 
 @pytest.fixture(scope="session")

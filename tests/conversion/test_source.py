@@ -183,7 +183,7 @@ def test_committed_rows_are_for_their_data_number_and_seed(
 
 
 def test_the_committed_rows_of_fer2013_are_what_is_drawn_from_it(fer2013: Path) -> None:
-    dataset = load(str(fer2013), progress=False)
+    dataset = load(str(fer2013))
     stored = json.loads(source.committed_file().read_text())
     assert stored["data_sha256"] == dataset.sha256
     assert stored["ids"] == source.draw(dataset, len(stored["ids"]), stored["seed"]).tolist()

@@ -110,7 +110,7 @@ COUNTS = {
 
 def test_the_real_file_has_the_counts_and_duplicates_of_its_readme(fer2013):
     """Uses the user's cache, as the program does."""
-    dataset = data.load(str(fer2013), progress=False)
+    dataset = data.load(str(fer2013))
     found = data.summarise(dataset)
     assert {split: list(counts.values()) for split, counts in found["counts"].items()} == COUNTS
     assert found["bad"]["count"] == 0

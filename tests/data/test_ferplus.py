@@ -91,7 +91,7 @@ def test_labels_are_chosen_by_name(tmp_path):
 
 
 def test_real_votes(fer2013):
-    real = ferplus.attach(load(str(fer2013), progress=False), fer2013.with_name("ferplus.csv"))
+    real = ferplus.attach(load(str(fer2013)), fer2013.with_name("ferplus.csv"))
     # First row of the table, and no row that is dropped has a clear expression (counted with awk).
     assert real.votes[0].tolist() == [4, 0, 0, 1, 3, 2, 0, 0, 0, 0]
     kept = ferplus.relabelled(real)

@@ -211,8 +211,8 @@ def read_tree(data: bytes, folder: Path) -> None:
     before = sorted(map(str, root.rglob("*")))
     try:
         with contextlib.suppress(FerEdgeError):
-            load(str(root), progress=False)
-        dataset = load(str(root), progress=False, skip_bad_rows=True)
+            load(str(root))
+        dataset = load(str(root), skip_bad_rows=True)
         _sound(dataset)
         json.dumps(summarise(dataset))
         protocol_splits(dataset, "official")

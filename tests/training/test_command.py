@@ -148,7 +148,7 @@ def test_another_process_killed_and_resumed_gives_the_same_weights(tmp_path):
 
 
 def test_both_heads_are_written_with_their_labels(tmp_path):
-    data = load("drawn:210", progress=False)
+    data = load("drawn:210")
     order = [ferplus.LABELS.index(name) for name in data.label_names]
     votes = np.zeros((len(data), 10), int)
     votes[np.arange(len(data)), [order[label] for label in data.labels]] = 10

@@ -29,7 +29,7 @@ ALL = tuple(sweep.STAGES)
 
 
 def work(folder, which="reported", **more):
-    splits = BASE.split(load("drawn:420", progress=False), None)
+    splits = BASE.split(load("drawn:420"), None)
     return sweep.Sweep(sweep.Plan(BASE, which, 0.1, 50, **more), splits, folder, precision="float32")
 
 
