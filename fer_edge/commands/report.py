@@ -26,22 +26,20 @@ def register(app: typer.Typer) -> None:
     )
     def report(log: Log, png: Png = None, html: Html = None, json: Json = None, force: Force = False) -> None:
         """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
-        from fer_edge import console, files
+        from fer_edge import console, files, timeline
         from fer_edge.errors import DataError
-        from fer_edge.timeline import log as logs
-        from fer_edge.timeline import page
 
         console.reserve_stdout(json)
         if not log.exists() or log.is_dir():
             raise DataError(f"there is no log {log}: give what run --jsonl wrote")
         png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
-        files.refuse_to_overwrite_any((png, html, json), force)
-        recording = logs.read(log)
-        page.draw(recording, png, html)
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in recording.shares.items())
+        files.refuse_to_overwrite_any((png, html, json), force, [log])
+        recording = timeline.read(log)
+        timeline.draw(recording, png, html)
+        shown = timeline.in_words(timeline.shares(recording.faces)) or "no expression"
         console.say(
             f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "
-            f"{recording.frames_with_face}, {len(recording.faces)} different: {shares or 'no expression'}"
+            f"{recording.frames_with_face}, {len(recording.faces)} different: {shown}"
         )
         console.say(f"wrote {png} and {html}")
-        console.write_json(json, logs.as_dict(recording, recording.faces), force)
+        console.write_json(json, recording.as_dict(), force)

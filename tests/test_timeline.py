@@ -1,4 +1,4 @@
-"""Timelines as pictures and pages."""
+"""Logs read back, with sums worked out by hand; timelines as pictures and pages."""
 
 import json
 import re
@@ -11,8 +11,95 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_edge.timeline import page
-from fer_edge.timeline.log import Face, Recording
+from fer_edge.errors import DataError
+from fer_edge.timeline import MOST_FACES, Face, Recording, binned, clock, draw, page, read, runs, shares
+
+A, B = (0.75, 0.25), (0.25, 0.75)
+
+
+def log_line(frame, *faces, source="a.mp4", labels="ab"):
+    """faces: (track, label, probabilities of a and b)."""
+    found = [
+        {
+            "box_xywh": [0, 0, 1, 1],
+            "track": t,
+            "label": label,
+            "probabilities": dict(zip(labels, p, strict=True)),
+        }
+        for t, label, p in faces
+    ]
+    return json.dumps({"source": source, "frame": frame, "time_s": frame / 10, "faces": found})
+
+
+@pytest.fixture
+def log(tmp_path):
+    def write(*lines, end="\n"):
+        path = tmp_path / "o.jsonl"
+        path.write_text("\n".join(lines) + end)
+        return path
+
+    return write
+
+
+def test_faces_frames_and_shares(log):
+    seen = ([(1, "a", A)], [], [(1, "a", B), (2, "b", B)], [(1, None, A)], [(1, "b", B)])
+    recording = read(log(*(log_line(n, *faces) for n, faces in enumerate(seen))))
+    assert (recording.labels, recording.frames, recording.frames_with_face) == (("a", "b"), 5, 4)
+    assert recording.seconds == pytest.approx(0.4)
+    one, two = recording.faces  # the one seen most comes first
+    assert (one.track, two.track) == (1, 2)
+    assert one.times_s.tolist() == pytest.approx([0, 0.2, 0.3, 0.4])
+    assert one.shown == ("a", "a", None, "b")
+    np.testing.assert_array_equal(one.probabilities, np.float32([A, B, A, B]))
+    assert one.changes == 2
+    assert shares([one]) == {"a": 0.5, "uncertain": 0.25, "b": 0.25}
+    assert shares(recording.faces) == {"a": 0.4, "b": 0.4, "uncertain": 0.2}
+    told = recording.as_dict()
+    assert json.loads(json.dumps(told)) == told
+    assert [face["label_changes"] for face in told["faces"]] == [2, 0]
+
+
+def test_the_same_track_in_another_source_is_another_face(log):
+    recording = read(log(log_line(0, (1, "a", A), source="x.png"), log_line(0, (1, "b", B), source="y.png")))
+    assert {(face.source, face.track) for face in recording.faces} == {("x.png", 1), ("y.png", 1)}
+    assert (recording.sources, recording.seconds) == (("x.png", "y.png"), 0)
+
+
+def test_a_log_without_a_face_is_a_log_and_what_a_kill_cut_off_is_left_out(log, capsys):
+    recording = read(log(log_line(0), log_line(1), log_line(2, (1, "a", A))[:25], end=""))
+    assert (recording.frames, recording.faces, shares(recording.faces)) == (2, (), {})
+    assert "cut short" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "no json",
+        "[]",
+        "7",
+        "{}",
+        '{"source": "a", "time_s": "soon", "faces": []}',
+        '{"source": "a", "time_s": 1, "faces": [7]}',
+        '{"source": "a", "time_s": 1, "faces": [{"track": 1, "label": "a", "probabilities": [1]}]}',
+        '{"source": "a", "time_s": 1, "faces": [{"track": 1, "label": "a", "probabilities": {}}]}',
+        '{"source": "a", "time_s": 1, "faces": [{"track": 1, "label": "a", "probabilities": {"a": NaN}}]}',
+        '{"source": "a", "time_s": 1, "faces": null}',
+        log_line(1, (1, "a", A), labels="ac"),  # another model's
+    ],
+)
+def test_what_is_no_log_is_named_by_its_line(log, bad):
+    with pytest.raises(DataError, match=r"line 2 of .*o\.jsonl"):
+        read(log(log_line(0, (1, "a", A)), bad, log_line(2)))
+
+
+def test_an_empty_and_an_absent_file_are_said(log, tmp_path):
+    with pytest.raises(DataError, match="no line"):
+        read(log(end=""))
+    with pytest.raises(DataError, match="cannot read"):
+        read(tmp_path / "absent.jsonl")
+
+
+# --- drawn ---
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 LABELS = ("happy", "sad")
@@ -39,15 +126,15 @@ def line(time_s="0", label="happy", track=1, **probabilities):
 
 
 def test_a_stretch_ends_where_the_face_was_away():
-    one, two = page.binned(face([0, 0.5, 1, 3, 3.5], ["happy", "sad", "sad", "happy", "happy"]))
+    one, two = binned(face([0, 0.5, 1, 3, 3.5], ["happy", "sad", "sad", "happy", "happy"]))
     assert one[0].tolist() == [0, 0.5, 1]
     assert one[2] == ["happy", "sad", "sad"]
     assert two[0].tolist() == [3, 3.5]
-    assert len(page.binned(face([0, 5, 10, 15], ["happy"] * 4))) == 1  # a frame in five seconds
+    assert len(binned(face([0, 5, 10, 15], ["happy"] * 4))) == 1  # a frame in five seconds
 
 
 def test_a_long_recording_is_averaged():
-    ((times_s, means, shown),) = page.binned(
+    ((times_s, means, shown),) = binned(
         face([0, 0.1, 0.2, 0.3, 0.4], ["happy", "sad"] * 2 + ["happy"]), most=3
     )
     assert times_s.tolist() == [0, 0.2, 0.4]
@@ -56,13 +143,13 @@ def test_a_long_recording_is_averaged():
 
 
 def test_runs_of_a_label_reach_to_the_next_one():
-    assert page.runs([0, 1, 2, 3], ["a", "a", None, "b"]) == [(0, 2, "a"), (2, 3, None), (3, 3, "b")]
-    assert page.runs([5], ["a"]) == [(5, 5, "a")]
+    assert runs([0, 1, 2, 3], ["a", "a", None, "b"]) == [(0, 2, "a"), (2, 3, None), (3, 3, "b")]
+    assert runs([5], ["a"]) == [(5, 5, "a")]
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (7.5, "0:07.5"), (65, "1:05"), (3600, "60:00")])
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (7.4, "0:07"), (65, "1:05"), (3600, "60:00")])
 def test_times_as_people_write_them(seconds, text):
-    assert page.clock(seconds) == text
+    assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -71,15 +158,15 @@ def test_times_as_people_write_them(seconds, text):
     ids=["nobody", "one moment", "two"],
 )
 def test_the_picture_has_the_labels_colours(tmp_path, faces):
-    page.draw(recording(*faces), tmp_path / "o.png")
+    draw(recording(*faces), tmp_path / "o.png", tmp_path / "o.html")
     drawn = cv2.imread(str(tmp_path / "o.png"))
     for colour in ((40, 200, 250), (230, 150, 60)) if len(faces) and len(faces[0].shown) > 1 else ():
         assert (np.abs(drawn.astype(int) - colour).max(axis=2) < 12).sum() > 100  # happy's, sad's; BGR
 
 
 def test_the_page_holds_everything_and_asks_for_nothing():
-    faces = [face([0, 0.5], ["happy", None], track=n) for n in range(page.MOST_FACES + 3)]
-    text = page.page(recording(*faces, face([0], ["sad"], source="x/2.png"), name="<b>.jsonl"))
+    faces = [face([0, 0.5], ["happy", None], track=n) for n in range(MOST_FACES + 3)]
+    text = page(recording(*faces, face([0], ["sad"], source="x/2.png"), name="<b>.jsonl"))
     assert "&lt;b&gt;" in text
     assert "<b>" not in text
     assert "<svg" in text

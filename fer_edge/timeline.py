@@ -1,0 +1,371 @@
+"""What a `run --jsonl` log tells: each face's expressions over time, as a picture and on a page."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import console, files
+from fer_edge.errors import DataError, MissingExtraError, printable
+from fer_edge.vision.overlay import hex_color
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+UNCERTAIN = "uncertain"
+LATEST_S = 1e9  # thirty years: no recording has a later time
+MOST_FACES, MOST_LABELS = 8, 16  # that a page has room for: those seen in most frames, the most probable
+MOST_COLUMNS = 900  # of time in a picture: a longer recording is averaged
+GAP_S = 1.0  # a face that was away for longer leaves a gap
+STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # between the times on the axis
+TEXT = "#222222"  # colour of letters and lines; on the page, the reader's own
+
+
+@dataclass
+class Face:
+    """One track of one source. times_s: when it was seen. shown: the label then, None while uncertain.
+
+    probabilities: float32 (n, labels), each frame's own.
+    """
+
+    source: str
+    track: int
+    times_s: NDArray[np.float64]
+    shown: tuple[str | None, ...]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def seconds(self) -> float:
+        """From its first frame to its last."""
+        return float(self.times_s[-1] - self.times_s[0])
+
+    @property
+    def changes(self) -> int:
+        """How often the label shown changed."""
+        return sum(a != b for a, b in zip(self.shown, self.shown[1:], strict=False))
+
+
+@dataclass
+class Recording:
+    """A whole log. faces: the ones seen most first. seconds: of all sources together."""
+
+    path: Path
+    labels: tuple[str, ...]
+    sources: tuple[str, ...]
+    frames: int
+    frames_with_face: int
+    seconds: float
+    faces: tuple[Face, ...]
+
+    @property
+    def drawn_faces(self) -> tuple[Face, ...]:
+        """The ones that a page has room for."""
+        return self.faces[:MOST_FACES]
+
+    @property
+    def drawn_labels(self) -> list[int]:
+        """Indices of the labels that a page has room for, in their order."""
+        if len(self.labels) <= MOST_LABELS:
+            return list(range(len(self.labels)))
+        sums = np.sum([face.probabilities.sum(axis=0) for face in self.faces], axis=0)
+        return sorted(int(i) for i in np.argsort(-sums)[:MOST_LABELS])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, for `report --json`."""
+        return {
+            "log": str(self.path),
+            "sources": list(self.sources),
+            "frames": self.frames,
+            "frames_with_face": self.frames_with_face,
+            "seconds": round(self.seconds, 3),
+            "shares": shares(self.faces),
+            "faces": [
+                {
+                    "source": face.source,
+                    "track": face.track,
+                    "frames": len(face.shown),
+                    "first_s": float(face.times_s[0]),
+                    "seconds": round(face.seconds, 3),
+                    "label_changes": face.changes,
+                    "shares": shares([face]),
+                }
+                for face in self.faces
+            ],
+        }
+
+
+def shares(faces: Iterable[Face]) -> dict[str, float]:
+    """The part of all their frames that each label was shown in, the largest first."""
+    counts = Counter(label or UNCERTAIN for face in faces for label in face.shown)
+    return {label: n / counts.total() for label, n in counts.most_common()}
+
+
+def in_words(shares: dict[str, float]) -> str:
+    """`happy 50%, sad 34%`."""
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+
+
+# --- the log ---
+
+
+def read(path: Path) -> Recording:
+    """Raises DataError, with the line, for what is no log; a last line cut short is passed over."""
+    seen: dict[tuple[str, int], list[tuple[float, str | None, list[float]]]] = {}
+    ends: dict[str, list[float]] = {}
+    labels: tuple[str, ...] = ()
+    frames = with_face = 0
+    for number, row in _rows(path):
+        try:
+            source, time_s, faces = printable(row["source"]), float(row["time_s"]), row["faces"]
+            if not -LATEST_S < time_s < LATEST_S:
+                raise ValueError("no time of a run")
+            frames += 1
+            with_face += bool(faces)
+            ends.setdefault(source, [time_s, time_s])[1] = time_s
+            for face in faces:
+                own = tuple(map(printable, face["probabilities"]))
+                values = [float(share) for share in face["probabilities"].values()]
+                if not (own and all(map(math.isfinite, values))):
+                    raise ValueError("no face of a run")
+                labels = labels or own
+                if own != labels:
+                    what = f"line {number} of {path} has other labels than the lines before"
+                    raise DataError(f"{what}: two models' logs?")
+                label = None if face["label"] is None else printable(face["label"])
+                seen.setdefault((source, int(face["track"])), []).append((time_s, label, values))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise _not_a_log(path, number) from error
+    if not frames:
+        raise DataError(f"{path} has no line: is it what run --jsonl wrote?")
+    whole = []
+    for (source, track), rows in sorted(seen.items(), key=lambda item: -len(item[1])):
+        times_s, shown, probabilities = zip(*rows, strict=True)
+        whole.append(Face(source, track, np.array(times_s), shown, np.array(probabilities, np.float32)))
+    seconds = sum(last - first for first, last in ends.values())
+    return Recording(path, labels, tuple(ends), frames, with_face, seconds, tuple(whole))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    if not line.endswith(b"\n"):
+                        console.warn(f"the last line of {path} is cut short; left out")
+                        return
+                    raise _not_a_log(path, number) from error
+                yield number, row
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _not_a_log(path: Path, number: int) -> DataError:
+    return DataError(f"line {number} of {path} is none of run --jsonl")
+
+
+# --- the picture ---
+
+
+def draw(recording: Recording, path: Path, html: Path) -> None:
+    """Draws into `path`, whose suffix chooses the format, and writes the page; both or neither.
+
+    Raises MissingExtraError without matplotlib, OutputError where a file cannot be written.
+    """
+    text = page(recording)
+    with files.written_aside(path) as aside:
+        _save(recording, aside)
+        files.write_text(html, text)
+
+
+def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> None:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "plot", "drawing a report") from error
+    look: dict[Any, Any] = {"font.size": 11, "svg.fonttype": "none", "text.parse_math": False}
+    for what in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
+        look[what] = TEXT
+    count = max(1, len(recording.drawn_faces))
+    with rc_context(look), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font lacks
+        figure = Figure(figsize=(5.6, 1.3 + 1.7 * count), layout="constrained")
+        panels = figure.subplots(count, 1, squeeze=False)[:, 0]
+        _fill(figure, panels, recording)
+        figure.savefig(target, dpi=180, **options)
+
+
+def _fill(figure: Figure, panels: Sequence[Axes], recording: Recording) -> None:
+    from matplotlib.patches import Patch
+
+    if not recording.faces:
+        panels[0].text(0.5, 0.5, "no face in this recording", ha="center", va="center")
+        panels[0].set_axis_off()
+        return
+    for axes, face in zip(panels, recording.drawn_faces, strict=True):
+        _draw_face(axes, face, recording)
+    panels[-1].set_xlabel("minutes:seconds")
+    names: list[str | None] = [recording.labels[i] for i in recording.drawn_labels]
+    names += [None] if UNCERTAIN in shares(recording.faces) else []
+    patches = [Patch(color=hex_color(name), label=name or UNCERTAIN) for name in names]
+    figure.legend(handles=patches, loc="outside upper center", ncols=4, frameon=False)
+
+
+def _draw_face(axes: Axes, face: Face, recording: Recording) -> None:
+    """Areas of its probabilities; above them, a strip of the labels shown."""
+    from matplotlib.ticker import MultipleLocator
+
+    labels = recording.drawn_labels
+    colors = [hex_color(recording.labels[i]) for i in labels]
+    strip = axes.inset_axes((0, 1.02, 1, 0.09), sharex=axes)
+    strip.set_axis_off()
+    for times_s, probabilities, shown in binned(face):
+        axes.stackplot(times_s, probabilities[:, labels].T, colors=colors, alpha=0.8)
+        for begin_s, end_s, label in runs(times_s, shown):
+            strip.broken_barh([(begin_s, end_s - begin_s)], (0, 1), color=hex_color(label))
+    if face.times_s[0] == face.times_s[-1]:  # a picture: one moment has no width
+        axes.axvline(face.times_s[0], color=hex_color(face.shown[0]))
+    axes.set_title(
+        ("face " if len(recording.sources) == 1 else "") + _name(face, recording), loc="left", pad=16
+    )
+    axes.set(ylim=(0, 1), yticks=(0, 0.5, 1))
+    axes.margins(x=0)
+    if len(recording.sources) == 1:  # panels of one source show the same time
+        begin_s = min(float(one.times_s[0]) for one in recording.drawn_faces)
+        end_s = max(float(one.times_s[-1]) for one in recording.drawn_faces)
+        axes.set_xlim(begin_s, max(end_s, begin_s + 1e-3))
+    left_s, right_s = axes.get_xlim()
+    fitting = (step for step in STEPS_S if right_s - left_s <= 7 * step)
+    axes.xaxis.set_major_locator(MultipleLocator(next(fitting, (right_s - left_s) / 5)))
+    axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
+
+
+def _name(face: Face, recording: Recording) -> str:
+    return f"{face.track}" if len(recording.sources) == 1 else f"{Path(face.source).name}, {face.track}"
+
+
+def clock(seconds: float) -> str:
+    """`1:05`, to the second."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def binned(
+    face: Face, most: int = MOST_COLUMNS
+) -> list[tuple[NDArray[np.float64], NDArray[np.float32], list[str | None]]]:
+    """The face's stretches without a gap: times (n,), mean probabilities (n, labels), labels shown.
+
+    All stretches together have about `most` columns at most; a column shows its last frame's label.
+    """
+    step = max(1, math.ceil(len(face.times_s) / most))
+    between_s = np.diff(face.times_s)
+    gap_s = (
+        max(GAP_S, 3 * float(np.median(between_s))) if len(between_s) else GAP_S
+    )  # frames may be far apart
+    stretches = []
+    for part in np.split(np.arange(len(face.times_s)), np.flatnonzero(between_s > gap_s) + 1):
+        starts = np.arange(0, len(part), step)
+        sums = np.add.reduceat(face.probabilities[part], starts, axis=0)
+        counts = np.diff(np.append(starts, len(part)))
+        last = part[np.append(starts[1:], len(part)) - 1]
+        times_s = face.times_s[part[starts]].copy()
+        times_s[-1] = face.times_s[part[-1]] if len(starts) > 1 else times_s[-1]
+        means = (sums / counts[:, None]).astype(np.float32)
+        stretches.append((times_s, means, [face.shown[i] for i in last]))
+    return stretches
+
+
+def runs(
+    times_s: Sequence[float] | NDArray[np.float64], shown: Sequence[str | None]
+) -> list[tuple[float, float, str | None]]:
+    """(begin, end, label) of each time that a label was shown without a break."""
+    begins = [n for n in range(len(shown)) if n == 0 or shown[n] != shown[n - 1]]
+    ends = [*begins[1:], len(shown) - 1]
+    return [(float(times_s[a]), float(times_s[b]), shown[a]) for a, b in zip(begins, ends, strict=True)]
+
+
+# --- the page ---
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #ddd; --quiet: #666 }
+@media (prefers-color-scheme: dark) { :root { --line: #3a3e44; --quiet: #9aa0a6; background: #16181b } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 46em; margin: 1.5em auto; padding: 0 1em }
+h1 { font-size: 1.4em; overflow-wrap: anywhere } p { overflow-wrap: anywhere } .quiet { color: var(--quiet) }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9em; width: 100% }
+th, td { padding: .25em .4em; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top }
+th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; overflow-wrap: break-word }
+svg { width: 100%; height: auto; display: block } @media (max-width: 30em) { table { font-size: .8em } }
+.share { display: flex; height: 1.6em; border-radius: 4px; overflow: hidden; margin: 1em 0 }
+.share span { display: block } li { display: inline-block; margin-right: 1.2em } ul { padding: 0 }
+i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px }
+"""
+
+
+def page(recording: Recording) -> str:
+    """The whole page as HTML. Raises MissingExtraError without matplotlib."""
+    names = ", ".join(escape(Path(source).name) for source in recording.sources[:3])
+    more = f" and {len(recording.sources) - 3} more" if len(recording.sources) > 3 else ""
+    svg = io.BytesIO()
+    _save(recording, svg, format="svg", transparent=True)
+    drawn = svg.getvalue().decode().replace(TEXT, "currentColor")
+    heads = "".join(f"<th>{head}</th>" for head in ("face", "from", "length", "frames", "changes", "shown"))
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(recording.path.name)}</title>
+<style>{_STYLE}</style>
+<h1>{escape(recording.path.name)}</h1>
+<p>{names}{more}: {recording.frames} frames in {clock(recording.seconds)}, a face in
+{recording.frames_with_face}, {len(recording.faces)} different.</p>
+{_bar(recording)}
+{drawn[drawn.index("<svg") :]}
+<table>
+<thead><tr>{heads}</tr></thead>
+<tbody>
+{"".join(_row(face, recording) for face in recording.drawn_faces)}</tbody>
+</table>
+<p class="quiet">Upper strip and shares: the label that was shown. Areas: each frame's own probabilities.
+{_left_out(recording)}</p>
+</html>
+"""
+
+
+def _bar(recording: Recording) -> str:
+    """Each label's share of the whole recording, as a bar with its legend."""
+    bars = items = ""
+    for name, share in list(shares(recording.faces).items())[: MOST_LABELS + 1]:
+        color, text = hex_color(None if name == UNCERTAIN else name), escape(name)
+        bars += f'<span style="width:{100 * share:.3f}%;background:{color}" title="{text}"></span>'
+        items += f'<li><i style="background:{color}"></i>{text} {share:.1%}</li>'
+    return f'<div class="share">{bars}</div>\n<ul>{items}</ul>'
+
+
+def _row(face: Face, recording: Recording) -> str:
+    most = dict(list(shares([face]).items())[:MOST_LABELS])
+    times = clock(face.times_s[0]), clock(face.seconds)
+    shown = in_words(most).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks between labels alone
+    cells = _name(face, recording), *times, len(face.shown), face.changes, shown
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>\n"
+
+
+def _left_out(recording: Recording) -> str:
+    faces = len(recording.faces) - len(recording.drawn_faces)
+    labels = len(recording.labels) - len(recording.drawn_labels)
+    said = [f"{faces} faces that were seen in fewer frames"] if faces else []
+    said += [f"{labels} labels of small probability"] if labels else []
+    return f"{' and '.join(said)} are left out." if said else ""

@@ -1,1 +1,0 @@
-"""What a `run --jsonl` log tells: read, summed up, drawn over time."""
