@@ -3,11 +3,11 @@
 
 Usage: python benchmarks/limits.py [MODEL ...] [--runs 200] [--markdown FILE] [--json FILE]
 
-MODEL: a shipped model's name or a .tflite file; by default all that ship. The core's peak is that of a large
-matrix product in LiteRT, its best of thirty; a model's floor is its multiply-accumulates at that rate,
-or its weights read once from the core's cache, whichever takes longer. LiteRT's Python package has no
-profiler, and XNNPACK runs the whole graph as one: so the graph is cut after each operator, and an operator
-takes what its cut takes more than the one before. Everything on one thread.
+MODEL: a shipped model's name or a .tflite file; by default all that ship but float16, computed as float32.
+The core's peak is that of a large matrix product in LiteRT, its best of thirty; a model's floor is its
+multiply-accumulates at that rate, or its weights read once from the core's cache, whichever takes longer.
+LiteRT's Python package has no profiler, and XNNPACK runs the whole graph as one: so the graph is cut after
+each operator, and an operator takes what its cut takes more than the one before. Everything on one thread.
 """
 
 from __future__ import annotations
@@ -153,13 +153,13 @@ def tables(rows: list[dict[str, Any]], peak: dict[str, float]) -> list[Table]:
         f"{peak['int8']:.0f} in int8, {peak['cache_gbs']:.0f} GB/s in its cache."
     )
     near = Table(
-        "how near to the limit", ("model", "M MAC", "floor ms", "ms", "times the floor"), notes=[note]
+        "how near to the limit", ("model", "times the floor", "ms", "floor ms", "M MAC"), notes=[note]
     )
     found = [near]
     for row in rows:
         ms, floor = row["ms"], row["floor_ms"]
         macs = f"{row['macs'] / 1e6:.1f}"
-        near.add(row["model"], macs, milliseconds(floor), milliseconds(ms), f"{ms / floor:.2f}")
+        near.add(row["model"], f"{ms / floor:.2f}", milliseconds(ms), milliseconds(floor), macs)
         own = Table(row["model"], ("operator", "output", "M MAC", "us", "%"), words=("operator", "output"))
         for one in row["operators"]:
             shape, macs = "x".join(map(str, one["shape"])), f"{one['macs'] / 1e6:.2f}" if one["macs"] else ""
@@ -178,7 +178,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     described, peak = machine.describe(), peaks()
-    paths = [shipped.find_model(name) for name in given.models] or shipped.models()
+    paths = [shipped.find_model(name) for name in given.models]
+    paths = paths or [path for path in shipped.models() if not path.stem.endswith("float16")]
     rows = [measure(path, given.runs, peak) for path in paths]
     shown = tables(rows, peak)
     for table in shown:

@@ -43,7 +43,9 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     bench = [*FER_EDGE, "bench"]
     ferplus = [f"edge_ferplus_{known}" for known in ("float32", "float16", "dynamic_range", "int8")]
     judged = [*data, "--labels", f"ferplus:{options.votes}", "--runs", "10", "--patience", "0"]
-    peers = [part for text in options.file for part in ("--file", text)]
+    besides = {"--file": options.file, "--detector": options.detector}
+    peers = [part for name, texts in besides.items() for text in texts for part in (name, text)]
+    peers += ["--pictures", str(options.pictures), "--patience", str(5 * options.patience)]  # slow to load
     patience = ["--patience", str(options.patience)]
     timed = ["--threads", "1" if options.quick else options.threads, *runs, *patience]
     crosscheck = [*here, str(HERE / "crosscheck.py"), "--bench", str(results / "shipped.json")]
@@ -114,6 +116,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--patience", type=float, default=60.0, help="seconds for what was disturbed")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="elsewhere: README.md stays")
     parser.add_argument("--file", action="append", default=[], metavar="NAME=PATH:LOW:HIGH", help="for peers")
+    parser.add_argument("--detector", action="append", default=[], metavar="NAME=FILE", help="for peers")
+    parser.add_argument("--pictures", type=int, default=0, help="for peers: about so many; 0 is all")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--publish", action="store_true", help="even where cross-check disagrees")
     parser.add_argument("--skip", action="append", default=[], choices=STAGES)

@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 RESULTS = HERE / "results"
 FORMATS = ("float32", "dynamic_range", "int8")
-COLUMNS = ("model", "size", "p50 ms", "min", "speed-up", "acc %", "agree %", "MiB")
+COLUMNS = ("model", "size", "speed-up", "p50 ms", "min", "acc %", "agree %", "MiB")
 MEASURED = ("shipped", "ferplus", "loop", "crosscheck", "limits", "peers")
 """The stages of run_all.py that measure, each with its JSON in the results."""
 
@@ -59,6 +59,8 @@ def bench(results: Path) -> str:
     if not quiet:
         raise LookupError("every row was measured on a busy machine")
     table = report.table({**value, "results": quiet}, COLUMNS)
+    best = ", ".join(row["model"] for row in value["advice"] if not row["disturbed"])
+    table.notes = [*table.notes, f"Here `bench --advise`, the fastest within half a point, says: {best}."]
     if n := value["config"].get("ferplus"):
         note = f"edge_ferplus: of FER+'s eight expressions, on the {n} pictures whose voters agree."
         table.notes = [*table.notes, note]
@@ -137,6 +139,7 @@ def all_tables(results: Path) -> str:
     if (results / "loop.json").exists():
         parts.append(f"## The loop\n\n{loop(results)}")
     titles = {"crosscheck": "A plain loop, and a second tool", "peers": "Peers", "limits": "Limits"}
+    titles["twice"] = "Two runs half an hour apart, and one beside two busy loops"
     for name, title in titles.items():
         path = results / f"{name}.md"
         if path.exists():

