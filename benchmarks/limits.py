@@ -25,8 +25,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from fer_edge import files, machine
 from fer_edge.bench import latency
-from fer_edge.model import file, graph, interpreter, shipped
-from fer_edge.model.graph import Layer, layers
+from fer_edge.model import file, graph, shipped
+from fer_edge.model.classifier import load_interpreter
+from fer_edge.model.graph import Operator
 from fer_edge.tables import Table, milliseconds
 
 SIDE = 768
@@ -39,7 +40,7 @@ def peaks() -> dict[str, float]:
     """`float32`, `int8`: 1e9 multiply-accumulates a second; `cache_gbs`: 1e9 bytes, read and written."""
     found = {}
     for kind in ("float32", "int8"):
-        model = interpreter.load(_product(kind), 1, f"a matrix product in {kind}")
+        model = load_interpreter(_product(kind), 1, f"a matrix product in {kind}")
         entry = model.get_input_details()[0]
         model.set_tensor(entry["index"], np.ones((SIDE, SIDE), kind))
         found[kind] = SIDE**3 / _fastest_s(model.invoke) / 1e9
@@ -53,19 +54,20 @@ def peaks() -> dict[str, float]:
     return {**found, "cache_gbs": 2 * CACHE_BYTES * copies / _fastest_s(copy) / 1e9}
 
 
-def floor_ms(operators: list[Layer], peak: dict[str, float]) -> float:
+def floor_ms(operators: list[Operator], peak: dict[str, float]) -> float:
     """The least time that a core with these peaks needs; all but multiplying is taken to cost nothing."""
     macs = dict.fromkeys(("float32", "int8"), 0)
     for operator in operators:
-        macs["int8" if "int8" in operator.inputs[1:] else "float32"] += operator.macs
+        kind = "int8" if any(tensor.dtype == "int8" for tensor in operator.taken[1:]) else "float32"
+        macs[kind] += operator.macs
     seconds = sum(count / (peak[kind] * 1e9) for kind, count in macs.items())
     weights = sum(operator.weight_bytes for operator in operators)
     return 1e3 * max(seconds, weights / (peak["cache_gbs"] * 1e9))
 
 
-def operators_ms(data: bytes, name: str, runs: int) -> tuple[list[Layer], list[float]]:
+def operators_ms(data: bytes, name: str, runs: int) -> tuple[list[Operator], list[float]]:
     """The operators that run, and what each takes; below 0 is noise around 0."""
-    every = layers(graph.read(data)[0])
+    every = graph.read(data)[0].operators
     # weights are dequantised once, when the model is loaded
     ends = [n for n, layer in enumerate(every) if layer.name != "DEQUANTIZE" or not layer.weight_bytes]
     cuts = [data if end == len(every) - 1 else cut(data, end + 1) for end in ends]
@@ -91,7 +93,7 @@ def _packed(model: Any) -> bytes:
 
 
 def _ready(data: bytes, name: str) -> Callable[[], object]:
-    model = interpreter.load(data, 1, name)
+    model = load_interpreter(data, 1, name)
     entry = model.get_input_details()[0]
     drawn = np.random.default_rng(0).integers(0, 128, entry["shape"])
     model.set_tensor(entry["index"], drawn.astype(entry["dtype"]))
@@ -139,7 +141,7 @@ def measure(path: Path, runs: int, peak: dict[str, float]) -> dict[str, Any]:
     data = file.read_bytes(path)
     found, times = operators_ms(data, str(path), runs)
     rows = [
-        {"op": layer.name, "shape": list(layer.shape), "macs": layer.macs, "ms": ms}
+        {"op": layer.name, "shape": list(layer.given[0].shape), "macs": layer.macs, "ms": ms}
         for layer, ms in zip(found, times, strict=True)
     ]
     total = {"macs": sum(layer.macs for layer in found), "floor_ms": floor_ms(found, peak), "ms": sum(times)}

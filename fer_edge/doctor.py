@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fer_edge import __version__, machine
 from fer_edge.errors import FerEdgeError
-from fer_edge.model import interpreter, shipped
+from fer_edge.model import classifier, shipped
 from fer_edge.sources import camera
 
 HOT_C = 75.0  # a Raspberry Pi lowers its clock from 80 degrees on
@@ -114,7 +114,7 @@ def _opencv() -> Iterable[Finding]:
 
 def _interpreter() -> Iterable[Finding]:
     try:
-        name, _ = interpreter.find()
+        name, _ = classifier.find_interpreter()
     except FerEdgeError as error:
         yield Finding("interpreter", "none", str(error), missing=True)
     else:

@@ -23,6 +23,12 @@ def _escaped(character: str) -> str:
     return ascii(character)[1:-1]
 
 
+def first_line(error: Exception) -> str:
+    """Of a library's words, which may be many; the kind of the error where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 class FerEdgeError(Exception):
     """Base of all foreseen failures; its message is the one line that the user reads.
 

@@ -218,10 +218,9 @@ def loaded(row: Row) -> dict[str, Any]:
 
 def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
     """The process of `loaded`."""
-    from fer_edge.model import interpreter
-    from fer_edge.model.classifier import Classifier
+    from fer_edge.model.classifier import Classifier, find_interpreter
 
-    interpreter.find()  # imports the library, whose own time is no model's
+    find_interpreter()  # imports the library, whose own time is no model's
     clock = [time.perf_counter()]
     classifier = Classifier(Path(model), num_threads, Path(card) if card else None, checked=True)
     clock.append(time.perf_counter())

@@ -94,10 +94,9 @@ def convert(
 
     Exit 3 if a format does not agree well enough; its file is then not written.
     """
-    from fer_edge import console
+    from fer_edge import console, targets
     from fer_edge.conversion import command, formats
     from fer_edge.spec import Format
-    from fer_edge.targets import command as targets
 
     console.reserve_stdout(json)
     wanted = targets.Request(targets.parse(target or ()), data, out, seed, skip_bad_rows, force)

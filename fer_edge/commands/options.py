@@ -92,7 +92,7 @@ def complete_convert_recipes(incomplete: str) -> list[str]:
 
 def complete_targets(incomplete: str) -> list[str]:
     """Targets, each accelerator among them."""
-    from fer_edge.targets.command import TARGETS
+    from fer_edge.targets import TARGETS
 
     return _starting(TARGETS, incomplete)
 

@@ -18,8 +18,8 @@ from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
-from fer_edge.model import file, graph, interpreter, shipped
-from fer_edge.model.classifier import Classifier
+from fer_edge.model import file, graph, shipped
+from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
 
 
@@ -349,7 +349,7 @@ def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
     """Input and output of a file of ours. Raises ModelError if they are not what DESIGN promises:
     raw gray levels in, probabilities out, scale 1 and zero point 0 (int8: -128) where quantised.
     """
-    model = interpreter.load(data, 1, f"the {format_} file")
+    model = load_interpreter(data, 1, f"the {format_} file")
     (taken,), (given,) = model.get_input_details(), model.get_output_details()
     gray, probabilities = _spec(taken, "gray", 255.0), _spec(given, "probabilities", 1.0)
     found = (gray.dtype, round(gray.scale, 6), gray.zero_point, probabilities.dtype)

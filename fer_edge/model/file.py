@@ -13,6 +13,7 @@ import functools
 import importlib
 import io
 import json
+import math
 import struct
 import sys
 import zipfile
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from fer_edge import child, files
-from fer_edge.errors import FerEdgeError, MissingExtraError, ModelError
+from fer_edge.errors import FerEdgeError, MissingExtraError, ModelError, first_line
 from fer_edge.model import graph, shipped
 from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import ModelCard, TensorSpec, expressions
@@ -37,8 +38,11 @@ TRIAL_MEMORY = 1 << 30
 _TRIAL_S = 120.0
 _FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
-_ZIP_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error)
-"""What zipfile raises, besides BadZipFile, on archives that are damaged."""
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, struct.error, zlib.error),
+)
+"""What zipfile raises on archives that are damaged."""
 _EXAMPLE = (
     '{"labels": ["angry", ...], "input": {"real_min": 0, "real_max": 1}, "output": {"content": "logits"}}'
 )
@@ -86,7 +90,7 @@ def without_zip(data: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             starts = [member.header_offset for member in archive.infolist()]
-    except (zipfile.BadZipFile, *_ZIP_ERRORS):
+    except _ZIP_ERRORS:
         return data
     return data[: min(starts)] if starts else data
 
@@ -123,25 +127,34 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
     return stream.getvalue()
 
 
-def model_metadata(card: ModelCard) -> bytes:
-    """TFLite's ModelMetadata (metadata_schema.fbs 1.1.0): what `card` says of input and output.
+# TFLite's ModelMetadata (metadata_schema.fbs 1.1.0). No package that is kept brings that schema, so fields
+# are given by their place in it: here those that are read; None is a table that depends on another field.
 
-    No package that is kept brings that schema, so fields are given by their place in it.
-    """
+_END = {0: str, 1: str, 4: [{0: int, 1: None}], 6: [{0: str}]}
+"""Name, description, process units (kind, options), files."""
+_METADATA = {0: str, 1: str, 3: [{2: [_END], 3: [_END]}]}
+"""Name, description, subgraphs (inputs, outputs)."""
+_NORMALISATION, _MEAN_AND_STD = 1, {0: [float], 1: [float]}
+_READ_OF_A_VECTOR = 16  # a model has some few of anything; a damaged one claims millions
+
+
+def model_metadata(card: ModelCard) -> bytes:
+    """TFLite's ModelMetadata: what `card` says of input and output."""
     grayscale, rgb = 2, 1
     std = 255.0 / (card.input.real_max - card.input.real_min)  # the input is (gray - mean) / std
-    normalisation = {0: 1, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
+    normalisation = {0: _NORMALISATION, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
+    color_space = rgb if 3 in card.input.shape[1:] else grayscale
     face = {
         0: "face",
-        1: "a face, upright, cropped square, as gray levels",
-        3: {0: 2, 1: {0: {1: grayscale, 3: rgb}.get(card.input.shape[-1], 0)}},  # an image
+        1: "gray levels 0 to 255 of an upright face that fills the picture",
+        3: {0: 2, 1: {0: color_space}},  # an image
         4: [normalisation],
         5: _range(card.input),
     }
-    labels = {0: LABELS_FILE, 1: "the classes in the order of the output", 2: 2}
+    labels = {0: LABELS_FILE, 1: "the expressions in the order of the values", 2: 2}  # one a value
     content = {
         0: card.output.content,
-        1: f"{card.output.content} of the expressions in {LABELS_FILE}",
+        1: f"{card.output.content} of the expressions",
         3: {0: 1, 1: {}},  # a feature
         5: _range(card.output),
         6: [labels],
@@ -182,6 +195,70 @@ def _written(builder: Any, value: Any) -> int:
     return int(builder.EndObject())
 
 
+def metadata_in(data: bytes) -> dict[str, Any] | None:
+    """What TFLite's own metadata says of a .tflite file, whoever wrote it; None for a file without.
+
+    `name`, `description`, `inputs` and `outputs`, each with `name`, `description`, `files`, and `mean`, `std`
+    of a normalisation; `files`: those in the appended zip. Raises ModelError if it is damaged.
+    """
+    model = graph.unpacked(data)
+    notes = [note for note in model.metadata or () if note.name == METADATA]
+    if not notes:
+        return None
+    try:
+        held = bytes(model.buffers[notes[0].buffer].data)
+        table = importlib.import_module("flatbuffers.table").Table(held, struct.unpack_from("<I", held)[0])
+        root = _fields(table, _METADATA)
+        main = {2: [], 3: [], **(root.get(3) or [{}])[0]}
+        inputs, outputs = ([_described(end) for end in main[field]] for field in (2, 3))
+    except (struct.error, IndexError, TypeError, ValueError) as error:
+        raise ModelError("the metadata in the file is damaged") from error
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.namelist()
+    except _ZIP_ERRORS:
+        members = []
+    named = {"name": root.get(0, ""), "description": root.get(1, "")}
+    return {**named, "inputs": inputs, "outputs": outputs, "files": members}
+
+
+def _described(end: dict[int, Any]) -> dict[str, Any]:
+    names = [one.get(0, "") for one in end.get(6, ())]
+    found = {"name": end.get(0, ""), "description": end.get(1, ""), "files": names}
+    for unit in end.get(4, ()):
+        if unit.get(0) == _NORMALISATION and 1 in unit:
+            numbers = _fields(unit[1], _MEAN_AND_STD)
+            found |= {"mean": numbers.get(0, []), "std": numbers.get(1, [])}
+    return found
+
+
+def _fields(table: Any, layout: dict[int, Any]) -> dict[int, Any]:
+    """Of a flatbuffer's table those that `layout` names and that are there, by their place."""
+    found: dict[int, Any] = {}
+    for field, kind in layout.items():
+        offset = table.Offset(4 + 2 * field)
+        if offset and isinstance(kind, list):
+            start, count = table.Vector(offset), min(table.VectorLen(offset), _READ_OF_A_VECTOR)
+            found[field] = [_value(table, start + 4 * n, kind[0]) for n in range(count)]
+        elif offset:
+            found[field] = _value(table, table.Pos + offset, kind)
+    return found
+
+
+def _value(table: Any, at: int, kind: Any) -> Any:
+    if kind is str:
+        return table.String(at).decode()
+    if kind is int:
+        return table.Bytes[at]
+    if kind is float:
+        (number,) = struct.unpack_from("<f", table.Bytes, at)
+        if not math.isfinite(number):
+            raise ValueError("no number")
+        return number
+    inner = type(table)(table.Bytes, table.Indirect(at))
+    return inner if kind is None else _fields(inner, kind)
+
+
 def check(data: bytes, where: str) -> None:
     """Raises ModelError, naming `where`, unless the bytes ship with fer-edge, or are whole and run.
 
@@ -204,21 +281,21 @@ def _why_not(data: bytes) -> str:
 
 def _tried() -> str:
     """In the child: why the model on standard input does not run; empty if it does."""
-    from fer_edge.model import interpreter
+    from fer_edge.model import classifier
 
     data = sys.stdin.buffer.read()
     try:
-        interpreter.find()
+        classifier.find_interpreter()
         child.limit(memory_bytes=TRIAL_MEMORY)
         with contextlib.suppress(MissingExtraError):  # without a schema (tflite_runtime) the run alone tells
             graph.check(data, "")
-        model = interpreter.load(data, 1, "")
+        model = classifier.load_interpreter(data, 1, "")
         with quiet_stderr():
             for tensor in model.get_input_details():
                 model.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
             model.invoke()
     except (FerEdgeError, RuntimeError, ValueError) as error:
-        return str(error).strip().removeprefix(": ").splitlines()[0]
+        return first_line(error).removeprefix(": ")
     return ""
 
 

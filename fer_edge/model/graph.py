@@ -32,7 +32,7 @@ _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. constant: the file holds its values, in `data_bytes`. variable: kept between runs.
+    """One tensor. variable: kept between runs. data_bytes: of its values, where the file holds them.
 
     dtype: as numpy spells it, where numpy has it. scales, zero_points: one for all values or one a channel;
     none where it is not quantised.
@@ -41,34 +41,95 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    constant: bool
     variable: bool
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     data_bytes: int
+
+    @property
+    def constant(self) -> bool:
+        """Whether the file holds its values; true where there are none to hold."""
+        return self.data_bytes > 0 or 0 in self.shape
+
+    @property
+    def values(self) -> int:
+        """How many; a size that is not fixed (-1) counts as 1."""
+        return math.prod(max(1, n) for n in self.shape)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes while the model runs; 0 for types of no fixed size."""
+        bits = re.search(r"\d+$", "bool8" if self.dtype == "bool" else self.dtype)
+        return 0 if self.constant or bits is None else -(-self.values * int(bits[0]) // 8)
 
 
 @dataclass(frozen=True)
 class Operator:
     """One node. name: TFLite's own, such as `CONV_2D`, or that of a custom operator.
 
-    inputs, outputs: indices of tensors; -1 for an optional input that is absent.
+    inputs, outputs: indices of tensors; -1 for an optional input that is absent. taken, given: the tensors.
     """
 
     name: str
     custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    taken: tuple[Tensor, ...]
+    given: tuple[Tensor, ...]
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """The constants that it reads."""
+        return tuple(tensor for tensor in self.taken if tensor.constant)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of all its constants."""
+        return sum(tensor.data_bytes for tensor in self.weights)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run, from the shapes: schema.fbs keeps kernels as (out, height, width,
+        in), matrices as (out, in). 0 for what does not multiply by weights or by another matrix."""
+        if len(self.taken) < 2 or not self.given:
+            return 0
+        first, second, (given, *_) = self.taken[0], self.taken[1], self.given
+        if self.name in {"CONV_2D", "DEPTHWISE_CONV_2D"} and given.shape:
+            return given.values // max(1, given.shape[-1]) * second.values
+        if self.name == "FULLY_CONNECTED" and second.shape:
+            return first.values // max(1, second.shape[-1]) * second.values
+        if self.name == "BATCH_MATMUL" and first.shape:
+            return given.values * first.shape[-1]
+        return 0
 
 
 @dataclass(frozen=True)
 class Graph:
-    """One subgraph, the first being the main one."""
+    """One subgraph, the first being the main one; operators in the order in which they run."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(operator.macs for operator in self.operators)
+
+    def peak(self) -> tuple[int, int]:
+        """Most bytes that tensors take at one moment, so no arena can be smaller, and the operator's number
+        then. Inputs and outputs of the model are held while they are needed."""
+        last = {n: index for index, op in enumerate(self.operators) for n in op.inputs}
+        last |= dict.fromkeys(self.outputs, len(self.operators))
+        live, most = set(self.inputs), (0, 0)
+        for index, operator in enumerate(self.operators):
+            live |= set(operator.outputs)
+            held = sum(self.tensors[n].memory_bytes for n in live)
+            if held > most[0]:
+                most = (held, index)
+            live = {n for n in live if last.get(n, -1) > index}
+        return most
 
 
 @functools.cache
@@ -119,9 +180,7 @@ def read(data: bytes) -> tuple[Graph, ...]:
     """
     model = unpacked(data)
     try:
-        sizes = [_data_bytes(buffer, len(data)) for buffer in model.buffers]
-        codes = [_operator_code(code) for code in model.operatorCodes or ()]
-        graphs = tuple(_graph(subgraph, codes, sizes) for subgraph in model.subgraphs or ())
+        graphs = tuple(_graph(subgraph, model, len(data)) for subgraph in _values(model.subgraphs))
     except UnicodeDecodeError as error:
         raise ModelError("the file is damaged: a name in it is not UTF-8") from error
     except _DAMAGE as error:
@@ -131,17 +190,51 @@ def read(data: bytes) -> tuple[Graph, ...]:
     return graphs
 
 
-def _data_bytes(buffer: Any, file_size: int) -> int:
+def _graph(subgraph: Any, model: Any, file_size: int) -> Graph:
+    tensors = tuple(
+        _tensor(tensor, model.buffers[tensor.buffer], file_size) for tensor in _values(subgraph.tensors)
+    )
+
+    def indices(vector: Any, least: int = 0) -> tuple[int, ...]:
+        found = tuple(int(index) for index in _values(vector))
+        if any(not least <= index < len(tensors) for index in found):
+            raise IndexError("it refers to tensors that it does not have")
+        return found
+
+    operators = []
+    for one in _values(subgraph.operators):
+        code = model.operatorCodes[one.opcodeIndex]
+        # Codes past 127 stand in the newer field; older files fill only the 8-bit one.
+        number = max(code.deprecatedBuiltinCode, code.builtinCode)
+        name = _names("BuiltinOperator").get(number, f"BUILTIN_{number}")
+        custom = name == "CUSTOM"
+        inputs, outputs = indices(one.inputs, least=-1), indices(one.outputs)
+        operators.append(
+            Operator(
+                (code.customCode or b"CUSTOM").decode() if custom else name,
+                custom,
+                inputs,
+                outputs,
+                taken=tuple(tensors[n] for n in inputs if n >= 0),
+                given=tuple(tensors[n] for n in outputs),
+            )
+        )
+    return Graph(tensors, tuple(operators), indices(subgraph.inputs), indices(subgraph.outputs))
+
+
+def _tensor(tensor: Any, buffer: Any, file_size: int) -> Tensor:
     if buffer.offset > 1 and buffer.offset + buffer.size > file_size:  # of files past 2 GB
         raise ValueError("the weights lie behind the end")
-    return len(_values(buffer.data)) or (buffer.size if buffer.offset > 1 else 0)
-
-
-def _operator_code(code: Any) -> tuple[str, bool]:
-    # Codes past 127 stand in the newer field; older files fill only the 8-bit one.
-    number = max(code.deprecatedBuiltinCode, code.builtinCode)
-    name = _names("BuiltinOperator").get(number, f"BUILTIN_{number}")
-    return ((code.customCode or b"CUSTOM").decode(), True) if name == "CUSTOM" else (name, False)
+    quantisation = tensor.quantization
+    return Tensor(
+        name=(tensor.name or b"").decode(),
+        shape=tuple(int(n) for n in _values(tensor.shape)),
+        dtype=_names("TensorType").get(tensor.type, f"type {tensor.type}").lower(),
+        variable=bool(tensor.isVariable),
+        scales=tuple(map(float, _values(quantisation and quantisation.scale))),
+        zero_points=tuple(map(int, _values(quantisation and quantisation.zeroPoint))),
+        data_bytes=len(_values(buffer.data)) or (buffer.size if buffer.offset > 1 else 0),
+    )
 
 
 @functools.cache
@@ -149,44 +242,8 @@ def _names(enum: str) -> dict[int, str]:
     return {n: name for name, n in vars(getattr(schema(), enum)).items() if isinstance(n, int)}
 
 
-def _graph(subgraph: Any, codes: list[tuple[str, bool]], sizes: list[int]) -> Graph:
-    tensors = tuple(_tensor(tensor, sizes) for tensor in _values(subgraph.tensors))
-    count = len(tensors)
-    operators = []
-    for one in _values(subgraph.operators):
-        name, custom = codes[one.opcodeIndex]
-        inputs = _indices(one.inputs, count, least=-1)
-        operators.append(Operator(name, custom, inputs, _indices(one.outputs, count)))
-    return Graph(
-        tensors, tuple(operators), _indices(subgraph.inputs, count), _indices(subgraph.outputs, count)
-    )
-
-
-def _tensor(tensor: Any, sizes: list[int]) -> Tensor:
-    quantisation = tensor.quantization
-    shape = tuple(int(n) for n in _values(tensor.shape))
-    size = sizes[tensor.buffer]
-    return Tensor(
-        name=(tensor.name or b"").decode(),
-        shape=shape,
-        dtype=_names("TensorType").get(tensor.type, f"type {tensor.type}").lower(),
-        constant=size > 0 or 0 in shape,  # nothing to hold
-        variable=bool(tensor.isVariable),
-        scales=tuple(map(float, _values(quantisation and quantisation.scale))),
-        zero_points=tuple(map(int, _values(quantisation and quantisation.zeroPoint))),
-        data_bytes=size,
-    )
-
-
 def _values(vector: Any) -> Any:
     return () if vector is None else vector
-
-
-def _indices(vector: Any, count: int, least: int = 0) -> tuple[int, ...]:
-    found = tuple(int(index) for index in _values(vector))
-    if any(not least <= index < count for index in found):
-        raise IndexError("it refers to tensors that it does not have")
-    return found
 
 
 def operators(data: bytes) -> dict[str, int]:
@@ -207,11 +264,11 @@ def before_softmax(data: bytes) -> list[Tensor]:
     for _ in main.operators:
         maker = makers.get(tensor)
         wanted = _SAME_VALUES | ({"REDUCE_MAX"} if found else {"SOFTMAX"})
-        if maker is None or not maker.inputs or maker.name not in wanted:
+        if maker is None or not maker.taken or maker.name not in wanted:
             break
         tensor = maker.inputs[0]
         if found or maker.name == "SOFTMAX":
-            found.append(main.tensors[tensor])
+            found.append(maker.taken[0])
     return found
 
 
@@ -225,117 +282,24 @@ def check(data: bytes, where: str) -> None:
         graphs = read(data)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    foreign = sorted({node.name for part in graphs for node in part.operators if node.custom})
-    if foreign:
+    every = [operator for part in graphs for operator in part.operators]
+    if foreign := sorted({operator.name for operator in every if operator.custom}):
         raise ModelError(
             f"{where} needs operators outside TFLite ({', '.join(foreign)}): "
             "convert with builtin operators only"
         )
-    for part in graphs:
-        _check_weights(part, where)
-
-
-def _check_weights(part: Graph, where: str) -> None:
-    if any(operator.name in _VARIABLES for operator in part.operators) or any(
-        tensor.variable for tensor in part.tensors
+    if any(operator.name in _VARIABLES for operator in every) or any(
+        tensor.variable for part in graphs for tensor in part.tensors
     ):
         raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
-    given = set(part.inputs)
-    made = given.union(*(operator.outputs for operator in part.operators))
-    for operator in part.operators:
-        missing = [n for n in operator.inputs if n >= 0 and n not in made and not part.tensors[n].constant]
-        if operator.name in _WEIGHTED:
-            missing += [n for n in operator.inputs[1:2] if n in given]
-        if missing:
-            raise ModelError(
-                f"{where} does not hold its weights ({operator.name} has none): convert it again"
-            )
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One operator and its cost. shape, dtype, scale: of its first output; scale 0 where not quantised.
-
-    macs: multiply-accumulates of a run. weight_bytes: constants that it reads, parameters: how many values.
-    inputs: dtypes of what it reads, weights included.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    macs: int
-    weight_bytes: int
-    parameters: int
-    inputs: tuple[str, ...]
-
-
-def layers(part: Graph) -> list[Layer]:
-    """The operators in the order in which they run."""
-    found = []
-    for operator in part.operators:
-        taken = [part.tensors[n] for n in operator.inputs if n >= 0]
-        given = part.tensors[operator.outputs[0]] if operator.outputs else None
-        held = [tensor for tensor in taken if tensor.constant]
-        found.append(
-            Layer(
-                name=operator.name,
-                shape=given.shape if given else (),
-                dtype=given.dtype if given else "",
-                scale=given.scales[0] if given and given.scales else 0.0,
-                macs=_macs(operator.name, taken, given),
-                weight_bytes=sum(tensor.data_bytes for tensor in held),
-                parameters=sum(_count(t.shape) for t in held if t.dtype not in {"int64", "bool", "string"}),
-                inputs=tuple(tensor.dtype for tensor in taken),
-            )
-        )
-    return found
-
-
-def macs(part: Graph) -> int:
-    """Multiply-accumulates of one inference."""
-    return sum(layer.macs for layer in layers(part))
-
-
-def _macs(name: str, taken: list[Tensor], given: Tensor | None) -> int:
-    """From the shapes alone: schema.fbs keeps kernels as (out, height, width, in), matrices as (out, in)."""
-    if given is None or len(taken) < 2:
-        return 0
-    first, second = taken[0].shape, taken[1].shape
-    if name in {"CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D"}:
-        return _count(given.shape[1:-1]) * _count(second) * _count(given.shape[:1])
-    if name == "FULLY_CONNECTED":
-        return _count(first) // max(1, second[-1]) * _count(second) if second else 0
-    if name == "TRANSPOSE_CONV" and len(taken) > 2:
-        return _count(taken[2].shape[:-1]) * _count(second)
-    if name == "BATCH_MATMUL" and given.shape and first:
-        return _count(given.shape) * first[-1]
-    return 0
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    return math.prod(max(1, n) for n in shape)  # -1, a size that is not fixed, as 1
-
-
-def peak(part: Graph) -> tuple[int, int]:
-    """Most bytes that tensors take at one moment, so no arena can be smaller, and the operator's number then.
-
-    Over the operators in order, inputs and outputs of the model held while they are needed. Types of no fixed
-    size count as nothing.
-    """
-    last = {n: index for index, op in enumerate(part.operators) for n in op.inputs if n >= 0}
-    last |= dict.fromkeys(part.outputs, len(part.operators))
-    live = set(part.inputs)
-    most = (0, 0)
-    for index, operator in enumerate(part.operators):
-        live |= set(operator.outputs)
-        held = sum(_bytes(part.tensors[n]) for n in live)
-        if held > most[0]:
-            most = (held, index)
-        live = {n for n in live if last.get(n, -1) > index}
-    return most
-
-
-def _bytes(tensor: Tensor) -> int:
-    bits = re.search(r"\d+$", "bool8" if tensor.dtype == "bool" else tensor.dtype)
-    return 0 if tensor.constant or bits is None else -(-_count(tensor.shape) * int(bits[0]) // 8)
+    for part in graphs:
+        given = set(part.inputs)
+        made = given.union(*(operator.outputs for operator in part.operators))
+        for operator in part.operators:
+            missing = [
+                n for n in operator.inputs if n >= 0 and n not in made and not part.tensors[n].constant
+            ]
+            if missing or (operator.name in _WEIGHTED and given.intersection(operator.inputs[1:2])):
+                raise ModelError(
+                    f"{where} does not hold its weights ({operator.name} has none): convert it again"
+                )

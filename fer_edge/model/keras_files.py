@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import child, files
-from fer_edge.errors import ModelError
+from fer_edge.errors import ModelError, first_line
 from fer_edge.model.file import TRIAL_MEMORY
-from fer_edge.model.interpreter import first_line
 from fer_edge.quiet import quiet_stderr, quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}

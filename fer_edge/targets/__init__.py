@@ -1,25 +1,123 @@
-"""What a target is: a way to give a model to another runtime than LiteRT here. Its table is in `command`."""
+"""Targets: ways to give a model to another runtime than LiteRT here, and what commands do with them.
+
+A target is a module with a function `make`, and an entry of TARGETS.
+"""
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import importlib.util
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files
+from fer_edge import child, console, files
+from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
+from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, Format
+from fer_edge.tables import Table, percent
 
 SPLIT = "PublicTest"
 """The split that one may choose on."""
 DRAWN = 70
 """Drawn faces where no data is given: ten of each expression."""
+PARITY_PICTURES = 500
+"""Pictures of --data, at most, on which a target is compared with LiteRT: TFLite Micro takes 60 ms each."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """On which a target is compared with LiteRT: images uint8 (N, height, width).
+
+    labels: int64 (N,) of `names`, None for drawn faces, whose expressions a model of real ones need not know.
+    title: for tables.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    title: str
+    names: tuple[str, ...] = LABELS
+
+    def accuracy(self, p: NDArray[np.float32], labels: tuple[str, ...]) -> float | None:
+        """Of probabilities (N, len(labels)), by the labels of the same expressions; None without any."""
+        if self.labels is None or sorted(labels) != sorted(self.names):
+            return None
+        return float((p[:, [labels.index(name) for name in self.names]].argmax(axis=1) == self.labels).mean())
+
+    def fitted(self, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+        """The images at the size that a model takes, uint8 (N, *size_hw)."""
+        from fer_edge.vision.crop import resize_face
+
+        return np.stack([resize_face(image, size_hw) for image in self.images])
+
+
+def drawn(count: int = DRAWN) -> Pictures:
+    """Faces that the program draws, the same in every call."""
+    from fer_edge.data import drawn_faces
+
+    return Pictures(drawn_faces(count, seed=0)[0], None, f"{count} drawn faces")
+
+
+def pictures_of(
+    data: str | None, limit: int, *, seed: int = 0, skip_bad_rows: bool = False, labels: str | None = None
+) -> Pictures:
+    """At most `limit` pictures of PublicTest, drawn by the seed; drawn faces where `data` is None.
+
+    labels: as `--labels`. Raises DataError, UsageError.
+    """
+    if data is None:
+        return drawn()
+    from fer_edge.data import ferplus, load
+    from fer_edge.evaluation import select
+
+    dataset = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
+    chosen = select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
+    return Pictures(chosen.images, chosen.labels, f"{len(chosen)} pictures of {SPLIT}", chosen.label_names)
+
+
+class Agreement(NamedTuple):
+    """Two runtimes on the same pictures: share of pictures with the same label, largest difference of a
+    probability, and accuracy of the first where labels are known."""
+
+    pictures: int
+    agreement: float
+    max_abs_diff: float
+    accuracy: float | None
+
+
+def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) -> Agreement:
+    """p: probabilities float32 (N, labels) that the runtime in question gives; LiteRT's are made here."""
+    from fer_edge.evaluation import metrics
+
+    q = classifier.predict(pictures.fitted(classifier.input_size))
+    accuracy = pictures.accuracy(p, classifier.labels)
+    return Agreement(len(p), metrics.agreement(p, q), metrics.max_abs_diff(p, q), accuracy)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a target gives, not yet written: the contents of its outputs, in their order.
+
+    report: plain values that the target's tool measured or estimated, needs: the same in a few words.
+    probabilities: what the result gives for the pictures, float32 (N, labels); None where nothing here can
+    run it. deployed: what takes the device's memory, by default the largest of the contents.
+    """
+
+    contents: tuple[bytes, ...]
+    report: dict[str, Any] = field(default_factory=dict)
+    needs: str = ""
+    probabilities: NDArray[np.float32] | None = None
+    deployed: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -44,131 +142,213 @@ class Target:
         return tuple(folder / name.format(stem=stem) for name in self.outputs)
 
 
-@dataclass(frozen=True)
-class Made:
-    """What a target gives, not yet written: the contents of its outputs, in their order.
+def _installed(extra: str, *packages: str) -> Callable[[], None]:
+    """Raises MissingExtraError where a package that the extra brings is not here."""
 
-    report: plain values that the target's tool measured or estimated. agreement: with LiteRT here, and
-    probabilities: what the result gives for the pictures, float32 (N, labels); None where nothing here can
-    run it. deployed: what takes the device's memory, by default the largest of the contents.
+    def require() -> None:
+        for package in packages:
+            if importlib.util.find_spec(package) is None:
+                raise MissingExtraError(package, extra, f"the target {extra}")
+
+    return require
+
+
+def _from(module: str, function: str = "make", **fixed: Any) -> Callable[..., Any]:
+    """A function of a module of this package, which is imported when it is called."""
+
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(f"{__name__}.{module}"), function)(*arguments, **fixed)
+
+    return call
+
+
+ACCELERATORS = (
+    *("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256"),
+    *("ethos-u65-256", "ethos-u65-512"),
+    *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
+)
+"""Arm's NPUs as Vela's --accelerator-config names them: family and multiply-accumulates a cycle."""
+
+_NPUS = {
+    name: Target(
+        name,
+        (Format.FULL_INTEGER,),
+        (f"{{stem}}_{name}.tflite",),
+        _installed("ethos-u", "ethosu"),
+        _from("ethos_u", accelerator=name),
+    )
+    for name in ACCELERATORS
+}
+TARGETS: dict[str, Target] = {
+    "microcontroller": Target(
+        "microcontroller",
+        (Format.FULL_INTEGER,),
+        tuple(f"{{stem}}_microcontroller/{name}" for name in ("{stem}.h", "{stem}.c", "main.cc")),
+        _installed("microcontroller", "tflite_micro"),
+        _from("microcontroller"),
+    ),
+    "ethos-u": _NPUS["ethos-u55-128"],
+    "onnx": Target(
+        "onnx",
+        (Format.FLOAT32, Format.INT8),
+        ("{stem}.onnx",),
+        _installed("onnx", "tf2onnx", "onnxruntime", "tensorflow"),
+        _from("onnx_file"),
+    ),
+    "web": Target("web", (Format.INT8,), ("{stem}.html",), _from("web_page", "runtime"), _from("web_page")),
+    **_NPUS,
+}
+"""Name -> target. An entry here, and the function that it names, are all that a new one needs."""
+
+
+def parse(names: Iterable[str]) -> tuple[Target, ...]:
+    """Targets by name, each once; `all` is one of each kind. Raises UsageError, with the nearest names."""
+    found: dict[str, Target] = {}
+    for name in names:
+        if name != "all" and name not in TARGETS:
+            near = difflib.get_close_matches(name, TARGETS, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(TARGETS)}, all"
+            raise UsageError(f"there is no target {name!r}: {hint}")
+        chosen = [known for known in TARGETS if known not in _NPUS] if name == "all" else [name]
+        found |= {TARGETS[known].name: TARGETS[known] for known in chosen}
+    return tuple(found.values())
+
+
+def tflite_file(model: str | None) -> Path | None:
+    """The .tflite file that `model` names or is, None for all else."""
+    if model and (model.endswith(".tflite") or model in {path.stem for path in shipped.models()}):
+        return shipped.find_model(model)
+    return None
+
+
+def formats(targets: Iterable[Target], asked: Iterable[Format]) -> tuple[Format, ...]:
+    """What is converted: `asked`, and what the targets are made from, in the order of `Format`."""
+    wanted = {*asked, *(format_ for target in targets for format_ in target.formats)}
+    return tuple(format_ for format_ in Format if format_ in wanted)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `convert` that matter to targets.
+
+    Raises FerEdgeError where the tool of one is absent.
     """
 
-    contents: tuple[bytes, ...]
-    report: dict[str, Any] = field(default_factory=dict)
-    agreement: Agreement | None = None
-    probabilities: NDArray[np.float32] | None = None
-    deployed: bytes = b""
+    targets: tuple[Target, ...]
+    data: str | None
+    out: Path | None
+    seed: int
+    skip_bad_rows: bool
+    force: bool
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "deployed", self.deployed or max(self.contents, key=len))
-
-    def write(self, paths: tuple[Path, ...], force: bool) -> None:
-        """Writes all files or none. Raises OutputError if one exists and `force` is not given."""
-        files.refuse_to_overwrite_any(paths, force)
-        for path, data in zip(paths, self.contents, strict=True):
-            files.write_bytes(path, data)
-
-    def needs(self) -> str:
-        """What the target's tool measured or estimated, in a few words."""
-        kib = {name: f"{self.report.get(f'{name}_bytes', 0) / 1024:.0f} KiB" for name in ("flash", "sram")}
-        if "arena_bytes" in self.report:
-            return f"{kib['flash']} flash, {self.report['arena_bytes'] / 1024:.0f} KiB arena"
-        if "cycles" in self.report:
-            time = f"{self.report['ms']:.2f} ms at {self.report['mhz']:.0f} MHz (estimated)"
-            return f"{kib['flash']} flash, {kib['sram']} SRAM, {time}"
-        return ", ".join(f"{name} {value}" for name, value in self.report.items() if isinstance(value, int))
+        for target in self.targets:
+            target.require()
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """On which a target is compared with LiteRT: images uint8 (N, height, width).
-
-    labels: int64 (N,) of spec.LABELS, None for drawn faces, whose expressions a model of real ones need not
-    know. name: for tables. ferplus: int64 (N,), of FER+'s labels, -1 where its voters did not agree; None
-    without votes.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-    name: str
-    ferplus: NDArray[np.int64] | None = None
-
-    def accuracy(self, p: NDArray[np.float32], labels: tuple[str, ...]) -> float | None:
-        """Of probabilities (N, len(labels)), by the labels of the same expressions; None without any."""
-        from fer_edge.data import ferplus
-
-        for names, truth in ((LABELS, self.labels), (ferplus.LABELS, self.ferplus)):
-            if truth is not None and sorted(labels) == sorted(names):
-                right = p[:, [labels.index(name) for name in names]].argmax(axis=1) == truth
-                return float(right[truth >= 0].mean())
-        return None
-
-    def fitted(self, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-        """The images at the size that a model takes, uint8 (N, *size_hw)."""
-        from fer_edge.vision.crop import resize_face
-
-        if self.images.shape[1:] == size_hw:
-            return self.images
-        return np.stack([resize_face(image, size_hw) for image in self.images])
+def of_file(path: Path, request: Request) -> dict[str, Any]:
+    """Each target of a .tflite file as it is. Gives the value of --json."""
+    jobs = [(target, path) for target in request.targets]
+    return {"source": str(path), "targets": _all(jobs, request.out or path.parent, request)}
 
 
-def drawn(count: int = DRAWN) -> Pictures:
-    """Faces that the program draws, the same in every call."""
-    from fer_edge.data import drawn_faces
-
-    return Pictures(drawn_faces(count, seed=0)[0], None, f"{count} drawn faces")
-
-
-def pictures_of(
-    data: str | None, limit: int, *, seed: int = 0, skip_bad_rows: bool = False, labels: str | None = None
-) -> Pictures:
-    """At most `limit` pictures of PublicTest, drawn by the seed; drawn faces where `data` is None.
-
-    labels: `ferplus:FILE` for FER+'s votes besides. Raises DataError, UsageError.
-    """
-    if data is None:
-        return drawn()
-    from fer_edge.data import ferplus, load
-    from fer_edge.evaluation import select
-
-    kind, _, votes = (labels or "fer2013").partition(":")
-    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed)
-    if kind == "ferplus" and votes:  # its rows stay those of FER-2013, since both are judged
-        dataset = ferplus.attach(dataset, Path(votes))
-    else:
-        dataset = ferplus.chosen(dataset, labels)
-    chosen = select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
-    other = None
-    if votes:
-        agreed = ferplus.relabelled(chosen)
-        other = np.full(len(chosen), -1)
-        other[np.isin(chosen.ids, agreed.ids)] = agreed.labels
-    return Pictures(chosen.images, chosen.labels, f"{len(chosen)} pictures of {SPLIT}", other)
+def of_converted(result: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Each target of the formats that it is made from; `result`: of the conversion, extended."""
+    paths = {output["format"]: Path(output["path"]) for output in result["outputs"]}
+    jobs = [(t, paths[f.value]) for t in request.targets for f in t.formats if f.value in paths]
+    folder = request.out or next(iter(paths.values())).parent
+    return {**result, "targets": _all(jobs, folder, request)}
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Two runtimes on the same pictures: share of pictures with the same label, largest and mean difference
-    of a probability, and accuracy of the first where labels are known."""
-
-    pictures: int
-    agreement: float
-    max_abs_diff: float
-    mean_abs_diff: float
-    accuracy: float | None
-
-
-def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) -> Agreement:
-    """p: probabilities float32 (N, labels) that the runtime in question gives; LiteRT's are made here."""
-    q = classifier.predict(pictures.fitted(classifier.input_size))
-    difference = np.abs(p.astype(np.float64) - q)
-    return Agreement(
-        len(p),
-        float((p.argmax(axis=1) == q.argmax(axis=1)).mean()),
-        float(difference.max()),
-        float(difference.mean()),
-        pictures.accuracy(p, classifier.labels),
+def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) -> list[dict[str, Any]]:
+    """Makes and writes them, prints the table. Raises GateError, at the end, if one failed its gate."""
+    written = [target.paths(path.stem, folder) for target, path in jobs]
+    files.refuse_to_overwrite_any([path for paths in written for path in paths], request.force)
+    pictures = pictures_of(
+        request.data, PARITY_PICTURES, seed=request.seed, skip_bad_rows=request.skip_bad_rows
     )
+    table = Table(
+        f"against LiteRT here on {pictures.title}",
+        ("model", "target", "kB", "agreement %", "max diff", "needs", "written"),
+        words=("model", "target", "needs", "written"),
+    )
+    results: list[dict[str, Any]] = []
+    failed: list[FerEdgeError] = []
+    for (target, path), paths in zip(jobs, written, strict=True):
+        classifier = Classifier(path)
+        try:
+            with console.working(f"{target.name} of {path.name}"):
+                made = target.make(classifier, pictures, None)
+        except GateError as error:
+            failed.append(error)
+            continue
+        for output, data in zip(paths, made.contents, strict=True):
+            files.write_bytes(output, data, request.force)
+        p = made.probabilities
+        found = None if p is None else compare(classifier, p, pictures)
+        results.append(
+            {
+                "model": str(path),
+                "target": target.name,
+                "files": {str(name): len(data) for name, data in zip(paths, made.contents, strict=True)},
+                "agreement": found and found._asdict(),
+                **made.report,
+            }
+        )
+        table.add(
+            path.stem,
+            target.name,
+            f"{sum(map(len, made.contents)) / 1e3:.0f}",
+            percent(found and found.agreement, 2),
+            found and f"{found.max_abs_diff:.4f}",
+            made.needs,
+            paths[0] if len(paths) == 1 else paths[0].parent,
+        )
+    if results:
+        table.show()
+    if failed:
+        raise GateError(" | ".join(str(error) for error in failed))
+    return results
+
+
+def tried(target: Target, classifier: Classifier, card: Path | None = None) -> dict[str, Any]:
+    """Whether the target takes the model, by its own tool, on a few drawn faces; nothing is written.
+
+    `target`, `accepted`, None where the tool is not installed here, `why` not, or what it needs, and the
+    target's report. Takes seconds, with ONNX more.
+    """
+    found: dict[str, Any] = {"target": target.name, "accepted": None}
+    try:
+        target.require()
+    except FerEdgeError as error:
+        return {**found, "why": str(error)}
+    try:
+        made = target.make(classifier, drawn(7), card)
+    except FerEdgeError as error:
+        taken = None if isinstance(error, MissingExtraError) else False
+        return {**found, "accepted": taken, "why": refusal(error, classifier.path)}
+    return {**found, "accepted": True, "why": made.needs, **made.report}
+
+
+def refusal(error: FerEdgeError, path: Path) -> str:
+    """Why a target does not take a file, without its path, so that equal reasons read alike."""
+    reason = str(error).removeprefix(f"{path}: ").split("; convert with")[0].removesuffix(": not written")
+    return reason.replace(str(path), "it")
+
+
+@contextmanager
+def in_child(
+    function: Callable[[str, str, str], Any], classifier: Classifier, pictures: Pictures, card: Path | None
+) -> Iterator[tuple[Path, Any]]:
+    """For targets: a folder in which a child has worked, and what it gave back.
+
+    function: called there with the folder, the model's path and its card's, or "". The folder has faces.npy,
+    the pictures as the model takes them. Raises ModelError as `child.run` does.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder, "faces.npy"), pictures.fitted(classifier.input_size))
+        arguments = folder, str(classifier.path.resolve()), str(card or "")
+        yield Path(folder), child.run(function, *arguments, what=str(classifier.path), timeout_s=900)
 
 
 def template(folder: str, name: str, values: Mapping[str, object] | None = None) -> str:

@@ -1,11 +1,10 @@
-"""One table over files and targets: what each takes of a machine, and whether all say the same."""
+"""`bench --target`: files and targets in one table, what each takes and whether all say the same."""
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,53 +18,38 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, split_name
-from fer_edge.tables import Table, milliseconds, percent
-from fer_edge.targets import Pictures, Target, command, pictures_of
+from fer_edge.tables import Table, milliseconds, percent, progress
+from fer_edge.targets import Made, Pictures, Target, parse, pictures_of, refusal
 
 LITERT = "litert"
 """The row of a file as it is, run here."""
 _AT_ONCE = 4  # files; a converter to ONNX takes most of a GiB
 
+Row = dict[str, Any]
+"""One file on one target, as `--json` has it.
 
-@dataclass(frozen=True)
-class Row:
-    """One file on one target; None where it was not measured or cannot be.
-
-    bytes: of what is deployed (C source: of the array in flash). agreement: share of pictures with the label
-    that the family's float32 file gives in LiteRT here. ms: median here in LiteRT. npu_ms: Vela's estimate.
-    memory_bytes: peak of activations (litert), arena or SRAM. ops: operators of the deployed graph.
-    refused: why the target does not take the file; `model` is empty where the target takes none here.
-    """
-
-    model: str
-    target: str
-    bytes: int | None = None
-    compressed_bytes: int | None = None
-    ops: int | None = None
-    macs: int | None = None
-    agreement: float | None = None
-    max_abs_diff: float | None = None
-    accuracy: float | None = None
-    ms: float | None = None
-    npu_ms: float | None = None
-    memory_bytes: int | None = None
-    refused: str = ""
+`model`, `target`, and `refused`, why the target does not take the file (`model` is empty where it takes none
+here); else `bytes` of what is deployed (C source: of the array in flash), `compressed_bytes`, `ops` of the
+deployed graph, `macs`, `memory_bytes` (peak of activations for litert, arena or SRAM), `npu_ms` (Vela's
+estimate), `ms` (median here in LiteRT), `accuracy`, and `agreement` and `max_abs_diff` with the network's
+float32 file in LiteRT here. None where it was not measured or cannot be.
+"""
 
 
-def _count(divisor: float, value: float | None) -> str | None:
-    return None if value is None else f"{value / divisor:.0f}"
+def _count(key: str, divisor: float = 1) -> Callable[[Row], str | None]:
+    return lambda row: None if row[key] is None else f"{row[key] / divisor:.0f}"
 
 
-_COLUMNS: dict[str, Callable[[Row], str | None]] = {
-    "model, its targets": lambda row: row.model if row.target == LITERT else f"- {row.target}",
-    "kB": lambda row: _count(1e3, row.bytes),
-    "zip kB": lambda row: _count(1e3, row.compressed_bytes),
-    "ops": lambda row: _count(1, row.ops),
-    "agree %": lambda row: percent(row.agreement, 2),
-    "acc %": lambda row: percent(row.accuracy, 2),
-    "ms here": lambda row: milliseconds(row.ms),
-    "KiB": lambda row: _count(1024, row.memory_bytes),
-    "NPU ms": lambda row: milliseconds(row.npu_ms),
+_COLUMNS: dict[str, Callable[[Row], object]] = {
+    "model, its targets": lambda row: row["model"] if row["target"] == LITERT else f"- {row['target']}",
+    "kB": _count("bytes", 1e3),
+    "zip kB": _count("compressed_bytes", 1e3),
+    "ops": _count("ops"),
+    "agree %": lambda row: percent(row["agreement"], 2),
+    "acc %": lambda row: percent(row["accuracy"], 2),
+    "ms here": lambda row: milliseconds(row["ms"]),
+    "KiB": _count("memory_bytes", 1024),
+    "NPU ms": lambda row: milliseconds(row["npu_ms"]),
 }
 _LEGEND = (
     "zip: compressed. agree: on the label, with the network's float32 file in LiteRT here. ms here: median "
@@ -90,31 +74,34 @@ def compared(
     names: of targets; `all`, for those whose tools are here. data, labels, limit: what pictures of PublicTest
     they are judged on, as `bench` takes them; drawn faces without `data`. Raises as `rows` does.
     """
-    wanted = command.parse(names)
-    seen = pictures_of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows, labels=labels)
+    wanted = parse(names)
+    pictures = pictures_of(data, limit, seed=seed, skip_bad_rows=skip_bad_rows, labels=labels)
     described = machine.describe()
-    found = rows(paths, wanted, seen, runs, lenient="all" in names)
+    found = rows(paths, wanted, pictures, runs, lenient="all" in names)
     where = ", ".join(str(described[key]) for key in ("cpu", "system", "interpreter") if described[key])
-    result = {"machine": described, "pictures": seen.name, "rows": [dataclasses.asdict(row) for row in found]}
-    return result, table(found, seen.name, where)
+    return {"machine": described, "pictures": pictures.title, "rows": found}, table(
+        found, pictures.title, where
+    )
 
 
 def table(found: Sequence[Row], seen: str, where: str) -> Table:
     """Files, behind each its targets; under them what no target takes. seen, where: pictures, machine."""
-    notes = [f"{seen}. {_LEGEND} {where}.", *(f"refused: {line}" for line in refusals(found))]
+    refused: dict[tuple[str, str], list[str]] = {}
+    for row in found:
+        if "refused" in row:
+            refused.setdefault((row["target"], row["refused"]), []).append(row["model"])
+    notes = [f"{seen}. {_LEGEND} {where}."]
+    for (target, reason), models in refused.items():
+        notes.append(f"refused: {', '.join(models)}{' on ' if models[0] else ''}{target}: {reason}")
     told = Table(f"files and targets on {seen}", tuple(_COLUMNS), optional=("zip kB", "ops"), notes=notes)
     for row in found:
-        if not row.refused:
+        if "refused" not in row:
             told.add(*(cell(row) for cell in _COLUMNS.values()))
     return told
 
 
 def rows(
-    paths: Sequence[Path],
-    targets: Sequence[Target],
-    pictures: Pictures,
-    runs: int,
-    lenient: bool = False,
+    paths: Sequence[Path], targets: Sequence[Target], pictures: Pictures, runs: int, lenient: bool = False
 ) -> list[Row]:
     """A row of each file in LiteRT, and one a target behind it.
 
@@ -122,8 +109,7 @@ def rows(
     for none. Raises ModelError for a file that does not run, MissingExtraError for a target without its
     tool, unless `lenient`: a row then says what is missing.
     """
-    taken = []
-    absent = []
+    taken, found, absent = [], [], []
     for target in targets:
         try:
             target.require()
@@ -131,22 +117,60 @@ def rows(
         except FerEdgeError as error:
             if not lenient:
                 raise
-            absent.append(Row("", target.name, refused=str(error)))
-    subjects = {path: Classifier(path) for path in paths}
-    said = {path: subject.predict(pictures.fitted(subject.input_size)) for path, subject in subjects.items()}
-    times = _times(list(subjects.values()), runs)
-    references = {path: _reference(path, said, pictures) for path in paths}
-
-    def on_all(path: Path, ms: float | None) -> list[Row]:
-        subject, reference = subjects[path], references[path]
-        data = file.read_bytes(path)
-        here = _row(subject, LITERT, data, {"ms": ms}, said[path], reference, pictures)
-        return [here, *(_on(target, subject, reference, pictures) for target in taken)]
-
+            absent.append({"model": "", "target": target.name, "refused": str(error)})
+    subjects = [Classifier(path) for path in paths]
+    said = [subject.predict(pictures.fitted(subject.input_size)) for subject in subjects]
+    references, times = _references(subjects, said, pictures), _times(subjects, runs)
     # targets work in processes of their own; a file's classifier is used by one thread only
-    with ThreadPoolExecutor(min(machine.usable_cores(), _AT_ONCE)) as pool:
-        found = list(pool.map(on_all, subjects, times))
-    return [row for rows_ in found for row in rows_] + absent
+    with (
+        ThreadPoolExecutor(min(machine.usable_cores(), _AT_ONCE)) as pool,
+        progress("targets", len(subjects)) as step,
+    ):
+        on_all = functools.partial(_on_all, taken, pictures)
+        for of_one in pool.map(on_all, subjects, said, references, times):
+            found += of_one
+            step(1)
+    return found + absent
+
+
+def _on_all(
+    targets: Sequence[Target],
+    pictures: Pictures,
+    subject: Classifier,
+    p: NDArray[np.float32],
+    reference: NDArray[np.float32] | None,
+    ms: float | None,
+) -> list[Row]:
+    """p: what the file itself says of the pictures."""
+    data = file.read_bytes(subject.path)
+    main = graph.read(data)[0]
+    own = {"ops": graph.operators(data), "arena_bytes": main.peak()[0]}
+    found = []
+    for target in (None, *targets):
+        row: Row = {"model": subject.path.stem, "target": target.name if target else LITERT}
+        found.append(row)
+        try:
+            made = target.make(subject, pictures, None) if target else Made((data,), own, probabilities=p)
+        except FerEdgeError as error:
+            row["refused"] = refusal(error, subject.path)
+            continue
+        deployed, report = made.deployed or max(made.contents, key=len), made.report
+        row |= {
+            "bytes": len(deployed),
+            "compressed_bytes": file.compressed_bytes(deployed),
+            "ops": sum(report.get("ops", own["ops"]).values()),
+            "macs": main.macs,
+            "ms": None if target else ms,
+            "npu_ms": report.get("ms"),
+            "memory_bytes": report.get("arena_bytes", report.get("sram_bytes")),
+            **dict.fromkeys(("agreement", "max_abs_diff", "accuracy")),
+        }
+        if made.probabilities is not None:
+            row["accuracy"] = pictures.accuracy(made.probabilities, subject.labels)
+            if reference is not None:
+                row["agreement"] = metrics.agreement(made.probabilities, reference)
+                row["max_abs_diff"] = metrics.max_abs_diff(made.probabilities, reference)
+    return found
 
 
 def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
@@ -158,71 +182,17 @@ def _times(subjects: Sequence[Classifier], runs: int) -> list[float | None]:
     return [float(np.median(taken)) for taken in latency.timed(calls, min(runs, 50), runs, 0)["wall_ms"]]
 
 
-def _reference(
-    path: Path, said: dict[Path, NDArray[np.float32]], pictures: Pictures
-) -> NDArray[np.float32] | None:
-    """What the network's float32 file says, None where there is none; `said`: of the files compared."""
-    family, known = split_name(path.stem)
-    wanted = path.with_name(f"{family}_{Format.FLOAT32}.tflite")
-    if known is None:
-        return None
-    among = [given for other, given in said.items() if other == wanted or other.name == wanted.name]
-    if among or not wanted.is_file():
-        return among[0] if among else None
-    subject = Classifier(wanted)
-    return subject.predict(pictures.fitted(subject.input_size))
-
-
-def _on(
-    target: Target, subject: Classifier, reference: NDArray[np.float32] | None, pictures: Pictures
-) -> Row:
-    try:
-        made = target.make(subject, pictures, None)
-    except FerEdgeError as error:
-        return Row(subject.path.stem, target.name, refused=command.refusal(error, subject.path))
-    report = {**made.report, "npu_ms": made.report.get("ms"), "ms": None}
-    return _row(subject, target.name, made.deployed, report, made.probabilities, reference, pictures)
-
-
-def _row(
-    subject: Classifier,
-    target: str,
-    deployed: bytes,
-    report: dict[str, Any],
-    said: NDArray[np.float32] | None,
-    reference: NDArray[np.float32] | None,
-    pictures: Pictures,
-) -> Row:
-    """report: of the target's tool, before what the file itself says. said: probabilities that it gives."""
-    main = graph.read(file.read_bytes(subject.path))[0]
-    here = graph.peak(main)[0] if target == LITERT else None
-    row = Row(
-        subject.path.stem,
-        target,
-        bytes=len(deployed),
-        compressed_bytes=file.compressed_bytes(deployed),
-        ops=sum(report["ops"].values()) if "ops" in report else report.get("npu_parts", len(main.operators)),
-        macs=report.get("macs", graph.macs(main)),
-        ms=report["ms"],
-        npu_ms=report.get("npu_ms"),
-        memory_bytes=report.get("arena_bytes", report.get("sram_bytes", here)),
-    )
-    if said is None:  # nothing here can run it
-        return row
-    row = dataclasses.replace(row, accuracy=pictures.accuracy(said, subject.labels))
-    if reference is None:
-        return row
-    agreement, difference = metrics.agreement(said, reference), metrics.max_abs_diff(said, reference)
-    return dataclasses.replace(row, agreement=agreement, max_abs_diff=difference)
-
-
-def refusals(found: Sequence[Row]) -> list[str]:
-    """Why targets do not take files: a line for each reason, with the files that it holds for."""
-    models: dict[tuple[str, str], list[str]] = {}
-    for row in found:
-        if row.refused:
-            models.setdefault((row.target, row.refused), []).append(row.model)
-    return [
-        f"{', '.join(names)}{' on ' if names[0] else ''}{target}: {reason}"
-        for (target, reason), names in models.items()
-    ]
+def _references(
+    subjects: Sequence[Classifier], said: Sequence[NDArray[np.float32]], pictures: Pictures
+) -> list[NDArray[np.float32] | None]:
+    """Of each, what the float32 file of its network says: one among the subjects, or one beside it."""
+    known = {subject.path.name: p for subject, p in zip(subjects, said, strict=True)}
+    found = []
+    for subject in subjects:
+        network, format_ = split_name(subject.path.stem)
+        wanted = subject.path.with_name(f"{network}_{Format.FLOAT32}.tflite")
+        if format_ and wanted.name not in known and wanted.is_file():
+            other = Classifier(wanted)
+            known[wanted.name] = other.predict(pictures.fitted(other.input_size))
+        found.append(known.get(wanted.name) if format_ else None)
+    return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -12,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child
-from fer_edge.errors import GateError, MissingExtraError, ModelError
+from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.quiet import quiet_stderr
-from fer_edge.spec import Format, TensorSpec
-from fer_edge.targets import Made, Pictures, Target, compare, template
+from fer_edge.spec import TensorSpec
+from fer_edge.targets import Made, Pictures, in_child, template
 
 CHECKED = 60
 """The first so many pictures are run with LiteRT's reference kernels too, which take some hundred times as
@@ -35,29 +32,21 @@ _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 
 
-def require() -> None:
-    """Raises MissingExtraError where TFLite Micro's interpreter is not installed."""
-    if importlib.util.find_spec("tflite_micro") is None:
-        raise MissingExtraError("tflite-micro", "microcontroller", "the target microcontroller")
-
-
-def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
     """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
     Raises ModelError if TFLite Micro cannot run the model, GateError if it does not give what LiteRT's
     reference kernels give.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "faces.npy"), pictures.fitted(classifier.input_size))
-        arguments = folder, str(classifier.path.resolve()), str(card or "")
-        arena: int = child.run(run_here, *arguments, what=str(classifier.path), timeout_s=900)
-        given, reference = (np.load(Path(folder, name)) for name in ("micro.npy", "reference.npy"))
+    with in_child(run_here, classifier, pictures, card) as (folder, arena):
+        given, reference = (np.load(folder / name) for name in ("micro.npy", "reference.npy"))
     check(classifier, given, reference)
     flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     values = _values(classifier, flatbuffer, arena)
     sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
+    needs = f"{len(flatbuffer) / 1024:.0f} KiB flash, {arena / 1024:.0f} KiB arena"
     report = {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}
-    return Made(sources, report, compare(classifier, given, pictures), given, flatbuffer)
+    return Made(sources, report, needs, given, flatbuffer)
 
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
@@ -103,7 +92,7 @@ def load_reference(model: bytes, num_threads: int, name: str) -> Any:
 
 
 def load_micro(model: bytes, num_threads: int, name: str) -> MicroInterpreter:
-    """As `interpreter.load`; TFLite Micro has one thread whatever is asked for."""
+    """As `load_interpreter`; TFLite Micro has one thread whatever is asked for."""
     return MicroInterpreter(file.without_zip(model))
 
 
@@ -171,24 +160,20 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
 
 def _called(call: Any) -> tuple[Any, bytes]:
     """What the call gives, and what native code prints on standard error meanwhile, which is its reason."""
-    with quiet_stderr(), tempfile.TemporaryFile() as said:
-        nowhere = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            result, failed = call(), None
-        except (RuntimeError, ValueError) as error:
-            result, failed = None, error
-        finally:
-            os.dup2(nowhere, 2)
-            os.close(nowhere)
+    with tempfile.TemporaryFile() as said:
+        failed = None
+        with quiet_stderr(said.fileno()):
+            try:
+                result = call()
+            except (RuntimeError, ValueError) as error:
+                result, failed = None, error
         said.seek(0)
         text = said.read()
     if failed is None:
         return result, text
     lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
     reasons = [re.sub(r"^\S*/(\S+\.(cc|h)):?\d*\s*", "", line) for line in lines if "Allocat" not in line]
-    reason = "; ".join(reasons[-2:]) or str(failed).strip() or "no reason given"
-    raise ModelError(f"TFLite Micro refuses: {reason}")
+    raise ModelError(f"TFLite Micro refuses: {'; '.join(reasons[-2:]) or first_line(failed)}")
 
 
 def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, object]:
@@ -262,13 +247,3 @@ def identifier(text: str) -> str:
 def camel_case(operator: str) -> str:
     """TFLite's name of an operator as TFLite Micro's resolver spells it: MAX_POOL_2D -> MaxPool2D."""
     return "".join(part.capitalize() if part != "2D" else part for part in operator.split("_"))
-
-
-_IN = "{stem}_microcontroller"
-TARGET = Target(
-    "microcontroller",
-    (Format.FULL_INTEGER,),
-    (f"{_IN}/{{stem}}.h", f"{_IN}/{{stem}}.c", f"{_IN}/main.cc"),
-    require,
-    make,
-)

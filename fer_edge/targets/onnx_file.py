@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child
-from fer_edge.errors import GateError, MissingExtraError, ModelError
-from fer_edge.model import file, interpreter
-from fer_edge.model.classifier import Classifier
+from fer_edge.errors import GateError, ModelError, first_line
+from fer_edge.model import file
+from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.quiet import quiet_stderr
-from fer_edge.spec import Format
-from fer_edge.targets import Agreement, Made, Pictures, Target, compare
+from fer_edge.targets import Agreement, Made, Pictures, compare, in_child
 
 OPSET = 17
 """ONNX Runtime reads it from 1.12 (2022) on; quantisation a channel needs 13."""
@@ -27,27 +23,17 @@ QUANTISED = (0.95, 0.1)
 kernels differ from each other by up to 0.04: each rounds in its own way."""
 
 
-def require() -> None:
-    """Raises MissingExtraError where tf2onnx or ONNX Runtime is not installed."""
-    for package in ("tf2onnx", "onnxruntime", "tensorflow"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, "onnx", "the target onnx")
-
-
-def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
     """The ONNX file, run in ONNX Runtime on the pictures. Report: `ops` {name: count}, `opset`.
 
     Raises GateError if it does not agree with LiteRT, ModelError if tf2onnx cannot convert the model.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "faces.npy"), pictures.fitted(classifier.input_size))
-        arguments = folder, str(classifier.path.resolve()), str(card or "")
-        ops: dict[str, int] = child.run(convert_here, *arguments, what=str(classifier.path), timeout_s=900)
-        data = Path(folder, "model.onnx").read_bytes()
-        given = np.load(Path(folder, "onnx.npy"))
-    agreement = compare(classifier, given, pictures)
-    check(agreement, *(QUANTISED if "QuantizeLinear" in ops else FLOAT), str(classifier.path))
-    return Made((data,), {"ops": ops, "opset": OPSET}, agreement, given)
+    with in_child(convert_here, classifier, pictures, card) as (folder, ops):
+        data = (folder / "model.onnx").read_bytes()
+        given = np.load(folder / "onnx.npy")
+    found = compare(classifier, given, pictures)
+    check(found, *(QUANTISED if "QuantizeLinear" in ops else FLOAT), str(classifier.path))
+    return Made((data,), {"ops": ops, "opset": OPSET}, f"opset {OPSET}", given)
 
 
 def check(found: Agreement, least: float, most: float, what: str) -> None:
@@ -78,7 +64,7 @@ def convert_here(folder: str, model: str, card: str) -> dict[str, int]:
     Path(folder, "model.onnx").write_bytes(data)
 
     def load(tflite: bytes, num_threads: int, name: str) -> OnnxInterpreter:
-        return OnnxInterpreter(data, interpreter.load(tflite, num_threads, name))
+        return OnnxInterpreter(data, load_interpreter(tflite, num_threads, name))
 
     onnx = Classifier(path, card=given, checked=True, load=load)
     np.save(Path(folder, "onnx.npy"), onnx.predict(np.load(Path(folder, "faces.npy"))))
@@ -92,7 +78,7 @@ def _by_tf2onnx(path: Path) -> Any:
         with quiet_stderr():
             proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
     except Exception as error:  # its operators' handlers fail each in their own way
-        raise ModelError(f"tf2onnx cannot convert it: {interpreter.first_line(error)}") from error
+        raise ModelError(f"tf2onnx cannot convert it: {first_line(error)}") from error
     return proto
 
 
@@ -119,7 +105,7 @@ class OnnxInterpreter:
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise ModelError(f"ONNX Runtime refuses it: {interpreter.first_line(error)}") from error
+            raise ModelError(f"ONNX Runtime refuses it: {first_line(error)}") from error
         self.get_input_details, self.get_output_details = tflite.get_input_details, tflite.get_output_details
         (given,) = self._session.get_inputs()
         if list(given.shape) != list(self.get_input_details()[0]["shape"]):
@@ -134,6 +120,3 @@ class OnnxInterpreter:
 
     def get_tensor(self, index: int) -> NDArray[Any]:
         return np.asarray(self._result)
-
-
-TARGET = Target("onnx", (Format.FLOAT32, Format.INT8), ("{stem}.onnx",), require, make)

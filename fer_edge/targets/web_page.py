@@ -16,8 +16,7 @@ import numpy as np
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
-from fer_edge.spec import Format
-from fer_edge.targets import Made, Pictures, Target, drawn, template
+from fer_edge.targets import Made, Pictures, drawn, template
 from fer_edge.vision import faces
 
 PACKAGE = "@litertjs/core"
@@ -50,7 +49,7 @@ def runtime() -> Path:
     )
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None = None) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
     """The page, which proves itself in the browser that opens it. Raises as `page` does."""
     return Made((page(classifier, find_detector()),))
 
@@ -136,6 +135,3 @@ def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-TARGET = Target("web", (Format.INT8,), ("{stem}.html",), runtime, make)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
-from fer_edge.model import classifier, file, interpreter
+from fer_edge.model import classifier, file
 from fer_edge.vision.frames import Box, Picture, clip_box, is_new, overlap, square_box
 from fer_edge.vision.opencv import cv2
 
@@ -377,7 +377,7 @@ class BlazeFaceDetector:
             raise UsageError(f"no BlazeFace model here: {BLAZEFACE_COMMAND}, or --detector-model FILE")
         if model:
             classifier.check(model)
-        self._network = interpreter.load(file.read_bytes(path), num_threads, str(path))
+        self._network = classifier.load_interpreter(file.read_bytes(path), num_threads, str(path))
         given = self._network.get_input_details()[0]
         self._side = int(given["shape"][1]) if len(given["shape"]) == 4 else 0
         self._anchors = _anchors(self._side)

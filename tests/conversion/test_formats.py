@@ -12,8 +12,8 @@ from fer_edge.conversion import command, formats, gate, source
 from fer_edge.conversion.formats import FORMATS, Material
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
-from fer_edge.model import file, graph, interpreter
-from fer_edge.model.classifier import Classifier
+from fer_edge.model import file, graph
+from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.spec import LABELS, Format, ModelCard, TensorSpec
 
 INTEGER = ("int8", "full_integer")
@@ -68,7 +68,7 @@ def test_raw_gray_goes_in_and_probabilities_come_out(folder: Path, format_: str)
 def test_the_signature_gives_what_the_interpreter_gives(
     folder: Path, format_: str, against: source.Reference
 ) -> None:
-    model = interpreter.load(_file(folder, format_).read_bytes(), 1, "m")
+    model = load_interpreter(_file(folder, format_).read_bytes(), 1, "m")
     assert model.get_signature_list() == {
         "serving_default": {"inputs": ["face"], "outputs": ["probabilities"]}
     }

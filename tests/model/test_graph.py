@@ -12,7 +12,6 @@ from tiny_models import Builder, Spec, dense, picks, shipped_style
 from fer_edge.errors import ModelError
 from fer_edge.model import file, graph
 from fer_edge.spec import CropPolicy, ModelCard, TensorSpec
-from fer_edge.targets.inspection import metadata_of
 
 CARD = ModelCard(
     name="tiny",
@@ -64,7 +63,7 @@ def test_weights_are_aligned():
 def test_metadata_says_how_gray_levels_become_the_input(least, mean):
     entry = TensorSpec("float32", (1, 48, 48, 1), real_min=least, real_max=1.0)
     data = file.embed_card(PLAIN, ModelCard("tiny", "float32", CARD.labels, entry, CARD.output))
-    (face,) = metadata_of(data)["inputs"]
+    (face,) = file.metadata_in(data)["inputs"]
     assert (face["mean"], face["std"]) == ([mean], [255 / (1 - least)])
 
 
@@ -90,7 +89,7 @@ def test_no_mutation_gets_past_the_reader_with_another_error():
         data = bytearray(CARDED)
         for _ in range(chance.choice([1, 4, 20])):
             data[chance.randrange(len(data))] = chance.randrange(256)
-        for reader in (graph.check, file.card_in, lambda data, where: metadata_of(data)):
+        for reader in (graph.check, file.card_in, lambda data, where: file.metadata_in(data)):
             try:
                 reader(bytes(data), "x")
             except ModelError:

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import shipped_style
 
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.model import interpreter
+from fer_edge.model import classifier
 
 
 def hide(monkeypatch, *packages):
@@ -47,8 +47,8 @@ PACKAGES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
 def test_the_first_that_is_there_or_the_one_that_is_named(monkeypatch, there, named, taken):
     hide(monkeypatch, *PACKAGES)
     classes = {package: stand_in(monkeypatch, package) for package in there}
-    monkeypatch.setenv(interpreter.VARIABLE, named)
-    assert interpreter.find() == (taken, classes[taken])
+    monkeypatch.setenv(classifier.VARIABLE, named)
+    assert classifier.find_interpreter() == (taken, classes[taken])
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_the_first_that_is_there_or_the_one_that_is_named(monkeypatch, there, na
 )
 def test_none_at_all_and_a_name_that_cannot_be_followed(monkeypatch, hidden, named, said):
     hide(monkeypatch, *hidden)
-    monkeypatch.setenv(interpreter.VARIABLE, named)
+    monkeypatch.setenv(classifier.VARIABLE, named)
     with pytest.raises(FerEdgeError, match=said):
-        interpreter.find()
+        classifier.find_interpreter()
 
 
 @pytest.mark.slow
@@ -73,9 +73,9 @@ def test_tensorflow_itself_runs_a_model():
         pytest.skip("needs the extra 'train'")
     code = (
         "import sys; sys.modules['ai_edge_litert'] = sys.modules['tflite_runtime'] = None\n"
-        "from fer_edge.model import interpreter\n"
-        "model = interpreter.load(sys.stdin.buffer.read(), 1, 'tiny')\n"
-        "print(interpreter.find()[0], model.get_input_details()[0]['shape'].tolist())"
+        "from fer_edge.model import classifier\n"
+        "model = classifier.load_interpreter(sys.stdin.buffer.read(), 1, 'tiny')\n"
+        "print(classifier.find_interpreter()[0], model.get_input_details()[0]['shape'].tolist())"
     )
     child = subprocess.run(
         [sys.executable, "-c", code], input=shipped_style(), capture_output=True, check=False
@@ -91,14 +91,14 @@ def test_a_broken_runtime_is_named(monkeypatch, tmp_path):
     )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(FerEdgeError, match=r"tflite_runtime is installed but fails: numpy\.core"):
-        interpreter.find()
+        classifier.find_interpreter()
 
 
 def test_native_chatter_stays_out_of_stderr(capfd):
-    interpreter.load(shipped_style(), 1, "tiny")
+    classifier.load_interpreter(shipped_style(), 1, "tiny")
     assert capfd.readouterr().err == ""
 
 
 def test_a_refused_model_gives_one_line():
     with pytest.raises(ModelError, match=r"^tiny: ai_edge_litert cannot use this model: .+$"):
-        interpreter.load(b"not a model, but long enough to be one", 1, "tiny")
+        classifier.load_interpreter(b"not a model, but long enough to be one", 1, "tiny")

@@ -9,13 +9,14 @@ import pytest
 from doc_blocks import PAGES, blocks
 from typer.testing import CliRunner
 
+from fer_edge import targets
 from fer_edge.cli import application
 from fer_edge.commands.options import complete_targets
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
-from fer_edge.targets import Pictures, command, microcontroller, onnx_file, web_page
+from fer_edge.targets import TARGETS, Pictures, microcontroller, onnx_file, web_page
 
 FACES = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
 NOISE = Pictures(FACES, None, "noise")
@@ -43,17 +44,17 @@ def softmax_of_first_pixels(faces, labels=3):
     ],
 )
 def test_names(names, wanted):
-    assert [target.name for target in command.parse(names)] == wanted
+    assert [target.name for target in targets.parse(names)] == wanted
 
 
 @pytest.mark.parametrize(("name", "hint"), [("ethos-u55-127", "ethos-u55-128"), ("tpu", "microcontroller")])
 def test_unknown_names_are_refused_with_those_that_exist(name, hint):
     with pytest.raises(UsageError, match=hint):
-        command.parse([name])
+        targets.parse([name])
 
 
 def test_formats_that_are_made_for_targets():
-    made = command.formats(command.parse(["onnx", "microcontroller"]), [Format.FLOAT16])
+    made = targets.formats(targets.parse(["onnx", "microcontroller"]), [Format.FLOAT16])
     assert made == (Format.FLOAT32, Format.FLOAT16, Format.INT8, Format.FULL_INTEGER)
 
 
@@ -69,9 +70,9 @@ def test_an_absent_tool_is_named_with_what_to_install(package, target, extra, mo
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else real(name))
     with pytest.raises(MissingExtraError) as caught:
-        command.TARGETS[target].require()
+        TARGETS[target].require()
     assert f"pip install 'fer-edge[{extra}]'" in str(caught.value)
-    answer = command.tried(command.TARGETS[target], Classifier(tiny))
+    answer = targets.tried(TARGETS[target], Classifier(tiny))
     assert (answer["accepted"], answer["why"]) == (None, str(caught.value))
 
 
@@ -79,14 +80,13 @@ def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(web_page.VARIABLE, raising=False)
     with pytest.raises(FerEdgeError, match="npm install @litertjs/core"):
-        command.TARGETS["web"].require()
+        TARGETS["web"].require()
 
 
 @needs("tflite_micro")
 def test_tflite_micro_gives_what_numpy_gives(tiny):
-    made = command.TARGETS["microcontroller"].make(Classifier(tiny), NOISE, None)
+    made = TARGETS["microcontroller"].make(Classifier(tiny), NOISE, None)
     np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
-    assert made.agreement.max_abs_diff <= 1e-6
     assert made.report["arena_bytes"] % 1024 == 0
     assert 0 < made.report["arena_bytes"] < 64 * 1024
     assert made.report["flash_bytes"] == len(made.deployed) == len(file.without_zip(tiny.read_bytes()))
@@ -111,22 +111,22 @@ def test_a_step_of_the_logits_is_found_before_the_softmax(tiny, whole):
 
 @needs("ethosu")
 def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
-    target = command.TARGETS["ethos-u55-64"]
+    target = TARGETS["ethos-u55-64"]
     made = target.make(Classifier(whole), NOISE, None)
     (path,) = target.paths("whole_full_integer", tmp_path)
     assert path.name == "whole_full_integer_ethos-u55-64.tflite"
     assert graph.operators(made.contents[0]) == {"ethos-u": 1}
     assert file.card_in(made.contents[0], "").labels == ("yes", "no")
     assert made.report["cycles"] > 0
-    assert "ms at" in made.needs()
+    assert "ms at" in made.needs
 
 
 @needs("ethosu")
 def test_operators_that_stay_on_the_cpu_fail_the_gate(tiny):
     with pytest.raises(GateError, match="SOFTMAX") as caught:
-        command.TARGETS["ethos-u"].make(Classifier(tiny), NOISE, None)
+        TARGETS["ethos-u"].make(Classifier(tiny), NOISE, None)
     assert caught.value.exit_code == 3
-    answer = command.tried(command.TARGETS["ethos-u"], Classifier(tiny))
+    answer = targets.tried(TARGETS["ethos-u"], Classifier(tiny))
     assert (answer["accepted"], answer["why"]) == (
         False,
         "DEQUANTIZE, SOFTMAX would stay on the CPU with ethos-u55-128",
@@ -137,7 +137,7 @@ def test_operators_that_stay_on_the_cpu_fail_the_gate(tiny):
 def test_onnx_runtime_gives_what_numpy_gives(tiny):
     import onnx
 
-    made = onnx_file.make(Classifier(tiny), NOISE)
+    made = onnx_file.make(Classifier(tiny), NOISE, None)
     np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
     proto = onnx.load_from_string(made.contents[0])
     assert {p.key: p.value for p in proto.metadata_props}["labels"].split("\n") == ["happy", "sad", "so-so"]
@@ -148,7 +148,7 @@ def test_the_target_of_the_documentation(tiny, tmp_path, monkeypatch):
     """docs/targets.md, 'A new target': one function and one entry."""
     page = next(page for page in PAGES if page.name == "targets.md")
     (block,) = [block for block in blocks(page) if block.language == "python"]
-    monkeypatch.setattr(command, "TARGETS", dict(command.TARGETS))
+    monkeypatch.setattr(targets, "TARGETS", dict(TARGETS))
     exec(block.code, {})
     done = CliRunner().invoke(
         application(), ["convert", str(tiny), "--target", "gzip", "--out", str(tmp_path), "--json", "-"]

@@ -12,14 +12,15 @@ from tiny_models import Builder, Spec, shipped_style
 from typer.testing import CliRunner
 
 from fer_edge.cli import application
+from fer_edge.commands import inspect
 from fer_edge.errors import ModelError
 from fer_edge.model import file, graph, shipped
 from fer_edge.spec import USE, ModelCard, TensorSpec
-from fer_edge.targets import inspection, web_page
+from fer_edge.targets import web_page
 
 
 def test_a_file_of_ours(tiny):
-    found = inspection.inspect(tiny)
+    found = inspect.facts(tiny)
     assert found["inputs"] == [
         {"name": "face", "dtype": "uint8", "shape": [1, 8, 8, 1], "scale": 1.0, "zero_point": 0}
     ]
@@ -44,7 +45,7 @@ def test_a_file_of_ours(tiny):
 def inspected(folder, data):
     path = folder / "tiny_int8.tflite"
     path.write_bytes(data)
-    return inspection.inspect(path)
+    return inspect.facts(path)
 
 
 def one_operator(name, inputs, custom=""):
@@ -125,10 +126,10 @@ def test_costs_of_convolutions_and_the_peak_of_a_residual_block():
     build.operator("DEPTHWISE_CONV_2D", [a, deep, -1], [b])
     build.operator("ADD", [x, b], [y])
     part = graph.read(build.file([x], [y]))[0]
-    first, second, last = graph.layers(part)
+    first, second, last = part.operators
     assert (first.macs, second.macs, last.macs) == (6 * 4 * 8 * 3 * 3 * 8, 6 * 4 * 5 * 5 * 8, 0)
-    assert (first.parameters, first.weight_bytes) == (576, 2304)
-    assert graph.peak(part) == (3 * 6 * 4 * 8 * 4, 1)
+    assert (first.weights[0].values, first.weight_bytes) == (576, 2304)
+    assert part.peak() == (3 * 6 * 4 * 8 * 4, 1)
 
 
 def test_costs_of_matrices_and_steps_of_each_channel():
@@ -143,8 +144,8 @@ def test_costs_of_matrices_and_steps_of_each_channel():
     assert part.tensors[w].scales == (0.25, 0.125)
     assert (part.tensors[x].scales, part.tensors[x].zero_points) == ((0.5,), (3,))
     assert [tensor.dtype for tensor in part.tensors] == ["int8", "int8", "int32"]
-    (layer,) = graph.layers(part)
-    assert (layer.macs, layer.scale, layer.inputs) == (4 * 10 * 2, 2.0, ("int8", "int8"))
+    (layer,) = part.operators
+    assert (layer.macs, layer.given[0].scales) == (4 * 10 * 2, (2.0,))
 
 
 def test_the_papers_network_has_the_macs_that_its_card_says():
@@ -156,9 +157,9 @@ def test_the_papers_network_has_the_macs_that_its_card_says():
     channels = (1, 16, 16, 32, 32, 64, 64, 128, 128, 256, 7)
     shapes = zip(kernels, sides, channels[:-1], channels[1:], strict=True)
     wanted = [kernel**2 * side**2 * taken * given for kernel, side, taken, given in shapes]
-    assert [layer.macs for layer in graph.layers(part) if layer.macs] == wanted
-    assert json.loads(path.with_suffix(".json").read_text())["macs"] == graph.macs(part) == sum(wanted)
-    assert graph.peak(part)[0] == 2 * 48 * 48 * 16 * 4
+    assert [layer.macs for layer in part.operators if layer.macs] == wanted
+    assert json.loads(path.with_suffix(".json").read_text())["macs"] == part.macs == sum(wanted)
+    assert part.peak()[0] == 2 * 48 * 48 * 16 * 4
 
 
 def test_tflites_official_reader_finds_labels_and_normalisation(tiny):
@@ -186,6 +187,6 @@ def test_tflites_official_reader_finds_labels_and_normalisation(tiny):
 def test_what_a_card_says_is_told_and_figures_that_are_none_passed_over(tmp_path, measured, use, told):
     ends = TensorSpec("uint8", (1, 48, 48, 1), 1.0), TensorSpec("float32", (1, 3), content="probabilities")
     card = ModelCard("tiny", "int8", ("angry", "happy", "sad"), *ends, measured=measured, use=use)
-    lines = inspection.lines(inspected(tmp_path, file.embed_card(shipped_style(), card)))
+    lines = inspect.lines(inspected(tmp_path, file.embed_card(shipped_style(), card)))
     assert [line for line in lines if line.startswith(("recall", "use "))] == told
     assert bool(told) == any("right on 50.00%" in line for line in lines)
