@@ -19,7 +19,7 @@ from typing import Any
 
 from fer_edge.errors import FerEdgeError
 from fer_edge.sinks import Sink, is_awake, wants_bars
-from fer_edge.sinks.window import Screen
+from fer_edge.sinks.window import QUIT_KEYS, Screen
 from fer_edge.sources import Capture
 from fer_edge.sources.newest import NewestFrame, Patience
 from fer_edge.vision.analysis import Analyser, StageTimes
@@ -133,7 +133,7 @@ class Loop:
             worker.join()
 
     def _refresh(self) -> None:
-        if self._screen is not None and self._screen.refresh():
+        if self._screen is not None and self._screen.refresh() in QUIT_KEYS:
             self._stop.set()
 
     # --- each frame ---

@@ -24,7 +24,7 @@ class FakeCapture:
     """frames: pictures, or None for a failed read. A live one that has no more reads None for ever,
     unless `ends`."""
 
-    is_still = False
+    is_still = is_folder = False
     unreadable = 0
     length_s = None
 

@@ -22,7 +22,7 @@ NEEDLESS = (
     *HEAVY, "rich", "uvicorn", "starlette", "ssl", "hashlib", "email", "http", "asyncio", "tempfile",
     "numpy.ma", "numpy.random", "importlib.metadata",
     "fer_edge.data", "fer_edge.bench", "fer_edge.sinks.web",
-    "fer_edge.sinks.server", "fer_edge.evaluation.report",
+    "fer_edge.evaluation.report",
 )  # fmt: skip
 """What a run over a video has no use for: each costs memory on a device."""
 

@@ -221,11 +221,10 @@ def _page(port: int | None, host: str, token: str | None, labels: tuple[str, ...
         if host != DEFAULT_HOST:
             raise UsageError("--web-host goes with --web PORT")
         return None
-    from fer_edge.sinks.server import chosen
-    from fer_edge.sinks.web import WebPage
+    from fer_edge.sinks.web import WebPage, chosen
 
     page = WebPage(chosen(host, token), port, labels)
-    console.say(f"live page: {page.url}")
+    console.say(f"live page: {page.server.url}")
     return page
 
 

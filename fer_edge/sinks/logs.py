@@ -1,4 +1,4 @@
-"""Results as text: JSON lines and CSV, flushed line by line, so that a kill leaves whole lines."""
+"""Results as text: logs flushed line by line, so that a kill leaves whole lines; what a terminal is told."""
 
 from __future__ import annotations
 
@@ -16,25 +16,12 @@ from fer_edge import console, files
 from fer_edge.errors import OutputError, printable
 from fer_edge.vision.frames import FrameResult
 
-STDOUT = Path("-")
 PROGRESS_EVERY_S = 0.5
-
-
-def json_line(result: FrameResult, labels: tuple[str, ...]) -> str:
-    """One line of `--jsonl`, without the line feed; plain types, six decimals."""
-    value = {
-        "source": result.frame.source,
-        "frame": result.index,
-        "time_s": round(result.frame.time_s, 6),
-        "faces": [face.as_dict(labels) for face in result.faces],
-    }
-    if not result.analysed:
-        value["analysed"] = False
-    return files.to_json(value)
+BAR = 20  # characters
 
 
 class LineFile:
-    """A text file written line by line, each handed to the operating system at once.
+    """A text file written line by line, each handed to the operating system at once; `-` is standard output.
 
     A line that does not fit on a full disk is taken back, so that whole lines are left.
     """
@@ -44,7 +31,7 @@ class LineFile:
     def __init__(self, path: Path, force: bool = True) -> None:
         self._path = path
         self._size = 0
-        if path != STDOUT:
+        if str(path) != "-":
             self._file = files.open_log(path, force)
         elif sys.stdout is None:
             raise OutputError("cannot write to standard output: it is closed")
@@ -68,12 +55,12 @@ class LineFile:
 
     def close(self) -> None:
         """May be called twice."""
-        if self._path != STDOUT:
+        if str(self._path) != "-":
             self._file.close()
 
 
 class JsonlLog(LineFile):
-    """One JSON object a frame, as DESIGN's `run --jsonl` has it."""
+    """One JSON object a frame, as DESIGN's `run --jsonl` has it: plain types, six decimals."""
 
     def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
         super().__init__(path, force)
@@ -81,7 +68,15 @@ class JsonlLog(LineFile):
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Raises OutputError."""
-        self.line(json_line(result, self._labels))
+        value = {
+            "source": result.frame.source,
+            "frame": result.index,
+            "time_s": round(result.frame.time_s, 6),
+            "faces": [face.as_dict(self._labels) for face in result.faces],
+        }
+        if not result.analysed:
+            value["analysed"] = False
+        self.line(files.to_json(value))
 
 
 class CsvLog(LineFile):
@@ -91,23 +86,22 @@ class CsvLog(LineFile):
         super().__init__(path, force)
         head = ["source", "frame", "time_s", "track", "x", "y", "width", "height", "label", "confidence"]
         self._fields = len(head) + len(labels)
-        self.line(_row([*head, *map(printable, labels)]))
+        self._row([*head, *map(printable, labels)])
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Raises OutputError."""
         start: list[object] = [printable(result.frame.source), result.index, round(result.frame.time_s, 6)]
         if not result.faces:
-            self.line(_row(start + [""] * (self._fields - len(start))))
+            self._row(start + [""] * (self._fields - len(start)))
         for face in result.faces:
-            named = [printable(face.label or ""), round(float(face.confidence), 6)]
-            own = [round(float(p), 6) for p in face.probabilities]
-            self.line(_row([*start, face.track, *face.box_xywh, *named, *own]))
+            values = (face.confidence, *face.probabilities)
+            confidence, *own = (round(float(value), 6) for value in values)
+            self._row([*start, face.track, *face.box_xywh, printable(face.label or ""), confidence, *own])
 
-
-def _row(values: list[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    def _row(self, values: list[object]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(values)
+        self.line(text.getvalue())
 
 
 class PrintedLines:
@@ -125,30 +119,33 @@ class PrintedLines:
 
 
 class Progress:
-    """One line on a terminal, written again and again: frames, frames a second, time left of `length_s`."""
+    """One line on a terminal, written again and again: frames, frames a second, and of a file that tells its
+    length, `length_s`, a bar and the time left."""
 
     wants_picture = False
 
     def __init__(self, length_s: float | None) -> None:
         self._length_s = length_s
-        self._begun_s = self._next_s = time.monotonic()
+        self._begun_s = self._shown_s = time.monotonic()
         self._frames = 0
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Twice a second."""
         self._frames += 1
         now_s = time.monotonic()
-        if now_s < self._next_s + PROGRESS_EVERY_S:
+        if now_s < self._shown_s + PROGRESS_EVERY_S:
             return
-        self._next_s = now_s
+        self._shown_s = now_s
         took_s = now_s - self._begun_s
         text = f"{self._frames} frames, {self._frames / took_s:.0f} a second"
         if self._length_s and 0 < result.frame.time_s < self._length_s:
             share = result.frame.time_s / self._length_s
-            text += f", {share:.0%}, {took_s / share - took_s:.0f} s left"
+            minutes, seconds = divmod(round(took_s / share - took_s), 60)
+            bar = ("#" * round(BAR * share)).ljust(BAR, "-")
+            text = f"[{bar}] {share:.0%}, {text}, {minutes}:{seconds:02} left"
         print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """The line is empty again."""
-        if self._next_s > self._begun_s:
+        if self._shown_s > self._begun_s:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

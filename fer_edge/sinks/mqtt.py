@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from fer_edge.vision.frames import Face, FrameResult
 CONNECT_S, KEEPALIVE_S, LAST_WORDS_S = 5.0, 30, 2.0
 GONE_S = 2.0  # a face not seen for so long, and for three frames, has left
 MOST_QUEUED = 1000  # messages, while the broker is away
-DISCOVERY = "homeassistant"
+PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class People:
@@ -44,28 +44,19 @@ class People:
         now_s = result.frame.time_s
         between_s = 0.0 if self._last_s is None else now_s - self._last_s
         self._last_s = now_s
-        events = []
+        events: list[dict[str, Any]] = []
         for face in result.faces:
             before = self._seen.get(face.track)
             if before is None or before[0].label != face.label:
-                events.append(_event("changed" if before else "new", result, face.track, face))
+                event = {"event": "changed" if before else "new", "track": face.track, "label": face.label}
+                event |= {"confidence": round(float(face.confidence), 4)}
+                events.append(event | {"box_xywh": [int(side) for side in face.box_xywh]})
             self._seen[face.track] = face, now_s
         for track, (_, seen_s) in list(self._seen.items()):
             if now_s - seen_s > max(GONE_S, 3 * between_s):
                 del self._seen[track]
-                events.append(_event("gone", result, track))
-        return events
-
-
-def _event(kind: str, result: FrameResult, track: int, face: Face | None = None) -> dict[str, Any]:
-    value: dict[str, Any] = {"event": kind, "track": track, "time_s": round(result.frame.time_s, 3)}
-    if face is not None:
-        value |= {
-            "label": face.label,
-            "confidence": round(float(face.confidence), 4),
-            "box_xywh": [int(side) for side in face.box_xywh],
-        }
-    return value
+                events.append({"event": "gone", "track": track})
+        return [event | {"time_s": round(now_s, 3)} for event in events]
 
 
 class Mqtt:
@@ -97,7 +88,7 @@ class Mqtt:
         self._client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
         self._client.on_connect = self._connected
         try:
-            port = address.port or (8883 if address.scheme == "mqtts" else 1883)
+            port = address.port or PORTS[address.scheme]
             self._client.connect(address.hostname or "", port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
             raise OutputError(f"no MQTT broker at {self._name}: {error}") from error
@@ -133,30 +124,30 @@ class Mqtt:
         self._client.loop_stop()
 
 
-def _address(url: str) -> Any:
+def _address(url: str) -> SplitResult:
     try:
         address = urlsplit(url)
-        whole = address.scheme in ("mqtt", "mqtts") and address.hostname and address.path.strip("/")
-        if not whole or address.port == 0 or re.search(r"[#?+\0]", url.rpartition("@")[2]):
-            raise ValueError
+        whole = address.scheme in PORTS and address.hostname and address.path.strip("/")
+        if whole and address.port != 0 and not re.search(r"[#?+\0]", url.rpartition("@")[2]):
+            return address
     except ValueError:
-        raise UsageError(f"--mqtt {without_password(url)}: give mqtt://host/topic") from None
-    return address
+        pass
+    raise UsageError(f"--mqtt {without_password(url)}: give mqtt://host/topic")
 
 
 def _discovery(topic: str) -> dict[str, dict[str, Any]]:
     """Home Assistant's announcements: a sensor for the expression and one for the number of faces."""
     node = re.sub(r"[^A-Za-z0-9_-]", "_", topic)
-    device = {"identifiers": [node], "name": f"fer-edge {topic}", "sw_version": __version__}
-    configs = {}
-    for key, name, icon in (("label", "Expression", "mdi:emoticon"), ("faces", "Faces", "mdi:account-group")):
-        configs[f"{DISCOVERY}/sensor/{node}/{key}/config"] = {
+    sensors = {"label": ("Expression", "mdi:emoticon"), "faces": ("Faces", "mdi:account-group")}
+    return {
+        f"homeassistant/sensor/{node}/{key}/config": {
             "name": name,
             "unique_id": f"{node}_{key}",
             "state_topic": f"{topic}/state",
             "value_template": f"{{{{ value_json.{key} }}}}",
             "availability_topic": f"{topic}/status",
             "icon": icon,
-            "device": device,
+            "device": {"identifiers": [node], "name": f"fer-edge {topic}", "sw_version": __version__},
         }
-    return configs
+        for key, (name, icon) in sensors.items()
+    }

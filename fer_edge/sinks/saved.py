@@ -14,7 +14,6 @@ from fer_edge import console, files
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
-from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import opencv_name
 from fer_edge.vision.frames import FrameResult, clip_box, square_box
 from fer_edge.vision.opencv import cv2
@@ -49,7 +48,6 @@ class SavedVideo:
         self._start_s = 0.0
         self._written = 0
         self._stopped: str | None = None
-        self._in_place = False
         self._stack = contextlib.ExitStack()
         self._aside = self._stack.enter_context(files.written_aside(path, force))
 
@@ -58,24 +56,23 @@ class SavedVideo:
         assert annotated is not None, "wants_picture is set"
         if self._stopped:
             return
-        if self._fps is None:
-            self._waiting.append((result.frame.time_s, annotated.copy()))
-            if len(self._waiting) >= MEASURED_FRAMES:
-                self._write_waiting()
-        else:
-            self._put(result.frame.time_s, annotated)
+        if self._fps is not None:
+            self._put(result.frame.time_s, annotated, self._fps)
+            return
+        self._waiting.append((result.frame.time_s, annotated.copy()))
+        if len(self._waiting) >= MEASURED_FRAMES:
+            self._write_waiting()
 
     def close(self) -> None:
         """Raises OutputError if nothing playable came out or the disk stopped it."""
         if self._waiting:
             self._write_waiting()
         self._finish()
-        if not self._in_place:  # what is there is removed, as after any error
-            failed = OutputError(self._stopped or "nothing was written")
-            with contextlib.suppress(OutputError):
-                self._stack.__exit__(OutputError, failed, None)
+        failed = OutputError(self._stopped or "nothing was written")
+        with contextlib.suppress(OutputError):  # where nothing is in place, what is there is removed
+            self._stack.__exit__(OutputError, failed, None)
         if self._stopped:
-            raise OutputError(self._stopped)
+            raise failed
 
     def _finish(self) -> None:
         """Closes the file, if there is one, and moves it into place, if it can be played."""
@@ -83,8 +80,7 @@ class SavedVideo:
             return
         self._writer.release()
         self._writer = None
-        self._in_place = _is_playable(self._aside)
-        if self._in_place:
+        if _is_playable(self._aside):
             self._stack.close()
         else:
             self._stopped = f"{self._path} could not be closed as a playable video: is the disk full?"
@@ -97,38 +93,34 @@ class SavedVideo:
             measured = self._stated_fps
         self._fps = min(max(measured, 1.0), MOST_FPS)
         for time_s, picture in waiting:
-            if not self._stopped:
-                self._put(time_s, picture)
+            self._put(time_s, picture, self._fps)
 
-    def _put(self, time_s: float, picture: NDArray[np.uint8]) -> None:
-        if self._writer is None:
-            self._begin(time_s, picture)
-        assert self._writer is not None, "begun above"
-        assert self._fps is not None, "known before the first frame is put"
+    def _put(self, time_s: float, picture: NDArray[np.uint8], fps: float) -> None:
+        if self._writer is None and not self._stopped:
+            self._writer = self._begun(picture, fps)
+            self._start_s = time_s
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = cv2.resize(picture, self._size)  # type: ignore[assignment]
-        due = (time_s - self._start_s) * self._fps + 1  # frames by the end of this one
-        gap = min(due - self._written, LONGEST_GAP_S * self._fps)
-        if due - self._written > gap:  # a clock that jumped
-            self._start_s += (due - self._written - gap) / self._fps
+        due = (time_s - self._start_s) * fps + 1 - self._written  # frames by the end of this one
+        gap = min(due, LONGEST_GAP_S * fps)
+        self._start_s += (due - gap) / fps  # a clock that jumped
         for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
-            if self._disk_is_full():
+            if self._writer is None or self._disk_is_full():
                 return
             self._writer.write(picture)
             self._written += 1
 
-    def _begin(self, time_s: float, picture: NDArray[np.uint8]) -> None:
+    def _begun(self, picture: NDArray[np.uint8], fps: float) -> cv2.VideoWriter:
         self._size = (picture.shape[1], picture.shape[0])
-        self._start_s = time_s
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
         with opencv_name(self._aside) as name:
-            self._writer = cv2.VideoWriter(name, codec, self._fps or DEFAULT_FPS, self._size)
-        if not self._writer.isOpened():
-            self._writer = None
+            writer = cv2.VideoWriter(name, codec, fps, self._size)
+        if not writer.isOpened():
             small = min(self._size) < 2
             why = "frames of one pixel's width or height" if small else "this OpenCV has no encoder for it"
             self._stopped = f"cannot write {self._path}: {why}; try another {'source' if small else 'ending'}"
             raise OutputError(self._stopped)
+        return writer
 
     def _disk_is_full(self) -> bool:
         disk = os.statvfs(self._path.parent)
@@ -236,13 +228,12 @@ def saved(capture: Capture, path: Path, force: bool) -> Sink:
     Raises UsageError if the name's ending does not fit.
     """
     suffix = path.suffix.lower()
-    if isinstance(capture, Pictures) and capture.is_folder:
+    if capture.is_folder:
         if suffix and not path.is_dir():
             raise UsageError(f"--save {path}: a folder of pictures is saved as a folder")
         return SavedPictures(path, force, is_folder=True)
-    endings = SUFFIXES if capture.is_still else tuple(CODECS)
+    what, endings = ("picture", SUFFIXES) if capture.is_still else ("video", tuple(CODECS))
     if suffix not in endings:
-        what = "picture" if capture.is_still else "video"
         raise UsageError(f"--save {path}: a {what} is saved as one of {' '.join(endings)}")
     if capture.is_still:
         return SavedPictures(path, force)

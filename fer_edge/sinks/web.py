@@ -1,83 +1,346 @@
-"""The page as a sink: keeps the newest picture and state for whoever looks, and never waits for them."""
+"""The live page: read only, for this machine or whoever has the token; one thread a viewer.
+
+On bare sockets: what is read of a stranger is one head of bounded size within a bounded time. The loop never
+waits for a viewer: it leaves the newest picture and state where viewers' threads find them.
+"""
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import ipaddress
+import os
+import socket
+import socketserver
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import machine
-from fer_edge.files import to_json
-from fer_edge.sinks.server import MAX_VIEWERS, Access, PageServer
+from fer_edge.errors import OutputError, UsageError
+from fer_edge.files import sha256_of, to_json
 from fer_edge.sources.newest import Newest
 from fer_edge.vision.frames import Face, FrameResult
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
 
-STATE_EVERY_S = 0.2
-PICTURE_EVERY_S = 1 / 15
-JPEG_QUALITY = 80
-MAX_WIDTH_PX = 960  # wider pictures are reduced: the network is slower than the loop
+STATE_EVERY_S, PICTURE_EVERY_S = 0.2, 1 / 15
+JPEG_QUALITY, MAX_WIDTH_PX = 80, 960  # wider pictures are reduced: the network is slower than the loop
+COOKIE, SHORTEST_TOKEN = "fer_edge_token", 8
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_VIEWERS = 4
+HEAD_BYTES, HEAD_TIMEOUT_S = 8192, 5.0
+SEND_TIMEOUT_S = 10.0  # a viewer that takes nothing for so long is let go
+HEARTBEAT_S = 5.0  # a line without meaning, so that a viewer who has gone is noticed
+_FOLDER = Path(__file__).with_name("page")
+_STATIC = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+_HEADERS = {
+    "Server": "fer-edge",
+    "Cache-Control": "no-store",
+    "Connection": "close",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; "
+    "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """host: the address to listen on. token: None on loopback, where it is not needed."""
+
+    host: str
+    token: str | None = None
+
+    def allows(self, host: str, cookies: str, query_token: str | None) -> bool:
+        """Whether a request may be answered. host, cookies: its headers Host and Cookie, empty for none.
+
+        Without a token, requests must be for a local name: a foreign site whose name was made to point
+        to this machine (DNS rebinding) is turned away.
+        """
+        if self.token is None:
+            name = host.strip().lower()
+            name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+            return name in LOCAL_NAMES | {self.host.lower()}
+        pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
+        cookie = next((value for name, _, value in pairs if name == COOKIE), "")
+        given = cookie if query_token is None else query_token
+        # How long it takes to compare two hashes tells nothing of the token.
+        return sha256_of(given.encode(errors="replace")) == sha256_of(self.token.encode())
+
+
+def chosen(host: str, token: str | None) -> Access:
+    """Access for `--web-host` and `--web-token`: beyond loopback one is drawn if none is given.
+
+    Raises UsageError for a host that has no address here and for a token that is easily guessed.
+    """
+    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isalnum() or not token.isascii()):
+        raise UsageError(f"--web-token: at least {SHORTEST_TOKEN} letters and digits")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--web-host {host}: there is no such address") from error
+    if token is None and not all(ipaddress.ip_address(address[4][0]).is_loopback for address in found):
+        token = os.urandom(16).hex()
+    return Access(host, token)
+
+
+class PageServer(socketserver.ThreadingTCPServer):
+    """Serves the newest values: jpeg, whole pictures; state, JSON texts of one line.
+
+    url: where to look, with the token. viewers: how many look at each stream now. Raises OutputError if the
+    port cannot be had; port 0 takes a free one.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 16
+
+    def __init__(self, access: Access, port: int, max_viewers: int = MAX_VIEWERS) -> None:
+        self.access, self.max_viewers = access, max_viewers
+        self.jpeg, self.state = Newest[bytes](), Newest[str]()
+        self.lock = threading.Lock()
+        self.viewers = {"video": 0, "events": 0}
+        self.connections: dict[Any, bool] = {}  # whether the head has been read, the oldest first
+        self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
+        try:
+            super().__init__((access.host, port), Handler)
+        except OSError as error:
+            where = f"{access.host}:{port}: {error.strerror or error}"
+            raise OutputError(f"cannot serve the page on {where}; choose another port") from error
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.access.host}]" if ":" in self.access.host else self.access.host
+        if self.access.host in ("0.0.0.0", "::"):  # no address that a browser elsewhere could open
+            host = socket.gethostname()
+        token = f"?token={self.access.token}" if self.access.token else ""
+        return f"http://{host}:{self.server_address[1]}/{token}"
+
+    def stop(self) -> None:
+        """Ends every answer; returns at once."""
+        self.jpeg.close()
+        self.state.close()
+        self.shutdown()
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """With so many open that more would cost the loop its memory, the one hung up on is who has been
+        longest about its head, or else the new one."""
+        with self.lock:
+            if len(self.connections) >= 2 * self.max_viewers + 16:
+                slowest = next((one for one, is_read in self.connections.items() if not is_read), None)
+                if slowest is None:
+                    self.shutdown_request(request)
+                    return
+                del self.connections[slowest]
+                with contextlib.suppress(OSError):
+                    slowest.shutdown(socket.SHUT_RDWR)
+            self.connections[request] = False
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self.lock:
+                self.connections.pop(request, None)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A viewer who hangs up is no fault."""
+
+
+class Handler(socketserver.BaseRequestHandler):
+    """Answers GET and HEAD alone; nothing that a viewer sends changes anything."""
+
+    server: PageServer
+    _bodiless = False
+
+    def handle(self) -> None:
+        """The page and what it shows; 403 without the right, 404 for all else."""
+        head = self._head()
+        if head is None:
+            return
+        with self.server.lock:
+            if self.request in self.server.connections:
+                self.server.connections[self.request] = True
+        self.request.settimeout(SEND_TIMEOUT_S)
+        first, *lines = head.splitlines()
+        words = first.split()
+        pairs = (line.partition(":") for line in lines)
+        self._bodiless = words[:1] == ["HEAD"]
+        if len(words) != 3 or not words[2].startswith("HTTP/"):
+            self._answer(b"no HTTP\n", 400)
+        elif words[0] not in ("GET", "HEAD"):
+            self._answer(b"this page can only be looked at\n", 501)
+        else:
+            self._serve(words[1], {name.strip().lower(): value.strip() for name, _, value in pairs})
+
+    def _head(self) -> str | None:
+        """The request line and the headers; None if they do not come in time, or are too long."""
+        end_s, data = time.monotonic() + HEAD_TIMEOUT_S, b""
+        while b"\r\n\r\n" not in data and b"\n\n" not in data:
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                return None
+            self.request.settimeout(left_s)
+            chunk = self.request.recv(HEAD_BYTES)
+            data += chunk
+            if not chunk:
+                return None
+            if len(data) > HEAD_BYTES:
+                self._answer(b"too long\n", 431)
+                return None
+        return data.decode("latin-1")
+
+    def _serve(self, target: str, headers: Mapping[str, str]) -> None:
+        try:
+            address = urlsplit(target)
+            token = parse_qs(address.query).get("token", [None])[0]
+        except ValueError:
+            self._answer(b"no address\n", 400)
+            return
+        if not self.server.access.allows(headers.get("host", ""), headers.get("cookie", ""), token):
+            self._answer(b"this page needs the address with its token\n", 403)
+        elif token is not None and address.path == "/":
+            cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
+            self._answer(b"", 303, **{"Set-Cookie": cookie, "Location": "/"})
+        elif address.path in _STATIC:
+            name, kind = _STATIC[address.path]
+            self._answer((_FOLDER / name).read_bytes(), kind=kind)
+        elif address.path == "/video.mjpg":
+            self._stream("video", "multipart/x-mixed-replace; boundary=frame", self._pictures())
+        elif address.path == "/events":
+            self._stream("events", "text/event-stream; charset=utf-8", self._states())
+        elif address.path in ("/state", "/state.json"):
+            latest = self.server.state.take(-1, 0)
+            self._answer((latest[1] if latest else "{}").encode(), kind="application/json")
+        else:
+            self._answer(b"nothing here\n", 404)
+
+    def _answer(
+        self, body: bytes, status: int = 200, kind: str = "text/plain; charset=utf-8", **more: str
+    ) -> None:
+        self._begin(status, {"Content-Type": kind, "Content-Length": str(len(body)), **more})
+        if not self._bodiless:
+            self.request.sendall(body)
+
+    def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        lines = [f"{name}: {value}" for name, value in {**headers, **_HEADERS}.items()]
+        first = f"HTTP/1.0 {status} {HTTPStatus(status).phrase}"
+        self.request.sendall("\r\n".join([first, *lines, "\r\n"]).encode())
+
+    def _stream(self, name: str, kind: str, chunks: Iterator[bytes]) -> None:
+        viewers = self.server.viewers
+        with self.server.lock:
+            granted = viewers[name] < self.server.max_viewers
+            viewers[name] += granted
+        try:
+            if not granted:
+                self._answer(b"too many viewers\n", 503)
+                return
+            # A short queue in the system: a slow viewer gets fewer pictures, not older ones.
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+            self._begin(200, {"Content-Type": kind})
+            for chunk in () if self._bodiless else chunks:
+                self.request.sendall(chunk)
+        finally:
+            with self.server.lock:
+                viewers[name] -= granted
+
+    def _pictures(self) -> Iterator[bytes]:
+        number, jpeg = -1, b""
+        while not self.server.jpeg.closed:
+            number, jpeg = self.server.jpeg.take(number, HEARTBEAT_S) or (number, jpeg)
+            if jpeg:  # the last one again where none is new
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                yield head.encode() + jpeg + b"\r\n"
+
+    def _states(self) -> Iterator[bytes]:
+        number = -1
+        while not self.server.state.closed:
+            taken = self.server.state.take(number, HEARTBEAT_S)
+            number = taken[0] if taken else number
+            yield f"data: {taken[1]}\n\n".encode() if taken else b": still here\n\n"
+        yield b"event: end\ndata: \n\n"
 
 
 class WebPage:
-    """Serves from its creation to `close`; `url` says where. Raises OutputError if the port is taken."""
+    """The page as a sink. Serves from its creation to `close`; `server.url` says where.
+
+    Raises OutputError if the port is taken.
+    """
 
     wants_picture = has_bars = True
 
-    def __init__(
-        self, access: Access, port: int, labels: tuple[str, ...], max_viewers: int = MAX_VIEWERS
-    ) -> None:
+    def __init__(self, access: Access, port: int, labels: tuple[str, ...]) -> None:
         self._labels = labels
-        self._colors = {label: hex_color(label) for label in (*labels, None)}
-        self._jpeg, self._state = Newest[bytes](), Newest[str]()
-        self._server = PageServer(access, port, self._jpeg, self._state, max_viewers)
-        self.url = self._server.url
+        self.server = PageServer(access, port)
         self._pictures = Newest[NDArray[np.uint8]]()
         self._encoded = -1  # the number of the last picture that was
         self._next_state_s = 0.0
-        self._rate = Rate()
+        self._times_s: collections.deque[float] = collections.deque(maxlen=30)  # of the latest frames
         self._faces: tuple[Face, ...] = ()
-        self._encoder = threading.Thread(target=self._encode, daemon=True)
-        self._encoder.start()
+        threading.Thread(target=self._encode, daemon=True).start()
 
     @property
     def asleep(self) -> bool:
         """Nobody looks at the video: nothing need be drawn."""
-        return not self._server.watching
+        return not self.server.viewers["video"]
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Copies what is shown; making JPEGs of it and sending them is for other threads."""
         now_s = time.monotonic()
-        self._rate.tick(now_s)
+        self._times_s.append(now_s)
         if result.analysed:
             self._faces = result.faces  # the frames passed over (`--every`) keep them
         if now_s >= self._next_state_s:
             self._next_state_s = now_s + STATE_EVERY_S
-            self._state.put(to_json(self._described(result)))
+            self.server.state.put(to_json(self._described(result)))
         if annotated is not None and self._pictures.number == self._encoded:
             self._pictures.put(_reduced(annotated))
 
     def _described(self, result: FrameResult) -> dict[str, Any]:
-        memory_mib = machine.rss_mib()
+        memory_mib, source = machine.rss_mib(), result.frame.source
+        took_s = self._times_s[-1] - self._times_s[0]
         return {
-            "source": result.frame.source if "://" in result.frame.source else Path(result.frame.source).name,
+            "source": source if "://" in source else Path(source).name,
             "frame": result.index,
             "time_s": round(result.frame.time_s, 3),
-            "fps": round(self._rate.per_second, 1),
+            "fps": round((len(self._times_s) - 1) / took_s, 1) if took_s else 0.0,
             "memory_mib": memory_mib and round(memory_mib, 1),
             "labels": list(self._labels),
-            "colors": [self._colors[label] for label in self._labels],
-            "uncertain_color": self._colors[None],
-            "faces": [_face(face) for face in self._faces],
+            "colors": [hex_color(label) for label in self._labels],
+            "uncertain_color": hex_color(None),
+            "faces": [
+                {
+                    "track": int(face.track),
+                    "label": face.label,
+                    "confidence": round(float(face.confidence), 4),
+                    "box_xywh": [int(side) for side in face.box_xywh],
+                    "shares": [round(float(share), 4) for share in face.smoothed],
+                }
+                for face in self._faces
+            ],
         }
 
     def _encode(self) -> None:
-        while not self._jpeg.closed:
+        while not self.server.jpeg.closed:
             taken = self._pictures.take(self._encoded, 1.0)
             if taken is None:
                 continue
@@ -85,43 +348,16 @@ class WebPage:
             self._encoded, picture = taken
             ok, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             if ok:
-                self._jpeg.put(jpeg.tobytes())
+                self.server.jpeg.put(jpeg.tobytes())
             time.sleep(max(0.0, PICTURE_EVERY_S - (time.monotonic() - start_s)))
 
     def close(self) -> None:
         """Ends every viewer's stream."""
-        self._server.stop()
-
-
-class Rate:
-    """Events a second over the last seconds: an average in which half a second weighs one half."""
-
-    def __init__(self) -> None:
-        self.per_second = 0.0
-        self._last_s: float | None = None
-        self._interval_s: float | None = None
-
-    def tick(self, now_s: float) -> None:
-        """An event happened at `now_s`, in seconds of any clock."""
-        if self._last_s is not None:
-            elapsed_s = max(now_s - self._last_s, 1e-6)
-            past = 0.5 ** (elapsed_s / 0.5) if self._interval_s else 0.0
-            self._interval_s = past * (self._interval_s or 0.0) + (1 - past) * elapsed_s
-            self.per_second = 1 / self._interval_s
-        self._last_s = now_s
-
-
-def _face(face: Face) -> dict[str, Any]:
-    return {
-        "track": int(face.track),
-        "label": face.label,
-        "confidence": round(float(face.confidence), 4),
-        "box_xywh": [int(side) for side in face.box_xywh],
-        "shares": [round(float(share), 4) for share in face.smoothed],
-    }
+        self.server.stop()
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy, not too wide."""
     height, width = picture.shape[:2]
     if width <= MAX_WIDTH_PX:
         return picture.copy()

@@ -26,9 +26,8 @@ def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = s
     Qt ends the whole process where it cannot connect, and nothing catches that; so another process
     tries it first.
     """
-    if platform.startswith("linux") and not (
-        environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
-    ):
+    displays = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
+    if platform.startswith("linux") and not any(displays):
         return "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)"
     from fer_edge import child
 
@@ -81,31 +80,25 @@ class Screen:
         self._window = window
         self._pictures = Newest[NDArray[np.uint8]]()
         self._shown = -1
+        self.close = window.close
 
     def put(self, picture: NDArray[np.uint8]) -> None:
         """Keeps a copy in place of the last picture."""
         self._pictures.put(picture.copy())
 
-    def refresh(self) -> bool:
-        """Shows what is new and lets the window live for a moment; True to end the run."""
-        return self._key() in QUIT_KEYS
-
-    def hold(self, stop: threading.Event) -> None:
-        """Shows a picture that stands alone until a key is pressed; q or Escape ends the run."""
-        while not stop.is_set():
-            key = self._key()
-            if key in QUIT_KEYS:
-                stop.set()
-            elif key is not None:
-                return
-
-    def _key(self) -> int | None:
+    def refresh(self) -> int | None:
+        """Shows what is new and lets the window live for a moment; the key pressed."""
         taken = self._pictures.take(self._shown, 0)
         if taken is not None:
             self._shown, picture = taken
             self._window.show(picture)
         return self._window.key(REFRESH_MS)
 
-    def close(self) -> None:
-        """Closes the window."""
-        self._window.close()
+    def hold(self, stop: threading.Event) -> None:
+        """Shows a picture that stands alone until a key is pressed; q or Escape ends the run."""
+        while not stop.is_set():
+            key = self.refresh()
+            if key in QUIT_KEYS:
+                stop.set()
+            elif key is not None:
+                return

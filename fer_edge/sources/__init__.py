@@ -23,13 +23,14 @@ class Capture(Protocol):
 
     name: what messages call it. is_live: frames are lost if not taken in time (camera, stream), and
     only the newest counts; otherwise every frame counts and waits. is_still: each frame is a picture
-    of its own. fps: frames a second, None where unknown; 0 is never given. length_s: of a file that tells.
-    unreadable: pictures skipped. ended: no more frames will come.
+    of its own; is_folder: of several. fps: frames a second, None where unknown; 0 is never given.
+    length_s: of a file that tells. unreadable: pictures skipped. ended: no more frames will come.
     """
 
     name: str
     is_live: bool = False
     is_still: bool = False
+    is_folder: bool = False
     fps: float | None = None
     length_s: float | None = None
     unreadable: int = 0

@@ -154,7 +154,10 @@ def test_progress_says_how_long_it_will_take(capsys, monkeypatch):
     for _ in range(3):
         progress.write(result(), None)
     progress.close()
-    assert capsys.readouterr().err == "\r2 frames, 2 a second, 25%, 3 s left\x1b[K\r\x1b[K"
+    assert (
+        capsys.readouterr().err
+        == "\r[#####---------------] 25%, 2 frames, 2 a second, 0:03 left\x1b[K\r\x1b[K"
+    )
 
 
 @pytest.mark.parametrize("environment", [{}, {"DISPLAY": ":987", "PATH": "", "HOME": "/"}])

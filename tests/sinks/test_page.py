@@ -16,10 +16,9 @@ from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.loop import Loop
-from fer_edge.sinks import is_awake, server, wants_bars
-from fer_edge.sinks.server import Access, PageServer, chosen, is_loopback
-from fer_edge.sinks.web import Rate, WebPage, _reduced
-from fer_edge.sources.newest import Newest
+from fer_edge.sinks import is_awake, wants_bars, web
+from fer_edge.sinks.web import Access, PageServer, WebPage, chosen
+from fer_edge.vision.frames import Frame, FrameResult
 
 TOKEN = "abcdefgh12345678"
 LOCAL = Access("127.0.0.1")
@@ -46,7 +45,7 @@ def serve():
     started = []
 
     def start(access=LOCAL, **options):
-        started.append(PageServer(access, 0, Newest(), Newest(), **options))
+        started.append(PageServer(access, 0, **options))
         return started[-1]
 
     yield start
@@ -96,7 +95,8 @@ def test_loopback_needs_no_token_and_all_else_gets_one():
     first, second = chosen("0.0.0.0", None), chosen("0.0.0.0", None)
     assert (len(first.token), first.token != second.token) == (32, True)
     assert chosen("127.0.0.1", TOKEN).token == TOKEN
-    assert [is_loopback(host) for host in ("127.0.0.2", "::1", "0.0.0.0", "::")] == [True, True, False, False]
+    hosts = ("127.0.0.2", "::1", "0.0.0.0", "::")
+    assert [chosen(host, None).token is None for host in hosts] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("token", ["short", "", "with space and more", "semi;colon=1", "schlüssel1"])
@@ -189,7 +189,7 @@ def test_more_viewers_than_allowed_are_told_so_and_a_place_becomes_free(serve):
             page.jpeg.put(b"picture" * 5000)
 
     threading.Thread(target=pictures, daemon=True).start()
-    until(lambda: page.watching == 1)
+    until(lambda: page.viewers["video"] == 1)
     assert ask(page, "/video.mjpg").status == 200
     leaving.set()
 
@@ -198,7 +198,7 @@ def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
     page = serve()
     stuck = socket.create_connection(page.server_address)
     stuck.sendall(b"GET /video.mjpg HTTP/1.0\r\nHost: localhost\r\n\r\n")
-    until(lambda: page.watching == 1)
+    until(lambda: page.viewers["video"] == 1)
     for number in range(300):
         page.jpeg.put(bytes([number % 256]) * 200_000)
     quick = ask(page, "/video.mjpg")
@@ -210,7 +210,7 @@ def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
 def test_a_port_that_is_taken_is_said(serve):
     port = serve().server_address[1]
     with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
-        PageServer(LOCAL, port, Newest(), Newest())
+        PageServer(LOCAL, port)
 
 
 # --- what strangers send ---
@@ -231,7 +231,7 @@ def test_who_is_slow_about_the_head_is_hung_up_on_before_others(serve):
 
 
 def test_a_head_has_its_time(serve, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(web, "HEAD_TIMEOUT_S", 0.5)
     with socket.create_connection(serve().server_address, timeout=WAIT_S) as connection:
         begun_s, over = time.monotonic(), threading.Event()
 
@@ -291,7 +291,7 @@ def run(page, frames):
 def test_the_state_is_the_newest_frame_s(page):
     assert page.asleep
     run(page, [picture()])
-    state = json.load(ask(page._server, "/state"))
+    state = json.load(ask(page.server, "/state"))
     assert (state["source"], state["frame"], state["labels"]) == ("x.mp4", 0, list(LABELS))
     (face,) = state["faces"]
     assert (face["track"], face["label"], face["box_xywh"]) == (1, "happy", [10, 10, 20, 20])
@@ -303,7 +303,7 @@ def test_the_state_is_the_newest_frame_s(page):
 def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
     other = ListSink(wants_picture=True)
     assert (is_awake(page), is_awake(other), is_awake(ListSink())) == (False, True, False)
-    video = ask(page._server, "/video.mjpg")
+    video = ask(page.server, "/video.mjpg")
     until(lambda: not page.asleep)
     assert (is_awake(page), wants_bars(page), wants_bars(other)) == (True, False, True)
     run(page, [picture(90, (240, 320))] * 3)
@@ -317,27 +317,29 @@ def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
 
 
 def test_wide_pictures_are_reduced_for_the_network():
-    assert _reduced(np.zeros((1080, 1920, 3), np.uint8)).shape == (540, 960, 3)
-    assert _reduced(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640, 3)
+    assert web._reduced(np.zeros((1080, 1920, 3), np.uint8)).shape == (540, 960, 3)
+    assert web._reduced(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640, 3)
 
 
-def test_the_rate_of_frames():
-    rate = Rate()
-    assert rate.per_second == 0
-    for n in range(60):
-        rate.tick(n / 20)
-    assert rate.per_second == pytest.approx(20)
+def test_the_rate_of_frames(page):
+    frame = FrameResult(Frame(picture(), 0.0, "x"), 0, ())
+    page.write(frame, None)
+    assert page._described(frame)["fps"] == 0
+    page._times_s.extend(n / 20 for n in range(60))
+    assert page._described(frame)["fps"] == 20
 
 
 @pytest.mark.skipif(browser.find() is None, reason="needs Chromium, which is not installed")
 def test_chromium_shows_it(page, tmp_path):
     """Script and streams work under the page's own rules; what it looks like is for eyes."""
-    page._state.put(json.dumps({"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1}))
-    command = [browser.find(), *browser.OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.url]
+    page.server.state.put(
+        json.dumps({"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1})
+    )
+    command = [browser.find(), *browser.OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.server.url]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
-        while page._server._open != {"video": 1, "events": 1}:
+        while page.server.viewers != {"video": 1, "events": 1}:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:

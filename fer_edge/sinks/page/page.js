@@ -100,6 +100,7 @@ function drawChart() {
     pen.fillText(percent(share), 0, y(share) + 5);
   }
   for (const ago of [60, 45, 30, 15]) pen.fillText(`-${ago} s`, x(now - ago), canvas.clientHeight - 3);
+  pen.fillText("now", left + width - 26, canvas.clientHeight - 3);
   pen.lineWidth = 2;
   labels.forEach((_, i) => {
     pen.strokeStyle = colors[i];
