@@ -35,22 +35,20 @@ def read(path: Path) -> NDArray[np.uint8]:
 
     Raises DataError naming the line and what is wrong with it.
     """
-    rows = []
+    rows, line = [], 0
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             table = csv.DictReader(lines)
-            missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} is no table of FER+ votes: it has no column {missing[0]!r}")
             for row in table:
-                try:
-                    rows.append([int(row[name]) for name in COLUMNS])
-                    if not all(0 <= votes <= 255 for votes in rows[-1]):
-                        raise ValueError("a number of votes outside 0..255")
-                except (TypeError, ValueError) as error:
-                    raise DataError(f"{path} line {table.line_num}: {error}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table of FER+ votes: {error}") from error
+                line = table.line_num
+                rows.append([int(row[name]) for name in COLUMNS])
+                if not all(0 <= votes <= 255 for votes in rows[-1]):
+                    raise ValueError("a number of votes outside 0..255")
+    except KeyError as error:
+        raise DataError(f"{path} is no table of FER+ votes: it has no column {error}") from error
+    except (OSError, ValueError, TypeError, csv.Error) as error:  # a field that is missing is None
+        at = f" (line {line})" if line else ""
+        raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
     return np.array(rows, np.uint8).reshape(len(rows), len(COLUMNS))
 
 

@@ -30,6 +30,9 @@ _OFFICIAL = {"training", "publictest", "privatetest"}
 _MAX_BYTES = 32 << 20  # of a picture of one face
 _NAMED = 5  # of what is left out, in a warning
 _HIDDEN = (".", "__")  # __MACOSX
+Classes = dict[str, list[Path]]
+"""Pictures of a split by the name of their class folder."""
+
 _ASK = "--class-names (or FER_EDGE_CLASS_NAMES) says which is which"
 
 
@@ -100,29 +103,34 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
     and what was found, and where the splits hold different classes, listing the differences.
     """
     root = _root_of(Path(path))
-    splits, left_out = _splits(root, path), BadRows()
-    for folder in _folders(root):
-        if folder not in splits.values():
+    folders, left_out = _folders(root), BadRows()
+    splits = _splits(folders, path)
+    for folder in folders:
+        if folder not in splits:
             left_out.add(BadRow(folder.name, "is no split"))
-    classes = {folder: _classes(folder, root, left_out) for folder in splits.values()}
-    if not all(classes.values()):
-        counts = (
+    classes = {folder: _classes(folder, root, left_out) for folder in splits}
+    if 0 not in splits.values() or len(splits) < 2 or not all(classes.values()):
+        counts = [
             f"{split.name}/ ({sum(map(len, found.values()))} pictures)" for split, found in classes.items()
+        ]
+        found = counts or [f"{folder.name}/" for folder in folders[:10]] or ["no folder"]
+        raise DataError(
+            f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "
+            f"Training, PublicTest, PrivateTest), CLASS being {', '.join(LABELS)}; found {', '.join(found)}"
         )
-        raise DataError(_expected(path, ", ".join(counts)))
     label_of = labels_of({name for found in classes.values() for name in found}, class_names)
     _compare(classes, label_of, path)
-    if set(splits) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
-        splits = {0: splits[0], 2: splits[1]}
+    if set(splits.values()) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
+        splits = {folder: 2 * split for folder, split in splits.items()}
     pictures = [
         Picture(file.relative_to(root).as_posix(), file, split, label)
-        for split, folder in splits.items()
+        for folder, split in splits.items()
         for name, files in classes[folder].items()
         if (label := label_of[name]) is not None
         for file in files
     ]
-    official = {_plain(folder.name) for folder in splits.values()} == _OFFICIAL
-    assumed = class_names is None and all(name.isdecimal() for name in label_of)
+    official = {_plain(folder.name) for folder in splits} == _OFFICIAL
+    assumed = class_names is None and all(map(str.isdecimal, label_of))
     return Tree(
         root,
         tuple(sorted(pictures)),
@@ -139,7 +147,7 @@ def labels_of(folders: set[str], class_names: str | None = None) -> dict[str, in
     else FER-2013's if they are 0 to 6, else unknown: other data sets count from 1 and in another order.
     Raises DataError for class names that do not fit.
     """
-    numbers = sorted(folders, key=int) if all(name.isdecimal() for name in folders) else []
+    numbers = sorted(folders, key=int) if all(map(str.isdecimal, folders)) else []
     if class_names is not None:
         labels = [_LABEL_OF.get(_plain(word)) for word in class_names.split(",")]
         if len(labels) != len(numbers) or set(labels) != set(range(len(LABELS))):
@@ -194,36 +202,20 @@ def _root_of(root: Path) -> Path:
     return root
 
 
-def _splits(root: Path, path: str) -> dict[int, Path]:
-    """The folder of each split, by its index."""
-    splits: dict[int, Path] = {}
-    folders = _folders(root)
+def _splits(folders: list[Path], path: str) -> dict[Path, int]:
+    """Those that are a split, with its index, Training first. Raises DataError where two mean the same."""
+    found: dict[int, Path] = {}
     for folder in folders:
         split = _SPLIT_OF.get(_plain(folder.name))
-        if split is None:
-            continue
-        if split in splits:
-            raise DataError(
-                f"{path}: {splits[split].name}/ and {folder.name}/ both mean {SPLITS[split]}: keep one"
-            )
-        splits[split] = folder
-    if 0 not in splits or len(splits) < 2:
-        raise DataError(
-            _expected(path, ", ".join(f"{folder.name}/" for folder in folders[:10]) or "no folder")
-        )
-    return dict(sorted(splits.items()))
+        if split is not None and found.setdefault(split, folder) is not folder:
+            both = f"{found[split].name}/ and {folder.name}/"
+            raise DataError(f"{path}: {both} both mean {SPLITS[split]}: keep one")
+    return {found[split]: split for split in sorted(found)}
 
 
-def _expected(path: str, found: str) -> str:
-    return (
-        f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "
-        f"Training, PublicTest, PrivateTest), CLASS being {', '.join(LABELS)}; found {found}"
-    )
-
-
-def _classes(split: Path, root: Path, left_out: BadRows) -> dict[str, list[Path]]:
+def _classes(split: Path, root: Path, left_out: BadRows) -> Classes:
     """Pictures in each class folder and below it, by the folder's name; whatever else goes to `left_out`."""
-    found: dict[str, list[Path]] = {}
+    found: Classes = {}
 
     def leave_out(path: Path, why: str) -> None:
         left_out.add(BadRow(path.relative_to(root).as_posix(), why))
@@ -253,7 +245,7 @@ def _is_picture(file: Path) -> bool:
         return False
 
 
-def _compare(classes: dict[Path, dict[str, list[Path]]], label_of: dict[str, int | None], path: str) -> None:
+def _compare(classes: dict[Path, Classes], label_of: dict[str, int | None], path: str) -> None:
     """Raises DataError, listing the differences, unless each split has the seven classes."""
     differences = []
     for folder, found in classes.items():
@@ -264,11 +256,10 @@ def _compare(classes: dict[Path, dict[str, list[Path]]], label_of: dict[str, int
         if lacking := [label for index, label in enumerate(LABELS) if index not in known]:
             differences.append(f"{folder.name}/ lacks {', '.join(lacking)}")
     if differences:
-        numbers = all(name.isdecimal() for name in label_of)
+        numbers = f"; for folders that are numbers {_ASK}" if all(map(str.isdecimal, label_of)) else ""
         raise DataError(
             f"{path}: each split must have the same seven class folders: {'; '.join(differences)}; "
-            f"expected in each {', '.join(LABELS)}"
-            + (f"; for folders that are numbers {_ASK}" if numbers else "")
+            f"expected in each {', '.join(LABELS)}{numbers}"
         )
 
 
