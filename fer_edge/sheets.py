@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from fer_edge import files
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import OutputError
-from fer_edge.spec import LABELS
 from fer_edge.training.augmentation import CHANGES, affine, augment
 from fer_edge.training.recipes import Augmentation
 from fer_edge.vision.analysis import Analyser, FaceClassifier
@@ -37,10 +36,10 @@ def sample_sheet(dataset: Dataset, seed: int) -> Picture:
     """uint8 (7 * 100, 110 + 12 * 100, 3): up to 12 faces of each class, drawn by lot."""
     random = np.random.default_rng(seed)
     rows = []
-    for class_id in range(len(LABELS)):
+    for class_id in range(len(dataset.label_names)):
         chosen = random.permutation(np.flatnonzero(dataset.labels == class_id))[:SAMPLES]
         rows.append([_enlarged(dataset.images[row], SAMPLE_PX) for row in chosen])
-    return _sheet(rows, SAMPLE_PX, SAMPLES)
+    return _sheet(dataset.label_names, rows, SAMPLE_PX, SAMPLES)
 
 
 def augmentation_sheet(dataset: Dataset, how: Augmentation, seed: int) -> Picture:
@@ -53,13 +52,15 @@ def augmentation_sheet(dataset: Dataset, how: Augmentation, seed: int) -> Pictur
     used = [name for name, amount in zip(CHANGES, _amounts(how), strict=True) if amount]
     heads = ["picture", *(f"({'abcde'[CHANGES.index(name)]}) {name}" for name in used)]
     mixtures = 0 if how.one_change else MIXTURES
-    rows = []
-    for class_id in range(len(LABELS)):
-        face = dataset.images[random.choice(np.flatnonzero(dataset.labels == class_id))]
-        mixed = augment(np.repeat(face[None], mixtures, axis=0), how, random) if mixtures else ()
-        row = [face, *(_changed(face, name, how, random) for name in used), *mixed]
-        rows.append([_enlarged(picture, CELL_PX) for picture in row])
-    return _sheet(rows, CELL_PX, len(rows[0]), [*heads, *["mixture"] * mixtures])
+    rows: list[list[Picture]] = []
+    for class_id in range(len(dataset.label_names)):
+        rows.append([])
+        for face in dataset.images[random.permutation(np.flatnonzero(dataset.labels == class_id))[:1]]:
+            mixed = augment(np.repeat(face[None], mixtures, axis=0), how, random) if mixtures else ()
+            row = [face, *(_changed(face, name, how, random) for name in used), *mixed]
+            rows[-1] += [_enlarged(picture, CELL_PX) for picture in row]
+    heads += ["mixture"] * mixtures
+    return _sheet(dataset.label_names, rows, CELL_PX, len(heads), heads)
 
 
 def detection_sheet(dataset: Dataset, detector: Detector, classifier: FaceClassifier, seed: int) -> Picture:
@@ -71,14 +72,14 @@ def detection_sheet(dataset: Dataset, detector: Detector, classifier: FaceClassi
     random = np.random.default_rng(seed)
     analyser = Analyser(detector, classifier, still=True)
     rows: list[list[Picture]] = []
-    for class_id, label in enumerate(LABELS):
+    for class_id, label in enumerate(dataset.label_names):
         rows.append([])
         for row in random.permutation(np.flatnonzero(dataset.labels == class_id)):
             if (cell := _detected(dataset.images[row], label, analyser)) is not None:
                 rows[-1].append(cell)
             if len(rows[-1]) == DETECTIONS:
                 break
-    return _sheet(rows, CELL_PX, DETECTIONS)
+    return _sheet(dataset.label_names, rows, CELL_PX, DETECTIONS)
 
 
 def write_sheet(sheet: Picture, path: Path, force: bool = True) -> None:
@@ -92,13 +93,19 @@ def write_sheet(sheet: Picture, path: Path, force: bool = True) -> None:
     files.write_bytes(path, encoded.tobytes(), force)
 
 
-def _sheet(rows: Sequence[Sequence[Picture]], side: int, columns: int, heads: Sequence[str] = ()) -> Picture:
-    """uint8 (H, W, 3), white: cells of `side` pixels beside the classes' names and under `heads`."""
+def _sheet(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Picture]],
+    side: int,
+    columns: int,
+    heads: Sequence[str] = (),
+) -> Picture:
+    """uint8 (H, W, 3), white: cells of `side` pixels beside the rows' names and under `heads`."""
     pitch, top = side + _GAP_PX, _HEADS_PX if heads else 0
     sheet = np.full((top + len(rows) * pitch, _NAMES_PX + columns * pitch, 3), 255, np.uint8)
     for column, head in enumerate(heads):
         _write(sheet, head, (_NAMES_PX + column * pitch + 4, 16), 0.45)
-    for line, (name, cells) in enumerate(zip(LABELS, rows, strict=True)):
+    for line, (name, cells) in enumerate(zip(names, rows, strict=True)):
         y = top + line * pitch + _GAP_PX // 2
         _write(sheet, name, (8, y + side // 2 + 6), 0.6)
         for column, cell in enumerate(cells):

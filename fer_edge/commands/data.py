@@ -57,6 +57,7 @@ def register(app: typer.Typer) -> None:
         augmented: Augmented = None,
         recipe: Recipe = "paper",
         table5: Table5 = False,
+        labels: options.Labels = None,
         class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
@@ -68,12 +69,12 @@ def register(app: typer.Typer) -> None:
         FER-2013 was made for Kaggle's contest "Challenges in Representation Learning: Facial Expression
         Recognition Challenge": fer2013.csv, about 300 MB, or icml_face_data.csv there. Mirrors have the CSV
         file (deadskull7/fer2013) or a tree of pictures (msambare/fer2013). FER+, new labels for it, is
-        fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus: --labels ferplus:fer2013new.csv in the other
-        commands. 'drawn' needs no download: faces that the program draws.
+        fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus: --labels ferplus:fer2013new.csv. 'drawn'
+        needs no download: faces that the program draws.
         """
         from fer_edge import console, files, paper, sheets
         from fer_edge.conversion import source
-        from fer_edge.data import load, summarise
+        from fer_edge.data import ferplus, load, summarise
         from fer_edge.model import shipped
         from fer_edge.training import recipes
 
@@ -83,7 +84,8 @@ def register(app: typer.Typer) -> None:
             return
         files.refuse_to_overwrite_any((plot, augmented, json), force)
         how = recipes.read(shipped.recipe("train", recipe)).augmentation
-        dataset = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+        read = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+        dataset = ferplus.chosen(read, labels)
         summary = summarise(dataset)
         console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
         _table(summary).show()

@@ -9,6 +9,7 @@ import pytest
 from known_rows import plain_rows
 
 from fer_edge import cli
+from fer_edge.data import ferplus
 
 
 @pytest.fixture
@@ -83,6 +84,22 @@ def test_augmentations_are_labelled_panels_then_mixtures(tmp_path, fer_edge, rec
     assert np.abs(picture[:, ::-1] - flipped).max() <= 2  # (e)
     for other in columns[1:5]:  # (a) to (d) each change the picture
         assert np.abs(picture - other[26:170, 2:146]).mean() > 2
+
+
+def test_labels_of_ferplus(tmp_path, fer_edge):
+    """Contempt, FER+'s eighth, has one picture here, and nobody is disgusted."""
+    votes = tmp_path / "votes.csv"
+    rows = [f"Training,a,{','.join('9' if n == (7 if row == 0 else row % 4) else '0' for n in range(10))}"
+            for row in range(84)]  # fmt: skip
+    votes.write_text("\n".join(["Usage,Image name," + ",".join(ferplus.COLUMNS), *rows]))
+    sheets = "--plot", tmp_path / "s.png", "--augmented", tmp_path / "a.png"
+    code, out, _ = fer_edge("data", "drawn:84", "--labels", f"ferplus:{votes}", *sheets)
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0
+    assert [row[0] for row in lines[2:10]] == list(ferplus.LABELS)
+    assert [row[-1] for row in lines[2:10]] == ["20", "21", "21", "21", "0", "0", "0", "1"]
+    assert cv2.imread(str(sheets[1])).shape == (8 * 100, 110 + 12 * 100, 3)
+    assert cv2.imread(str(sheets[3])).shape == (24 + 8 * 148, 110 + 6 * 148, 3)
 
 
 def test_table_5_needs_no_data(fer_edge, monkeypatch):
