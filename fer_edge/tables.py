@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import textwrap
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 T = TypeVar("T")
-_REDRAWN_S = 0.1
 
 
 @dataclass
@@ -127,28 +125,19 @@ class Table:
 def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal, nothing elsewhere; the value is called with the number of steps done.
 
-    The bar is drawn by that call alone, ten times a second at most: a thread of its own would disturb
-    what `bench` times.
+    Redrawn once a second: what is timed in another process meanwhile does not feel it.
     """
     out = console.console()
     if not out.is_terminal:
         yield lambda done: None
         return
     from rich.markup import escape
-    from rich.progress import Progress
+    from rich.progress import Progress, SpinnerColumn
 
-    with Progress(console=out, transient=True, auto_refresh=False) as bar:
+    columns = (SpinnerColumn(), *Progress.get_default_columns())
+    with Progress(*columns, console=out, transient=True, refresh_per_second=1) as bar:
         task = bar.add_task(escape(printable(what)), total=steps)
-        drawn_s = 0.0
-
-        def step(done: int) -> None:
-            nonlocal drawn_s
-            bar.advance(task, done)
-            if time.monotonic() - drawn_s > _REDRAWN_S:
-                bar.refresh()
-                drawn_s = time.monotonic()
-
-        yield step
+        yield lambda done: bar.advance(task, done)
 
 
 def each(what: str, items: Sequence[T]) -> Iterator[T]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -78,3 +79,13 @@ def test_milliseconds_have_three_figures(value, text):
 )
 def test_sizes_are_decimal(count, text):
     assert tables.size(count) == text
+
+
+def test_a_bar_moves_while_a_step_takes_long(monkeypatch):
+    out = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(tables.console, "console", lambda: out)
+    with tables.progress("a long step", 2):
+        shown = len(out.file.getvalue())
+        assert shown
+        time.sleep(1.5)
+        assert len(out.file.getvalue()) > shown

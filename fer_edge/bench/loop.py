@@ -54,7 +54,7 @@ def run(
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in sizes}
     with tempfile.TemporaryDirectory() as folder:
         clips = {size: Path(folder, f"{size[0]}.mp4") for size in sizes}
-        for size, clip in clips.items():
+        for size, clip in tables.each("bringing the video to each size", list(clips.items())):
             resized(video, clip, size)
         for size, clip in tables.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))

@@ -52,7 +52,7 @@ def run(
         raise UsageError("no model to measure: none ships with this installation, name a .tflite file")
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
-    for path in models:
+    for path in tables.each("check", models):
         check(path)
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
@@ -71,7 +71,7 @@ def run(
     for own, count in tables.each("latency", turns[half:]):
         own.add(count)
     timed: dict[latency.Row, dict[str, Any]] = {}
-    for n, group in groups.items():
+    for n, group in tables.each("what was disturbed, again", list(groups.items())):
         latencies[n].repeat(patience_s)
         timed.update(zip(group, latencies[n].summaries(), strict=True))
     stems = collections.Counter(path.stem for path in models)
