@@ -19,9 +19,9 @@ from fer_edge import __version__
 from fer_edge.errors import FerEdgeError, printable
 
 MODULES = (
-    "run", "report", "train", "evaluate", "convert", "inspect", "bench", "data", "sweep", "doctor",
+    "run", "report", "train", "evaluate", "convert", "inspect", "bench", "data", "doctor",
 )  # fmt: skip
-"""Of fer_edge.commands; each registers the command of its name, `convert` and `inspect` another too."""
+"""Of fer_edge.commands; each registers the command of its name, `convert`, `inspect` and `train` another too."""
 
 
 ELSEWHERE = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fer_edge.data import load
 from fer_edge.training import networks
-from fer_edge.training.checkpoint import Start
+from fer_edge.training.fit import Start
 
 STEPS, BATCH = 900, 64
 STEM_CONVOLUTIONS = {"edge": 1, "whole": 2}  # to 24 px

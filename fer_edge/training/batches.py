@@ -6,7 +6,7 @@ training sees what an unbroken one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +42,13 @@ class Teacher:
         paths = [shipped.find_either(name) for name in names_or_paths]
         return cls(tuple(map(files.sha256, paths)), tuple(evaluation.open_model(str(p)) for p in paths))
 
-    def check(self, heads: Iterable[tuple[str, ...]]) -> None:
+    def check(self, heads: Collection[tuple[str, ...]]) -> None:
         """Raises ModelError for a model that names none of the heads' expressions."""
-        known = list(heads)
         for model in self.models:
-            if not any(sorted(model.labels) == sorted(labels) for labels in known):
+            if not any(sorted(model.labels) == sorted(labels) for labels in heads):
+                learned = " and ".join(", ".join(labels) for labels in heads)
                 raise ModelError(
-                    f"teacher {model.name} names {', '.join(model.labels)}; this training learns "
-                    + " and ".join(", ".join(labels) for labels in known)
+                    f"teacher {model.name} names {', '.join(model.labels)}; this training learns {learned}"
                 )
 
     def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:
@@ -57,14 +56,6 @@ class Teacher:
         models = [model for model in self.models if sorted(model.labels) == sorted(labels)]
         answers = [evaluation.probabilities_of(model, faces, labels=labels, flip=True) for model in models]
         return np.mean(answers, axis=0, dtype=np.float32) if answers else None
-
-
-def heads(labels: tuple[str, ...], recipe: Recipe) -> list[tuple[tuple[str, ...], slice]]:
-    """The expressions of each head and its columns of `targets`: the labels', then the votes' if any."""
-    found = [(labels, slice(0, len(labels)))]
-    if recipe.votes_weight:
-        found.append((ferplus.LABELS, slice(len(labels), None)))
-    return found
 
 
 def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
@@ -107,10 +98,13 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.size = min(recipe.batch_size, len(dataset))
         self.worker = device.workers()
         self.part = self.worker.share(self.size)
-        self.heads = heads(dataset.label_names, recipe)
-        self.teacher.check(expressions for expressions, _ in self.heads)
+        classes = len(dataset.label_names)
+        self.heads = {dataset.label_names: slice(0, classes)}
+        if recipe.votes_weight:
+            self.heads[ferplus.LABELS] = slice(classes, None)
+        self.teacher.check(self.heads)
         self.targets = targets(dataset, recipe)
-        self.weights = class_weights(dataset.labels, len(dataset.label_names), recipe.balance_classes)
+        self.weights = class_weights(dataset.labels, classes, recipe.balance_classes)
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -127,30 +121,19 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
         wanted, weights = self.targets[rows], self.weights[self.dataset.labels[rows]]
         if self.recipe.mixup:
-            faces, wanted, weights = mixed(self.recipe.mixup, rng, faces, wanted, weights)
+            part = rng.beta(self.recipe.mixup, self.recipe.mixup, len(rows)).astype(np.float32)
+            stays = np.maximum(part, 1 - part)
+            faces = mixed(faces, stays).round().astype(np.uint8)
+            wanted, weights = mixed(wanted, stays), mixed(weights, stays)
         part = self.recipe.teacher_weight
-        for expressions, columns in self.heads:
+        for expressions, columns in self.heads.items():
             if (answers := self.teacher(faces, expressions)) is not None:
                 wanted[:, columns] = (1 - part) * wanted[:, columns] + part * answers
         return faces[..., None].astype(np.float32), wanted, weights
 
 
-def mixed(
-    alpha: float,
-    rng: np.random.Generator,
-    faces: NDArray[np.uint8],
-    targets: NDArray[np.float32],
-    weights: NDArray[np.float32],
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """Each picture with part of the next one in it, and so targets and weights (mixup, Zhang et al. 2018).
-
-    The part that stays is drawn from Beta(alpha, alpha), its larger half, for each picture.
-    """
-    part = rng.beta(alpha, alpha, len(faces)).astype(np.float32)
-    stays = np.maximum(part, 1 - part)
-
-    def blend(of: NDArray[Any]) -> Any:
-        own = stays.reshape(-1, *[1] * (of.ndim - 1))
-        return own * of + (1 - own) * np.roll(of, -1, axis=0)
-
-    return blend(faces).round().astype(np.uint8), blend(targets), blend(weights)
+def mixed(of: NDArray[Any], stays: NDArray[np.float32]) -> NDArray[Any]:
+    """Each row of `of` with part of the next in it (mixup, Zhang et al. 2018); stays: (N,), its own part."""
+    own = stays.reshape(-1, *[1] * (of.ndim - 1))
+    blended: NDArray[Any] = own * of + (1 - own) * np.roll(of, -1, axis=0)
+    return blended

@@ -19,22 +19,35 @@ from fer_edge import machine
 from fer_edge.errors import UsageError
 from fer_edge.quiet import quiet_stderr
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 COUNT, INDEX = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"
 ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
+
+
+def prepare(precision: str = "auto") -> str:
+    """Joins other processes, finds the device, sets Keras' global precision policy; says what trains.
+
+    precision: auto, float32, bfloat16 or float16. Raises as `join` does.
+    """
+    join()
+    with quiet_stderr():  # a driver that is absent is told in words of its own
+        found = gpus()
+    if precision == "auto":
+        precision = "bfloat16" if found or _bfloat16_pays() else "float32"
+    keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    where = f"GPU {found[0]}" if found else f"CPU {machine.cpu_name()} ({machine.usable_cores()} cores)"
+    return f"training on {where}, Keras {keras.__version__} on {keras.backend.backend()}, {precision}"
 
 
 def gpus() -> list[str]:
     """The names of the GPUs that Keras' backend sees; TensorFlow's memory is let grow as needed."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow
+        from tensorflow import config
 
-        found = tensorflow.config.list_physical_devices("GPU")
+        found = config.list_physical_devices("GPU")
         for gpu in found:
-            tensorflow.config.experimental.set_memory_growth(gpu, True)
-        details = [tensorflow.config.experimental.get_device_details(gpu) for gpu in found]
-        return [str(d.get("device_name", gpu.name)) for d, gpu in zip(details, found, strict=True)]
+            config.experimental.set_memory_growth(gpu, True)
+        return [config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in found]
     if backend == "jax":
         import jax
 
@@ -44,32 +57,11 @@ def gpus() -> list[str]:
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
-def _automatic_precision(gpu: bool) -> str:
-    if gpu:
-        return "bfloat16"
-    if keras.backend.backend() != "torch":
-        return "float32"  # measured: bfloat16 is no faster on a CPU in TensorFlow, XLA slower
+def _bfloat16_pays() -> bool:
+    """Whether this processor computes in it; measured: it is no faster in TensorFlow, and slower in XLA."""
     info = Path("/proc/cpuinfo")
     flags = info.read_text() if info.exists() else ""
-    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
-
-
-def prepare(precision: str = "auto") -> str:
-    """Joins other processes, finds the device, sets Keras' global precision policy; says what trains.
-
-    precision: one of PRECISIONS, else UsageError. Raises as `join` does.
-    """
-    if precision not in PRECISIONS:
-        raise UsageError(f"no precision {precision!r}: there are {', '.join(PRECISIONS)}")
-    join()
-    with quiet_stderr():  # a driver that is absent is told in words of its own
-        found = gpus()
-    if precision == "auto":
-        precision = _automatic_precision(bool(found))
-    keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
-    cpu = f"CPU {machine.cpu_name()} ({machine.usable_cores()} cores)"
-    where = f"GPU {found[0]}" if found else cpu
-    return f"training on {where}, Keras {keras.__version__} on {keras.backend.backend()}, {precision}"
+    return keras.backend.backend() == "torch" and ("avx512_bf16" in flags or "amx_bf16" in flags)
 
 
 @dataclass(frozen=True)
@@ -104,18 +96,19 @@ def join() -> None:
     Called before anything is computed. Raises UsageError for a backend that cannot, and for numbers that
     are none.
     """
-    wanted, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
-    if not wanted.isdecimal() or int(wanted) < 1:
-        raise UsageError(f"{COUNT} is {wanted!r}: give the number of processes")
-    several = int(wanted) > 1
-    if several and backend != "jax":
-        raise UsageError(f"several processes train one network on KERAS_BACKEND=jax only, not on {backend}")
+    count, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
+    if not count.isdecimal() or int(count) < 1:
+        raise UsageError(f"{COUNT} is {count!r}: give the number of processes")
     if backend != "jax":
+        if int(count) > 1:
+            raise UsageError(
+                f"several processes train one network on KERAS_BACKEND=jax only, not on {backend}"
+            )
         return
-    if several and workers().count == 1:
+    if int(count) > 1 and workers().count == 1:
         for name in (INDEX, ADDRESSES):
             if not os.environ.get(name):
-                raise UsageError(f"{COUNT} is {wanted}, and {name} is not set (docs/several-machines.md)")
+                raise UsageError(f"{COUNT} is {count}, and {name} is not set (docs/several-machines.md)")
         keras.distribution.initialize()
     devices = keras.distribution.list_devices()
     if len(devices) > 1:
@@ -145,11 +138,10 @@ def wait_for_all(what: str) -> None:
 def undistributed() -> Iterator[None]:
     """Within it each process computes the whole by itself; all must compute the same."""
     spread = keras.distribution.distribution() if keras.backend.backend() == "jax" else None
-    if spread is None:
-        yield
-        return
-    keras.distribution.set_distribution(None)
+    if spread:
+        keras.distribution.set_distribution(None)
     try:
         yield
     finally:
-        keras.distribution.set_distribution(spread)
+        if spread:
+            keras.distribution.set_distribution(spread)

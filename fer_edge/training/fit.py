@@ -1,12 +1,17 @@
-"""Trains a network by a recipe, an epoch at a time, so that a killed run goes on where it was."""
+"""Trains a network by a recipe, an epoch at a time, so that a killed run goes on where it was.
+
+A checkpoint is a file of arrays named by its epoch, and state.json, which is replaced last and atomically and
+names the arrays' files: it alone decides which epoch stands, whatever else lies in the folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +21,146 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files, tables
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import DataError, GateError
-from fer_edge.training import checkpoint, device, networks, recipes
+from fer_edge.errors import DataError, GateError, ModelError
+from fer_edge.model import keras_files, shipped
+from fer_edge.training import device, networks, recipes
 from fer_edge.training.batches import Teacher, TrainingBatches
 from fer_edge.training.recipes import Recipe
+
+STATE = "state.json"
+
+
+@dataclass
+class State:
+    """epochs: finished ones, also the arrays' name. best: epoch, from 0, of the best weights.
+
+    teacher: SHA-256 of each teacher's file. start: of the file of the first weights, "" for random ones.
+    """
+
+    recipe: dict[str, Any]
+    seed: int
+    data_sha256: str
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: int = -1
+    teacher: list[str] = field(default_factory=list)
+    start: str = ""
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+
+def save(folder: Path, model: keras.Model, state: State) -> None:
+    """Writes the model's weights and optimiser, then the state, then removes what it superseded."""
+    files.make_folders(folder)
+    weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
+    variables = [keras.ops.convert_to_numpy(variable.value) for variable in model.optimizer.variables]
+    last, best = (f"{name}_{n:04}.npz" for name, n in (("epoch", state.epochs), ("best", state.best)))
+    written = {last: weights | {f"optimizer_{i}": v for i, v in enumerate(variables)}}
+    if state.best == state.epochs - 1:
+        written[best] = weights
+    for name, arrays in written.items():
+        with files.written_aside(folder / name) as aside:
+            np.savez(aside, allow_pickle=False, **arrays)
+    files.write_text(folder / STATE, json.dumps(asdict(state), indent=1) + "\n")
+    for old in folder.glob("*.npz"):
+        if old.name not in (last, best):
+            old.unlink()
+
+
+def resumed(folder: Path, fresh: State) -> State:
+    """The state to go on from, or `fresh`. Raises DataError where it is damaged or of another training."""
+    path = folder / STATE
+    if not path.exists():
+        return fresh
+    try:
+        state = State(**files.parse_json(path.read_bytes()))
+        if not all(isinstance(row, dict) for row in state.history) or not -1 <= state.best < state.epochs:
+            raise ValueError("its history does not hold the best epoch")
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}): remove {folder} to begin anew") from error
+    state.recipe = recipes.completed(state.recipe)
+    for name in ("recipe", "seed", "data_sha256", "teacher", "start"):
+        if getattr(state, name) != getattr(fresh, name):
+            raise DataError(f"{folder} is of a training with another {name}: choose another --out")
+    return state
+
+
+def restore(folder: Path, model: keras.Model, state: State, best: bool = False) -> None:
+    """Puts weights and optimiser of the last finished epoch back into a compiled model; best: that epoch's
+    weights alone. Raises DataError for a file that is damaged or of another network."""
+    path = folder / (f"best_{state.best:04}.npz" if best else f"epoch_{state.epochs:04}.npz")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("not all in it are arrays")
+    except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy, each in its own way
+        raise DataError(f"{path} cannot be read ({error}): remove {folder} to begin anew") from error
+    try:
+        model.set_weights([arrays[f"weight_{i}"] for i in range(len(model.weights))])
+        if not best:
+            model.optimizer.build(model.trainable_variables)
+            for i, variable in enumerate(model.optimizer.variables):
+                variable.assign(arrays[f"optimizer_{i}"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is of another network: remove {folder} to begin anew") from error
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman
+    et al. 2022). sha256: of the `.keras` files, "" for random ones. weights: of each layer that has any."""
+
+    sha256: str = ""
+    path: str = ""
+    weights: tuple[list[NDArray[Any]], ...] = ()
+
+    @classmethod
+    def opened(cls, names_or_paths: Sequence[str | Path]) -> Start:
+        """The mean weights of shipped networks, by name, or of `.keras` files; none for no names.
+
+        Raises ModelError for what is neither, and for networks of different layers.
+        """
+        paths = [shipped.find_network(str(name)) for name in names_or_paths]
+        networks = [[x.get_weights() for x in keras_files.load(path).layers if x.weights] for path in paths]
+        shapes = [[[w.shape for w in layer] for layer in network] for network in networks]
+        for path, other in zip(paths, shapes, strict=True):
+            if other != shapes[0]:
+                raise ModelError(f"{path} is not of the network that {paths[0]} is: they have no mean")
+        layers = zip(*networks, strict=True)
+        weights = tuple([np.mean(ws, axis=0) for ws in zip(*layer, strict=True)] for layer in layers)
+        return cls(" ".join(map(files.sha256, paths)), " and ".join(map(str, paths)), weights)
+
+    def give(self, network: keras.Model) -> None:
+        """Puts the weights into `network`; a last layer for another number of classes stays as it is.
+
+        Raises ModelError where the networks differ in more than that.
+        """
+        if not self.weights:
+            return
+        weighted = [layer for layer in network.layers if layer.weights]
+        same = [
+            [w.shape for w in mine] == [tuple(w.shape) for w in layer.weights]
+            for mine, layer in zip(self.weights, weighted, strict=False)
+        ]
+        if len(self.weights) != len(weighted) or not all(same[:-1]):
+            raise ModelError(f"{self.path} is not of the recipe's network {network.name}: it cannot start it")
+        for mine, layer, fits in zip(self.weights, weighted, same, strict=True):
+            if fits:
+                layer.set_weights(mine)
 
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets each step's learning rate and dropout's random state, stops on a lost loss.
 
-    number: of the epoch, from 0. losses: on validation, of the epochs before. advance: told of each step.
+    state: of the epochs before. advance: told of each step.
     """
 
-    def __init__(
-        self, recipe: Recipe, seed: int, number: int, losses: list[float], advance: Callable[[int], object]
-    ) -> None:
+    def __init__(self, recipe: Recipe, state: State, advance: Callable[[int], object]) -> None:
         super().__init__()
-        self.recipe, self.seed, self.number, self.losses, self.advance = recipe, seed, number, losses, advance
+        self.recipe, self.seed, self.number, self.advance = recipe, state.seed, state.epochs, advance
+        self.history = list(state.history)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # PyTorch's dropout draws from the global generator, the other backends' from each layer's state.
@@ -45,7 +173,7 @@ class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         steps = self.params["steps"]
         step, total = self.number * steps + batch, self.recipe.epochs * steps
-        self.model.optimizer.learning_rate = recipes.learning_rate(self.recipe, step, total, self.losses)
+        self.model.optimizer.learning_rate = recipes.learning_rate(self.recipe, step, total, self.history)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not np.isfinite(loss := float(logs["loss"])):
@@ -61,9 +189,9 @@ def train(
     folder: Path,
     seed: int,
     teacher: Teacher | None = None,
-    start: checkpoint.Start | None = None,
-    on_epoch: Callable[[checkpoint.State], None] = lambda state: None,
-) -> tuple[keras.Model, checkpoint.State]:
+    start: Start | None = None,
+    on_epoch: Callable[[State], None] = lambda state: None,
+) -> tuple[keras.Model, State]:
     """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
 
     Gives the network on the training device with the best epoch's weights, and the final state. A row
@@ -74,32 +202,28 @@ def train(
     """
     if not len(training) or not len(validation):
         raise DataError(f"{training.path}: no pictures to {'train' if not len(training) else 'validate'} on")
-    place, teacher, start = folder / "checkpoint", teacher or Teacher(), start or checkpoint.Start()
+    place, first = folder / "checkpoint", device.workers().first
+    teacher, start = teacher or Teacher(), start or Start()
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
-    fresh = checkpoint.State(
-        asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256], start=start.sha256
-    )
-    state = checkpoint.resumed(place, fresh)
+    fresh = State(asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256], start=start.sha256)
+    state = resumed(place, fresh)
     if state.epochs:
-        checkpoint.restore(place, trainee, state)
-        if device.workers().first:
+        restore(place, trainee, state)
+        if first:
             on_epoch(state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
     with tables.progress("training", recipe.epochs * len(batches)) as advance:
         advance(state.epochs * len(batches))
-        while state.epochs < recipe.epochs:
-            losses = [row["val_loss"] for row in state.history]
-            if recipes.should_stop(recipe, losses):
-                break
-            began_s, number = time.monotonic(), state.epochs
-            batches.start_epoch(number)
-            callback = _Epoch(recipe, seed, number, losses, advance)
+        while state.epochs < recipe.epochs and not recipes.should_stop(recipe, state.history):
+            began_s = time.monotonic()
+            batches.start_epoch(state.epochs)
+            callback = _Epoch(recipe, state, advance)
             logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[callback]).history
             val_loss, val_accuracy = loss_and_accuracy(predict(network, validation.images), validation.labels)
             row = {
-                "epoch": number + 1,
+                "epoch": state.epochs + 1,
                 "loss": float(logs["loss"][0]),
                 "accuracy": float(logs["accuracy"][0]),
                 "val_loss": val_loss,
@@ -108,13 +232,17 @@ def train(
                 "seconds": round(time.monotonic() - began_s, 1),
             }
             state.history.append(row)
-            state.best = recipes.best_epoch([r[recipe.monitor] for r in state.history], recipe.monitor)
-            if device.workers().first:
-                checkpoint.save(place, trainee, state)
+            state.best = recipes.best_epoch(state.history, recipe.monitor)
+            if first:
+                save(place, trainee, state)
                 on_epoch(state)
             device.wait_for_all("epoch")  # the others read what the first wrote
-            console.say(_line(row, recipe.epochs))
-    trainee.set_weights(checkpoint.best_weights(place, state))  # the network shares its layers
+            console.say(  # in 80 columns
+                f"epoch {row['epoch']}/{recipe.epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
+                f"val loss {val_loss:.3f} acc {val_accuracy:.3f}  "
+                f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
+            )
+    restore(place, trainee, state, best=True)  # the network shares its layers
     return network, state
 
 
@@ -131,21 +259,12 @@ def held(folder: Path) -> Iterator[bool]:
             yield True
 
 
-def _line(row: dict[str, float], epochs: int) -> str:
-    """One finished epoch in one line of at most 80 columns."""
-    return (
-        f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
-        f"val loss {row['val_loss']:.3f} acc {row['val_accuracy']:.3f}  "
-        f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
-    )
-
-
 def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
     """The model's outputs, float32 (N, outputs), for faces uint8 (N, 48, 48)."""
     outputs = []
-    for k in range(0, len(images), batch_size):
-        faces = images[k : k + batch_size, ..., None].astype(np.float32)
-        with device.undistributed():
+    with device.undistributed():
+        for k in range(0, len(images), batch_size):
+            faces = images[k : k + batch_size, ..., None].astype(np.float32)
             outputs.append(keras.ops.convert_to_numpy(model.predict_on_batch(faces)).astype(np.float32))
     return np.concatenate(outputs)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
-from numpy.typing import NDArray
 
 from fer_edge.data import ferplus
 from fer_edge.errors import UsageError
@@ -40,15 +39,6 @@ BARE_AT_48_PX = ("whole",)  # no block there
 def normalisation() -> Any:
     """Equation (1): maps 0..255 to -1..1."""
     return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalisation")
-
-
-def fastest_layers() -> Any:
-    """What `made_of` takes: keras.layers; on PyTorch the same layers computed by its kernels."""
-    if keras.backend.backend() == "torch":
-        from fer_edge.training import torch_layers
-
-        return torch_layers
-    return layers
 
 
 def paper(dropout: float = 0.6, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
@@ -172,14 +162,12 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     return network, trainee
 
 
-def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32]]) -> keras.Model | None:
-    """The recipe's network with the votes' head in place of the labels': FER+'s eight expressions.
+def votes_network(network: keras.Model, trainee: keras.Model) -> keras.Model | None:
+    """The network with the votes' head in place of the labels': FER+'s eight expressions.
 
-    weights: of the trainee that `compiled(recipe, classes)` gives. None for a network whose last layer is
-    not such a head's (`paper`'s is a convolution).
+    Both as `compiled` gives them. None for a network whose last layer is not such a head's (`paper`'s is a
+    convolution).
     """
-    network, trainee = compiled(recipe, classes)
-    trainee.set_weights(weights)
     if not isinstance(_head(network), layers.Dense):
         return None
     votes = layers.Softmax(dtype="float32", name="probabilities")(trainee.get_layer("votes").output)
@@ -188,3 +176,70 @@ def votes_network(recipe: Recipe, classes: int, weights: list[NDArray[np.float32
 
 def _head(network: keras.Model) -> Any:
     return next(layer for layer in reversed(network.layers) if layer.weights)
+
+
+def fastest_layers() -> Any:
+    """What `made_of` takes: keras.layers; on PyTorch the same layers computed by its own kernels.
+
+    Keras composes batch normalisation of a dozen elementwise operations there, and copies maps from one order
+    of memory to another round each convolution and pooling.
+    """
+    if keras.backend.backend() != "torch":
+        return layers
+    return SimpleNamespace(
+        Conv2D=_TorchConv2D, MaxPooling2D=_TorchMaxPooling2D, BatchNormalization=_TorchBatchNormalization
+    )
+
+
+class _TorchConv2D(layers.Conv2D):  # type: ignore[misc]
+    """keras.layers.Conv2D over (N, H, W, C), for padding 'same' or 'valid', without dilation."""
+
+    def call(self, inputs: Any) -> Any:
+        import torch
+
+        maps, bias, padding = inputs.permute(0, 3, 1, 2), self.bias.value if self.use_bias else None, (0, 0)
+        if self.padding == "same":
+            sides = zip(maps.shape[2:], self.kernel_size, self.strides, strict=True)
+            rows, columns = (max((-(-n // by) - 1) * by + kernel - n, 0) for n, kernel, by in sides)
+            padding = rows // 2, columns // 2
+            if rows % 2 or columns % 2:  # an odd pixel goes after, as in TensorFlow
+                around = columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
+                maps, padding = torch.nn.functional.pad(maps, around), (0, 0)
+        kernel = self.kernel.value.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        maps = torch.nn.functional.conv2d(maps, kernel, bias, self.strides, padding, groups=self.groups)
+        return self.activation(maps.permute(0, 2, 3, 1))
+
+
+class _TorchMaxPooling2D(layers.MaxPooling2D):  # type: ignore[misc]
+    """keras.layers.MaxPooling2D over (N, H, W, C) for padding 'valid'."""
+
+    def call(self, inputs: Any) -> Any:
+        import torch
+
+        maps = torch.nn.functional.max_pool2d(inputs.permute(0, 3, 1, 2), self.pool_size, self.strides)
+        return maps.permute(0, 2, 3, 1)
+
+
+class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
+    """keras.layers.BatchNormalization over the last axis of (N, H, W, C).
+
+    One difference: the moving variance takes the unbiased estimate of a batch, N*H*W / (N*H*W - 1) of
+    Keras' own, as PyTorch does.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if not training:
+            return super().call(inputs, training=False, mask=mask)
+        import torch
+
+        maps = torch.nn.functional.batch_norm(
+            inputs.permute(0, 3, 1, 2),
+            self.moving_mean.value,
+            self.moving_variance.value,
+            self.gamma.value.to(torch.float32),
+            self.beta.value.to(torch.float32),
+            training=True,
+            momentum=1 - self.momentum,
+            eps=self.epsilon,
+        )
+        return maps.permute(0, 2, 3, 1)

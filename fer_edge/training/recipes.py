@@ -15,11 +15,13 @@ from typing import Any
 
 from fer_edge import files
 from fer_edge.data import Dataset, Protocol, ferplus, protocol_splits
-from fer_edge.errors import UsageError
 from fer_edge.spec import INPUT_SHAPE
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("plateau", "one_cycle")
+
+History = Sequence[dict[str, float]]
+"""A row an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,16 @@ class Augmentation:
     noise_sigma: float = 0.0
 
     def __post_init__(self) -> None:
-        chances = [f.name for f in dataclasses.fields(self) if f.name.endswith("_probability")]
-        amounts = (
-            "rotation_deg", "shift_px", "brightness", "contrast", "erase_px", "blur_sigma", "noise_sigma",
-        )  # fmt: skip
-        checks = {f"{name} must lie in 0..1": 0 <= getattr(self, name) <= 1 for name in chances}
-        checks |= {f"{name} must be at least 0": getattr(self, name) >= 0 for name in amounts}
-        checks |= {
+        given = dataclasses.asdict(self)
+        shares = [name for name in given if name.endswith("_probability")] + ["dark_min"]
+        ranges = {f"{name} must lie in 0..1": 0 <= given[name] <= 1 for name in shares}
+        ranges |= {f"{name} must be at least 0": value >= 0 for name, value in given.items()}
+        further = {
             "zoom_min must be above 0 and at most zoom_max": 0 < self.zoom_min <= self.zoom_max,
             "erase_px must be at most the picture's side": self.erase_px <= INPUT_SHAPE[0],
-            "dark_min must lie in 0..1": 0 <= self.dark_min <= 1,
             "gamma_max must be at least 1": self.gamma_max >= 1,
         }
-        files.require(checks, "[augmentation]")
+        files.require(ranges | further, "[augmentation]")
 
 
 @dataclass(frozen=True)
@@ -117,38 +116,47 @@ class Recipe:
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
-        checks = {
+        shares = ("teacher_weight", "balance_classes", "momentum", "warmup_fraction")
+        ranges = {f"{name} must lie in 0..1": 0 <= getattr(self, name) <= 1 for name in shares}
+        least = {
+            "epochs": 1,
+            "batch_size": 2,
+            "patience": 1,
+            "votes_weight": 0,
+            "mixup": 0,
+            "weight_decay": 0,
+        }
+        ranges |= {
+            f"{name} must be at least {low}": getattr(self, name) >= low for name, low in least.items()
+        }
+        further = {
             f"optimizer must be one of {OPTIMIZERS}": self.optimizer in OPTIMIZERS,
             f"schedule must be one of {SCHEDULES}": self.schedule in SCHEDULES,
             "monitor must be val_loss or val_accuracy": self.monitor in ("val_loss", "val_accuracy"),
-            "epochs must be at least 1": self.epochs >= 1,
-            "batch_size must be at least 2": self.batch_size >= 2,
             "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
+            "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
             "learning_rate must be above 0": self.learning_rate > 0,
             "learning_rate_floor must lie in 0..learning_rate": (
                 0 <= self.learning_rate_floor <= self.learning_rate
             ),
-            "patience must be at least 1": self.patience >= 1,
-            "votes_weight must be at least 0": self.votes_weight >= 0,
-            "teacher_weight must lie in 0..1": 0 <= self.teacher_weight <= 1,
-            "balance_classes must lie in 0..1": 0 <= self.balance_classes <= 1,
-            "mixup must be at least 0": self.mixup >= 0,
-            "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
         }
-        files.require(checks, f"recipe {self.name}")
+        files.require(ranges | further, f"recipe {self.name}")
 
     def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
         """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are
         learned and `labels` (as in ferplus.chosen) does not give them."""
-        if bool(teachers) != bool(self.teacher_weight):
-            raise UsageError(
-                f"recipe {self.name} has teacher_weight {self.teacher_weight:g}: "
-                + ("it learns from no --teacher" if teachers else "name whom it learns from: --teacher MODEL")
-            )
-        if self.votes_weight and not (labels or "").startswith("ferplus:"):
-            raise UsageError(
-                f"recipe {self.name} learns from FER+'s votes: add --labels ferplus:fer2013new.csv"
-            )
+        voted = (labels or "").startswith("ferplus:")
+        given = {
+            "it has a teacher_weight: name whom it learns from: --teacher MODEL": (
+                bool(teachers) or not self.teacher_weight
+            ),
+            "it has no teacher_weight: it learns from no --teacher": bool(self.teacher_weight)
+            or not teachers,
+            "it learns from FER+'s votes: add --labels ferplus:fer2013new.csv": (
+                voted or not self.votes_weight
+            ),
+        }
+        files.require(given, f"recipe {self.name}")
 
     def split(self, dataset: Dataset, labels: str | None) -> Protocol:
         """What to train, validate and report on, under the labels that `--labels` names (ferplus.chosen).
@@ -182,39 +190,36 @@ def completed(stored: Any) -> Any:
     """A recipe's dictionary as an older version stored it, with the fields that have come since."""
     if not isinstance(stored, dict) or not isinstance(stored.get("augmentation"), dict):
         return stored
-    return {
-        **dataclasses.asdict(Recipe("")),
-        **stored,
-        "augmentation": {**dataclasses.asdict(Augmentation()), **stored["augmentation"]},
-    }
+    changes = dataclasses.asdict(Augmentation()) | stored["augmentation"]
+    return dataclasses.asdict(Recipe("")) | stored | {"augmentation": changes}
 
 
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML that `read` gives back unchanged."""
     table = dataclasses.asdict(recipe)
-    augmentation = table.pop("augmentation")
+    changes = table.pop("augmentation")
     # A plain value is the same in JSON and in TOML.
-    head, tail = (
+    values, changed = (
         "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in part.items())
-        for part in (table, augmentation)
+        for part in (table, changes)
     )
-    return f"{head}\n[augmentation]\n{tail}"
+    return f"{values}\n[augmentation]\n{changed}"
 
 
-def best_epoch(values: Sequence[float], monitor: str) -> int:
-    """Index of the best value: the lowest loss or the highest accuracy, the earlier of equals."""
+def best_epoch(history: History, monitor: str) -> int:
+    """Index of the best row: the lowest loss or the highest accuracy, the earlier of equals."""
     sign = 1.0 if monitor == "val_loss" else -1.0
-    return min(range(len(values)), key=lambda i: (sign * values[i], i))
+    return min(range(len(history)), key=lambda i: (sign * history[i][monitor], i))
 
 
-def score(history: list[dict[str, float]], epochs: int, monitor: str) -> dict[str, Any]:
+def score(history: History, epochs: int, monitor: str) -> dict[str, Any]:
     """What a training of `epochs` epochs came to, from the history of one at least as long.
 
     Accuracies and losses are those of the best epoch by `monitor`, last_val_accuracy is the last's;
     ran_epochs is below `epochs` where the training stopped early.
     """
     rows = history[:epochs]
-    best = rows[best_epoch([row[monitor] for row in rows], monitor)]
+    best = rows[best_epoch(rows, monitor)]
     return {
         "epochs": epochs,
         "ran_epochs": len(rows),
@@ -224,30 +229,23 @@ def score(history: list[dict[str, float]], epochs: int, monitor: str) -> dict[st
     }
 
 
-def plateau_factor(losses: Sequence[float], patience: int) -> float:
-    """1, 0.1, 0.01, ...: a tenth each time that `patience` epochs in a row bring no lower loss."""
-    factor, best, waited = 1.0, math.inf, 0
-    for loss in losses:
-        waited = 0 if loss < best else waited + 1
-        best = min(best, loss)
-        if waited >= patience:
-            factor, waited = factor / 10, 0
-    return factor
-
-
-def should_stop(recipe: Recipe, losses: Sequence[float]) -> bool:
+def should_stop(recipe: Recipe, history: History) -> bool:
     """Early stopping of schedule `plateau`: no lower validation loss for `patience` epochs."""
-    if recipe.schedule != "plateau" or not losses:
+    if recipe.schedule != "plateau" or not history:
         return False
-    return len(losses) - 1 - best_epoch(losses, "val_loss") >= recipe.patience
+    return len(history) - 1 - best_epoch(history, "val_loss") >= recipe.patience
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int, losses: Sequence[float]) -> float:
-    """The rate of step `step` (from 0) of `steps` in all; `losses`: validation losses so far."""
+def learning_rate(recipe: Recipe, step: int, steps: int, history: History) -> float:
+    """The rate of step `step` (from 0) of `steps` in all, after the epochs of `history`."""
     if recipe.schedule == "plateau":
-        quarter = max(1, recipe.patience // 4)
-        rate = recipe.learning_rate * plateau_factor(losses, quarter)
-        return max(rate, recipe.learning_rate_floor)
+        factor, best, waited = 1.0, math.inf, 0
+        for row in history:
+            waited = 0 if row["val_loss"] < best else waited + 1
+            best = min(best, row["val_loss"])
+            if waited >= max(1, recipe.patience // 4):
+                factor, waited = factor / 10, 0
+        return max(recipe.learning_rate * factor, recipe.learning_rate_floor)
     rise = max(1, round(recipe.warmup_fraction * steps))
     if step < rise:
         return recipe.learning_rate * (0.04 + 0.96 * step / rise)

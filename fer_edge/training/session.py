@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from fer_edge import __version__, console, files
 from fer_edge.data import Protocol, ferplus, seen_in_training
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import GateError, MissingExtraError, OutputError
-from fer_edge.evaluation import Selection, report, result_of
+from fer_edge.errors import GateError, OutputError
+from fer_edge.evaluation import Selection, metrics, report, result_of
 from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
-from fer_edge.training import checkpoint, device, fit, networks, recipes
+from fer_edge.training import device, fit, networks
 from fer_edge.training.batches import Teacher
+from fer_edge.training.recipes import History, Recipe, to_toml
 
 
-def in_float32(network: keras.Model, recipe: recipes.Recipe) -> keras.Model:
+def in_float32(network: keras.Model, recipe: Recipe) -> keras.Model:
     """The same weights in a fresh float32 network of Keras' own layers, on the CPU."""
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")
@@ -43,7 +43,7 @@ def in_float32(network: keras.Model, recipe: recipes.Recipe) -> keras.Model:
 
 
 def check_reference(
-    network: keras.Model, reference: keras.Model, dataset: Dataset, recipe: recipes.Recipe
+    network: keras.Model, reference: keras.Model, dataset: Dataset, recipe: Recipe
 ) -> dict[str, Any]:
     """Compares both on all of `dataset`; passes within the recipe's two tolerances.
 
@@ -54,14 +54,14 @@ def check_reference(
     on_device = fit.predict(network, dataset.images)
     with keras.device("cpu:0"):
         on_cpu = fit.predict(reference, dataset.images)
-    agreement = float((on_device.argmax(1) == on_cpu.argmax(1)).mean())
+    agreement = metrics.agreement(on_device, on_cpu)
     loss_device, accuracy_device = fit.loss_and_accuracy(on_device, dataset.labels)
     loss_float32, accuracy_float32 = fit.loss_and_accuracy(on_cpu, dataset.labels)
     near = abs(loss_device - loss_float32) <= recipe.reference_loss_difference
     return {
         "pictures": len(dataset),
         "agreement": agreement,
-        "max_abs_diff": float(np.abs(on_device - on_cpu).max()),
+        "max_abs_diff": metrics.max_abs_diff(on_device, on_cpu),
         "loss_device": loss_device,
         "loss_float32": loss_float32,
         "accuracy_device": accuracy_device,
@@ -71,7 +71,7 @@ def check_reference(
 
 
 def run(
-    recipe: recipes.Recipe,
+    recipe: Recipe,
     protocol: Protocol,
     folder: Path,
     seed: int,
@@ -93,7 +93,7 @@ def run(
     """
     used = device.prepare(precision)
     console.say(used)
-    teacher, start = Teacher.opened(teachers), checkpoint.Start.opened(weights)
+    given = {"teacher": Teacher.opened(teachers), "start": fit.Start.opened(weights)}
     first = device.workers().first
     try:
         with fit.held(folder) if first else contextlib.nullcontext(True) as mine:
@@ -102,23 +102,23 @@ def run(
             if first:
                 if not resume:
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-                files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
+                files.write_text(folder / "recipe.toml", to_toml(recipe))
             device.wait_for_all("ready")
-            sets, written = (protocol.train, protocol.validation), partial(write_history, folder)
             network, state = fit.train(
-                recipe, *sets, folder=folder, seed=seed, teacher=teacher, start=start, on_epoch=written
-            )
+                recipe, protocol.train, protocol.validation, folder=folder, seed=seed,
+                on_epoch=partial(write_history, folder), **given,
+            )  # fmt: skip
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teachers, weights)
-            metrics, check = ended.write(network)
+            measured, check = ended.write(network)
             if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
                 ended.write_votes_network()
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
     if not check["passed"]:
         raise GateError("the float32 network differs from the trained one by more than the recipe allows")
-    return metrics
+    return measured
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,19 @@ class Run:
     """A finished training: where it lies, what it was told, what it went through."""
 
     folder: Path
-    recipe: recipes.Recipe
+    recipe: Recipe
     protocol: Protocol
     device: str
-    state: checkpoint.State
-    teachers: Sequence[str] = ()
-    weights: Sequence[str] = ()
+    state: fit.State
+    teachers: Sequence[str]
+    weights: Sequence[str]
 
     def write(self, network: keras.Model) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Checks the network; writes model.keras, its card, metrics.json and the pictures of them."""
-        protocol, folder = self.protocol, self.folder
+        """Checks the network; writes model.keras, its card, metrics.json and the pictures of them.
+
+        Gives the value of metrics.json and that of `check_reference`.
+        """
+        protocol, folder, name = self.protocol, self.folder, self.recipe.name
         reference = in_float32(network, self.recipe)
         check = check_reference(network, reference, protocol.validation, self.recipe)
         with files.written_aside(folder / "model.keras") as aside:
@@ -144,45 +147,47 @@ class Run:
             probabilities = fit.predict(reference, protocol.report.images)
         seen = seen_in_training(protocol.report, protocol.train)
         reported = Selection(protocol.report, protocol.name, protocol.report_split, seen)
-        metrics = result_of(probabilities, reported, self.recipe.name)
-        files.write_text(folder / "card.json", self.card(reference, check, metrics).to_json())
-        files.write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        title = f"{self.recipe.name}: {self.state.epochs} epochs, {protocol.name}"
+        measured = result_of(probabilities, reported, name)
+        files.write_text(folder / "card.json", self.card(reference, check, measured).to_json())
+        files.write_text(folder / "metrics.json", json.dumps(measured, indent=2) + "\n")
+        report.draw_evaluation(measured, folder / "confusion_matrix.png")
+        title = f"{name}: {self.state.epochs} epochs, {protocol.name}"
         draw_curves(folder / "curves.png", self.state.history, title)
-        report.draw_evaluation(metrics, folder / "confusion_matrix.png")
         where = f"{protocol.report_split} ({len(protocol.report)} pictures, protocol {protocol.name})"
-        reached = f"accuracy {metrics['accuracy']:.4f}, macro-F1 {metrics['macro_f1']:.4f}"
+        reached = f"accuracy {measured['accuracy']:.4f}, macro-F1 {measured['macro_f1']:.4f}"
         console.say(f"{folder / 'model.keras'}: {reached} on {where}")
         console.say(
             f"reference check on {check['pictures']} pictures: agreement {check['agreement']:.4f}, largest "
             f"difference {check['max_abs_diff']:.4f}, loss {check['loss_device']:.4f} on the device and "
             f"{check['loss_float32']:.4f} in float32"
         )
-        return metrics, check
+        return measured, check
 
     def write_votes_network(self) -> None:
         """Writes the head for FER+'s votes as a network of its own into ferplus/, where it can be one."""
-        best = checkpoint.best_weights(self.folder / "checkpoint", self.state)
-        votes = networks.votes_network(self.recipe, len(self.protocol.train.label_names), best)
-        if votes is None:
-            return
         told = self.protocol
-        protocol = replace(
-            told,
-            train=replace(told.train, label_names=ferplus.LABELS),
-            validation=ferplus.relabelled(told.validation),
-            report=ferplus.relabelled(told.report),
-        )
-        named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
-        replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
+        network, trainee = networks.compiled(self.recipe, len(told.train.label_names))
+        fit.restore(self.folder / "checkpoint", trainee, self.state, best=True)
+        if votes := networks.votes_network(network, trainee):
+            protocol = replace(
+                told,
+                train=replace(told.train, label_names=ferplus.LABELS),
+                validation=ferplus.relabelled(told.validation),
+                report=ferplus.relabelled(told.report),
+            )
+            named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
+            replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
 
-    def card(self, reference: keras.Model, check: dict[str, Any], metrics: dict[str, Any]) -> ModelCard:
-        """The card of the trained float32 network; `metrics`: its metrics.json value.
+    def card(self, reference: keras.Model, check: dict[str, Any], measured: dict[str, Any]) -> ModelCard:
+        """The card of the trained float32 network; `measured`: its metrics.json value.
 
         data: how FER+'s votes were used; teachers and starting weights by name, with the SHA-256 of each.
         """
         training, recipe, state = self.protocol.train, self.recipe, self.state
         labels, on_votes = training.label_names, training.label_names == ferplus.LABELS
+        backend = keras.backend.backend()
+        modules = {"keras": "keras", backend: backend, "numpy": "numpy", "opencv": "cv2"}
+        versions = {name: importlib.import_module(module).__version__ for name, module in modules.items()}
         reported = ("data", "accuracy", "accuracy_without_duplicates", "macro_f1")
         return ModelCard(
             name=recipe.name,
@@ -204,7 +209,7 @@ class Run:
                 "start": dict(zip(self.weights, state.start.split(), strict=True)),
             },
             seed=state.seed,
-            versions=_versions(),
+            versions={"fer-edge": __version__, "python": platform.python_version(), **versions},
             use=USE,
             measured={
                 "trained_on": self.device,
@@ -213,21 +218,13 @@ class Run:
                 "val_loss": check["loss_float32"],
                 "val_accuracy": check["accuracy_float32"],
                 "reference_check": check,
-                "report": {key: metrics[key] for key in reported}
-                | {"recall": {label: row["recall"] for label, row in metrics["per_class"].items()}},
+                "report": {key: measured[key] for key in reported}
+                | {"recall": {label: row["recall"] for label, row in measured["per_class"].items()}},
             },
         )
 
 
-def _versions() -> dict[str, str]:
-    """Versions of everything that a training's result may depend on."""
-    backend = keras.backend.backend()
-    modules = {"keras": "keras", backend: backend, "numpy": "numpy", "opencv": "cv2"}
-    loaded = {name: importlib.import_module(module).__version__ for name, module in modules.items()}
-    return {"fer-edge": __version__, "python": platform.python_version(), **loaded}
-
-
-def write_history(folder: Path, state: checkpoint.State) -> None:
+def write_history(folder: Path, state: fit.State) -> None:
     """history.csv, a line an epoch; whole at any moment."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(state.history[0]), lineterminator="\n")
@@ -236,12 +233,10 @@ def write_history(folder: Path, state: checkpoint.State) -> None:
     files.write_text(folder / "history.csv", text.getvalue())
 
 
-def draw_curves(path: Path, history: Sequence[dict[str, float]], title: str) -> None:
+def draw_curves(path: Path, history: History, title: str) -> None:
     """Loss and accuracy of training and validation over the epochs, as PNG."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "train", "drawing curves") from error
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):

@@ -32,7 +32,6 @@ except ImportError as error:
     raise MissingExtraError("optuna", "train", "a sweep") from error
 
 STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
-VALUES = ("table3", "reported", "both")
 POLL_S = 5.0
 
 Result = dict[str, Any]
@@ -40,9 +39,10 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """A search by `base` with the values of `which` (of VALUES). Raises UsageError for what is no such.
+    """A search by `base` with the values of `which`: table3, reported or both.
 
-    epochs_scale: of epochs and patience. subset: most pictures to train on, and to validate on.
+    epochs_scale: of epochs and patience. subset: most pictures to train on, and to validate on. Raises
+    UsageError for a scale outside 0..1.
     """
 
     base: Recipe
@@ -51,8 +51,6 @@ class Plan:
     subset: int | None = None
 
     def __post_init__(self) -> None:
-        if self.which not in VALUES:
-            raise UsageError(f"there is no --values {self.which!r}: choose from {', '.join(VALUES)}")
         if not 0 < self.epochs_scale <= 1:
             raise UsageError(f"--epochs-scale must lie above 0 and at most at 1, not {self.epochs_scale:g}")
 
@@ -75,12 +73,10 @@ class Plan:
     def recipe(self, batch: float, epochs: float, dropout: float) -> Recipe:
         """The recipe of one training. The patience is scaled as the epochs, but not below 4 (or what it was):
         less would stop a training on noise."""
-        patience = self.base.patience
+        patience = max(round(self.base.patience * self.epochs_scale), min(self.base.patience, 4))
+        epochs = max(1, round(epochs * self.epochs_scale))
         return self.base.override(
-            batch_size=int(batch),
-            epochs=max(1, round(epochs * self.epochs_scale)),
-            dropout=paper.kept(dropout),
-            patience=max(round(patience * self.epochs_scale), min(patience, 4)),
+            batch_size=int(batch), epochs=epochs, dropout=paper.kept(dropout), patience=patience
         )
 
 
@@ -150,50 +146,44 @@ class Sweep:
     def _work(self, stage: str, best: dict[str, float]) -> None:
         values, waited = set(self.plan.trained(stage).values()), False
         while left := sorted(values - set(self._ended(stage))):
-            if any(self._trained_here(stage, value, best) for value in left):
-                continue
-            if not waited:
-                console.say(f"stage {stage}: waiting for {len(left)} trainings of other processes")
-            waited = True
-            time.sleep(POLL_S)
+            if not any(self._trained_here(stage, value, best) for value in left):
+                if not waited:
+                    console.say(f"stage {stage}: waiting for {len(left)} trainings of other processes")
+                waited = True
+                time.sleep(POLL_S)
 
     def _trained_here(self, stage: str, value: float, best: dict[str, float]) -> bool:
         """Trains one value of a stage, if no process does or has."""
         setting = self.plan.setting(stage, value, best)
         recipe, name = self.plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
-        place = self.folder / "trials" / name
+        place, told = self.folder / "trials" / name, {"recipe": asdict(recipe), "device": self.device}
+        among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
         with fit.held(place) as mine:
             if not mine or value in self._ended(stage):
                 return False
             console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
-            told: dict[str, Any] = {"recipe": asdict(recipe), "device": self.device}
             try:
-                history = (
-                    self._known(told["recipe"])
-                    or fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
-                )
+                history = self._known(told["recipe"])
+                history = history or fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
                 accuracy = score(history, recipe.epochs, recipe.monitor)["val_accuracy"]
-                ended = {"state": TrialState.COMPLETE, "value": float(accuracy)}
-                told["history"] = history
+                ended = {"value": accuracy, "user_attrs": told | {"history": history}}
             except GateError as error:
                 console.warn(str(error))
-                ended, told = {"state": TrialState.FAIL}, {"error": str(error)}
-            among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
-            trial = optuna.create_trial(
-                **ended, params={stage: value}, distributions={stage: among}, user_attrs=told
-            )
+                ended = {"state": TrialState.FAIL, "user_attrs": {"error": str(error)}}
+            trial = optuna.create_trial(params={stage: value}, distributions={stage: among}, **ended)
             self.studies[stage].add_trial(trial)
         self.results(write=True)
         return True
 
-    def _known(self, recipe: dict[str, Any]) -> list[dict[str, float]] | None:
-        """The history of an earlier stage's training that holds this one, if there is one."""
-        for trial in [trial for stage in STAGES for trial in self._ended(stage).values()]:
-            other = trial.user_attrs.get("recipe", {"epochs": 0})
-            longer = other["epochs"] > recipe["epochs"] and recipe["schedule"] == "plateau"
-            if other == recipe or (longer and other | {"epochs": recipe["epochs"]} == recipe):
-                return list(trial.user_attrs["history"][: recipe["epochs"]])
-        return None
+    def _known(self, recipe: dict[str, Any]) -> list[dict[str, float]]:
+        """The history of an earlier stage's training that holds this one; [] if there is none."""
+        for told in (trial.user_attrs for stage in STAGES for trial in self._ended(stage).values()):
+            other = told.get("recipe", {"epochs": 0})
+            if recipe["schedule"] == "plateau" and other["epochs"] > recipe["epochs"]:
+                other = other | {"epochs": recipe["epochs"]}
+            if other == recipe:
+                return list(told["history"][: recipe["epochs"]])
+        return []
 
     def results(self, write: bool = False) -> Result:
         """What has ended, for results.json; write: that and results.md into the folder."""

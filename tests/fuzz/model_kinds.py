@@ -240,15 +240,15 @@ def read_keras(data: bytes, folder: Path) -> None:
 
 @cache
 def _checkpoint() -> tuple[Any, dict[str, bytes]]:
-    from fer_edge.training import checkpoint
+    from fer_edge.training import fit
 
     layers = _keras().layers
     trainee = _keras().Sequential([layers.Input((4,)), layers.Dense(2)])
     trainee.compile("adam", "mse")
     trainee.optimizer.build(trainee.trainable_variables)
     with tempfile.TemporaryDirectory() as folder:
-        state = checkpoint.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
-        checkpoint.save(Path(folder), trainee, state)
+        state = fit.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
+        fit.save(Path(folder), trainee, state)
         return trainee, {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
@@ -259,14 +259,13 @@ def checkpoints() -> tuple[bytes, ...]:
 
 def read_checkpoint(data: bytes, folder: Path) -> None:
     """As `--resume` reads it."""
-    from fer_edge.training import checkpoint
+    from fer_edge.training import fit
 
     model, files = _checkpoint()
     name, _, content = data.partition(b"\0")
     for other, sound in files.items():
         (folder / other).write_bytes(content if other == name.decode() else sound)
-    state = checkpoint.load_state(folder)
-    assert state is not None
+    state = fit.resumed(folder, fit.State({}, 0, "s"))
     if state.epochs:
-        checkpoint.restore(folder, model, state)
-        checkpoint.best_weights(folder, state)
+        fit.restore(folder, model, state)
+        fit.restore(folder, model, state, best=True)

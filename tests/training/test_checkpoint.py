@@ -13,8 +13,8 @@ from tiny_network import dataset  # noqa: E402
 
 from fer_edge.errors import DataError, ModelError  # noqa: E402
 from fer_edge.model import shipped  # noqa: E402
-from fer_edge.training import checkpoint, fit, networks  # noqa: E402
-from fer_edge.training.checkpoint import Start  # noqa: E402
+from fer_edge.training import fit, networks  # noqa: E402
+from fer_edge.training.fit import Start  # noqa: E402
 from fer_edge.training.recipes import Recipe  # noqa: E402
 
 RECIPE = Recipe("r", network="nano", epochs=1, batch_size=8, dropout=0.0, optimizer="sgd", learning_rate=1e-9)
@@ -105,19 +105,30 @@ def test_a_shipped_network_by_its_name():
     np.testing.assert_array_equal(network.get_layer("logits").get_weights()[0], given.weights[-1][0])
 
 
-STATE = checkpoint.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
+@pytest.fixture
+def stored(tmp_path):
+    """A checkpoint of twelve weights (weight_10 sorts before weight_2), and the network with others."""
+    dense = [keras.layers.Dense(2) for _ in range(6)]
+    model = keras.Sequential([keras.Input((2,)), *dense])
+    model.compile("sgd", "mse")
+    model.set_weights([np.full(w.shape, k) for k, w in enumerate(model.get_weights())])
+    state = fit.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
+    fit.save(tmp_path, model, state)
+    model.set_weights([w - 100 for w in model.get_weights()])
+    return tmp_path, model, state
 
 
-def test_the_best_weights_come_back_in_their_order(tmp_path):
-    wanted = [np.full((2,), k, np.float32) for k in range(12)]  # weight_10 sorts before weight_2
-    np.savez(tmp_path / "best_0000.npz", **{f"weight_{k}": w for k, w in enumerate(wanted)})
-    for found, sound in zip(checkpoint.best_weights(tmp_path, STATE), wanted, strict=True):
-        np.testing.assert_array_equal(found, sound)
+@pytest.mark.parametrize("best", [True, False])
+def test_weights_come_back_in_their_order(stored, best):
+    fit.restore(*stored, best=best)
+    assert [w.flat[0] for w in stored[1].get_weights()] == list(range(12))
 
 
-def test_a_member_that_is_no_array_is_refused(tmp_path):
-    np.savez(tmp_path / "best_0000.npz", weight_0=np.zeros(2))
-    with zipfile.ZipFile(tmp_path / "best_0000.npz", "a") as archive:
-        archive.writestr("weight_1.npy", b"no array")  # numpy gives its bytes as they are
+def test_what_is_no_array_or_of_another_network_is_refused(stored):
+    folder, model, state = stored
+    with pytest.raises(DataError, match=r"best_0000\.npz is of another network"):
+        fit.restore(folder, keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]), state, best=True)
+    with zipfile.ZipFile(folder / "best_0000.npz", "a") as archive:
+        archive.writestr("weight_12.npy", b"no array")  # numpy gives its bytes as they are
     with pytest.raises(DataError, match=r"best_0000\.npz cannot be read .*not all in it are arrays"):
-        checkpoint.best_weights(tmp_path, STATE)
+        fit.restore(folder, model, state, best=True)

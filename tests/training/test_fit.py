@@ -11,7 +11,7 @@ keras = pytest.importorskip("keras", reason="the train extra is not installed")
 from tiny_network import dataset  # noqa: E402
 
 from fer_edge.errors import DataError, GateError  # noqa: E402
-from fer_edge.training import checkpoint, fit, session  # noqa: E402
+from fer_edge.training import fit, session  # noqa: E402
 from fer_edge.training.batches import Teacher  # noqa: E402
 from fer_edge.training.recipes import Augmentation, Recipe  # noqa: E402
 
@@ -59,7 +59,7 @@ def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
     one = dataclasses.replace(RECIPE, epochs=1)
 
     def again(recipe=one, seed=0, teacher="a", start=""):
-        told = {"teacher": Teacher((teacher,)), "start": checkpoint.Start(start)}
+        told = {"teacher": Teacher((teacher,)), "start": fit.Start(start)}
         return fit.train(recipe, data, data, folder=tmp_path, seed=seed, **told)[1]
 
     assert again().teacher == ["a"]

@@ -143,11 +143,11 @@ def test_classes_of_ferplus_learn_shares(data):
 
 
 def test_votes_network_gives_what_the_second_head_gave(data):
-    _, trainee = networks.compiled(RECIPE, 7)
-    votes = networks.votes_network(RECIPE, 7, trainee.get_weights())
+    network, trainee = networks.compiled(RECIPE, 7)
+    votes = networks.votes_network(network, trainee)
     faces = data.images[..., None].astype(np.float32)
     logits = np.asarray(keras.ops.convert_to_numpy(trainee(faces, training=False)), np.float64)
     given = keras.ops.convert_to_numpy(votes(faces, training=False))
     np.testing.assert_allclose(given, np.exp(log_softmax(logits[:, 7:])), atol=1e-5)
     paper = dataclasses.replace(RECIPE, network="paper")  # its last layer is no such head
-    assert networks.votes_network(paper, 7, networks.compiled(paper, 7)[1].get_weights()) is None
+    assert networks.votes_network(*networks.compiled(paper, 7)) is None

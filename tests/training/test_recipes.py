@@ -84,9 +84,16 @@ def test_an_older_recipe_is_completed_and_nonsense_is_left():
 PLATEAU = Recipe("r", patience=8, learning_rate=1e-3)
 
 
+def history(losses, accuracies=None):
+    return [
+        {"epoch": n + 1.0, "loss": 1, "accuracy": 0.1, "val_loss": loss, "val_accuracy": accuracy}
+        for n, (loss, accuracy) in enumerate(zip(losses, accuracies or losses, strict=True))
+    ]
+
+
 def test_best_epoch_takes_the_earlier_of_equals():
-    assert recipes.best_epoch([3.0, 1.0, 1.0, 2.0], "val_loss") == 1
-    assert recipes.best_epoch([0.3, 0.5, 0.5, 0.4], "val_accuracy") == 1
+    assert recipes.best_epoch(history([3.0, 1.0, 1.0, 2.0]), "val_loss") == 1
+    assert recipes.best_epoch(history([0.3, 0.5, 0.5, 0.4]), "val_accuracy") == 1
 
 
 @pytest.mark.parametrize(
@@ -94,14 +101,14 @@ def test_best_epoch_takes_the_earlier_of_equals():
     [([], 1), ([1.0, 1.1], 1), ([1.0, 1.1, 1.2], 0.1), ([1.0, 1.1, 0.9, 1.0], 1), ([1.0] * 5, 0.01)],
 )
 def test_the_plateaus_rate_falls_to_a_tenth_after_a_quarter_of_the_patience(losses, factor):
-    assert recipes.learning_rate(PLATEAU, 0, 100, losses) == pytest.approx(1e-3 * factor)
+    assert recipes.learning_rate(PLATEAU, 0, 100, history(losses)) == pytest.approx(1e-3 * factor)
     floored = PLATEAU.override(learning_rate_floor=2e-4)
-    assert recipes.learning_rate(floored, 0, 100, losses) == pytest.approx(max(1e-3 * factor, 2e-4))
+    assert recipes.learning_rate(floored, 0, 100, history(losses)) == pytest.approx(max(1e-3 * factor, 2e-4))
 
 
 def test_stops_after_the_patience():
-    assert not recipes.should_stop(PLATEAU, [1.0] + [2.0] * 7)
-    assert recipes.should_stop(PLATEAU, [1.0] + [2.0] * 8)
+    assert not recipes.should_stop(PLATEAU, history([1.0] + [2.0] * 7))
+    assert recipes.should_stop(PLATEAU, history([1.0] + [2.0] * 8))
 
 
 def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
@@ -111,7 +118,7 @@ def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
     assert max(rates) == rates[100] == pytest.approx(0.1)
     assert rates[250] == pytest.approx(0.05)
     assert 0 <= rates[-1] < 1e-5
-    assert not recipes.should_stop(recipe, [1.0] + [2.0] * 100)
+    assert not recipes.should_stop(recipe, history([1.0] + [2.0] * 100))
 
 
 @pytest.mark.parametrize(
@@ -130,14 +137,10 @@ def test_what_the_recipe_learns_from_must_be_given(weight, given, complaint):
 
 
 def test_score_reads_the_first_epochs_alone():
-    losses, accuracies = (2.0, 1.5, 1.6, 1.4), (0.2, 0.4, 0.5, 0.3)
-    history = [
-        {"epoch": n + 1.0, "loss": 1, "accuracy": 0.1, "val_loss": losses[n], "val_accuracy": accuracies[n]}
-        for n in range(len(losses))
-    ]
-    got = recipes.score(history, 3, "val_loss")
+    rows = history((2.0, 1.5, 1.6, 1.4), (0.2, 0.4, 0.5, 0.3))
+    got = recipes.score(rows, 3, "val_loss")
     assert (got["best_epoch"], got["val_accuracy"], got["val_loss"]) == (2, 0.4, 1.5)
     assert (got["last_val_accuracy"], got["ran_epochs"], got["epochs"]) == (0.5, 3, 3)
-    assert recipes.score(history, 3, "val_accuracy")["best_epoch"] == 3
-    stopped = recipes.score(history, 10, "val_loss")
+    assert recipes.score(rows, 3, "val_accuracy")["best_epoch"] == 3
+    stopped = recipes.score(rows, 10, "val_loss")
     assert (stopped["best_epoch"], stopped["ran_epochs"], stopped["epochs"]) == (4, 4, 10)
