@@ -21,7 +21,7 @@ from fer_edge.errors import FerEdgeError, printable
 MODULES = (
     "run", "report", "train", "evaluate", "convert", "inspect", "bench", "data", "doctor",
 )  # fmt: skip
-"""Of fer_edge.commands; each registers the command of its name, `convert`, `inspect` and `train` another too."""
+"""Of fer_edge.commands; each registers the one of its name, `convert`, `inspect` and `train` another too."""
 
 
 ELSEWHERE = {
