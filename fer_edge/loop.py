@@ -208,8 +208,7 @@ class Loop:
     # --- a live source ---
 
     def _run_live(self, capture: Capture, make: Callable[[], Capture]) -> None:
-        newest = NewestFrame(make, self._patience)
-        newest.start(capture)
+        newest = NewestFrame(capture, make, self._patience)
         try:
             if self._screen is None and not self._pictures:
                 self._analyse_newest(newest)

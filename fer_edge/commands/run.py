@@ -16,109 +16,74 @@ from typer import Argument, Option
 
 from fer_edge import console
 from fer_edge.commands import options
-from fer_edge.commands.options import Force, Json
 from fer_edge.errors import FerEdgeError, UsageError
 
 if TYPE_CHECKING:
-    from fer_edge.loop import Loop
-    from fer_edge.sinks.web import WebPage
     from fer_edge.sinks.window import Screen
     from fer_edge.sources import Capture
 
 DEFAULT_HOST = "127.0.0.1"
-
-
 _SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0."
-Source = Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)]
-Camera = Annotated[str | None, Option("--camera", metavar="N", help="Camera: number, /dev path, or 'pi'.")]
-Model = Annotated[
-    str | None,
-    Option(
-        "--model",
-        metavar="NAME|PATH",
-        help="Shipped model or .tflite file; default: the best on this kind of processor.",
-        autocompletion=options.complete_models,
-    ),
-]
-Card = Annotated[
-    Path | None, Option("--card", help="Card of a model that has none of its own.", metavar="FILE")
-]
-Detector = Annotated[str, Option("--detector", help="auto, haar, yunet or blazeface.")]
-DetectorModel = Annotated[
-    Path | None,
-    Option("--detector-model", help="YuNet's .onnx or BlazeFace's .tflite file.", metavar="FILE"),
-]
-MinSize = Annotated[
-    int | None, Option("--min-size", help="Smallest face to look for.", min=1, metavar="PIXELS")
-]
-Smooth = Annotated[
-    float, Option("--smooth", help="Half-life of the averaging; 0: none.", min=0.0, metavar="SECONDS")
-]
-MinConfidence = Annotated[
-    float, Option("--min-confidence", help="Below it the label is 'uncertain'.", min=0.0, max=1.0)
-]
-Threads = Annotated[int, Option("--threads", help="Threads of the computations.", min=1)]
-Every = Annotated[int, Option("--every", help="Analyse one frame of N.", min=1)]
-MaxFps = Annotated[float | None, Option("--max-fps", help="Take no more frames a second.", min=0.01)]
-MaxFrames = Annotated[int | None, Option("--max-frames", help="End after so many frames.", min=1)]
-Save = Annotated[
-    Path | None, Option("--save", help="Annotated video, or picture of a picture.", metavar="FILE")
-]
-Jsonl = Annotated[
-    Path | None, Option("--jsonl", help="A JSON line a frame; - for standard output.", metavar="FILE")
-]
-Csv = Annotated[Path | None, Option("--csv", help="A row a face.", metavar="FILE")]
-Snapshot = Annotated[
-    Path | None, Option("--snapshot", help="The best picture of each person: FILE-1.png ...", metavar="FILE")
-]
+_MODEL = "Shipped model or .tflite file; default: the best on this kind of processor."
 _MQTT = "Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic."
-Mqtt = Annotated[str | None, Option("--mqtt", help=_MQTT, envvar="FER_EDGE_MQTT", metavar="URL")]
-Headless = Annotated[bool, Option("--headless", help="No window.")]
-Web = Annotated[
-    int | None,
-    Option("--web", help="A live page for browsers on this machine.", min=0, max=65535, metavar="PORT"),
-]
-_HOST = "Where the page listens; beyond this machine by token."
-WebHost = Annotated[str, Option("--web-host", help=_HOST, metavar="ADDRESS")]
 _TOKEN = "The page's token; by default drawn where one is needed."
-WebToken = Annotated[
-    str | None, Option("--web-token", help=_TOKEN, envvar="FER_EDGE_WEB_TOKEN", metavar="TOKEN")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
-    app.command(
-        "run",
-        epilog="Example: fer-edge run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4",
-    )(run)
+    example = "Example: fer-edge run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"
+    app.command("run", epilog=example)(run)
 
 
 def run(
-    source: Source = None,
-    camera: Camera = None,
-    model: Model = None,
-    card: Card = None,
-    threads: Threads = 1,
-    detector: Detector = "auto",
-    detector_model: DetectorModel = None,
-    every: Every = 1,
-    max_fps: MaxFps = None,
-    smooth: Smooth = 0.3,
-    min_size: MinSize = None,
-    min_confidence: MinConfidence = 0.0,
-    save: Save = None,
-    jsonl: Jsonl = None,
-    csv: Csv = None,
-    snapshot: Snapshot = None,
-    mqtt: Mqtt = None,
-    web: Web = None,
-    web_host: WebHost = DEFAULT_HOST,
-    web_token: WebToken = None,
-    headless: Headless = False,
-    max_frames: MaxFrames = None,
-    force: Force = False,
-    json: Json = None,
+    source: Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)] = None,
+    camera: Annotated[str | None, Option(metavar="N", help="Camera: number, /dev path, or 'pi'.")] = None,
+    model: Annotated[
+        str | None, Option(metavar="NAME|PATH", help=_MODEL, autocompletion=options.complete_models)
+    ] = None,
+    card: Annotated[
+        Path | None, Option(metavar="FILE", help="Card of a model that has none of its own.")
+    ] = None,
+    threads: Annotated[int, Option(min=1, help="Threads of the computations.")] = 1,
+    detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
+    detector_model: Annotated[
+        Path | None, Option(metavar="FILE", help="YuNet's .onnx or BlazeFace's .tflite file.")
+    ] = None,
+    every: Annotated[int, Option(min=1, help="Analyse one frame of N.")] = 1,
+    max_fps: Annotated[float | None, Option(min=0.01, help="Take no more frames a second.")] = None,
+    smooth: Annotated[
+        float, Option(min=0.0, metavar="SECONDS", help="Half-life of the averaging; 0: none.")
+    ] = 0.3,
+    min_size: Annotated[
+        int | None, Option(min=1, metavar="PIXELS", help="Smallest face to look for.")
+    ] = None,
+    min_confidence: Annotated[
+        float, Option(min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
+    ] = 0.0,
+    save: Annotated[
+        Path | None, Option(metavar="FILE", help="Annotated video, or picture of a picture.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None, Option(metavar="FILE", help="A JSON line a frame; - for standard output.")
+    ] = None,
+    csv: Annotated[Path | None, Option(metavar="FILE", help="A row a face.")] = None,
+    snapshot: Annotated[
+        Path | None, Option(metavar="FILE", help="The best picture of each person: FILE-1.png ...")
+    ] = None,
+    mqtt: Annotated[str | None, Option(metavar="URL", help=_MQTT, envvar="FER_EDGE_MQTT")] = None,
+    web: Annotated[
+        int | None, Option(min=0, max=65535, metavar="PORT", help="A live page for browsers on this machine.")
+    ] = None,
+    web_host: Annotated[
+        str, Option(metavar="ADDRESS", help="Where the page listens; beyond this machine by token.")
+    ] = DEFAULT_HOST,
+    web_token: Annotated[
+        str | None, Option(metavar="TOKEN", help=_TOKEN, envvar="FER_EDGE_WEB_TOKEN")
+    ] = None,
+    headless: Annotated[bool, Option("--headless", help="No window.")] = False,
+    max_frames: Annotated[int | None, Option(min=1, help="End after so many frames.")] = None,
+    force: options.Force = False,
+    json: options.Json = None,
 ) -> None:
     """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
     _open_standard_streams()
@@ -127,6 +92,8 @@ def run(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from fer_edge.sinks import Outputs, open_sinks  # after the signals: loading takes its time
 
+    if web is None and web_host != DEFAULT_HOST:
+        raise UsageError("--web-host goes with --web PORT")
     outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
     console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
     outputs.check(json, force, source)
@@ -159,27 +126,37 @@ def run(
         min_confidence=min_confidence,
         still=capture.is_still,
     )
-    page = _page(web, web_host, web_token, analyser.labels)
+    pages = []
+    if web is not None:
+        from fer_edge.sinks.web import WebPage, chosen
+
+        pages.append(WebPage(chosen(web_host, web_token), web, analyser.labels))
+        console.say(f"live page: {pages[0].server.url}")
     screen = None if headless else _screen()
-    watched = bool(screen or page) and not capture.is_still
+    watched = bool(screen or pages) and not capture.is_still
     watchdog = Watchdog()
     loop = Loop(
         analyser,
-        [*open_sinks(capture, analyser.labels, outputs, force), *([page] if page else [])],
+        [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
         pace=Pace(every, max_fps, max_frames, own_speed=watched and max_fps is None),
         stop=stop,
         alive=watchdog.beat,
     )
     watchdog.ready()
-    about = {"source": capture.name, "model": str(classifier.path), "threads": threads}
+    failure = None
     try:
         loop.run(capture, make)
-    except FerEdgeError:
-        if loop.summary.frames:
-            _report(loop, capture, about, json, force)
-        raise
-    _report(loop, capture, about, json, force)
+    except FerEdgeError as error:
+        failure = error
+    summary, still = loop.summary, capture.is_still
+    if summary.frames or not failure:
+        about = {"source": capture.name, "model": str(classifier.path), "threads": threads}
+        console.write_json(json, {**about, **summary.as_dict(still)}, force)
+        for line in [] if still and summary.frames == 1 else summary.lines(still):
+            console.say(line)
+    if failure:
+        raise failure
 
 
 def _open_standard_streams() -> None:
@@ -216,18 +193,6 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _page(port: int | None, host: str, token: str | None, labels: tuple[str, ...]) -> WebPage | None:
-    if port is None:
-        if host != DEFAULT_HOST:
-            raise UsageError("--web-host goes with --web PORT")
-        return None
-    from fer_edge.sinks.web import WebPage, chosen
-
-    page = WebPage(chosen(host, token), port, labels)
-    console.say(f"live page: {page.server.url}")
-    return page
-
-
 def _screen() -> Screen | None:
     from fer_edge.sinks.window import Screen, Window, why_no_window
 
@@ -236,11 +201,3 @@ def _screen() -> Screen | None:
         return Screen(Window())
     console.say(f"no window: {reason}; going on without (--headless says so from the start)")
     return None
-
-
-def _report(loop: Loop, capture: Capture, about: dict[str, Any], json: str | None, force: bool) -> None:
-    summary = loop.summary
-    console.write_json(json, {**about, **summary.as_dict(capture.is_still)}, force)
-    if not capture.is_still or summary.frames != 1:
-        for line in summary.lines(capture.is_still):
-            console.say(line)

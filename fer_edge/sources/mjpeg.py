@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge.errors import SourceError
 from fer_edge.sources import Capture, without_password
-from fer_edge.vision.frames import Frame
+from fer_edge.vision.frames import Frame, Picture
 from fer_edge.vision.opencv import cv2
 
 TIMEOUT_S = 5.0  # of a connection and of each read
@@ -48,7 +47,6 @@ class MjpegPipe(Capture):
         self._stream = stream
         self._ends = ends
         self._bytes = bytearray()
-        self._at = self._searched = 0  # in `_bytes`: the marker to go on from, what of its scan was seen
         self._came, self._head, self._read = 0, b"", 0
 
     def open(self) -> None:
@@ -71,7 +69,7 @@ class MjpegPipe(Capture):
             picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
             if picture is not None:
                 self._read += 1
-                return Frame(cast(NDArray[np.uint8], picture), 0.0, self.name)
+                return Frame(cast(Picture, picture), 0.0, self.name)
             self.unreadable += 1
         self.ended = self._ends
         if self._ends and not self._read:
@@ -79,55 +77,55 @@ class MjpegPipe(Capture):
         return None
 
     def _next_jpeg(self) -> bytes | None:
-        """From one's start to its end, by its segments' lengths: a thumbnail inside is no picture."""
         while True:
-            if self._at == 0:
-                start = self._bytes.find(_START)
-                del self._bytes[: start if start >= 0 else max(len(self._bytes) - 2, 0)]
-                self._at = 2 if start >= 0 else 0
-            if self._at and (end := self._walk()):
-                jpeg = bytes(self._bytes[:end])
-                self._drop(end)
-                return jpeg
-            if self._at == 0 and _START in self._bytes:
+            start = self._bytes.find(_START)
+            del self._bytes[: start if start >= 0 else max(len(self._bytes) - 2, 0)]
+            if start < 0:
+                if not self._more():
+                    return None
                 continue
-            if max(len(self._bytes), 0 if self._read else self._came) > LONGEST:
-                raise SourceError(f"{self.name} is not motion JPEG: {self._what_came()}")
-            if not self._more():
+            end = self._walk()
+            if end == 0:
                 return None
+            jpeg = bytes(self._bytes[: abs(end)])
+            del self._bytes[: abs(end)]
+            if end > 0:
+                return jpeg
+            self.unreadable += 1
 
     def _walk(self) -> int:
-        """Goes on from marker to marker as far as bytes are there; the picture's end, 0 while that is not.
-
-        What turns out to be no JPEG is dropped up to where another may begin.
-        """
-        data, at = self._bytes, self._at
-        while at + 4 <= len(data) or data[at : at + 2] == b"\xff\xd9":
+        """From the start of a picture by its segments' lengths, since a thumbnail inside is no picture: its
+        end; 0 if that does not come; below 0, where it turns out to be none and the next one may begin."""
+        data, at = self._bytes, 2
+        while self._reaches(at + 2):
             marker = data[at + 1]
             if data[at] != 0xFF or marker in (0x00, 0xD8):
-                self._drop(at)  # cut short: perhaps the next one begins here
-                self.unreadable += 1
-                return 0
+                return -at
             if marker == _END:
                 return at + 2
             if marker == 0xFF or marker in _WITHOUT_LENGTH:
                 at += 1 if marker == 0xFF else 2
-            else:
-                at += 2 + int.from_bytes(data[at + 2 : at + 4])
-                if marker == _SCAN:
-                    found = _NEXT_MARKER.search(data, max(at, self._searched))
-                    if not found:
-                        self._searched = len(data) - 1
+                continue
+            if not self._reaches(at + 4):
+                return 0
+            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+            if marker == _SCAN:
+                while not (found := _NEXT_MARKER.search(data, at)):
+                    at = max(at, len(data) - 1)
+                    if not self._more():
                         return 0
-                    at = found.start()
-            self._at = at
+                at = found.start()
         return 0
 
-    def _drop(self, size: int) -> None:
-        del self._bytes[:size]
-        self._at = self._searched = 0
+    def _reaches(self, size: int) -> bool:
+        while len(self._bytes) < size:
+            if not self._more():
+                return False
+        return True
 
     def _more(self) -> bool:
+        if max(len(self._bytes), 0 if self._read else self._came) > LONGEST:
+            raise SourceError(f"{self.name} is not motion JPEG: {self._what_came()}")
         read = getattr(self._stream, "read1", None) or cast(Any, self._stream).read
         try:
             chunk = read(CHUNK)

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge import console
 from fer_edge.errors import SourceError
 from fer_edge.sources import Capture
-from fer_edge.vision.frames import Frame
+from fer_edge.vision.frames import Frame, Picture
 
 CLOSE_WAIT_S = 0.5
 NO_FRAMES = "gives no frames"
@@ -30,34 +29,27 @@ T = TypeVar("T")
 class Newest(Generic[T]):
     """The newest value, for any number of readers: who writes never waits, who is slow misses some.
 
-    Values are numbered from 0 as they come. closed: no more will come.
+    number: of the newest value; they count from 0 as they come, -1 before. closed: no more will come.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._number = -1
         self._value: T | None = None
+        self.number = -1
         self.closed = False
-
-    @property
-    def number(self) -> int:
-        """Of the newest value, -1 before the first."""
-        return self._number
 
     def put(self, value: T) -> None:
         """Takes the place of the last value."""
         with self._changed:
-            self._number += 1
+            self.number += 1
             self._value = value
             self._changed.notify_all()
 
     def take(self, after: int, timeout_s: float) -> tuple[int, T] | None:
         """The newest value and its number once that is above `after`; None if none came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._number > after or self.closed, timeout_s)
-            if self._number > after and self._value is not None:
-                return self._number, self._value
-            return None
+            self._changed.wait_for(lambda: self.number > after or self.closed, timeout_s)
+            return (self.number, self._value) if self.number > after and self._value is not None else None
 
     def close(self) -> None:
         """Lets every reader go on."""
@@ -79,12 +71,12 @@ class Patience:
 
 
 class NewestFrame:
-    """make: gives a new capture for each connection. Frames are numbered from 0 as they come.
+    """Reads `capture`, which is open, in a thread. make: gives a new capture for each further connection.
 
-    ended: whether the source is over by itself (a pipe that closed) or was stopped.
+    Frames are numbered from 0 as they come.
     """
 
-    def __init__(self, make: Callable[[], Capture], patience: Patience) -> None:
+    def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
         self._make = make
         self._patience = patience
         self._frames = Newest[Frame]()
@@ -92,9 +84,9 @@ class NewestFrame:
         self._failure: SourceError | None = None
         self._heard_s = 0.0
         self._start_s: float | None = None
-        self._thread: threading.Thread | None = None
         self._stillness = Stillness(patience.frozen_s)
         self._why = NO_FRAMES
+        self._thread = self._start(capture)
 
     def take(self, after: int, timeout_s: float) -> tuple[int, Frame] | None:
         """The newest frame and its number once that is above `after`; None if none came in time.
@@ -110,40 +102,37 @@ class NewestFrame:
 
     @property
     def ended(self) -> bool:
+        """Whether the source is over by itself (a pipe that closed) or was stopped."""
         return self._frames.closed and self._failure is None
 
     def stop(self) -> None:
         """Lets the thread close the source; does not wait long for a driver that hangs."""
-        self._session += 1
-        self._frames.close()
-        if self._thread is not None:
-            self._thread.join(CLOSE_WAIT_S)
+        self._over(self._session)
+        self._thread.join(CLOSE_WAIT_S)
 
     def _watch(self) -> None:
         """Finds out a read that hangs: its thread is left behind and another one reconnects."""
         first = self._frames.number < 0
-        allowed = self._patience.first_frame_s if first else 2 * self._patience.silence_s
-        if self._frames.closed or time.monotonic() - self._heard_s < allowed:
+        allowed_s = self._patience.first_frame_s if first else 2 * self._patience.silence_s
+        if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
             return
         if first:
-            self._over(self._session, no_first_frame(self._make().name, allowed))
+            self._over(self._session, _no_first_frame(self._make().name, allowed_s))
         else:
-            self.start(None)
+            self._thread = self._start(None)
 
-    def start(self, capture: Capture | None) -> None:
-        """Reads the capture, which is open already, in a thread; None: one that is opened again there."""
+    def _start(self, capture: Capture | None) -> threading.Thread:
+        """None: one that is opened again in the thread."""
         self._session += 1
         self._heard_s = time.monotonic()
-        self._thread = threading.Thread(target=self._sessions, args=(self._session, capture), daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._sessions, args=(self._session, capture), daemon=True)
+        thread.start()
+        return thread
 
     def _sessions(self, session: int, capture: Capture | None) -> None:
         """Connection after connection, until one ends well or the last attempt has failed."""
         try:
-            while session == self._session:
-                capture = capture or self._opened_again(session)
-                if capture is None:
-                    return
+            while session == self._session and (capture := capture or self._opened_again(session)):
                 self._read(session, capture)
                 capture = None
         except Exception as error:  # nobody else would hear of it
@@ -174,40 +163,36 @@ class NewestFrame:
         heard_s = time.monotonic()
         try:
             while session == self._session:
-                frame = capture.read()
-                now_s = time.monotonic()
+                frame, now_s = capture.read(), time.monotonic()
+                silent_s = now_s - heard_s
+                if session != self._session:
+                    return
                 if frame is not None:
-                    heard_s = now_s
-                    self._publish(session, frame)
+                    heard_s = self._heard_s = now_s
+                    self._start_s = self._start_s or now_s
+                    self._frames.put(frame._replace(time_s=now_s - self._start_s))
                     if self._stillness.is_suspicious(frame.bgr, now_s):
                         self._why = f"has given the same picture for {self._patience.frozen_s:g} s"
                         return
                 elif capture.ended:
                     self._over(session)
-                elif self._frames.number < 0 and now_s - heard_s > self._patience.first_frame_s:
-                    raise no_first_frame(capture.name, self._patience.first_frame_s)
-                elif self._frames.number >= 0 and now_s - heard_s > self._patience.silence_s:
+                elif self._frames.number < 0 and silent_s > self._patience.first_frame_s:
+                    raise _no_first_frame(capture.name, self._patience.first_frame_s)
+                elif self._frames.number >= 0 and silent_s > self._patience.silence_s:
                     return
                 else:
                     time.sleep(0.01)
         finally:
             capture.close()
 
-    def _publish(self, session: int, frame: Frame) -> None:
-        if session == self._session:
-            self._heard_s = time.monotonic()
-            self._start_s = self._start_s or self._heard_s
-            self._frames.put(frame._replace(time_s=self._heard_s - self._start_s))
-
     def _over(self, session: int, failure: SourceError | None = None) -> None:
         if session == self._session:
             self._session += 1
-            self._failure = failure
+            self._failure = self._failure or failure
             self._frames.close()
 
 
-def no_first_frame(name: str, waited_s: float) -> SourceError:
-    """For a source that opens and gives nothing."""
+def _no_first_frame(name: str, waited_s: float) -> SourceError:
     return SourceError(
         f"{name} is open but gave no frame in {waited_s:g} s: does another program use it? A Raspberry Pi "
         "camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
@@ -224,11 +209,11 @@ class Stillness:
 
     def __init__(self, allowed_s: float) -> None:
         self._allowed_s = allowed_s
-        self._before: NDArray[np.uint8] | None = None
+        self._before: Picture | None = None
         self._since_s = 0.0
         self._tried: int | None = None
 
-    def is_suspicious(self, picture: NDArray[np.uint8], now_s: float) -> bool:
+    def is_suspicious(self, picture: Picture, now_s: float) -> bool:
         """Takes the next picture; True once for a picture that has stayed too long. Keeps `picture`."""
         before, self._before = self._before, picture
         if before is None or not _same(before, picture):
@@ -237,14 +222,13 @@ class Stillness:
         if now_s - self._since_s <= self._allowed_s:
             return False
         self._since_s = now_s  # look again after the same time, not at every frame
-        fingerprint = zlib.crc32(np.ascontiguousarray(picture).data)
-        if fingerprint == self._tried:
-            return False
-        self._tried = fingerprint
-        return True
+        tried, self._tried = self._tried, zlib.crc32(np.ascontiguousarray(picture).data)
+        return tried != self._tried
 
 
-def _same(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
-    if a.shape != b.shape:
-        return False
-    return np.array_equal(a[::GRID_PX, ::GRID_PX], b[::GRID_PX, ::GRID_PX]) and np.array_equal(a, b)
+def _same(a: Picture, b: Picture) -> bool:
+    return (
+        a.shape == b.shape
+        and np.array_equal(a[::GRID_PX, ::GRID_PX], b[::GRID_PX, ::GRID_PX])
+        and np.array_equal(a, b)
+    )

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge import console
 from fer_edge.errors import SourceError
 from fer_edge.sources import Capture, mjpeg, plausible_fps, without_password
-from fer_edge.vision.frames import Frame
+from fer_edge.vision.frames import Frame, Picture
 from fer_edge.vision.opencv import cv2
 
 TIMEOUT_MS = round(1000 * mjpeg.TIMEOUT_S)
@@ -77,8 +74,7 @@ class Video(Capture):
 
     def _begin(self, video: cv2.VideoCapture) -> None:
         self._video = video
-        fps = video.get(cv2.CAP_PROP_FPS)
-        count = video.get(cv2.CAP_PROP_FRAME_COUNT)
+        fps, count = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = plausible_fps(fps)
         self.length_s = count / fps if fps > 0 and count > 0 else None
         self._frame_s = 1 / self.fps if self.fps else FRAME_S
@@ -94,7 +90,8 @@ class Video(Capture):
         for failures in range(1 if self.is_live else MOST_FAILURES):
             ok, picture = self._video.read(self._buffers[0])
             if ok:
-                return self._frame(picture, failures)
+                self._failures += failures
+                return self._frame(picture, self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
             near_end = self.length_s and self._last_s + 2 * self._frame_s > self.length_s
             if near_end and failures > FAILURES_AT_END:
                 break
@@ -102,33 +99,28 @@ class Video(Capture):
             self._end()
         return None
 
-    def _frame(self, picture: cv2.typing.MatLike, failures: int) -> Frame:
-        assert self._video is not None, "read from"
+    def _frame(self, picture: cv2.typing.MatLike, raw_s: float) -> Frame:
+        self._last_s = self._times(raw_s)
+        self._read += 1
         if not self.is_live:
             self._buffers = [self._buffers[1], picture]
-        time_s = self._times(self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        self._failures += failures
-        self._last_s = time_s
-        self._read += 1
         if self._stretch != (1.0, 1.0):
             x, y = self._stretch
             picture = cv2.resize(picture, None, fx=x, fy=y, interpolation=cv2.INTER_LINEAR)
-        return Frame(cast(NDArray[np.uint8], picture), 0.0 if self.is_live else time_s, self.name)
+        return Frame(cast(Picture, picture), 0.0 if self.is_live else self._last_s, self.name)
 
     def _end(self) -> None:
         self.ended = True
         if self._read == 0:
             raise SourceError(f"{self.name} has no frame that can be decoded{self._advice}")
+        end_s = self._last_s + self._frame_s
         if self._failures:
-            self.unreadable = max(round(self._last_s / self._frame_s) + 1 - self._read, 1)
+            self.unreadable = max(round(end_s / self._frame_s) - self._read, 1)
             frames = "1 frame" if self.unreadable == 1 else f"about {self.unreadable} frames"
             console.warn(f"{self.name} is damaged: {frames} skipped")
-        end_s = self._last_s + self._frame_s
         if self.length_s and end_s < WHOLE * self.length_s:
-            console.warn(
-                f"{self.name} ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"
-                f"{self._advice}"
-            )
+            cut = f"ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"
+            console.warn(f"{self.name} {cut}{self._advice}")
 
     def close(self) -> None:
         """Frees the file, or hangs up."""
@@ -147,15 +139,14 @@ class VideoFile(Video):
 
     def open(self) -> None:
         """Raises SourceError for a file that is absent, empty or no video."""
+        # Without FFmpeg, OpenCV takes what else the system has.
+        ffmpeg = (cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._num_threads])
+        backend = ffmpeg if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else ()
         try:
             if self._path.stat().st_size == 0:
                 raise SourceError(f"{self.name} is empty")
             with opencv_name(self._path) as name, _this_file_alone():
-                if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
-                    threads = [cv2.CAP_PROP_N_THREADS, self._num_threads]
-                    video = cv2.VideoCapture(name, cv2.CAP_FFMPEG, threads)
-                else:
-                    video = cv2.VideoCapture(name)
+                video = cv2.VideoCapture(name, *backend)
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
         if not video.isOpened():
@@ -243,7 +234,6 @@ def _this_file_alone() -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_OPTIONS]
-        else:
+        del os.environ[_OPTIONS]
+        if before is not None:
             os.environ[_OPTIONS] = before
