@@ -32,15 +32,6 @@ Limit = Annotated[
     int | None, Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
 ]
 Advise = Annotated[bool, Option("--advise", help="Say only which file to run here.")]
-Targets = Annotated[
-    list[str] | None,
-    Option(
-        "--target",
-        metavar="NAME",
-        help="Instead, files and targets in one table: microcontroller, ethos-u55-128, onnx, web or all.",
-        autocompletion=options.complete_targets,
-    ),
-]
 Loop = Annotated[
     Path | None, Option("--loop", metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
 ]
@@ -78,7 +69,6 @@ def register(app: typer.Typer) -> None:
         runs: Runs = 1000,
         patience: Patience = 20.0,
         advise: Advise = False,
-        target: Targets = None,
         loop: Loop = None,
         faces: Faces = 1,
         detector: Detector = "auto",
@@ -105,8 +95,8 @@ def register(app: typer.Typer) -> None:
 
         console.reserve_stdout(json)
         files.refuse_to_overwrite_any((csv, markdown, plot, json), force)
-        if (loop or target) and any((csv, plot, compare, advise)):
-            raise UsageError("--loop and --target give --json and --markdown only")
+        if loop and any((csv, plot, compare, advise)):
+            raise UsageError("--loop gives --json and --markdown only")
         counts = measure.parse_threads(threads)
         paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         old = comparing.read(compare) if compare else None
@@ -115,12 +105,6 @@ def register(app: typer.Typer) -> None:
             model = paths[0] if models else shipped.find_model(shipped.best_here())
             result = looping.run(loop, faces, model, counts[0], detector, detector_model)
             table = looping.table(result)
-        elif target:
-            from fer_edge.targets import comparison
-
-            result, table = comparison.compared(
-                paths, target, data, labels, limit or 500, runs, seed=seed, skip_bad_rows=skip_bad_rows
-            )
         else:
             selection = None
             if data is not None:

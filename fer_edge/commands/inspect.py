@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,15 +115,11 @@ def facts(path: Path) -> dict[str, Any]:
     data = file.read_bytes(path)
     try:
         subgraphs = graph.read(data)
-        metadata = file.metadata_in(data)
+        notes = [note.name for note in graph.unpacked(data).metadata or ()]
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     main = subgraphs[0]
     peak_bytes, peak_layer = main.peak()
-    arithmetic: Counter[str] = Counter()
-    for operator in main.operators:
-        if operator.macs:
-            arithmetic[f"{operator.taken[0].dtype} x {operator.taken[1].dtype}"] += operator.macs
     weights = [tensor for operator in main.operators for tensor in operator.weights]
     return {
         "path": str(path),
@@ -142,8 +137,7 @@ def facts(path: Path) -> dict[str, Any]:
         "weight_bytes": sum(tensor.data_bytes for tensor in weights),
         "peak_bytes": peak_bytes,
         "peak_layer": peak_layer,
-        "arithmetic": dict(arithmetic),
-        "metadata": metadata,
+        "metadata": {"files": file.members(data)} if file.METADATA in notes else None,
         **_card(data, path),
         "lacks": _lacks(data, path, main),
     }
@@ -185,17 +179,14 @@ def _card(data: bytes, path: Path) -> dict[str, Any]:
         card = None
     if card is None:
         return {"labels": None, "card": None}
-    kinds = {"accuracy": int | float, "agreement": int | float, "split": str, "recall": dict}
-    measured = {
-        name: card.measured[name] for name in kinds if isinstance(card.measured.get(name), kinds[name])
-    }
-    if not all(isinstance(share, int | float) for share in measured.get("recall", {}).values()):
-        del measured["recall"]
-    said = {name: getattr(card, name) for name in ("name", "format", "architecture", "use")}
-    return {
-        "labels": list(card.labels),
-        "card": {**said, "content": card.output.content, "measured": measured},
-    }
+    said: dict[str, Any] = {name: getattr(card, name) for name in ("name", "format", "architecture", "use")}
+    said |= {"content": card.output.content, "measured": {}}
+    for name, kind in {"accuracy": float, "agreement": float, "split": str, "recall": dict}.items():
+        value = card.measured.get(name)
+        shares = value.values() if isinstance(value, dict) else [value] if kind is float else []
+        if isinstance(value, int | kind) and all(isinstance(share, int | float) for share in shares):
+            said["measured"][name] = value
+    return {"labels": list(card.labels), "card": said}
 
 
 def _lacks(data: bytes, path: Path, main: graph.Graph) -> list[str]:
@@ -241,22 +232,16 @@ def lines(found: dict[str, Any]) -> list[str]:
             said.append(f"recall {', '.join(f'{label} {share:.0%}' for label, share in recall.items())}")
         if use := card["use"] or (USE if found["ships"] else ""):  # cards of before say nothing of it
             said.append(f"use    {use}")
-    kinds = ", ".join(f"{macs / 1e6:.1f} M in {kind}" for kind, macs in found["arithmetic"].items())
+    metadata = "none"
+    if found["metadata"]:
+        metadata = f"with {', '.join(found['metadata']['files']) or 'no files'}"
     return [
         *said,
-        f"TFLite metadata {_metadata(found['metadata'])}",
-        f"{found['macs'] / 1e6:.1f} M multiply-accumulates{f' ({kinds})' if kinds else ''}; "
+        f"TFLite metadata {metadata}",
+        f"{found['macs'] / 1e6:.1f} M multiply-accumulates; "
         f"{found['parameters']:,} parameters in {size(found['weight_bytes'])}",
         f"activations take {found['peak_bytes'] / 1024:.0f} KiB at most (layer {found['peak_layer']})",
     ]
-
-
-def _metadata(held: dict[str, Any] | None) -> str:
-    if held is None:
-        return "none"
-    means = [(end["mean"][0], end["std"][0]) for end in held["inputs"] if end.get("mean") and end.get("std")]
-    normalised = ", ".join(f"(gray - {mean:g}) / {std:g}" for mean, std in means) or "as it is"
-    return f"{held['name']!r}; input {normalised}; files {', '.join(held['files']) or 'none'}"
 
 
 def _told(end: dict[str, Any]) -> str:

@@ -126,7 +126,12 @@ class Classifier:
         if not checked:
             file.check(data, str(self.path))
         self._interpreter = load(data, num_threads, str(self.path))
-        ends = self._ends()
+        ends = self._end("input"), self._end("output")
+        if ends[1].shape[-1:] != (math.prod(ends[1].shape),):
+            raise ModelError(
+                f"{self.path}: output {ends[1].shape} is not one list of values: "
+                "a classifier gives (1, labels)"
+            )
         axis = _channel_axis(ends[0].shape, self.path)
         self.card = file.find_card(self.path, data, card, ends)
         self.labels = self.card.labels
@@ -136,27 +141,19 @@ class Classifier:
         self.input_size = (height, width)
         self._prepare(axis)
 
-    def _ends(self) -> file.Ends:
-        """Input and output as the file states them."""
-        tensors = []
-        for what in ("input", "output"):
-            details = getattr(self._interpreter, f"get_{what}_details")()
-            if len(details) != 1:
-                raise ModelError(f"{self.path} has {len(details)} {what}s: a classifier of faces has one")
-            scale, zero_point = details[0]["quantization"]
-            shape = tuple(int(n) for n in details[0]["shape"])
-            dtype = np.dtype(details[0]["dtype"]).name
-            if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
-                raise ModelError(
-                    f"{self.path}: an {what} of type {dtype} is none that faces or probabilities have"
-                )
-            tensors.append(TensorSpec(dtype, shape, float(scale), int(zero_point)))
-        first, last = tensors
-        if last.shape[-1:] != (math.prod(last.shape),):
+    def _end(self, what: str) -> TensorSpec:
+        """Input or output as the file states it."""
+        details = getattr(self._interpreter, f"get_{what}_details")()
+        if len(details) != 1:
+            raise ModelError(f"{self.path} has {len(details)} {what}s: a classifier of faces has one")
+        scale, zero_point = details[0]["quantization"]
+        dtype = np.dtype(details[0]["dtype"]).name
+        if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
             raise ModelError(
-                f"{self.path}: output {last.shape} is not one list of values: a classifier gives (1, labels)"
+                f"{self.path}: an {what} of type {dtype} is none that faces or probabilities have"
             )
-        return first, last
+        shape = tuple(int(n) for n in details[0]["shape"])
+        return TensorSpec(dtype, shape, float(scale), int(zero_point))
 
     def _prepare(self, axis: int | None) -> None:
         self._input_index = self._interpreter.get_input_details()[0]["index"]
@@ -165,8 +162,8 @@ class Classifier:
         self._tolerance = 0.02 + len(self.labels) * self.output.scale
         # Gray level -> what the tensor stores for it, worked out once: exact for every dtype.
         self._stored = stored_levels(self.input)
-        self._identity = self.input.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
-        self._identity = self._identity and self.channels == 1
+        same = self.input.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
+        self._identity = same and self.channels == 1
         self._input = np.zeros(self.input.shape, self.input.dtype)
         view = self._input[..., None] if axis is None else np.moveaxis(self._input, axis, -1)
         self._channels = [view[0, ..., n] for n in range(self.channels)]  # views: one picture, one channel

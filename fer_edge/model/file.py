@@ -13,7 +13,6 @@ import functools
 import importlib
 import io
 import json
-import math
 import struct
 import sys
 import zipfile
@@ -95,6 +94,15 @@ def without_zip(data: bytes) -> bytes:
     return data[: min(starts)] if starts else data
 
 
+def members(data: bytes) -> list[str]:
+    """Names of the files in an appended zip; none if there is none, or if it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.namelist()
+    except _ZIP_ERRORS:
+        return []
+
+
 def compressed_bytes(data: bytes) -> int:
     """As a download or an archive holds it: zlib, which is gzip but for twelve bytes of header."""
     return len(zlib.compress(data, 9))
@@ -109,13 +117,14 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
     model = graph.unpacked(without_zip(flatbuffer))
     if any(buffer.offset > 1 for buffer in model.buffers):
         raise ModelError("a card cannot be put into a file that keeps weights outside its flatbuffer")
-    (entry,) = [held for held in model.metadata or () if held.name == METADATA][:1] or [None]
-    if entry is None:
-        entry = graph.schema().MetadataT()
-        entry.name, entry.buffer = METADATA, len(model.buffers)
-        model.metadata = [*(model.metadata or ()), entry]
+    model.metadata = model.metadata or []
+    note = next((note for note in model.metadata if note.name == METADATA), None)
+    if note is None:
+        note = graph.schema().MetadataT()
+        note.name, note.buffer = METADATA, len(model.buffers)
+        model.metadata.append(note)
         model.buffers.append(graph.schema().BufferT())
-    model.buffers[entry.buffer].data = np.frombuffer(model_metadata(card), np.uint8)
+    model.buffers[note.buffer].data = np.frombuffer(model_metadata(card), np.uint8)
     stream = io.BytesIO(graph.packed(model))
     # Stored, since TFLite's own readers refuse compressed members. Appended, as the file is no zip.
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
@@ -127,22 +136,14 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
     return stream.getvalue()
 
 
-# TFLite's ModelMetadata (metadata_schema.fbs 1.1.0). No package that is kept brings that schema, so fields
-# are given by their place in it: here those that are read; None is a table that depends on another field.
-
-_END = {0: str, 1: str, 4: [{0: int, 1: None}], 6: [{0: str}]}
-"""Name, description, process units (kind, options), files."""
-_METADATA = {0: str, 1: str, 3: [{2: [_END], 3: [_END]}]}
-"""Name, description, subgraphs (inputs, outputs)."""
-_NORMALISATION, _MEAN_AND_STD = 1, {0: [float], 1: [float]}
-_READ_OF_A_VECTOR = 16  # a model has some few of anything; a damaged one claims millions
-
-
 def model_metadata(card: ModelCard) -> bytes:
-    """TFLite's ModelMetadata: what `card` says of input and output."""
+    """TFLite's ModelMetadata (metadata_schema.fbs 1.1.0): what `card` says of input and output.
+
+    No package that is kept brings that schema, so fields are given by their place in it.
+    """
     grayscale, rgb = 2, 1
     std = 255.0 / (card.input.real_max - card.input.real_min)  # the input is (gray - mean) / std
-    normalisation = {0: _NORMALISATION, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
+    normalisation = {0: 1, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
     color_space = rgb if 3 in card.input.shape[1:] else grayscale
     face = {
         0: "face",
@@ -195,70 +196,6 @@ def _written(builder: Any, value: Any) -> int:
     return int(builder.EndObject())
 
 
-def metadata_in(data: bytes) -> dict[str, Any] | None:
-    """What TFLite's own metadata says of a .tflite file, whoever wrote it; None for a file without.
-
-    `name`, `description`, `inputs` and `outputs`, each with `name`, `description`, `files`, and `mean`, `std`
-    of a normalisation; `files`: those in the appended zip. Raises ModelError if it is damaged.
-    """
-    model = graph.unpacked(data)
-    notes = [note for note in model.metadata or () if note.name == METADATA]
-    if not notes:
-        return None
-    try:
-        held = bytes(model.buffers[notes[0].buffer].data)
-        table = importlib.import_module("flatbuffers.table").Table(held, struct.unpack_from("<I", held)[0])
-        root = _fields(table, _METADATA)
-        main = {2: [], 3: [], **(root.get(3) or [{}])[0]}
-        inputs, outputs = ([_described(end) for end in main[field]] for field in (2, 3))
-    except (struct.error, IndexError, TypeError, ValueError) as error:
-        raise ModelError("the metadata in the file is damaged") from error
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.namelist()
-    except _ZIP_ERRORS:
-        members = []
-    named = {"name": root.get(0, ""), "description": root.get(1, "")}
-    return {**named, "inputs": inputs, "outputs": outputs, "files": members}
-
-
-def _described(end: dict[int, Any]) -> dict[str, Any]:
-    names = [one.get(0, "") for one in end.get(6, ())]
-    found = {"name": end.get(0, ""), "description": end.get(1, ""), "files": names}
-    for unit in end.get(4, ()):
-        if unit.get(0) == _NORMALISATION and 1 in unit:
-            numbers = _fields(unit[1], _MEAN_AND_STD)
-            found |= {"mean": numbers.get(0, []), "std": numbers.get(1, [])}
-    return found
-
-
-def _fields(table: Any, layout: dict[int, Any]) -> dict[int, Any]:
-    """Of a flatbuffer's table those that `layout` names and that are there, by their place."""
-    found: dict[int, Any] = {}
-    for field, kind in layout.items():
-        offset = table.Offset(4 + 2 * field)
-        if offset and isinstance(kind, list):
-            start, count = table.Vector(offset), min(table.VectorLen(offset), _READ_OF_A_VECTOR)
-            found[field] = [_value(table, start + 4 * n, kind[0]) for n in range(count)]
-        elif offset:
-            found[field] = _value(table, table.Pos + offset, kind)
-    return found
-
-
-def _value(table: Any, at: int, kind: Any) -> Any:
-    if kind is str:
-        return table.String(at).decode()
-    if kind is int:
-        return table.Bytes[at]
-    if kind is float:
-        (number,) = struct.unpack_from("<f", table.Bytes, at)
-        if not math.isfinite(number):
-            raise ValueError("no number")
-        return number
-    inner = type(table)(table.Bytes, table.Indirect(at))
-    return inner if kind is None else _fields(inner, kind)
-
-
 def check(data: bytes, where: str) -> None:
     """Raises ModelError, naming `where`, unless the bytes ship with fer-edge, or are whole and run.
 
@@ -270,13 +207,11 @@ def check(data: bytes, where: str) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _why_not(data: bytes) -> str:
+    threads = {"OPENBLAS_NUM_THREADS": "1"}  # each takes address space, though nothing here uses them
     try:
-        # each thread of OpenBLAS takes address space, though nothing here uses it
-        threads = {"OPENBLAS_NUM_THREADS": "1"}
-        reason: str = child.run(_tried, what="", data=data, timeout_s=_TRIAL_S, environment=threads)
+        return str(child.run(_tried, what="", data=data, timeout_s=_TRIAL_S, environment=threads))
     except child.ChildError as error:
         return f"the interpreter dies of this model, which is damaged or needs over 1 GiB:{error}"
-    return reason
 
 
 def _tried() -> str:
@@ -377,14 +312,13 @@ def _surely_probabilities(data: bytes) -> bool:
 
 
 def _same_meaning(card: ModelCard, inside: ModelCard, given: Path, path: Path) -> None:
-    def meant(one: ModelCard) -> dict[str, str]:
-        return {
-            "labels": " ".join(expressions(one.labels)),
-            "input range": f"{one.input.real_min:g} to {one.input.real_max:g}",
-            "output": one.output.content,
-        }
+    def meant(one: ModelCard) -> tuple[str, str, str]:
+        taken = f"{one.input.real_min:g} to {one.input.real_max:g}"
+        return " ".join(expressions(one.labels)), taken, one.output.content
 
-    for (what, ours), theirs in zip(meant(card).items(), meant(inside).values(), strict=True):
+    for what, ours, theirs in zip(
+        ("labels", "input range", "output"), meant(card), meant(inside), strict=True
+    ):
         if ours != theirs:
             raise ModelError(
                 f"{given} contradicts the card inside {path}: {what} {ours} here, {theirs} there"

@@ -24,7 +24,7 @@ from fer_edge import child, console, files
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import LABELS, Format
+from fer_edge.spec import Format
 from fer_edge.tables import Table, percent
 
 SPLIT = "PublicTest"
@@ -37,22 +37,10 @@ PARITY_PICTURES = 500
 
 @dataclass(frozen=True)
 class Pictures:
-    """On which a target is compared with LiteRT: images uint8 (N, height, width).
-
-    labels: int64 (N,) of `names`, None for drawn faces, whose expressions a model of real ones need not know.
-    title: for tables.
-    """
+    """On which a target is compared with LiteRT: images uint8 (N, height, width). title: for tables."""
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
     title: str
-    names: tuple[str, ...] = LABELS
-
-    def accuracy(self, p: NDArray[np.float32], labels: tuple[str, ...]) -> float | None:
-        """Of probabilities (N, len(labels)), by the labels of the same expressions; None without any."""
-        if self.labels is None or sorted(labels) != sorted(self.names):
-            return None
-        return float((p[:, [labels.index(name) for name in self.names]].argmax(axis=1) == self.labels).mean())
 
     def fitted(self, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
         """The images at the size that a model takes, uint8 (N, *size_hw)."""
@@ -65,34 +53,16 @@ def drawn(count: int = DRAWN) -> Pictures:
     """Faces that the program draws, the same in every call."""
     from fer_edge.data import drawn_faces
 
-    return Pictures(drawn_faces(count, seed=0)[0], None, f"{count} drawn faces")
-
-
-def pictures_of(
-    data: str | None, limit: int, *, seed: int = 0, skip_bad_rows: bool = False, labels: str | None = None
-) -> Pictures:
-    """At most `limit` pictures of PublicTest, drawn by the seed; drawn faces where `data` is None.
-
-    labels: as `--labels`. Raises DataError, UsageError.
-    """
-    if data is None:
-        return drawn()
-    from fer_edge.data import ferplus, load
-    from fer_edge.evaluation import select
-
-    dataset = ferplus.chosen(load(data, skip_bad_rows=skip_bad_rows, seed=seed), labels)
-    chosen = select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
-    return Pictures(chosen.images, chosen.labels, f"{len(chosen)} pictures of {SPLIT}", chosen.label_names)
+    return Pictures(drawn_faces(count, seed=0)[0], f"{count} drawn faces")
 
 
 class Agreement(NamedTuple):
     """Two runtimes on the same pictures: share of pictures with the same label, largest difference of a
-    probability, and accuracy of the first where labels are known."""
+    probability."""
 
     pictures: int
     agreement: float
     max_abs_diff: float
-    accuracy: float | None
 
 
 def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) -> Agreement:
@@ -100,8 +70,7 @@ def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) 
     from fer_edge.evaluation import metrics
 
     q = classifier.predict(pictures.fitted(classifier.input_size))
-    accuracy = pictures.accuracy(p, classifier.labels)
-    return Agreement(len(p), metrics.agreement(p, q), metrics.max_abs_diff(p, q), accuracy)
+    return Agreement(len(p), metrics.agreement(p, q), metrics.max_abs_diff(p, q))
 
 
 @dataclass(frozen=True)
@@ -245,6 +214,17 @@ class Request:
         for target in self.targets:
             target.require()
 
+    def pictures(self) -> Pictures:
+        """Of PublicTest, drawn by the seed; drawn faces without data. Raises DataError."""
+        if self.data is None:
+            return drawn()
+        from fer_edge.data import load
+        from fer_edge.evaluation import select
+
+        dataset = load(self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed)
+        chosen = select(dataset, "official", SPLIT, limit=PARITY_PICTURES, seed=self.seed).dataset
+        return Pictures(chosen.images, f"{len(chosen)} pictures of {SPLIT}")
+
 
 def of_file(path: Path, request: Request) -> dict[str, Any]:
     """Each target of a .tflite file as it is. Gives the value of --json."""
@@ -264,9 +244,7 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
     """Makes and writes them, prints the table. Raises GateError, at the end, if one failed its gate."""
     written = [target.paths(path.stem, folder) for target, path in jobs]
     files.refuse_to_overwrite_any([path for paths in written for path in paths], request.force)
-    pictures = pictures_of(
-        request.data, PARITY_PICTURES, seed=request.seed, skip_bad_rows=request.skip_bad_rows
-    )
+    pictures = request.pictures()
     table = Table(
         f"against LiteRT here on {pictures.title}",
         ("model", "target", "kB", "agreement %", "max diff", "needs", "written"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,8 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file, graph
-from fer_edge.model.classifier import Classifier
+from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.quiet import quiet_stderr
-from fer_edge.spec import TensorSpec
 from fer_edge.targets import Made, Pictures, in_child, template
 
 CHECKED = 60
@@ -69,12 +70,11 @@ def logit_step(data: bytes) -> float:
 def run_here(folder: str, model: str, card: str) -> int:
     """In a process of its own: bytes of the smallest arena; of faces.npy, writes micro.npy, reference.npy."""
     path, given = Path(model), Path(card) if card else None
-    arena = smallest_arena(file.without_zip(file.read_bytes(path)))
     faces = np.load(Path(folder, "faces.npy"))
     for name, load, shown in (("micro", load_micro, faces), ("reference", load_reference, faces[:CHECKED])):
         subject = Classifier(path, card=given, checked=True, load=load)
         np.save(Path(folder, f"{name}.npy"), subject.predict(shown))
-    return arena
+    return smallest_arena(file.read_bytes(path))
 
 
 def load_reference(model: bytes, num_threads: int, name: str) -> Any:
@@ -93,7 +93,7 @@ def load_reference(model: bytes, num_threads: int, name: str) -> Any:
 
 def load_micro(model: bytes, num_threads: int, name: str) -> MicroInterpreter:
     """As `load_interpreter`; TFLite Micro has one thread whatever is asked for."""
-    return MicroInterpreter(file.without_zip(model))
+    return MicroInterpreter(model)
 
 
 class MicroInterpreter:
@@ -103,8 +103,8 @@ class MicroInterpreter:
         """Raises ModelError with TFLite Micro's own reason if it cannot run the model."""
         from tflite_micro.python.tflite_micro import runtime
 
-        made, _ = _called(lambda: runtime.Interpreter.from_bytes(model, arena_size=arena))
-        self._made: Any = made
+        plain = file.without_zip(model)
+        self._made, _ = _called(lambda: runtime.Interpreter.from_bytes(plain, arena_size=arena))
 
     def get_input_details(self) -> list[dict[str, Any]]:
         return [_details(self._made.get_input_details(0))]
@@ -122,9 +122,9 @@ class MicroInterpreter:
         """Raises ModelError with TFLite Micro's own reason."""
         _called(self._made.invoke)
 
-    def run_zeros(self) -> int:
-        """One inference, which finds operators that are refused only then; bytes of the arena in use."""
-        details = self.get_input_details()[0]
+    def arena_bytes(self) -> int:
+        """Bytes of the arena in use after an inference on zeros, which finds what is refused only then."""
+        (details,) = self.get_input_details()
         self.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
         self.invoke()
         _, said = _called(self._made.print_allocations)
@@ -139,23 +139,25 @@ def smallest_arena(model: bytes) -> int:
 
     Planning needs room beside what stays allocated, so the figure is found by trying.
     """
-    size = -(-MicroInterpreter(model).run_zeros() // _STEP) * _STEP
-    while size < _ROOM:
-        try:
-            MicroInterpreter(model, size).run_zeros()
-        except ModelError:
-            size += _STEP
-        else:
+    least = MicroInterpreter(model).arena_bytes()
+    for size in range(-(-least // _STEP) * _STEP, _ROOM, _STEP):
+        with contextlib.suppress(ModelError):
+            MicroInterpreter(model, size).arena_bytes()
             return size
     raise ModelError(f"no arena up to {_ROOM >> 20} MiB is enough")
 
 
 def _details(details: dict[str, Any]) -> dict[str, Any]:
+    """As LiteRT has them."""
     found = details["quantization_parameters"]
-    scales, zero_points = list(found["scales"]), list(found["zero_points"])
-    quantization = (float(scales[0]), int(zero_points[0])) if scales else (0.0, 0)
-    shape = np.asarray(details["shape"])
-    return {"index": 0, "shape": shape, "dtype": details["dtype"], "quantization": quantization}
+    scale, zero_point = (list(found[name])[:1] or [0] for name in ("scales", "zero_points"))
+    quantization = (float(scale[0]), int(zero_point[0]))
+    return {
+        "index": 0,
+        "shape": np.asarray(details["shape"]),
+        "dtype": details["dtype"],
+        "quantization": quantization,
+    }
 
 
 def _called(call: Any) -> tuple[Any, bytes]:
@@ -180,7 +182,6 @@ def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, 
     """What the templates in `c/` are filled with."""
     taken, given = classifier.input, classifier.output
     name = identifier(classifier.path.stem)
-    rows = (flatbuffer[start : start + 16] for start in range(0, len(flatbuffer), 16))
     labels = (
         "".join(f"\\{ord(c):03o}" if c in '"\\?' or ord(c) < 32 else c for c in label)
         for label in classifier.labels
@@ -193,7 +194,7 @@ def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, 
         "file": classifier.path.stem,
         "name": name,
         "upper": name.upper(),
-        "model": "\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) + "," for row in rows),
+        "model": _rows([f"0x{byte:02x}" for byte in flatbuffer]),
         "model_bytes": len(flatbuffer),
         "labels": ", ".join(f'"{label}"' for label in labels),
         "label_count": len(classifier.labels),
@@ -201,13 +202,13 @@ def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, 
         "height": classifier.input_size[0],
         "width": classifier.input_size[1],
         "channels": classifier.channels,
-        "input_scale": _float(taken.scale),
+        "input_scale": f"{taken.scale!r}f",
         "input_zero_point": taken.zero_point,
-        "output_scale": _float(given.scale),
+        "output_scale": f"{given.scale!r}f",
         "output_zero_point": given.zero_point,
         "input_type": _C_TYPES[taken.dtype],
         "output_type": _C_TYPES[given.dtype],
-        "stored": _stored(taken, f"{name}_input_t"),
+        "stored": _rows(stored_levels(taken).tolist()),
         "meaning": "probability" if probability else "logit",
         "content": "probabilities" if probability else "logits (apply softmax)",
         "real": f"{name.upper()}_OUTPUT_SCALE * (value - {zero})" if given.scale else "(float)value",
@@ -216,26 +217,10 @@ def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, 
     }
 
 
-def _stored(tensor: TensorSpec, c_type: str) -> str:
-    """The body of the function from gray level to stored value: rounded and clipped, as TensorSpec does."""
-    step = (tensor.real_max - tensor.real_min) / 255.0
-    real = f"{_float(tensor.real_min)} + {_float(step)} * gray"
-    if tensor.dtype == "float32":
-        return f"return {real};"
-    scale = tensor.scale or 1.0
-    if (scale, tensor.real_min, step) == (1.0, 0.0, 1.0):
-        return f"return ({c_type})(gray + {tensor.zero_point});"
-    limits = np.iinfo(tensor.dtype)
-    return (
-        f"const float value = ({real}) / {_float(scale)} + {tensor.zero_point};\n"
-        "  const long nearest = (long)(value < 0 ? value - 0.5f : value + 0.5f);\n"
-        f"  return ({c_type})(nearest < {limits.min} ? {limits.min} : nearest > {limits.max} ? {limits.max} "
-        ": nearest);"
-    )
-
-
-def _float(value: float) -> str:
-    return f"{value:.9g}" + ("f" if "." in f"{value:.9g}" or "e" in f"{value:.9g}" else ".0f")
+def _rows(values: Sequence[object]) -> str:
+    """The lines of an array in C, sixteen values each."""
+    starts = range(0, len(values), 16)
+    return "\n".join(f"  {', '.join(map(str, values[start : start + 16]))}," for start in starts)
 
 
 def identifier(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import gzip
 import html
 import json
@@ -92,17 +91,11 @@ def page(classifier: Classifier, detector: Path | None = None) -> bytes:
         "facts": json.dumps(facts(classifier, detector)).replace("<", "\\u003c"),
         "model": _base64(flatbuffer),
         "detector": _base64(file.read_bytes(detector)) if detector else "",
-        "wasm": _packed(package / "wasm" / f"{VARIANT}.wasm"),
+        "wasm": _base64(gzip.compress((package / "wasm" / f"{VARIANT}.wasm").read_bytes(), mtime=0)),
         "loader": (package / "wasm" / f"{VARIANT}.js").read_text().replace("</script", "<\\/script"),
         "script": template("page", "page.js"),
     }
     return template("page", "index.html", values).encode()
-
-
-@functools.cache
-def _packed(wasm: Path) -> str:
-    """The file in gzip and base64; kept, since a table over many models makes a page of each."""
-    return _base64(gzip.compress(wasm.read_bytes(), mtime=0))
 
 
 def _summary(classifier: Classifier) -> str:

@@ -49,7 +49,6 @@ WORK = (
     "fer_edge.training.fit.train",
     "fer_edge.conversion.source.measure",
     "fer_edge.targets._all",
-    "fer_edge.targets.comparison.rows",
     "fer_edge.bench.latency.loaded",
     "fer_edge.bench.loop.run",
 )

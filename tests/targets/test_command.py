@@ -19,7 +19,7 @@ from fer_edge.spec import Format
 from fer_edge.targets import TARGETS, Pictures, microcontroller, onnx_file, web_page
 
 FACES = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
-NOISE = Pictures(FACES, None, "noise")
+NOISE = Pictures(FACES, "noise")
 
 
 def needs(*packages):
@@ -81,6 +81,13 @@ def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_pa
     monkeypatch.delenv(web_page.VARIABLE, raising=False)
     with pytest.raises(FerEdgeError, match="npm install @litertjs/core"):
         TARGETS["web"].require()
+
+
+def test_agreement_of_two_runtimes(tiny):
+    classifier, pictures = Classifier(tiny), Pictures(np.zeros((2, 8, 8), np.uint8), "")
+    pictures.images[:, 0, :3] = [[10, 10, 11], [10, 12, 10]]
+    p = classifier.predict(pictures.images) + np.float32([[0, 0, 0], [0.75, -0.75, 0]])
+    assert targets.compare(classifier, p, pictures) == (2, 0.5, pytest.approx(0.75, rel=1e-6))
 
 
 @needs("tflite_micro")

@@ -15,10 +15,7 @@ PROGRAM = """
 #include "{{file}}.h"
 int main(void) {
   fwrite({{name}}_model, 1, {{upper}}_MODEL_BYTES, stdout);
-  for (int gray = 0; gray < 256; gray++) {
-    {{name}}_input_t stored = {{name}}_stored(gray);
-    fwrite(&stored, sizeof stored, 1, stdout);
-  }
+  fwrite({{name}}_stored, sizeof *{{name}}_stored, 256, stdout);
   for (int n = 0; n < 256; n++) {
     float real = {{name}}_real(({{name}}_output_t)(n - 128));
     fwrite(&real, sizeof real, 1, stdout);

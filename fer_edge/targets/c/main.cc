@@ -23,7 +23,7 @@ int main() {
   for (int i = 0; i < {{upper}}_INPUT_HEIGHT * {{upper}}_INPUT_WIDTH; i++) {
     const int gray = std::getchar();
     if (gray == EOF) return 3;
-    for (int c = 0; c < {{upper}}_INPUT_CHANNELS; c++) *input++ = {{name}}_stored(gray);
+    for (int c = 0; c < {{upper}}_INPUT_CHANNELS; c++) *input++ = {{name}}_stored[gray];
   }
   if (interpreter.Invoke() != kTfLiteOk) return 4;
   const {{name}}_output_t* output = tflite::GetTensorData<{{name}}_output_t>(interpreter.output(0));

@@ -33,10 +33,8 @@ extern const char *const {{name}}_labels[{{upper}}_LABELS];
 typedef {{input_type}} {{name}}_input_t;
 typedef {{output_type}} {{name}}_output_t;
 
-/* What the input tensor stores for a gray level. */
-static inline {{name}}_input_t {{name}}_stored(uint8_t gray) {
-  {{stored}}
-}
+/* What the input tensor stores for each gray level. */
+extern const {{name}}_input_t {{name}}_stored[256];
 
 /* What the output's value means: a {{meaning}}. */
 static inline float {{name}}_real({{name}}_output_t value) {
