@@ -1,9 +1,10 @@
-"""The loop through its capture interface: files, cameras, windows, failures."""
+"""The loop through its capture interface: files, cameras, windows, failures; and what it counts."""
 
 import itertools
 import threading
 import time
 
+import numpy as np
 import pytest
 from loop_fakes import (
     FakeCapture,
@@ -16,9 +17,11 @@ from loop_fakes import (
 )
 
 from fer_edge.errors import OutputError, SourceError
-from fer_edge.loop import Loop, Pace
+from fer_edge.loop import REMEMBERED, Loop, Pace, Summary
 from fer_edge.sinks.window import Screen
 from fer_edge.sources.newest import Patience
+from fer_edge.vision.analysis import KEPT, StageTimes
+from fer_edge.vision.frames import Face, Frame, FrameResult
 
 BOX = (10, 10, 20, 20)
 SHORT = Patience(first_frame_s=0.2, silence_s=0.1, reconnect_waits_s=(0.01, 0.01))
@@ -30,26 +33,20 @@ def run(capture, *sinks, boxes=(BOX,), make=None, classifier=None, **options):
     return loop.summary
 
 
-def test_the_end_of_a_file_is_the_end_of_the_run():
+@pytest.mark.parametrize("seconds", [0.0, 0.02])
+def test_every_frame_of_a_file_is_analysed_and_its_end_is_the_run_s(seconds):
     capture, sink = FakeCapture([picture(i) for i in range(5)]), ListSink()
-    summary = run(capture, sink)
+    summary = run(capture, sink, classifier=FakeClassifier(seconds=seconds))
     assert [r.index for r in sink.results] == [0, 1, 2, 3, 4]
+    assert [int(r.frame.bgr[0, 0, 0]) for r in sink.results] == [0, 1, 2, 3, 4]
     assert [r.frame.time_s for r in sink.results] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
-    assert (summary.frames, summary.dropped) == (5, 0)
-    assert (capture.closed, sink.closed) == (1, 1)
-
-
-def test_every_frame_of_a_file_is_analysed_however_slow_the_classifier():
-    sink = ListSink()
-    run(FakeCapture([picture(i) for i in range(6)]), sink, classifier=FakeClassifier(seconds=0.02))
-    assert [int(r.frame.bgr[0, 0, 0]) for r in sink.results] == list(range(6))
+    assert (summary.frames, summary.dropped, capture.closed, sink.closed) == (5, 0, 1, 1)
 
 
 def test_times_rise_even_where_the_container_repeats_them():
-    capture, sink = FakeCapture([picture()] * 4, fps=1e9), ListSink()
-    run(capture, sink)
-    times = [r.frame.time_s for r in sink.results]
-    assert all(b > a for a, b in itertools.pairwise(times))
+    sink = ListSink()
+    run(FakeCapture([picture()] * 4, fps=1e9), sink)
+    assert all(b.frame.time_s > a.frame.time_s for a, b in itertools.pairwise(sink.results))
 
 
 def test_frames_are_counted_anew_in_each_source():
@@ -60,12 +57,8 @@ def test_frames_are_counted_anew_in_each_source():
 
     sink = ListSink()
     run(Folder([picture()] * 4), sink)
-    assert [(r.frame.source, r.index) for r in sink.results] == [
-        ("0.png", 0),
-        ("0.png", 1),
-        ("1.png", 0),
-        ("1.png", 1),
-    ]
+    counted = [(r.frame.source, r.index) for r in sink.results]
+    assert counted == [("0.png", 0), ("0.png", 1), ("1.png", 0), ("1.png", 1)]
 
 
 def test_a_live_frame_is_not_drawn_on_while_others_look_at_it():
@@ -89,22 +82,13 @@ def test_no_face_is_an_empty_list_and_the_frame_is_shown_all_the_same():
 def test_passed_over_frames_have_a_line_and_say_so():
     sink = ListSink()
     run(FakeCapture([picture()] * 5), sink, pace=Pace(every=2))
-    assert [(r.index, r.analysed, len(r.faces)) for r in sink.results] == [
-        (0, True, 1),
-        (1, False, 0),
-        (2, True, 1),
-        (3, False, 0),
-        (4, True, 1),
-    ]
+    assert [r.index for r in sink.results] == [0, 1, 2, 3, 4]
+    assert [(r.analysed, len(r.faces)) for r in sink.results] == [(True, 1), (False, 0)] * 2 + [(True, 1)]
 
 
-def test_max_frames_ends_the_run():
-    assert run(FakeCapture([picture()] * 9), pace=Pace(max_frames=4)).frames == 4
-
-
-def test_max_fps_holds_the_loop_back():
+def test_max_frames_and_max_fps_hold_the_loop_back():
     start = time.monotonic()
-    run(FakeCapture([picture()] * 5), pace=Pace(max_fps=50))
+    assert run(FakeCapture([picture()] * 9), pace=Pace(max_fps=50, max_frames=5)).frames == 5
     assert time.monotonic() - start >= 4 / 50
 
 
@@ -163,16 +147,10 @@ def test_nothing_is_drawn_for_a_sink_that_sleeps():
 # --- live ---
 
 
-def test_a_camera_that_opens_and_gives_nothing_is_given_up_with_advice():
-    capture = FakeCapture([], live=True, name="camera 0")
+@pytest.mark.parametrize("kind", [FakeCapture, HangingCapture])
+def test_a_camera_that_opens_and_gives_nothing_is_given_up_with_advice(kind):
     with pytest.raises(SourceError, match=r"camera 0 is open but gave no frame in 0\.2 s.*--camera pi"):
-        run(capture)
-    assert capture.closed
-
-
-def test_a_camera_whose_first_read_hangs_is_given_up_too():
-    with pytest.raises(SourceError, match="gave no frame"):
-        run(HangingCapture([], live=True))
+        run(kind([], live=True, name="camera 0"))
 
 
 def test_a_slow_analysis_gets_the_newest_frame_and_drops_are_counted():
@@ -187,19 +165,12 @@ def test_a_slow_analysis_gets_the_newest_frame_and_drops_are_counted():
     assert [r.index for r in sink.results] == list(range(len(seen)))
 
 
-def test_the_display_goes_on_while_a_face_is_classified():
+def test_display_and_saved_video_of_a_camera_do_not_wait_for_the_classifier():
     capture = FakeCapture([picture(i) for i in range(30)], live=True, interval_s=0.02, ends=True)
-    window, log = FakeWindow(), ListSink()
-    run(capture, log, screen=Screen(window), classifier=FakeClassifier(seconds=0.5))
+    window, log, saved = FakeWindow(), ListSink(), ListSink(wants_picture=True)
+    run(capture, log, saved, screen=Screen(window), classifier=FakeClassifier(seconds=0.5))
     assert len(log.results) <= 3
-    assert len(window.shown) > 10
-
-
-def test_the_saved_video_of_a_camera_does_not_wait_for_the_classifier():
-    capture = FakeCapture([picture(i) for i in range(30)], live=True, interval_s=0.02, ends=True)
-    saved, log = ListSink(wants_picture=True), ListSink()
-    run(capture, log, saved, classifier=FakeClassifier(seconds=0.5))
-    assert len(saved.pictures) > 10 > len(log.results)
+    assert min(len(window.shown), len(saved.pictures)) > 10
 
 
 def test_a_file_in_a_window_keeps_the_window_alive_and_loses_no_frame():
@@ -227,30 +198,21 @@ def test_a_picture_stays_until_a_key_is_pressed():
     assert window.shown == [1, 2]
 
 
-def test_a_stream_that_breaks_off_is_opened_again():
+@pytest.mark.parametrize("kind", [FakeCapture, HangingCapture])
+def test_a_stream_that_breaks_off_or_hangs_is_opened_again(kind):
     made = []
 
     def make():
         made.append(FakeCapture([picture(len(made) + 1)] * 3, live=True, ends=len(made) == 1))
         return made[-1]
 
-    sink = ListSink()
-    first = FakeCapture([picture(0)] * 3, live=True)
+    sink, first = ListSink(), kind([picture(0)], live=True)
     run(first, sink, make=make)
-    assert {int(r.frame.bgr[0, 0, 0]) for r in sink.results} >= {0}
-    assert int(sink.results[-1].frame.bgr[0, 0, 0]) > 0
+    levels = [int(r.frame.bgr[0, 0, 0]) for r in sink.results]
+    assert (levels[0], levels[-1] > 0) == (0, True)
     times = [r.frame.time_s for r in sink.results]
     assert times == sorted(times)
-    assert first.closed
-
-
-def test_a_read_that_hangs_is_left_behind_and_the_source_opened_again():
-    def make():
-        return FakeCapture([picture(9)] * 2, live=True, ends=True)
-
-    sink = ListSink()
-    run(HangingCapture([picture(0)], live=True), sink, make=make)
-    assert int(sink.results[-1].frame.bgr[0, 0, 0]) == 9
+    assert first.closed or kind is HangingCapture
 
 
 def test_a_source_that_does_not_come_back_is_given_up():
@@ -270,3 +232,55 @@ def test_a_failure_inside_the_reading_thread_reaches_the_user():
 
     with pytest.raises(SourceError, match="driver fault"):
         run(Broken([], live=True))
+
+
+# --- what is counted ---
+
+
+def face(label, own=0, track=1):
+    return Face((0, 0, 5, 5), track, label, 0.5, np.eye(3, dtype=np.float32)[own], np.eye(3)[own])
+
+
+def counted(*frames):
+    """frames: the faces of each."""
+    summary = Summary([])
+    for index, faces in enumerate(frames):
+        summary.add(FrameResult(Frame(picture(), index / 10, "x"), index, tuple(faces)))
+    return summary.as_dict()
+
+
+def test_shares_changes_and_frames():
+    labels = [("happy", 0), ("happy", 1), ("happy", 0), ("sad", 1)]
+    value = counted(*([face(label, own)] for label, own in labels), [])
+    assert (value["frames"], value["frames_with_face"], value["faces"], value["tracks"]) == (5, 4, 4, 1)
+    assert value["shares"] == {"happy": 0.75, "sad": 0.25}
+    assert value["seconds"] == pytest.approx(0.4)  # of the clip; `took_s` is the run's
+    assert value["took_s"] < 60
+    assert value["label_changes_per_minute"] == pytest.approx(1 * 60 / 0.4)
+    assert value["unsmoothed_label_changes_per_minute"] == pytest.approx(3 * 60 / 0.4)
+
+
+def test_two_faces_are_not_one_that_changes_its_label_and_an_uncertain_one_is_counted():
+    value = counted(*[[face("happy", 0, track=1), face(None, 1, track=2)]] * 4)
+    assert value["label_changes_per_minute"] == 0
+    assert value["shares"] == {"happy": 0.5, "uncertain": 0.5}
+
+
+def test_nothing_grows_with_the_number_of_tracks():
+    summary = Summary([])
+    for i in range(3 * REMEMBERED):
+        summary.add(FrameResult(Frame(picture(), i, "x"), i, (face("happy", track=i),)))
+    assert summary.as_dict()["tracks"] == 3 * REMEMBERED
+    assert len(summary._last) == REMEMBERED
+
+
+def test_stage_times_are_percentiles_of_the_latest():
+    assert Summary([StageTimes(["detect"])]).lines()[0].startswith("0 frames")
+    times = StageTimes(["detect", "never"])
+    for ms in range(1, 101):
+        times.add("detect", ms / 1000)
+    assert times.table() == {"detect": {"n": 100, "mean_ms": 50.5, "p50_ms": 50.5, "p95_ms": 95.05}}
+    for _ in range(KEPT):
+        times.add("detect", 0.002)
+    expected = {"n": 100 + KEPT, "mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.0}
+    assert times.table()["detect"] == expected
