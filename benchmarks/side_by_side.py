@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import files
-from fer_edge.bench import compare, report
+from fer_edge.bench import report
 from fer_edge.tables import Table, milliseconds
 
 WITHIN = 5.0  # %
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("results", nargs="+", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
-    values = {path.stem: compare.read(path) for path in options.results}
+    values = {path.stem: report.read(path) for path in options.results}
     table, agree = side_by_side(values)
     table.show()
     if options.markdown:
@@ -55,7 +55,7 @@ def side_by_side(values: dict[str, dict[str, Any]]) -> tuple[Table, bool]:
             percent = [100 * (one - 1) for one in (ratio, ratio * reference_ms[first] / reference_ms[name])]
             cells += [f"{one:+.1f}{busy[name] or busy[first]}" for one in percent]
             most[name] = max(most[name], abs(percent[0]))
-            told = busy[name] or busy[first] or not compare.same_speed(values[first], values[name])
+            told = busy[name] or busy[first] or not report.same_speed(values[first], values[name])
             agree &= bool(told) or abs(percent[0]) <= WITHIN
         table.add(model, *cells, *(milliseconds(p50[name]) + busy[name] for name in values))
     about = (

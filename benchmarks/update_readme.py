@@ -31,6 +31,8 @@ README = HERE.parent / "README.md"
 RESULTS = HERE / "results"
 FORMATS = ("float32", "dynamic_range", "int8")
 COLUMNS = ("model", "size", "speed-up", "p50 ms", "min", "acc %", "agree %", "MiB")
+UNTOLD = ("cpu ms", "first ms", "p50 from .. to")
+"""In the JSON, and not in results/README.md."""
 MEASURED = ("shipped", "ferplus", "loop", "crosscheck", "limits", "peers")
 """The stages of run_all.py that measure, each with its JSON in the results."""
 
@@ -133,7 +135,9 @@ def all_tables(results: Path) -> str:
     if (results / "accuracy.png").exists():
         parts.append("![accuracy against size and latency](accuracy.png)")
     if (results / "shipped.json").exists():
-        text = report.table(shipped(results), report.IN_MARKDOWN).markdown()
+        text = report.table(
+            shipped(results), [name for name in report.COLUMNS if name not in UNTOLD]
+        ).markdown()
         parts.append(f"## The models that ship\n\n{text}")
         parts.append(f"Which file to run on this machine:\n\n{advice(results)}")
     if (results / "loop.json").exists():

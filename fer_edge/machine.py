@@ -1,4 +1,4 @@
-"""What the machine and the software are, for whoever compares figures. Imports nothing heavy."""
+"""What the machine and the software are, and whether others were at work on it. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from fer_edge import __version__
 
 _INTERPRETERS = ("ai-edge-litert", "tflite-runtime", "tensorflow")  # in the order in which they are tried
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
+
+OTHERS_LIMIT, OTHERS_CORES = 0.1, 0.5
+"""Above this share of the machine's cores, and above so many cores, other processes were at work."""
+WAITING_LIMIT = 0.1
+"""Above this share of the wall time, the timing thread was kept waiting for a core."""
+_LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 
 
 def describe() -> dict[str, Any]:
@@ -69,11 +76,11 @@ def peak_rss_mib() -> float | None:
 
     Linux's VmHWM; elsewhere ru_maxrss, which on Linux starts at the parent's size after fork and exec.
     """
-    if platform.system() != "Darwin":
-        return _own_status_mib("VmHWM")
-    import resource
+    if platform.system() == "Darwin":
+        import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+    return _own_status_mib("VmHWM")
 
 
 def rss_mib() -> float | None:
@@ -103,6 +110,76 @@ def _mhz() -> int | None:
         if line.startswith("cpu MHz"):
             return round(float(line.split(":")[1]))
     return None
+
+
+class Watch:
+    """Adds up, over the stretches of time in which it is entered (`with`), what others take meanwhile.
+
+    One's own threads are no disturbance: the machine's CPU time less that of this process and of those that
+    it started (and waited for) is what others took. A thread that waits in the system's queue for a core
+    waits for somebody, while one that sleeps until its own workers are done does not.
+    """
+
+    def __init__(self) -> None:
+        self._spent: list[float | None] = [0.0, 0.0, 0.0, 0.0]
+
+    def __enter__(self) -> Watch:
+        self._began = _clocks()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        seen = zip(self._spent, self._began, _clocks(), strict=True)
+        self._spent = [None if None in own else own[0] + own[2] - own[1] for own in seen]  # type: ignore[operator]
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time of the stretches."""
+        return self._spent[0] or 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of this process in them, of all its threads."""
+        return self._spent[1] or 0.0
+
+    def others_share(self) -> float | None:
+        """0..1 of all cores; None if it is not known or the time was too short to tell."""
+        if self._spent[2] is None or self.elapsed_s < _LEAST_S:
+            return None
+        return max(0.0, self._spent[2]) / (self.elapsed_s * (os.cpu_count() or 1))
+
+    def others_at_work(self) -> bool:
+        """Whether other processes took a noticeable share of the machine."""
+        limit = min(OTHERS_LIMIT, OTHERS_CORES / (os.cpu_count() or 1))
+        return (self.others_share() or 0.0) > limit
+
+    def waited(self) -> bool:
+        """Whether this thread had to wait for a core, and not for its own process, which filled all cores.
+
+        Where the system has no queue to read, the time in which no thread of the process ran is waiting.
+        """
+        if self._spent[3] is None:
+            return self.cpu_s < (1 - WAITING_LIMIT) * self.elapsed_s
+        filled = self.cpu_s > (1 - WAITING_LIMIT) * self.elapsed_s * usable_cores()
+        return self._spent[3] > WAITING_LIMIT * self.elapsed_s and not filled
+
+    def disturbed(self) -> bool:
+        """Whether others disturbed what this thread did in these stretches, with its process's threads."""
+        return self.others_at_work() or self.waited()
+
+
+def _clocks() -> tuple[float, float, float | None, float | None]:
+    """Wall and CPU seconds, the others' seconds, and seconds of waiting for a core."""
+    cpu_s, times, busy_s = time.process_time(), os.times(), busy_seconds()
+    others_s = None if busy_s is None else busy_s - cpu_s - times.children_user - times.children_system
+    return time.perf_counter(), cpu_s, others_s, queued_s()
+
+
+def queued_s() -> float | None:
+    """How long this thread has waited for a core since it began; None where the system does not tell."""
+    try:
+        return int((_read("/proc/thread-self/schedstat") or "").split()[1]) / 1e9
+    except (ValueError, IndexError):
+        return None
 
 
 def version(package: str) -> str | None:

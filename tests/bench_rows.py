@@ -14,7 +14,6 @@ def row(model="paper_dynamic_range", p50=0.41, accuracy=0.69312, disturbed=False
         "load_ms": 3.2,
         "first_ms": 0.6,
         "latency_ms": {**latency, "mean": 0.43},
-        "process_p50_ms": [0.41],
         "cpu_ms": 0.42,
         "disturbed": disturbed,
         "fps": 1000 / p50,

@@ -17,7 +17,6 @@ import subjects
 
 from fer_edge import child, data, files, machine
 from fer_edge.bench import latency, loop, report
-from fer_edge.bench.watch import Watch
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.spec import split_name
@@ -89,18 +88,24 @@ def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         rows[index] = {**about, "network": subject.network, **alone}
         if dataset:
             rows[index] |= _scores(alone["named"], dataset.part("PrivateTest").labels, pictures)
-    latencies = _latencies(options, asked, list(rows))
-    for row, times in zip(rows.values(), latencies.summaries(), strict=True):
+    which = ",".join(map(str, rows))
+
+    def start(runs: int, order: int) -> dict[str, Any]:
+        print(f"timing, process {order + 1}", file=sys.stderr, flush=True)
+        return dict(child.run(subjects.timed, *asked, which, runs, order, what="timing", timeout_s=900))
+
+    how = {"processes": PROCESSES, "patience_s": options.patience}
+    summaries, told = latency.measured(start, options.runs, **how)
+    for row, times in zip(rows.values(), summaries, strict=True):
         row.update(times)
     _agreements(list(rows.values()))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    about = {"others_share": latencies.watch.others_share(), "packages": versions}
     precision = child.run(subjects.openvino_precision, str(folder / "float32.onnx"), what="OpenVINO")
     return {
         "schema": 1,
-        "machine": {**described, **about, "openvino_precision": precision},
+        "machine": {**described, "packages": versions, "openvino_precision": precision},
         "network": options.weights,
-        "reference": latencies.described(),
+        "reference": told,
         "rows": list(rows.values()),
         "not_measured": failed,
         "clip": _clip(options, folder) if options.clip else None,
@@ -125,23 +130,6 @@ def _agreements(rows: list[dict[str, Any]]) -> None:
             row["agreement"] = float(np.mean(np.array(own) == np.array(other[::step])))
 
 
-def _latencies(
-    options: argparse.Namespace, asked: tuple[str, str, str], indexes: list[int]
-) -> latency.Latencies:
-    """Of the subjects with these indexes, in fresh processes."""
-    which = ",".join(map(str, indexes))
-
-    def start(runs: int, order: int) -> dict[str, Any]:
-        print(f"timing, process {order + 1} of {PROCESSES}", file=sys.stderr, flush=True)
-        return dict(child.run(subjects.timed, *asked, which, runs, order, what="timing", timeout_s=900))
-
-    found = latency.Latencies(start)
-    for _ in range(PROCESSES):
-        found.add(-(-options.runs // PROCESSES))
-    found.repeat(options.patience)
-    return found
-
-
 def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Whole pipelines in turn, one thread each: ours as `bench --loop` runs it, with each detector."""
     clip = folder / options.clip.name  # our loop writes its face log beside it
@@ -149,7 +137,7 @@ def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     model = shipped.find_model(shipped.best_here())
     ours = {"haar": "", **dict(text.split("=", 1) for text in options.detector)}
     runs: dict[str, list[dict[str, Any]]] = {FER: [], **{f"fer-edge, {name}": [] for name in ours}}
-    watch = Watch()
+    watch = machine.Watch()
     for name in list(runs) * options.rounds:
         print(f"clip: {name}", file=sys.stderr, flush=True)
         detector = name.removeprefix("fer-edge, ")

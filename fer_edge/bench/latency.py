@@ -14,14 +14,12 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fer_edge import child, machine
-from fer_edge.bench import watch
+from fer_edge import child, machine, tables
 
 PROCESSES = 10
 """Which share the runs; fewer where there are fewer runs than that."""
@@ -47,106 +45,91 @@ _ONE_THREAD = dict.fromkeys(
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A model that `classifier.check` has passed, with a number of threads. card: for one without its own."""
+Measured = tuple[list[dict[str, Any]], dict[str, Any]]
 
-    path: Path
+
+class Row(NamedTuple):
+    """A model that `classifier.check` has passed, with a number of threads.
+
+    path: of its file. card: path of one for a model without its own, else "".
+    """
+
+    path: str
     threads: int
-    card: Path | None
+    card: str = ""
 
 
-def shares(runs: int) -> list[int]:
-    """How many of the runs (from 1) each process takes, as alike as they can be."""
-    count = min(PROCESSES, runs)
-    return [runs // count + (index < runs % count) for index in range(count)]
-
-
-class Latencies:
-    """Timings of the same subjects, process by process.
+def measured(
+    start: Callable[[int, int], dict[str, Any]],
+    runs: int,
+    *,
+    processes: int = PROCESSES,
+    seed: int = 0,
+    patience_s: float = PATIENCE_S,
+) -> Measured:
+    """Times the same subjects in fresh processes: the `summary` of each, and what is told of the processes.
 
     start(runs, order): starts a process that times each subject so many times, in turns drawn by `order`,
-    and gives what `timed` gave there. processes: what they gave, with `busy`: others were seen at work
-    meanwhile, or it waited for a core. watch: over the processes' time.
+    and gives what `timed` gave there. runs: of each subject, shared by the processes. seed: of the orders.
+    Processes that were disturbed are repeated for `patience_s` at most, until as many were quiet as wanted.
+    Where fewer than half as many were, the summaries are of the least disturbed, and `disturbed` is true.
+
+    Told is, with times in ms: `best_ms`, the shortest median of a block of references, which is what the
+    machine can do when it is left alone; `process_ms`, each process's median; `processes`; `quiet`; and
+    `others_share`, what others took of the machine. Raises what `start` raises.
     """
+    count = min(processes, runs)
+    shares = [runs // count + (index < runs % count) for index in range(count)]
+    done: list[dict[str, Any]] = []
+    watch = machine.Watch()
 
-    def __init__(self, start: Callable[[int, int], dict[str, Any]], seed: int = 0) -> None:
-        self._start, self._seed = start, seed
-        self._runs: list[int] = []
-        self.processes: list[dict[str, Any]] = []
-        self.watch = watch.Watch()
+    def add(share: int) -> None:
+        own = machine.Watch()
+        with watch, own:
+            answer = start(share, seed + len(done))
+        busy = answer["waited"] or own.others_at_work()
+        done.append({**answer, "busy": busy, "own_ms": statistics.median(answer["reference_ms"])})
 
-    def add(self, runs: int, again: bool = False) -> None:
-        """Starts one more process, with an order of its own. again: in the place of one that was disturbed.
+    def best_ms() -> float:
+        return float(min(min(one["reference_ms"]) for one in done))
 
-        Raises what `start` raises.
-        """
-        self._runs += [] if again else [runs]
-        own = watch.Watch()
-        with self.watch, own:
-            answer = self._start(runs, self._seed + len(self.processes))
-        self.processes.append({**answer, "busy": answer["waited"] or own.others_at_work()})
+    def quiet() -> list[dict[str, Any]]:
+        return [one for one in done if not one["busy"] and one["own_ms"] <= REFERENCE_LIMIT * best_ms()]
 
-    def repeat(self, patience_s: float = PATIENCE_S) -> None:
-        """Starts more processes until as many were quiet as were added, or the patience is at its end."""
-        until = time.monotonic() + patience_s
-        for count in MOST_REPEATS * self._runs:
-            if len(self.quiet()) >= len(self._runs) or time.monotonic() >= until:
-                return
-            self.add(count, again=True)
-
-    @property
-    def reference_ms(self) -> float:
-        """The shortest median of a block of references: what the machine can do when it is left alone."""
-        return float(min(min(one["reference_ms"]) for one in self.processes))
-
-    def quiet(self) -> list[dict[str, Any]]:
-        """The processes in which nothing disturbed, as far as can be told."""
-        limit = REFERENCE_LIMIT * self.reference_ms
-        return [one for one in self.processes if not one["busy"] and _own_reference_ms(one) <= limit]
-
-    def summaries(self) -> list[dict[str, Any]]:
-        """Of each subject: see `summary`, with `disturbed`.
-
-        Of the quiet processes; where fewer than half as many were quiet as were added, of the least
-        disturbed, and `disturbed` is true.
-        """
-        quiet = self.quiet()
-        disturbed = 2 * len(quiet) < len(self._runs)
-        if disturbed:
-            quiet = sorted(self.processes, key=_own_reference_ms)[: len(self._runs)]
-        times, cpu_ms = ([one[name] for one in quiet] for name in ("wall_ms", "cpu_ms"))
-        subjects = zip(zip(*times, strict=True), zip(*cpu_ms, strict=True), strict=True)
-        return [{**summary(*own), "disturbed": disturbed} for own in subjects]
-
-    def described(self) -> dict[str, Any]:
-        """What is told of the processes in `bench --json`, times in ms."""
-        each = [_own_reference_ms(one) for one in self.processes]
-        counts = {"processes": len(self.processes), "quiet": len(self.quiet())}
-        return {"best_ms": self.reference_ms, "process_ms": each, **counts}
+    for share in tables.each("latency", shares):
+        add(share)
+    until = time.monotonic() + patience_s
+    for share in tables.each("latency again, of what was disturbed", MOST_REPEATS * shares):
+        if len(quiet()) >= count or time.monotonic() >= until:
+            break
+        add(share)
+    kept = quiet()
+    told = {"best_ms": best_ms(), "process_ms": [one["own_ms"] for one in done], "processes": len(done)}
+    told |= {"quiet": len(kept), "others_share": watch.others_share()}
+    disturbed = 2 * len(kept) < count
+    if disturbed:
+        kept = sorted(done, key=lambda one: one["own_ms"])[:count]
+    times, cpu_ms = (zip(*(one[name] for one in kept), strict=True) for name in ("wall_ms", "cpu_ms"))
+    found = [{**summary(*own), "disturbed": disturbed} for own in zip(times, cpu_ms, strict=True)]
+    return found, told
 
 
-def _own_reference_ms(process: dict[str, Any]) -> float:
-    return float(statistics.median(process["reference_ms"]))
-
-
-def of_rows(rows: Sequence[Row], warmup: int, seed: int = 0) -> Latencies:
-    """Of models in LiteRT, each by `Classifier.predict_one`. `add` raises ModelError if a process ends.
+def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured:
+    """Of models in LiteRT, each by `Classifier.predict_one`: as `measured`, which takes `how`.
 
     The rows should have the same number of threads: LiteRT's workers wait awake for some time, and slow down
-    whoever comes next.
+    whoever comes next. Raises ModelError if a process ends.
     """
-    named = json.dumps([[str(row.path), row.threads, str(row.card or "")] for row in rows])
-    given: dict[str, Any] = {"timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
+    given: dict[str, Any] = {"what": "a timing process", "timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
 
-    def start(runs: int, order: int) -> dict[str, Any]:
-        return dict(child.run(time_here, named, warmup, runs, order, what="a timing process", **given))
+    def start(share: int, order: int) -> dict[str, Any]:
+        return dict(child.run(time_here, json.dumps(rows), warmup, share, order, **given))
 
-    return Latencies(start, seed)
+    return measured(start, runs, **how)
 
 
 def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> dict[str, Any]:
-    """`latency_ms`, `process_p50_ms` (of each process), `cpu_ms` (mean, all threads), `fps` (1000 / p50).
+    """`latency_ms`, `cpu_ms` (mean, all threads), `fps` (1000 / p50).
 
     processes: milliseconds of each inference, process by process. `p50_low`, `p50_high`: the lowest and the
     highest median of a process.
@@ -155,18 +138,14 @@ def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> di
     medians = [float(np.median(values)) for values in processes]
     p50, p90, p99 = (float(value) for value in np.percentile(wall, (50, 90, 99)))
     ends = {"min": float(wall.min()), "p50": p50, "p50_low": min(medians), "p50_high": max(medians)}
-    return {
-        "latency_ms": {**ends, "p90": p90, "p99": p99, "mean": float(wall.mean())},
-        "process_p50_ms": medians,
-        "cpu_ms": float(np.mean(cpu_ms)),
-        "fps": 1000 / p50,
-    }
+    latency_ms = {**ends, "p90": p90, "p99": p99, "mean": float(wall.mean())}
+    return {"latency_ms": latency_ms, "cpu_ms": statistics.fmean(cpu_ms), "fps": 1000 / p50}
 
 
 def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:
-    """In a timing process: each subject `runs` times after `warmup` untimed calls, in blocks that take turns.
+    """Times the subjects, which take turns: `warmup` calls of each untimed, then `runs` of each in blocks of
+    BLOCK, the subjects in an order that `order` draws anew for each round; after each block, the reference.
 
-    The order of the turns is drawn anew in each round; behind every block the reference has its own. Gives,
     in ms, `wall_ms` of each inference and mean `cpu_ms` by subject, the median `reference_ms` of each of its
     blocks, and whether the thread `waited` for a core.
     """
@@ -179,19 +158,18 @@ def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, orde
             subject()
     gc.disable()
     try:
-        with watch.Watch() as meanwhile:
+        with machine.Watch() as meanwhile:
             for first in range(0, runs, BLOCK):
                 for index in random.permutation(len(subjects)):
                     count = min(BLOCK, runs - first)
                     began = time.process_time()
                     wall_ms[index] += _block(subjects[index], count)
-                    cpu_ms[index] += 1e3 * (time.process_time() - began) * count / (SETTLE + count)
+                    cpu_ms[index] += 1e3 * (time.process_time() - began) * count / (SETTLE + count) / runs
                     block = _block(lambda: np.matmul(a, b, out=out), REFERENCE_BLOCK)
                     reference_ms.append(statistics.median(block))
     finally:
         gc.enable()
-    mean = [total / runs for total in cpu_ms]
-    return {"wall_ms": wall_ms, "cpu_ms": mean, "reference_ms": reference_ms, "waited": meanwhile.waited()}
+    return {"wall_ms": wall_ms, "cpu_ms": cpu_ms, "reference_ms": reference_ms, "waited": meanwhile.waited()}
 
 
 def _block(subject: Callable[[], object], count: int) -> list[float]:
@@ -213,7 +191,7 @@ def loaded(row: Row) -> dict[str, Any]:
     imported and the file already checked. Memory is of that whole process: Python, numpy, the interpreter
     library and the model, without OpenCV. Raises ModelError if the model does not load or run.
     """
-    return dict(child.run(load_here, str(row.path), row.threads, str(row.card or ""), what=str(row.path)))
+    return dict(child.run(load_here, *row, what=row.path))
 
 
 def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
@@ -234,7 +212,7 @@ def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
 
 
 def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
-    """A timing process. named: JSON of [path, threads, card] for each row."""
+    """A timing process. named: JSON of the rows."""
     from fer_edge import data
     from fer_edge.model.classifier import Classifier
     from fer_edge.vision.crop import resize_face

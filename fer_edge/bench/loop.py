@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import child, machine, tables
-from fer_edge.bench import watch
 from fer_edge.errors import OutputError
 from fer_edge.tables import Table, milliseconds, percent
 
@@ -59,14 +58,9 @@ def run(
         for size, clip in tables.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
-    about = {
-        "video": video.name,
-        "faces": faces,
-        "model": model.stem,
-        "threads": threads,
-        "detector": detector,
-    }
-    return {"schema": 1, "machine": described, "loop": {**about, "rounds": rounds, "rows": rows}}
+    about = {"video": video.name, "faces": faces, "model": model.stem, "threads": threads}
+    about |= {"detector": detector, "rounds": rounds, "rows": rows}
+    return {"schema": 1, "machine": described, "loop": about}
 
 
 def table(result: dict[str, Any]) -> Table:
@@ -114,11 +108,10 @@ def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     height, width = frame_bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
-    out = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    left, top = (size_wh[0] - inner[0]) // 2, (size_wh[1] - inner[1]) // 2
-    filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame_bgr, inner, interpolation=filter_)
-    return out
+    inside = cv2.resize(frame_bgr, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    bars = size_wh[0] - inner[0], size_wh[1] - inner[1]
+    left, top = bars[0] // 2, bars[1] // 2
+    return cv2.copyMakeBorder(inside, top, bars[1] - top, left, bars[0] - left, cv2.BORDER_CONSTANT)
 
 
 def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -178,11 +171,11 @@ def run_here(
     analyser = Analyser(finder, classifier, policy=classifier.card.crop)
     counter = Counter()
     loop = Loop(analyser, [JsonlLog(Path(video).with_suffix(".jsonl"), analyser.labels), counter])
-    with watch.Watch() as meanwhile:
+    with machine.Watch() as meanwhile:
         loop.run(capture)
     frames, elapsed = len(counter.faces), meanwhile.elapsed_s
     stages = loop.summary.as_dict()["stages"]
-    means = {name: row["mean_ms"] * row["n"] / frames for name, row in stages.items()}
+    means = {n: row["mean_ms"] * row["n"] / frames for n, row in stages.items() if n in STAGES}
     share, extra = counter.found(known)
     return {
         "frames": frames,

@@ -23,10 +23,10 @@ SCORES = ("accuracy", "macro_f1", "agreement")
 
 def parse_threads(text: str) -> tuple[int, ...]:
     """`1,2` as (1, 2), each once. Raises UsageError for anything but positive whole numbers."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+    numbers = [number.strip() for number in text.split(",")]
+    if not all(number.isdecimal() and int(number) > 0 for number in numbers):
         raise UsageError(f"--threads {text!r}: whole numbers from 1 are needed, such as 1,2")
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    return tuple(dict.fromkeys(map(int, numbers)))
 
 
 def run(
@@ -56,52 +56,49 @@ def run(
         check(path)
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
-    rows = [latency.Row(path, n, cards[path]) for path in models for n in threads]
-    loads = {row: latency.loaded(row) for row in tables.each("load time and memory", rows)}
-    groups = {n: [row for row in rows if row.threads == n] for n in threads}
-    latencies = {n: latency.of_rows(group, warmup, seed) for n, group in groups.items()}
-    shares = latency.shares(runs)
-    turns = [(own, count) for count in shares for own in latencies.values()]
-    half = -(-len(turns) // 2)
-    for own, count in tables.each("latency", turns[:half]):
-        own.add(count)
+    rows = {(path, n): latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads}
+    loads = {key: latency.loaded(row) for key, row in tables.each("load time and memory", [*rows.items()])}
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
     scores = accuracies(classifiers, selection)
-    # what drifts within minutes is then between the processes, too
-    for own, count in tables.each("latency", turns[half:]):
-        own.add(count)
-    timed: dict[latency.Row, dict[str, Any]] = {}
-    for n, group in tables.each("what was disturbed, again", list(groups.items())):
-        latencies[n].repeat(patience_s)
-        timed.update(zip(group, latencies[n].summaries(), strict=True))
+    timed: dict[tuple[Path, int], dict[str, Any]] = {}
+    told = {}
+    for n in threads:
+        group = [rows[path, n] for path in models]
+        found, told[str(n)] = latency.of_rows(group, warmup, runs, seed=seed, patience_s=patience_s)
+        timed.update(zip([(path, n) for path in models], found, strict=True))
     stems = collections.Counter(path.stem for path in models)
     results = [
         {
-            "model": row.path.stem if stems[row.path.stem] == 1 else str(row.path),
-            "format": split_name(row.path.stem)[1],
-            "bytes": row.path.stat().st_size,
-            "threads": row.threads,
-            **loads[row],
-            **timed[row],
-            **scores[row.path],
-            "card_accuracy": classifiers[row.path].card.measured.get("accuracy"),
-            "macs": classifiers[row.path].card.macs or None,
+            "model": path.stem if stems[path.stem] == 1 else str(path),
+            "format": split_name(path.stem)[1],
+            "bytes": path.stat().st_size,
+            "threads": n,
+            **loads[path, n],
+            **timed[path, n],
+            **scores[path],
+            "card_accuracy": classifiers[path].card.measured.get("accuracy"),
         }
-        for row in rows
+        for path, n in rows
     ]
-    data = None
-    if selection is not None:
-        whole = selection.dataset
-        data = {"path": whole.path, "sha256": whole.sha256, "protocol": selection.protocol, "n": len(whole)}
-        data |= {"split": selection.split, "sample_seed": selection.sample_seed}
     return {
         "schema": 1,
-        "machine": {**described, "others_share": latencies[threads[0]].watch.others_share()},
-        "config": {"warmup": warmup, "runs": runs, "processes": len(shares), "data": data},
-        "reference": {str(n): own.described() for n, own in latencies.items()},
+        "machine": described,
+        "config": {
+            "warmup": warmup,
+            "runs": runs,
+            "processes": min(runs, latency.PROCESSES),
+            "data": selection and _about(selection),
+        },
+        "reference": told,
         "advice": report.advice(results),
         "results": results,
     }
+
+
+def _about(selection: Selection) -> dict[str, Any]:
+    whole = selection.dataset
+    about = {"path": whole.path, "sha256": whole.sha256, "protocol": selection.protocol, "n": len(whole)}
+    return {**about, "split": selection.split, "sample_seed": selection.sample_seed}
 
 
 def accuracies(
@@ -139,17 +136,15 @@ def accuracies(
 def _scores(
     labels: NDArray[np.int64], p: NDArray[np.float32], reference: NDArray[np.float32] | None
 ) -> dict[str, Any]:
-    cm = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1])
-    n = len(labels)
+    cm, n = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1]), len(labels)
     agreement = None if reference is None else metrics.agreement(p, reference)
-    alike = None if agreement is None else list(metrics.wilson_interval(round(agreement * n), n))
     return {
         "accuracy": metrics.accuracy(cm),
         "accuracy_interval": list(metrics.wilson_interval(int(cm.trace()), n)),
         "macro_f1": float(metrics.f1(cm).mean()),
         "macro_f1_interval": list(metrics.macro_f1_interval(cm)),
         "agreement": agreement,
-        "agreement_interval": alike,
+        "agreement_interval": agreement and list(metrics.wilson_interval(round(agreement * n), n)),
     }
 
 

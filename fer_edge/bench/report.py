@@ -1,13 +1,14 @@
-"""What a benchmark found: as a table, as CSV and Markdown, as a picture, and as advice which file to run."""
+"""What a benchmark found: as a table, CSV and a picture, as advice which file to run, beside an older one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fer_edge import files
-from fer_edge.errors import MissingExtraError, OutputError
+from fer_edge import console, files
+from fer_edge.bench.latency import REFERENCE_LIMIT
+from fer_edge.errors import DataError, GateError, MissingExtraError, OutputError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import Format, split_name
 from fer_edge.tables import Table, milliseconds, percent, size
@@ -62,7 +63,6 @@ OPTIONAL = (
     *("thr", "agree %", "speed-up", "acc %", "size"),
 )
 """What a narrow terminal does without, the first one first."""
-IN_MARKDOWN = tuple(name for name in COLUMNS if name not in {"cpu ms", "first ms", "p50 from .. to"})
 
 
 def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
@@ -84,11 +84,10 @@ def csv(result: Row) -> str:
         line: Row = {}
         for key, value in row.items():
             if key == "latency_ms":
-                line.update({f"latency_{name}_ms": figure for name, figure in value.items()})
+                line |= {f"latency_{name}_ms": figure for name, figure in value.items()}
             elif key.endswith("_interval"):
-                name = key.removesuffix("_interval")
-                line[f"{name}_low"], line[f"{name}_high"] = value or (None, None)
-            elif key != "process_p50_ms":
+                line |= dict(zip((key[:-8] + "low", key[:-8] + "high"), value or (None, None), strict=True))
+            else:
                 line[key] = value
         lines.append(line)
     return Table("", list(lines[0]), [list(line.values()) for line in lines]).csv()
@@ -229,3 +228,140 @@ def log_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)
+
+
+# --- beside an older benchmark
+
+ACCURACY_DROP = 0.005
+"""Accuracy, macro-F1 or agreement that may be lost on the same pictures: half a point, as in conversion."""
+MEMORY_NOISE_MIB = 1.0
+FRACTIONS = ("accuracy", "macro_f1", "agreement")
+_MACHINE = ("cpu", "board", "architecture", "usable_cores")
+_SAME_PICTURES = ("sha256", "split", "n", "sample_seed")
+
+
+class Change(NamedTuple):
+    """One figure of one row, old and new. verdict: `same`, `better`, `worse` or `regression`."""
+
+    model: str
+    threads: int
+    figure: str
+    old: float
+    new: float
+    verdict: str
+
+    @property
+    def percent(self) -> float:
+        """Relative change in percent; 0 where the old value was 0."""
+        return 100 * (self.new / self.old - 1) if self.old else 0.0
+
+
+def read(path: Path) -> Row:
+    """A file that `bench --json` wrote. Raises DataError, in a line, for anything else."""
+    try:
+        old = files.parse_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot compare with {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"cannot compare with {path}: it is not JSON ({error})") from error
+    if not isinstance(old, dict) or old.get("schema") != 1 or not isinstance(old.get("results"), list):
+        raise DataError(f"{path} is no benchmark of schema 1: it must come from fer-edge bench --json")
+    try:
+        changes(old, old, 0.0)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
+    return old
+
+
+def same_machine(old: Row, new: Row) -> bool:
+    """Whether what both say of the machine is alike."""
+    a, b = old.get("machine") or {}, new.get("machine") or {}
+    return all(a[key] == b[key] for key in _MACHINE if key in a and key in b)
+
+
+def same_speed(old: Row, new: Row) -> bool:
+    """Whether the reference took both about as long; an older file that has none is believed."""
+    sides = ((side.get("reference") or {}).items() for side in (old, new))
+    a, b = ({n: float(own["best_ms"]) for n, own in references} for references in sides)
+    return all(max(a[n], b[n]) <= REFERENCE_LIMIT * min(a[n], b[n]) for n in a.keys() & b.keys())
+
+
+def _same_pictures(old: Row, new: Row) -> bool:
+    a, b = ((side.get("config") or {}).get("data") or {} for side in (old, new))
+    return bool(a and b) and all(a.get(key) == b.get(key) for key in _SAME_PICTURES)
+
+
+def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
+    """Every figure of the rows that both have (same model, same threads), in the new one's order.
+
+    tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only
+    where those of the processes do not overlap, on the same machine at the same speed, and where neither was
+    disturbed; accuracy, macro-F1 and agreement only on the same pictures.
+    """
+    before = {(row["model"], row["threads"]): row for row in old["results"]}
+    left_out = set() if _same_pictures(old, new) else set(FRACTIONS)
+    left_out |= set() if same_machine(old, new) else {"p50", "peak_rss_mib"}
+    left_out |= set() if same_speed(old, new) else {"p50"}
+    found = []
+    for b in new["results"]:
+        a = before.get((b["model"], b["threads"]))
+        if a is None:
+            continue
+        was, now = _figures(a), _figures(b)
+        busy = {"p50"} if a.get("disturbed") or b.get("disturbed") else set()
+        for figure in ("p50", "bytes", "peak_rss_mib", *FRACTIONS):
+            if figure in was and figure in now and figure not in left_out | busy:
+                verdict = _verdict(figure, was, now, tolerance)
+                name = "p50_ms" if figure == "p50" else figure
+                found.append(Change(b["model"], int(b["threads"]), name, was[figure], now[figure], verdict))
+    return found
+
+
+def _figures(row: Row) -> dict[str, float]:
+    """What is compared of a row, as far as it is known, and the ends of its p50."""
+    found = {key: row.get(key) for key in ("peak_rss_mib", *FRACTIONS)} | {"bytes": row["bytes"]}
+    p50 = row["latency_ms"]["p50"]
+    found |= {key: row["latency_ms"].get(key, p50) for key in ("p50", "p50_low", "p50_high")}
+    return {key: float(value) for key, value in found.items() if value is not None}
+
+
+def _verdict(figure: str, was: dict[str, float], now: dict[str, float], tolerance: float) -> str:
+    old, new = was[figure], now[figure]
+    beyond = new > old * (1 + tolerance)
+    if figure == "p50":
+        worse, better = now["p50_low"] > was["p50_high"], now["p50_high"] < was["p50_low"]
+    elif figure in FRACTIONS:
+        worse, better, beyond = new < old, new > old, old - new > ACCURACY_DROP
+    else:
+        noise = MEMORY_NOISE_MIB if figure == "peak_rss_mib" else 0
+        worse, better = new - old > noise, old - new > noise
+    return "better" if better else "same" if not worse else "regression" if beyond else "worse"
+
+
+def show_changes(old: Row, new: Row, tolerance: float) -> None:
+    """Prints what changed. Raises GateError past the tolerance, UsageError if nothing can be compared."""
+    found = changes(old, new, tolerance)
+    if not found:
+        raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
+    if not same_machine(old, new):
+        console.warn("the older benchmark is of another machine: times and memory are not compared")
+    elif not same_speed(old, new):
+        console.warn("the machine itself was faster in one of the two: times are not compared")
+    if any(row.get("disturbed") for row in (*old["results"], *new["results"])):
+        console.warn("times of rows that were measured on a busy machine (*) are not compared")
+    headers = ("model", "thr", "figure", "old", "new", "change %", "verdict")
+    told = Table("beyond the noise", headers, words=("model", "figure", "verdict"), optional=("old", "new"))
+    for one in found:
+        if one.verdict != "same":
+            told.add(*one[:3], f"{one.old:.4g}", f"{one.new:.4g}", f"{one.percent:+.1f}", one.verdict)
+    if told.rows:
+        told.show()
+    console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
+    bad = [one for one in found if one.verdict == "regression"]
+    if bad:
+        worst = max(bad, key=lambda one: abs(one.percent))
+        raise GateError(
+            f"{len(bad)} regression{'s' * (len(bad) > 1)}, the largest: {worst.model} on {worst.threads} "
+            f"thread{'s' * (worst.threads > 1)}, {worst.figure} {worst.old:.4g} -> {worst.new:.4g} "
+            f"({worst.percent:+.1f} %)"
+        )

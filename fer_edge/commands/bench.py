@@ -86,7 +86,6 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Measure size, load time, latency, memory and accuracy of models side by side."""
         from fer_edge import console, evaluation, files
-        from fer_edge.bench import compare as comparing
         from fer_edge.bench import loop as looping
         from fer_edge.bench import measure, report
         from fer_edge.data import ferplus, load
@@ -99,7 +98,7 @@ def register(app: typer.Typer) -> None:
             raise UsageError("--loop gives --json and --markdown only")
         counts = measure.parse_threads(threads)
         paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
-        old = comparing.read(compare) if compare else None
+        old = report.read(compare) if compare else None
         result: dict[str, Any]
         if loop is not None:
             model = paths[0] if models else shipped.find_model(shipped.best_here())
@@ -129,4 +128,4 @@ def register(app: typer.Typer) -> None:
             report.draw(result, plot)
         console.write_json(json, result, force)
         if old is not None:
-            comparing.show(old, result, tolerance / 100)
+            report.show_changes(old, result, tolerance / 100)

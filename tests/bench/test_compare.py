@@ -6,7 +6,7 @@ import json
 import pytest
 from bench_rows import result, row
 
-from fer_edge.bench import compare
+from fer_edge.bench import report
 from fer_edge.errors import DataError, GateError
 
 TOLERANCE = 0.10
@@ -20,13 +20,12 @@ def benchmark(p50=1.0, half=0.02, accuracy=0.66, **changes):
 
 
 def verdicts(old, new):
-    return {change.figure: change.verdict for change in compare.changes(old, new, TOLERANCE)}
+    return {change.figure: change.verdict for change in report.changes(old, new, TOLERANCE)}
 
 
 def test_nothing_changed():
-    found = compare.changes(benchmark(), benchmark(), TOLERANCE)
-    assert [change.verdict for change in found] == ["same"] * 6
-    compare.gate(found)
+    assert list(verdicts(benchmark(), benchmark()).values()) == ["same"] * 6
+    report.show_changes(benchmark(), benchmark(), TOLERANCE)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +51,9 @@ def test_verdicts(change, figure, verdict):
 
 
 def test_gate_names_the_largest_regression_and_exits_3():
-    found = compare.changes(benchmark(), benchmark(p50=1.5, bytes=1200), TOLERANCE)
     words = r"2 regressions, .*tuned_int8 on 1 thread, p50_ms 1 -> 1.5 \(\+50.0 %\)"
     with pytest.raises(GateError, match=words) as e:
-        compare.gate(found)
+        report.show_changes(benchmark(), benchmark(p50=1.5, bytes=1200), TOLERANCE)
     assert e.value.exit_code == 3
 
 
@@ -86,7 +84,7 @@ def test_what_cannot_be_compared_is_not(part, change, absent):
 def test_only_rows_that_both_have():
     new = benchmark()
     new["results"].append(copy.deepcopy(new["results"][0]) | {"threads": 2})
-    assert {change.threads for change in compare.changes(benchmark(), new, TOLERANCE)} == {1}
+    assert {change.threads for change in report.changes(benchmark(), new, TOLERANCE)} == {1}
 
 
 @pytest.mark.parametrize(
@@ -101,14 +99,14 @@ def test_what_is_no_benchmark_is_refused_in_a_line(tmp_path, text):
     path = tmp_path / "old.json"
     path.write_text(text)
     with pytest.raises(DataError) as e:
-        compare.read(path)
+        report.read(path)
     assert str(path) in str(e.value)
     assert "\n" not in str(e.value)
     with pytest.raises(DataError, match="No such file"):
-        compare.read(tmp_path / "absent.json")
+        report.read(tmp_path / "absent.json")
 
 
 def test_read_gives_what_was_written(tmp_path):
     path = tmp_path / "old.json"
     path.write_text(json.dumps(benchmark()))
-    assert compare.read(path) == benchmark()
+    assert report.read(path) == benchmark()

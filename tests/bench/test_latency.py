@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from fer_edge import machine
 from fer_edge.bench import latency
 
 
@@ -25,43 +26,37 @@ def answers(references, waited=()):
 
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch):
-    monkeypatch.setattr(latency.watch.Watch, "others_at_work", lambda self: False)
+    monkeypatch.setattr(machine.Watch, "others_at_work", lambda self: False)
 
 
 def measured(references, wanted=4, waited=(), patience_s=60.0):
-    found = latency.Latencies(answers(references, waited))
-    for _ in range(wanted):
-        found.add(5)
-    found.repeat(patience_s)
-    (row,) = found.summaries()
-    return found, row
+    """What is told of the processes, and the model's row."""
+    start = answers(references, waited)
+    (row,), told = latency.measured(start, 5 * wanted, processes=wanted, patience_s=patience_s)
+    return told, row
 
 
 def test_a_process_whose_reference_is_over_5_percent_off_is_repeated():
     # 1.06 is off the best of 1.0, 1.05 is not; the fifth process stands in for it
-    found, row = measured([1.0, 1.06, 1.05, 1.02, 1.04, 9.0])
-    told = {"best_ms": 1.0, "process_ms": [1.0, 1.06, 1.05, 1.02, 1.04]}
-    assert found.described() == {**told, "processes": 5, "quiet": 4}
+    told, row = measured([1.0, 1.06, 1.05, 1.02, 1.04, 9.0])
+    told.pop("others_share")
+    assert told == {"best_ms": 1.0, "process_ms": [1.0, 1.06, 1.05, 1.02, 1.04], "processes": 5, "quiet": 4}
     assert not row["disturbed"]
-    assert row["process_p50_ms"] == [10.0, 10.5, 10.2, 10.4]
     assert row["latency_ms"]["p50"] == pytest.approx(10.3)  # of 10.0 10.2 10.4 10.5, five of each
-    assert row["latency_ms"]["min"] == 10.0
+    assert [row["latency_ms"][key] for key in ("min", "p50_low", "p50_high")] == [10.0, 10.0, 10.5]
 
 
 def test_a_quieter_process_shows_that_the_ones_before_were_disturbed():
     # at 2.0 all four seem quiet until somebody stops; then three more are needed, as quiet as the fourth
-    found, row = measured([2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 5.0])
-    assert len(found.processes) == 7
-    assert row["latency_ms"]["p50"] == 10.0
-    assert not row["disturbed"]
+    told, row = measured([2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 5.0])
+    assert (told["processes"], row["latency_ms"]["p50"], row["disturbed"]) == (7, 10.0, False)
 
 
 def test_what_stays_disturbed_says_so_and_is_told_of_the_least_disturbed():
     # four are wanted and three for each of them are tried besides; one of sixteen was quiet
-    found, row = measured([1.0, *itertools.repeat(1.5, 3), *itertools.repeat(1.2, 30)])
-    assert len(found.processes) == 16
-    assert row["disturbed"]
-    assert row["process_p50_ms"] == [10.0, 12.0, 12.0, 12.0]
+    told, row = measured([1.0, *itertools.repeat(1.5, 3), *itertools.repeat(1.2, 30)])
+    assert (told["processes"], row["disturbed"]) == (16, True)
+    assert [row["latency_ms"][key] for key in ("p50_low", "p50", "p50_high")] == [10.0, 12.0, 12.0]
 
 
 def test_half_of_the_processes_are_enough():
@@ -70,19 +65,22 @@ def test_half_of_the_processes_are_enough():
 
 
 def test_waiting_for_a_core_and_others_at_work_disturb_as_well(monkeypatch):
-    assert len(measured(itertools.repeat(1.0), waited=(1,))[0].processes) == 5
-    monkeypatch.setattr(latency.watch.Watch, "others_at_work", lambda self: True)
+    assert measured(itertools.repeat(1.0), waited=(1,))[0]["processes"] == 5
+    monkeypatch.setattr(machine.Watch, "others_at_work", lambda self: True)
     assert measured(itertools.repeat(1.0), patience_s=0)[1]["disturbed"]
 
 
 def test_the_best_is_of_one_block_and_a_process_is_judged_by_its_median():
     """Somebody was at work for most of the time in both, and paused once."""
-    found, _ = measured([[3.0, 1.0, 3.0], [3.0, 3.0, 3.0]], wanted=2, patience_s=0)
-    assert (found.reference_ms, found.quiet()) == (1.0, [])
+    told, _ = measured([[3.0, 1.0, 3.0], [3.0, 3.0, 3.0]], wanted=2, patience_s=0)
+    assert (told["best_ms"], told["quiet"]) == (1.0, 0)
 
 
-def test_processes_share_the_runs():
-    assert [latency.shares(runs) for runs in (3, 10, 25)] == [[1] * 3, [1] * 10, [3] * 5 + [2] * 5]
+@pytest.mark.parametrize(("runs", "shares"), [(3, [1] * 3), (10, [1] * 10), (25, [3] * 5 + [2] * 5)])
+def test_processes_share_the_runs(runs, shares):
+    asked, start = [], answers(itertools.repeat(1.0))
+    latency.measured(lambda share, order: asked.append(share) or start(share, order), runs, patience_s=0)
+    assert asked == shares
 
 
 def test_summary_by_hand():
@@ -91,7 +89,7 @@ def test_summary_by_hand():
     # percentiles lie between neighbours: rank q * (n - 1), so p90 is 0.7 of the way from 3 to 4
     ends = {"min": 1.0, "p50": 2.5, "p50_low": 1.5, "p50_high": 3.5}
     assert got["latency_ms"] == pytest.approx({**ends, "p90": 3.7, "p99": 3.97, "mean": 2.5})
-    assert (got["fps"], got["cpu_ms"], got["process_p50_ms"]) == (pytest.approx(400), 2.0, [1.5, 3.5])
+    assert (got["fps"], got["cpu_ms"]) == (pytest.approx(400), 2.0)
     assert {type(value) for value in got["latency_ms"].values()} == {float}
 
 

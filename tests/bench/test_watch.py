@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from fer_edge import machine
-from fer_edge.bench import watch
 
 BURN = "import time; end = time.perf_counter() + 1.2\nwhile time.perf_counter() < end: pass"
 
@@ -18,14 +17,14 @@ BURN = "import time; end = time.perf_counter() + 1.2\nwhile time.perf_counter() 
 def clocks(monkeypatch):
     """Clocks to be moved by hand, of a machine with four cores."""
     now = SimpleNamespace(wall=100.0, own=5.0, children=1.0, busy=1000.0, queued=0, cores=4)
-    monkeypatch.setattr(watch.time, "perf_counter", lambda: now.wall)
-    monkeypatch.setattr(watch.time, "process_time", lambda: now.own)
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: now.wall)
+    monkeypatch.setattr(machine.time, "process_time", lambda: now.own)
     times = lambda: SimpleNamespace(children_user=now.children, children_system=0.5)  # noqa: E731
-    monkeypatch.setattr(watch.os, "times", times)
-    monkeypatch.setattr(watch.os, "cpu_count", lambda: now.cores)
+    monkeypatch.setattr(machine.os, "times", times)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: now.cores)
     monkeypatch.setattr(machine, "usable_cores", lambda: now.cores)
     monkeypatch.setattr(machine, "busy_seconds", lambda: now.busy)
-    monkeypatch.setattr(watch, "queued_s", lambda: now.queued)
+    monkeypatch.setattr(machine, "queued_s", lambda: now.queued)
     return now
 
 
@@ -49,7 +48,7 @@ def passed(now, wall, own=0.0, children=0.0, others=0.0, queued_s=0.0):
 )
 def test_who_disturbs(clocks, seconds, cores, share, disturbed):
     clocks.cores = cores
-    with watch.Watch() as meanwhile:
+    with machine.Watch() as meanwhile:
         passed(clocks, wall=10, **seconds)
     assert meanwhile.others_share() == pytest.approx(share)
     assert meanwhile.disturbed() is disturbed
@@ -57,7 +56,7 @@ def test_who_disturbs(clocks, seconds, cores, share, disturbed):
 
 
 def test_only_the_stretches_count(clocks):
-    meanwhile = watch.Watch()
+    meanwhile = machine.Watch()
     for _ in range(2):
         with meanwhile:
             passed(clocks, wall=1, own=1)
@@ -66,13 +65,13 @@ def test_only_the_stretches_count(clocks):
 
 
 def test_what_the_system_does_not_tell_is_not_known(clocks, monkeypatch):
-    with watch.Watch() as meanwhile:
+    with machine.Watch() as meanwhile:
         passed(clocks, wall=0.2, others=0.8)
     assert meanwhile.others_share() is None  # too short for clocks of 10 ms
     monkeypatch.setattr(machine, "busy_seconds", lambda: None)
-    monkeypatch.setattr(watch, "queued_s", lambda: None)
+    monkeypatch.setattr(machine, "queued_s", lambda: None)
     for own, disturbed in ((10, False), (5, True)):  # some thread of its own always ran, or not
-        with watch.Watch() as meanwhile:
+        with machine.Watch() as meanwhile:
             passed(clocks, wall=10, own=own)
         assert (meanwhile.others_share(), meanwhile.disturbed()) == (None, disturbed)
 
@@ -82,14 +81,14 @@ def test_real_threads_and_children_of_ones_own_are_counted_as_ones_own():
     """Whatever others do: what this process and its child burn is taken off the machine's time."""
     block = bytes(1 << 22)
     threads = [Thread(target=lambda: [zlib.compress(block, 9) for _ in range(20)]) for _ in range(2)]
-    busy, own = machine.busy_seconds(), watch.os.times()
-    with watch.Watch() as meanwhile:
+    busy, own = machine.busy_seconds(), machine.os.times()
+    with machine.Watch() as meanwhile:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         subprocess.run([sys.executable, "-c", BURN], check=True)
-    burnt = sum(watch.os.times()[:4]) - sum(own[:4])
-    others = meanwhile.others_share() * meanwhile.elapsed_s * watch.os.cpu_count()
+    burnt = sum(machine.os.times()[:4]) - sum(own[:4])
+    others = meanwhile.others_share() * meanwhile.elapsed_s * machine.os.cpu_count()
     assert burnt > 0.3
     assert others == pytest.approx(max(0, machine.busy_seconds() - busy - burnt), abs=0.25)

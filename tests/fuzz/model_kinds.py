@@ -117,12 +117,12 @@ def benchmarks() -> tuple[bytes, ...]:
 
 def read_benchmark(data: bytes, folder: Path) -> None:
     """As `bench --compare FILE` reads it, against the sound file."""
-    from fer_edge.bench import compare
+    from fer_edge.bench import report
 
     (folder / "old.json").write_bytes(data)
-    old, new = compare.read(folder / "old.json"), json.loads(benchmarks()[0])
-    compare.same_machine(old, new)
-    compare.changes(old, new, 0.1)
+    old, new = report.read(folder / "old.json"), json.loads(benchmarks()[0])
+    report.same_machine(old, new)
+    report.changes(old, new, 0.1)
 
 
 @cache
