@@ -157,7 +157,7 @@ def test_floor_and_operators_by_hand(models):
     assert limits.floor_ms(found, peak) == pytest.approx(7 * 2304 / 1e6 * 1e3)
     assert limits.floor_ms(found, {**peak, "int8": 1e9, "cache_gbs": 1e-3}) == pytest.approx(7 * 2304 / 1e3)
     limits.SIDE = 16
-    (product,) = limits.layers(limits.graph.read(limits._product("int8"))[0])
+    (product,) = limits.graph.read(limits._product("int8"))[0].operators
     assert product.macs == 16**3
 
 
