@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import io
 import os
+import resource
 import sys
 import threading
 from collections.abc import Iterable
@@ -87,7 +88,10 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        from fer_edge import machine
+
+        machine.require_address_space()
 
 
 def application(modules: Iterable[str] = MODULES) -> typer.Typer:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import resource
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from fer_edge import __version__
+from fer_edge.errors import FerEdgeError
 
 _INTERPRETERS = ("ai-edge-litert", "tflite-runtime", "tensorflow")  # in the order in which they are tried
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
@@ -51,6 +53,23 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def address_space_mib() -> int:
+    """What numpy, OpenCV and an interpreter take to load: 375 measured with one core, 550 with two, since
+    numpy and OpenCV each bring an OpenBLAS that reserves memory for every core."""
+    threads = os.environ.get("OPENBLAS_NUM_THREADS", "")
+    return 256 + 192 * (int(threads) if threads.isdecimal() else usable_cores())
+
+
+def require_address_space() -> None:
+    """Raises FerEdgeError where `ulimit -v` leaves less: libraries end in a signal then."""
+    limit, needed = resource.getrlimit(resource.RLIMIT_AS)[0], address_space_mib()
+    if limit != resource.RLIM_INFINITY and limit < needed << 20:
+        raise FerEdgeError(
+            f"memory is limited to {limit >> 20} MiB (ulimit -v), and {needed} MiB are needed here: "
+            "raise the limit, or set OPENBLAS_NUM_THREADS=1"
+        )
+
+
 def cpu_name() -> str | None:
     """The processor as the system calls it."""
     for line in (_read("/proc/cpuinfo") or "").splitlines():
@@ -77,8 +96,6 @@ def peak_rss_mib() -> float | None:
     Linux's VmHWM; elsewhere ru_maxrss, which on Linux starts at the parent's size after fork and exec.
     """
     if platform.system() == "Darwin":
-        import resource
-
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
     return _own_status_mib("VmHWM")
 

@@ -30,6 +30,7 @@ def stand_in(monkeypatch, package):
     return found.Interpreter
 
 
+ANALYSE = "import fer_edge, numpy; print(fer_edge.analyze(numpy.zeros((90, 90), numpy.uint8)))"
 PACKAGES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
 
 
@@ -102,3 +103,21 @@ def test_native_chatter_stays_out_of_stderr(capfd):
 def test_a_refused_model_gives_one_line():
     with pytest.raises(ModelError, match=r"^tiny: ai_edge_litert cannot use this model: .+$"):
         classifier.load_interpreter(b"not a model, but long enough to be one", 1, "tiny")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is Linux's")
+@pytest.mark.parametrize("kib", [400_000, 60_000])
+def test_too_little_address_space_is_one_line(kib):
+    """Loading OpenCV ended in SIGSEGV, numpy in its own words."""
+    run = f"ulimit -v {kib}; exec {sys.executable} -m fer_edge run --headless no.mp4"
+    done = subprocess.run(["sh", "-c", run], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert f"limited to {kib >> 10} MiB (ulimit -v)" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is Linux's")
+def test_the_address_space_that_is_asked_for_is_enough():
+    needed = "import fer_edge.machine as m; print(m.address_space_mib() << 10)"
+    run = f"ulimit -v $({sys.executable} -c '{needed}'); exec {sys.executable} -c '{ANALYSE}'"
+    done = subprocess.run(["sh", "-c", run], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "()"), done.stderr
