@@ -120,9 +120,10 @@ def accuracies(
     reasons: dict[tuple[str, ...], str] = {}
     with tables.progress("accuracy", len(needed) * len(part)) as step:
         for path, one in needed.items():
-            model = Predictor(path.stem, one.labels, one.input_size, one.predict)
             try:
-                said[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
+                said[path] = probabilities_of(
+                    Predictor.of(one), part.images, labels=part.label_names, step=step
+                )
             except ModelError as error:
                 reasons.setdefault(one.labels, str(error))  # one for a network, not one a file
     for reason in reasons.values():

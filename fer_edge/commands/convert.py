@@ -85,6 +85,7 @@ def convert(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the model's folder.")] = None,
     name: Annotated[str | None, typer.Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
     labels: options.Labels = None,
+    class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
     json: options.Json = None,
@@ -133,6 +134,7 @@ def convert(
         qat=qat,
         sparsity=sparsity,
         clusters=clusters,
+        class_names=class_names,
     )
     if not wanted.targets:
         command.convert(request, json)
@@ -153,6 +155,7 @@ def verify(
     ] = None,
     recipe: Recipe = "default",
     labels: options.Labels = None,
+    class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
     json: options.Json = None,
@@ -165,5 +168,6 @@ def verify(
     console.reserve_stdout(json)
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    request = command.Request(model, data, recipe, seed, labels, skip_bad_rows, force)
+    how = recipe, seed, labels, skip_bad_rows, force
+    request = command.Request(model, data, *how, class_names=class_names)
     command.verify(request, converted, format_, card, json)

@@ -42,6 +42,7 @@ class Request:
     qat: bool = False
     sparsity: float | None = None
     clusters: int | None = None
+    class_names: str | None = None
 
     def recipe_used(self) -> Recipe:
         """The recipe with the options of the command line. Raises UsageError."""
@@ -54,8 +55,8 @@ class Request:
 
     def dataset(self) -> Dataset:
         """The pictures, as they are labelled. Raises DataError."""
-        found = load(self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed)
-        return ferplus.chosen(found, self.labels)
+        how = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed, "class_names": self.class_names}
+        return ferplus.chosen(load(self.data, **how), self.labels)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def verify(
     model, _ = source.find(request.model)
     dataset = request.dataset()
     against = source.measure(model, dataset, recipe.parity_pictures, request.seed, classifier.card)
-    found = against.judge(_subject(classifier), recipe.limits_of(name), f"verifying {name}")
+    found = against.judge(evaluation.Predictor.of(classifier), recipe.limits_of(name), f"verifying {name}")
     data = file.read_bytes(path)
     output = Output(path, name, data, classifier.card, graph.operators(data), found)
     return _finished(model, [output], against, json, request.force, written=False)
@@ -191,7 +192,7 @@ def _compressed(
     against: source.Reference, network: Any, labels: tuple[str, ...], recipe: Recipe
 ) -> source.Reference:
     names = against.pictures.dataset.label_names
-    subject = source.predictor(network, labels, COMPRESSED)
+    subject = evaluation.Predictor.of_keras(network, COMPRESSED, labels)
     parity = against.judge(subject, recipe.limits_of(COMPRESSED), "the network pruned or clustered")
     console.say(
         f"pruned or clustered, in float32: {parity.accuracy:.2%} right, {parity.accuracy_fp32:.2%} before; "
@@ -212,16 +213,11 @@ def _proved(
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / path.name
         candidate.write_bytes(file.embed_card(data, card))
-        subject = _subject(Classifier(candidate, checked=True))
+        subject = evaluation.Predictor.of(Classifier(candidate, checked=True))
         found = against.judge(subject, limits, f"verifying {card.format}")
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
     card = dataclasses.replace(card, measured={**origin, **found.measured()})
     return Output(path, card.format, file.embed_card(data, card), card, graph.operators(data), found)
-
-
-def _subject(classifier: Classifier) -> evaluation.Predictor:
-    labels = tuple(classifier.labels)
-    return evaluation.Predictor(classifier.path.stem, labels, classifier.input_size, classifier.predict)
 
 
 def _finished(

@@ -20,7 +20,6 @@ from fer_edge.conversion import gate
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError
 from fer_edge.model import keras_files, shipped
-from fer_edge.model.classifier import softmax
 from fer_edge.quiet import quiet_training
 from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_face
@@ -84,14 +83,7 @@ def load(path: Path, labels: tuple[str, ...] = LABELS) -> Any:
     model = keras_files.load(path)
     with keras.device("cpu:0"):
         model = _in_float32(keras, model)
-    inputs, outputs = (model.inputs, model.outputs) if model.inputs else ([], [])
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise ModelError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
-    taken, given = tuple(inputs[0].shape), tuple(outputs[0].shape)
-    if len(taken) != 4 or None in taken[1:] or taken[3] != 1:
-        raise ModelError(f"{path} takes {taken}: (None, height, width, 1), one gray picture, is needed")
-    if given != (None, len(labels)):
-        raise ModelError(f"{path} gives {given}: (None, {len(labels)}), one value for each label, is needed")
+    evaluation.Predictor.of_keras(model, str(path), labels)  # for its refusals
     return model
 
 
@@ -127,7 +119,8 @@ class Reference:
     @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels of the faces that the model takes."""
-        return _size(self.model)
+        height, width = self.model.inputs[0].shape[1:3]
+        return int(height), int(width)
 
     @property
     def accuracy(self) -> float:
@@ -159,23 +152,10 @@ def measure(path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard 
     training = dataset.part("Training")
     more = training.sample(min(max(lacking_, 0), len(training)), seed).images
     images = np.concatenate([pictures.dataset.images, more])
-    subject = predictor(model, labels, path.name, card or made)
+    subject = evaluation.Predictor.of_keras(model, path.name, labels, card or made)
     probabilities = on_all(subject, images, dataset.label_names, "float32 in Keras")
     gate.check_probabilities(probabilities, str(path))
     return Reference(path, card, model, pictures, images, probabilities)
-
-
-def predictor(
-    model: Any, labels: tuple[str, ...], name: str, card: ModelCard | None = None
-) -> evaluation.Predictor:
-    """A Keras model as a function of faces. card: what its values mean, if not levels and probabilities."""
-
-    def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        real = faces if card is None else card.input.real_of(faces)
-        given = np.asarray(model(real[..., None].astype(np.float32), training=False), np.float32)
-        return softmax(given) if card is not None and card.output.content == "logits" else given
-
-    return evaluation.Predictor(name, labels, _size(model), predict)
 
 
 def on_all(
@@ -184,10 +164,6 @@ def on_all(
     """Probabilities float32 (N, labels) of images uint8 (N, height, width), with a bar that says `what`."""
     with tables.progress(what, len(images)) as step:
         return evaluation.probabilities_of(subject, images, labels=labels, step=step)
-
-
-def _size(model: Any) -> tuple[int, int]:
-    return int(model.inputs[0].shape[1]), int(model.inputs[0].shape[2])
 
 
 def proving_split(dataset: Dataset) -> str:

@@ -17,7 +17,8 @@ from fer_edge.data.dataset import SPLITS, Dataset
 from fer_edge.errors import DataError, ModelError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
-from fer_edge.spec import INPUT_SHAPE, LABELS, ModelCard
+from fer_edge.model.classifier import Classifier, softmax
+from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_face
 from fer_edge.vision.opencv import cv2
 
@@ -31,6 +32,37 @@ class Predictor:
     input_size: tuple[int, int]
     predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
+    @classmethod
+    def of(cls, classifier: Classifier) -> Predictor:
+        """A converted file's."""
+        return cls(classifier.path.stem, classifier.labels, classifier.input_size, classifier.predict)
+
+    @classmethod
+    def of_keras(
+        cls, model: Any, name: str, labels: tuple[str, ...], card: ModelCard | None = None
+    ) -> Predictor:
+        """A Keras model's, on any backend. card: what its values mean, if not gray levels and probabilities.
+
+        Raises ModelError unless it takes one gray picture and gives one value for each of `labels`.
+        """
+        import keras
+
+        taken, given = ([tuple(end.shape) for end in ends or ()] for ends in (model.inputs, model.outputs))
+        if len(taken) != 1 or len(taken[0]) != 4 or None in taken[0][1:] or taken[0][3] != 1:
+            raise ModelError(f"{name} takes {taken}: (None, height, width, 1), one gray picture, is needed")
+        if given != [(None, len(labels))]:
+            raise ModelError(
+                f"{name} gives {given}: (None, {len(labels)}), one value for each label, is needed"
+            )
+
+        def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+            real = faces if card is None else card.input.real_of(faces)
+            given = model(real[..., None].astype(np.float32), training=False)
+            given = np.asarray(keras.ops.convert_to_numpy(given), np.float32)
+            return softmax(given) if card is not None and card.output.content == "logits" else given
+
+        return cls(name, labels, tuple(model.inputs[0].shape[1:3]), predict)
+
 
 def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None) -> Predictor:
     """Opens a shipped model or network by name, or the file or run's folder of that path.
@@ -41,10 +73,7 @@ def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None
     path = shipped.find_either(name_or_path)
     if path.suffix == ".keras":
         return _open_keras(path, card)
-    from fer_edge.model.classifier import Classifier
-
-    classifier = Classifier(path, num_threads=num_threads, card=card)
-    return Predictor(path.stem, tuple(classifier.labels), classifier.input_size, classifier.predict)
+    return Predictor.of(Classifier(path, num_threads=num_threads, card=card))
 
 
 def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
@@ -65,23 +94,9 @@ def _open_keras(path: Path, card: Path | None) -> Predictor:
     """Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise."""
     known = keras_card(path, card)
     labels = LABELS if known is None else known.labels
-    shape = INPUT_SHAPE if known is None else known.input.shape[-3:]
-    if len(shape) != len(INPUT_SHAPE):
-        raise ModelError(f"{path}: its card's input {shape} is not (1, height, width, 1)")
     from fer_edge.model import keras_files
 
-    model = keras_files.load(path)
-
-    def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(model.predict(faces[..., None], batch_size=CHUNK, verbose=0), np.float32)
-
-    try:
-        found = np.shape(predict(np.zeros((1, *shape[:2]), np.uint8)))
-    except Exception as error:  # Keras and its backends agree on no exception for shapes
-        raise ModelError(f"{path} does not take gray faces of {shape[1]}x{shape[0]} pixels") from error
-    if found != (1, len(labels)):
-        raise ModelError(f"{path} gives {found[1:]} values for a face, and there are {len(labels)} labels")
-    return Predictor(path.stem, labels, (shape[0], shape[1]), predict)
+    return replace(Predictor.of_keras(keras_files.load(path), str(path), labels, known), name=path.stem)
 
 
 CHUNK = 256

@@ -12,6 +12,7 @@ from fer_edge.conversion import command, formats, gate, source
 from fer_edge.conversion.formats import FORMATS, Material
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
+from fer_edge.evaluation import Predictor
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.spec import LABELS, Format, ModelCard, TensorSpec
@@ -175,7 +176,7 @@ def test_few_pictures_are_helped_out_by_those_of_training(tiny: Path, faces: Dat
     against = source.measure(tiny, small, 4000, seed=0)
     assert len(against.pictures.dataset) == 60
     assert sorted(map(bytes, against.images[60:])) == sorted(map(bytes, training.images[:50]))
-    subject = source.predictor(against.model, LABELS, "same")
+    subject = Predictor.of_keras(against.model, "same", LABELS)
     found = against.judge(subject, FORMATS["float32"].limits, "")
     assert found.passed
     assert (found.pictures, found.compared) == (60, 110)
