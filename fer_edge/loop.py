@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_edge.errors import FerEdgeError
-from fer_edge.sinks import Sink, is_awake, wants_bars
+from fer_edge.sinks import Sink
 from fer_edge.sinks.window import QUIT_KEYS, Screen
 from fer_edge.sources import Capture
 from fer_edge.sources.newest import NewestFrame, Patience
@@ -172,9 +172,10 @@ class Loop:
     def _show(self, result: FrameResult, *, in_place: bool) -> None:
         """Draws the latest faces on the frame, or on a copy, for whoever looks."""
         annotated = None
-        if self._screen is not None or any(map(is_awake, self._pictures)):
+        awake = [sink for sink in self._pictures if not sink.asleep]
+        if self._screen is not None or awake:
             with self._stages.measure("draw"):
-                bars = self._screen is not None or any(map(wants_bars, self._pictures))
+                bars = self._screen is not None or not all(sink.has_bars for sink in awake)
                 frame_bgr = to_bgr(result.frame.bgr)
                 annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
         if self._pictures:

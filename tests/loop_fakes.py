@@ -8,6 +8,8 @@ import time
 import numpy as np
 
 from fer_edge.errors import SourceError
+from fer_edge.sinks import Sink
+from fer_edge.sources import Capture
 from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.faces import Detection
 from fer_edge.vision.frames import Frame
@@ -20,17 +22,12 @@ def picture(value=0, size=(60, 80)):
     return np.full((*size, 3), value, np.uint8)
 
 
-class FakeCapture:
+class FakeCapture(Capture):
     """frames: pictures, or None for a failed read. A live one that has no more reads None for ever,
     unless `ends`."""
 
-    is_still = is_folder = False
-    unreadable = 0
-    length_s = None
-
     def __init__(self, frames, *, live=False, fps=10.0, interval_s=0.0, ends=False, opens=True, name="fake"):
         self.name, self.is_live, self.fps = name, live, fps
-        self.ended = False
         self.opened = self.closed = 0
         self._frames = list(frames)
         self._interval_s = interval_s
@@ -97,7 +94,7 @@ class FakeClassifier:
         return np.array([answer] * len(faces), np.float32)
 
 
-class ListSink:
+class ListSink(Sink):
     """Keeps every result; and the annotated pictures' first pixel if it wants pictures."""
 
     def __init__(self, wants_picture=False, fails_with=None):

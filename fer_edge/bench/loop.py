@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fer_edge import child, machine, tables
 from fer_edge.errors import OutputError
+from fer_edge.sinks import Sink
 from fer_edge.tables import Table, milliseconds, percent
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**middle, **ends, "disturbed": any(row["disturbed"] for row in rows)}
 
 
-class Counter:
+class Counter(Sink):
     """A sink that takes the drawn pictures, as a display does, and counts the faces of each frame."""
 
     wants_picture = True
@@ -133,9 +134,6 @@ class Counter:
     def write(self, result: FrameResult, _annotated: NDArray[np.uint8] | None) -> None:
         """One frame."""
         self.faces.append(len(result.faces))
-
-    def close(self) -> None:
-        """Nothing is held."""
 
     def found(self, known: int) -> tuple[float | None, int]:
         """Share of the faces that were found, `known` in each frame, and boxes beyond them."""

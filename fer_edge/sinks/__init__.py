@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +18,20 @@ if TYPE_CHECKING:
     from fer_edge.sources import Capture
 
 
-class Sink(Protocol):
-    """wants_picture: whether `write` is to be given the annotated picture.
+class Sink:
+    """wants_picture: whether `write` is to be given the annotated picture. asleep: true while nobody looks,
+    when nothing need be drawn. has_bars: whether it shows each face's expressions itself."""
 
-    A sink may have a property `asleep`: true while nobody looks, when nothing need be drawn for it; and
-    `has_bars`: true where it shows each face's expressions itself.
-    """
-
-    wants_picture: bool
+    wants_picture: bool = False
+    asleep: bool = False
+    has_bars: bool = False
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """One frame; `annotated` uint8 (H, W, 3) is valid during the call. Raises OutputError."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Finishes what was begun. Raises OutputError if the result is not whole."""
-
-
-def is_awake(sink: Sink) -> bool:
-    """Whether a sink that wants pictures wants one now."""
-    return sink.wants_picture and not getattr(sink, "asleep", False)
-
-
-def wants_bars(sink: Sink) -> bool:
-    """Whether a sink wants each face's expressions drawn on its picture now."""
-    return is_awake(sink) and not getattr(sink, "has_bars", False)
 
 
 @dataclass(frozen=True)
@@ -58,8 +48,7 @@ class Outputs:
         """Raises UsageError if two outputs have one name, OutputError if they lead to one file or to the
         source, or a file exists and `force` is not given."""
         first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
-        given = [str(path) for path in (self.save, self.jsonl, self.csv, first) if path]
-        given += [json] if json else []
+        given = [str(path) for path in (self.save, self.jsonl, self.csv, first, json) if path]
         for name in given:
             if given.count(name) > 1:
                 raise UsageError(f"two outputs cannot both go to {name}")

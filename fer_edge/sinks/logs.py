@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files
 from fer_edge.errors import OutputError, printable
+from fer_edge.sinks import Sink
 from fer_edge.vision.frames import FrameResult
 
 PROGRESS_EVERY_S = 0.5
 BAR = 20  # characters
 
 
-class LineFile:
+class LineFile(Sink):
     """A text file written line by line, each handed to the operating system at once; `-` is standard output.
 
     A line that does not fit on a full disk is taken back, so that whole lines are left.
     """
-
-    wants_picture = False
 
     def __init__(self, path: Path, force: bool = True) -> None:
         self._path = path
@@ -104,25 +103,18 @@ class CsvLog(LineFile):
         self.line(text.getvalue())
 
 
-class PrintedLines:
+class PrintedLines(Sink):
     """Prints what each picture shows: `FILE: happy 0.98`, or `FILE: no face`."""
-
-    wants_picture = False
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """One line."""
         faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
         console.say(f"{result.frame.source}: {faces or 'no face'}")
 
-    def close(self) -> None:
-        """Nothing is held."""
 
-
-class Progress:
+class Progress(Sink):
     """One line on a terminal, written again and again: frames, frames a second, and of a file that tells its
     length, `length_s`, a bar and the time left."""
-
-    wants_picture = False
 
     def __init__(self, length_s: float | None) -> None:
         self._length_s = length_s

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fer_edge import __version__, console
 from fer_edge.errors import MissingExtraError, OutputError, UsageError, printable
 from fer_edge.files import to_json
+from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
 from fer_edge.vision.frames import Face, FrameResult
 
@@ -59,13 +60,11 @@ class People:
         return [event | {"time_s": round(now_s, 3)} for event in events]
 
 
-class Mqtt:
+class Mqtt(Sink):
     """url: mqtt://[user:password@]host[:port]/topic, or mqtts:// for TLS. Reconnects by itself.
 
     Raises UsageError for another URL, MissingExtraError without paho-mqtt, OutputError if no broker answers.
     """
-
-    wants_picture = False
 
     def __init__(self, url: str, source: str) -> None:
         address, self._name = _address(url), without_password(url)

@@ -25,7 +25,7 @@ LONGEST_GAP_S = 60.0  # that copies of a frame fill
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
 
 
-class SavedVideo:
+class SavedVideo(Sink):
     """path: ends in one of CODECS. fps: the source's, None if unknown: then, and where it is `live`, the
     rate is measured on the first frames.
 
@@ -150,7 +150,7 @@ def write_picture(path: Path, picture: NDArray[np.uint8], force: bool) -> None:
     files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
 
 
-class SavedPictures:
+class SavedPictures(Sink):
     """Annotated pictures: the one of a source that is one, or a folder's, under their own names as PNG."""
 
     wants_picture = True
@@ -169,11 +169,8 @@ class SavedPictures:
             files.refuse_to_overwrite(path, self._force)
         write_picture(path, annotated, self._force)
 
-    def close(self) -> None:
-        """Nothing is held."""
 
-
-class Snapshots:
+class Snapshots(Sink):
     """The best picture of each person, with some of what is round the face and nothing drawn on it.
 
     Of track 1 it is `best-1.png` where path is `best.png`; of a face that was never sure enough for a label
@@ -181,8 +178,6 @@ class Snapshots:
     are on disk after so long, so that a long run that is killed leaves them. Raises UsageError for a name
     that is no picture's.
     """
-
-    wants_picture = False
 
     def __init__(self, path: Path, force: bool, *, still: bool = False, every_s: float = 10.0) -> None:
         if path.suffix.lower() not in SUFFIXES:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from fer_edge import machine
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.files import sha256_of, to_json
+from fer_edge.sinks import Sink
 from fer_edge.sources.newest import Newest
 from fer_edge.vision.frames import Face, FrameResult
 from fer_edge.vision.opencv import cv2
@@ -280,7 +281,7 @@ class Handler(socketserver.BaseRequestHandler):
         yield b"event: end\ndata: \n\n"
 
 
-class WebPage:
+class WebPage(Sink):
     """The page as a sink. Serves from its creation to `close`; `server.url` says where.
 
     Raises OutputError if the port is taken.
@@ -299,7 +300,7 @@ class WebPage:
         threading.Thread(target=self._encode, daemon=True).start()
 
     @property
-    def asleep(self) -> bool:
+    def asleep(self) -> bool:  # type: ignore[override]
         """Nobody looks at the video: nothing need be drawn."""
         return not self.server.viewers["video"]
 

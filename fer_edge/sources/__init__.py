@@ -10,7 +10,6 @@ import re
 import stat
 import threading
 from pathlib import Path
-from typing import Protocol
 
 from fer_edge.errors import SourceError, UsageError
 from fer_edge.vision.frames import Frame
@@ -18,7 +17,7 @@ from fer_edge.vision.frames import Frame
 PI_CAMERA = "pi"
 
 
-class Capture(Protocol):
+class Capture:
     """One source of frames.
 
     name: what messages call it. is_live: frames are lost if not taken in time (camera, stream), and
@@ -44,6 +43,7 @@ class Capture(Protocol):
 
         The picture of a source that is not live is valid until the call after the next; it may be drawn on.
         """
+        raise NotImplementedError
 
     def close(self) -> None:
         """Frees the device or file; may be called twice and before `open`."""

@@ -68,9 +68,6 @@ class Pictures(Capture):
             raise SourceError(f"none of the {len(self._paths)} pictures in {self.name} could be read")
         return None
 
-    def close(self) -> None:
-        """Nothing is held."""
-
 
 def _names(paths: Sequence[Path]) -> str:
     """`3 files: a.heic, b.gif, c`, the first few by name."""

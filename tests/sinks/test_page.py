@@ -16,7 +16,7 @@ from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.loop import Loop
-from fer_edge.sinks import is_awake, wants_bars, web
+from fer_edge.sinks import web
 from fer_edge.sinks.web import Access, PageServer, WebPage, chosen
 from fer_edge.vision.frames import Frame, FrameResult
 
@@ -302,10 +302,10 @@ def test_the_state_is_the_newest_frame_s(page):
 
 def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
     other = ListSink(wants_picture=True)
-    assert (is_awake(page), is_awake(other), is_awake(ListSink())) == (False, True, False)
+    assert (page.asleep, other.asleep) == (True, False)
     video = ask(page.server, "/video.mjpg")
     until(lambda: not page.asleep)
-    assert (is_awake(page), wants_bars(page), wants_bars(other)) == (True, False, True)
+    assert (page.has_bars, other.has_bars) == (True, False)
     run(page, [picture(90, (240, 320))] * 3)
     while not (line := video.readline()).startswith(b"Content-Length"):
         pass
