@@ -1,9 +1,4 @@
-"""The blocks of code in the documentation, and how each is tried.
-
-A fenced block follows a comment: `<!-- test -->` runs it; `append OPTIONS` adds them to each `fer-edge
-train`; `stand-in FOLDER` puts a shipped network there first; `parse` reads options and runs nothing; `file
-NAME` writes the block under that name. A block without a comment holds no command of ours but `doctor`.
-"""
+"""The blocks of code in the documentation: fenced ones, and shell or Python lines that are indented."""
 
 from __future__ import annotations
 
@@ -13,33 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-_FENCE = re.compile(
-    r"(?:<!-- test(?:: (?P<how>[^>]*?))? -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(
+    r"(?:<!-- file: (?P<file>\S+) -->\n)?^```(?P<language>\w+)\n(?P<fenced>.*?)^```$"
+    r"|(?:\A|\n\n)(?P<indented>(?: {4}[^\n]*\n+)+)",
     re.DOTALL | re.MULTILINE,
 )
 
 
 @dataclass(frozen=True)
 class Block:
-    """how: None without a comment, empty for a plain one."""
+    """file: the name under which a reader saves it, None for what is run."""
 
     language: str
     code: str
-    how: str | None
-    marked: bool
+    file: str | None
 
 
 def blocks(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    return [
-        Block(found["language"], found["code"], found["how"], found[0].startswith("<!--"))
-        for found in _FENCE.finditer(text)
-    ]
+    """In their order."""
+    found = []
+    for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+        code = match["fenced"] or re.sub("^    ", "", match["indented"], flags=re.MULTILINE)
+        language = match["language"] or ("python" if code.startswith(("from ", "import ")) else "sh")
+        found.append(Block(language, code, match["file"]))
+    return found
 
 
-def commands(code: str) -> list[list[str]]:
-    """The `fer-edge` commands of shell lines, as words; comments, variables before and pipes cut away."""
+def commands(page: Path) -> list[list[str]]:
+    """The `fer-edge` commands of a page, as words; comments, variables before and pipes cut away."""
+    return [words for block in blocks(page) if block.language == "sh" for words in commands_in(block.code)]
+
+
+def commands_in(code: str) -> list[list[str]]:
     found = []
     for line in code.replace("\\\n", " ").splitlines():
         for part in line.split("|"):
@@ -52,10 +53,3 @@ def commands(code: str) -> list[list[str]]:
             if words[:1] == ["fer-edge"]:
                 found.append(words)
     return found
-
-
-def mentioned(page: Path) -> list[list[str]]:
-    """Every command in blocks, fenced or indented, of a page."""
-    text = page.read_text(encoding="utf-8")
-    indented = "\n".join(line for line in text.splitlines() if re.match(r" {4,}.*\bfer-edge ", line))
-    return commands("\n".join([*(b.code for b in blocks(page) if b.language == "sh"), indented]))
