@@ -14,7 +14,6 @@ import json
 import sys
 import textwrap
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from fer_edge import files
-from fer_edge.bench.report import MARKERS, log_axis, pareto_front
-from fer_edge.spec import Format, split_name
+from fer_edge.bench.report import MARKERS, Point, panel, points
+from fer_edge.spec import Format
 
 HERE = Path(__file__).resolve().parent
 FORMATS = {Format.FLOAT32: "float32", Format.DYNAMIC_RANGE: "dynamic range", Format.INT8: "int8"}
@@ -44,94 +43,49 @@ GRAY, PALE = "0.35", "0.6"
 _LEADER = {"arrowstyle": "-", "linewidth": 0.6, "color": PALE, "shrinkA": 0, "shrinkB": 4}
 
 
-@dataclass(frozen=True)
-class Point:
-    """mb: 1e6 bytes. accuracy: percent. network: ours, None for a peer. hollow: chosen on the test set."""
-
-    label: str
-    mb: float
-    ms: float
-    accuracy: float
-    network: str | None = None
-    marker: str = "o"
-    hollow: bool = False
-
-
 def ours(shipped: dict[str, Any]) -> list[Point]:
-    """The rows of FORMATS with the fewest threads, their accuracy known, timed on a quiet machine."""
-    rows = [
-        row
-        for row in shipped["results"]
-        if row["accuracy"] is not None and row["format"] in FORMATS and not row["disturbed"]
-    ]
-    fewest = min((row["threads"] for row in rows), default=1)
-    return [
-        Point(
-            row["model"],
-            row["bytes"] / 1e6,
-            row["latency_ms"]["p50"],
-            100 * row["accuracy"],
-            split_name(row["model"])[0],
-            MARKERS[Format(row["format"])],
-        )
-        for row in rows
-        if row["threads"] == fewest
-    ]
+    """The rows of FORMATS with the fewest threads, their accuracy measured, timed on a quiet machine."""
+    rows = [row for row in shipped["results"] if row["format"] in FORMATS and row["accuracy"] is not None]
+    return [point for point in points({"results": rows}) if point.ms is not None]
 
 
 def peers(figures: dict[str, Any], measured: dict[str, Any] | None) -> list[Point]:
     """The peers, by this machine's own run where there is one."""
     rows = {row["name"]: row for row in measured["rows"] if not row["disturbed"]} if measured else {}
-    points = []
+    found = []
     for peer in figures["measured"]:
         row = rows.get(peer.get("measured_as", ""), {})
         ms = row["latency_ms"]["p50"] if row else peer["p50_ms"]
         accuracy = row.get("accuracy") or peer["accuracy"]
         hollow = bool(peer.get("chosen_on_test"))
-        points.append(Point(peer["name"], peer["bytes"] / 1e6, ms, 100 * accuracy, hollow=hollow))
-    return points
+        found.append(Point(peer["name"], peer["bytes"] / 1e6, ms, 100 * accuracy, None, "o", hollow))
+    return found
 
 
-def draw(points: list[Point], caption: str, path: Path) -> None:
+def draw(every: list[Point], caption: str, path: Path) -> None:
     """Both panels into `path`."""
-    shown = [point for point in points if point.accuracy >= LEAST]
-    networks = list(dict.fromkeys(point.network for point in points if point.network))
-    colours = {name: f"C{n}" for n, name in enumerate(networks)}
+    shown = [point for point in every if point.accuracy >= LEAST]
     figure = Figure(figsize=(10, 5.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, cost, title in zip(panels, ("mb", "ms"), ("size of the file, MB", "one face, ms"), strict=True):
-        _panel(axes, shown, [getattr(point, cost) for point in shown], colours)
-        axes.set_xlabel(title, fontsize=11)
-    panels[0].set_ylabel("accuracy on PrivateTest, %", fontsize=11)
-    below = [
-        f"{point.label} {point.accuracy:.0f} %, {point.mb:.2g} MB" for point in points if point not in shown
-    ]
+    panels = dict(zip(("mb", "ms"), figure.subplots(1, 2, sharey=True), strict=True))
+    for cost, axes in panels.items():
+        colours = panel(axes, shown, cost)
+        for network, colour in colours.items():
+            own = sorted((getattr(p, cost), p.accuracy) for p in shown if network and p.network == network)
+            axes.plot(*zip(*own, strict=True), color=colour, linewidth=5, alpha=0.2, zorder=1)
+        axes.margins(x=0.06)
+        axes.set_xlabel("size of the file, MB" if cost == "mb" else "one face, ms", fontsize=11)
+    accuracies = [point.accuracy for point in shown]
+    panels["mb"].set_ylim(min(accuracies) - 0.7, max(accuracies) + 0.7)
+    panels["mb"].set_ylabel("accuracy on PrivateTest, %", fontsize=11)
+    below = [f"{p.label} {p.accuracy:.0f} %, {p.mb:.2g} MB" for p in every if p not in shown]
     note = "\n" + textwrap.fill(f"Below the picture: {'; '.join(below)}.", 110) if below else ""
     figure.supxlabel(caption + note, fontsize=9, color=GRAY)
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5, fontsize=9, frameon=False)
     figure.draw_without_rendering()  # so that the labels know where the points are
-    for axes, cost in zip(panels, ("mb", "ms"), strict=True):
+    for cost, axes in panels.items():
         _label(axes, shown, [getattr(point, cost) for point in shown], colours)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=160)
-
-
-def _panel(axes: Axes, points: list[Point], costs: list[float], colours: dict[str, str]) -> None:
-    front = pareto_front([(cost, point.accuracy) for cost, point in zip(costs, points, strict=True)])
-    axes.plot(*zip(*front, strict=True), color="0.2", linestyle="--", linewidth=1.4, zorder=2)
-    for network, colour in colours.items():
-        own = sorted((c, p.accuracy) for c, p in zip(costs, points, strict=True) if p.network == network)
-        axes.plot(*zip(*own, strict=True), color=colour, linewidth=5, alpha=0.2, zorder=1)
-    for point, cost in zip(points, costs, strict=True):
-        colour = colours[point.network] if point.network else GRAY
-        face, size = "white" if point.hollow else colour, 80 if point.network else 45
-        look = {"marker": point.marker, "color": face, "edgecolors": colour}
-        axes.scatter(cost, point.accuracy, s=size, zorder=3, **look)
-    log_axis(axes)
-    axes.margins(x=0.06)
-    accuracies = [point.accuracy for point in points]
-    axes.set_ylim(min(accuracies) - 0.7, max(accuracies) + 0.7)
-    axes.tick_params(labelsize=10)
 
 
 def _legend() -> list[Line2D]:
@@ -144,15 +98,15 @@ def _legend() -> list[Line2D]:
     return [*dots, Line2D([], [], color="0.2", linestyle="--", label="best of its size or speed")]
 
 
-def _label(axes: Axes, points: list[Point], costs: list[float], colours: dict[str, str]) -> None:
+def _label(axes: Axes, shown: list[Point], costs: list[float], colours: dict[str | None, str]) -> None:
     """A name for each of our networks and each peer, at the first of PLACES where it covers nothing."""
     renderer = FigureCanvasAgg(axes.figure).get_renderer()  # type: ignore[arg-type]
-    marks = [axes.transData.transform((cost, p.accuracy)) for cost, p in zip(costs, points, strict=True)]
+    marks = [axes.transData.transform((cost, p.accuracy)) for cost, p in zip(costs, shown, strict=True)]
     inside = axes.get_window_extent(renderer)
     taken: list[Any] = []
     named = set()
-    for index in sorted(range(len(points)), key=lambda n: (points[n].network is None, -costs[n])):
-        point = points[index]
+    for index in sorted(range(len(shown)), key=lambda n: (shown[n].network is None, -costs[n])):
+        point = shown[index]
         name = point.network or point.label
         if name in named:
             continue
@@ -166,7 +120,7 @@ def _label(axes: Axes, points: list[Point], costs: list[float], colours: dict[st
                 ha="left" if x > 0 else "right" if x < 0 else "center",
                 fontsize=11 if point.network else 9.5,
                 fontweight="bold" if point.network else "normal",
-                color=colours[point.network] if point.network else GRAY,
+                color=colours[point.network],
                 zorder=4,
                 arrowprops=_LEADER if abs(y) > FAR else None,
             )

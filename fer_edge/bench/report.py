@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fer_edge import console, files
 from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.errors import DataError, GateError, MissingExtraError, OutputError, UsageError
-from fer_edge.evaluation import metrics
 from fer_edge.spec import Format, split_name
 from fer_edge.tables import Table, milliseconds, percent, size
 
@@ -86,7 +85,8 @@ def csv(result: Row) -> str:
             if key == "latency_ms":
                 line |= {f"latency_{name}_ms": figure for name, figure in value.items()}
             elif key.endswith("_interval"):
-                line |= dict(zip((key[:-8] + "low", key[:-8] + "high"), value or (None, None), strict=True))
+                low, high = value or (None, None)
+                line |= {key.replace("interval", "low"): low, key.replace("interval", "high"): high}
             else:
                 line[key] = value
         lines.append(line)
@@ -102,24 +102,22 @@ def _speed_up(row: Row, rows: Sequence[Row]) -> str | None:
 
 def notes(result: Row) -> list[str]:
     """Lines that say where and on what the figures were measured, and what the columns are."""
-    machine, config = result["machine"], result["config"]
+    machine, config, rows = result["machine"], result["config"], result["results"]
     where = ", ".join(str(machine[key]) for key in ("cpu", "system", "interpreter") if machine.get(key))
-    threads = ", ".join(map(str, sorted({row["threads"] for row in result["results"]})))
+    threads = ", ".join(map(str, sorted({row["threads"] for row in rows})))
     lines = [
         f"{where}; threads: {threads}. A face in, probabilities out; {config['runs']} inferences in "
         f"{config['processes']} fresh processes. speed-up: against the same network in float32. fps: 1000 / "
         "p50. MiB: peak of a process with Python, numpy, the interpreter and the model."
     ]
-    if on := config.get("data"):
-        best = max((row["accuracy"] for row in result["results"] if row["accuracy"] is not None), default=0.5)
-        low, high = metrics.wilson_interval(round(best * on["n"]), on["n"])
+    if judged := [row for row in rows if row.get("accuracy_interval")]:
+        on, best = config["data"], max(judged, key=lambda row: row["accuracy"])
+        low, high = map(percent, best["accuracy_interval"])
         lines.append(
             f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval "
-            f"of {percent(best)} % is {percent(low)} to {percent(high)} %."
+            f"of {percent(best['accuracy'])} % is {low} to {high} %."
         )
-    if any(row["disturbed"] for row in result["results"]):
-        lines.append(BUSY + ".")
-    return lines
+    return lines + [BUSY + "."] * any(row["disturbed"] for row in rows)
 
 
 def advice(rows: Sequence[Row]) -> list[Row]:
@@ -174,8 +172,33 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 def accuracy_of(row: Row) -> float | None:
     """As measured, else as the card states it, else None."""
-    accuracy: float | None = row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
-    return accuracy
+    return row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
+
+
+class Point(NamedTuple):
+    """A file in a picture. mb: 1e6 bytes. ms: p50, None where it is not known. accuracy: percent. network: of
+    ours, None for a peer's."""
+
+    label: str
+    mb: float
+    ms: float | None
+    accuracy: float
+    network: str | None = None
+    marker: str = OTHER_MARKER
+    hollow: bool = False
+
+
+def points(result: Row) -> list[Point]:
+    """The rows with the fewest threads whose accuracy is known; ms is None for those of a busy machine."""
+    fewest = min(row["threads"] for row in result["results"])
+    found = []
+    for row in result["results"]:
+        accuracy, (network, known) = accuracy_of(row), split_name(row["model"])
+        if accuracy is not None and row["threads"] == fewest:
+            ms = None if row["disturbed"] else row["latency_ms"]["p50"]
+            marker = MARKERS[known] if known else OTHER_MARKER
+            found.append(Point(row["model"], row["bytes"] / 1e6, ms, 100 * accuracy, network, marker))
+    return found
 
 
 def draw(result: Row, path: Path) -> None:
@@ -188,46 +211,45 @@ def draw(result: Row, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "train", "drawing a benchmark") from error
-    fewest = min(row["threads"] for row in result["results"])
-    rows = [row for row in result["results"] if accuracy_of(row) is not None and row["threads"] == fewest]
-    if not rows:
+    shown = points(result)
+    if not shown:
         raise OutputError(f"{path}: no accuracy is known: give --data to measure it")
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    times = [None if row["disturbed"] else row["latency_ms"]["p50"] for row in rows]
-    for axes, costs in ((left, times), (right, [row["bytes"] / 1e6 for row in rows])):
-        if any(costs):
-            _scatter(axes, rows, costs)
-    busy = "; files that were timed on a busy machine are left out" if None in times else ""
-    left.set(xlabel=f"p50 ms, threads: {fewest}{busy}", ylabel="accuracy, %")
+    timed = [point for point in shown if point.ms is not None]
+    for axes, own, cost in ((left, timed, "ms"), (right, shown, "mb")):
+        if own:
+            panel(axes, own, cost)
+    busy = "; files that were timed on a busy machine are left out" if timed != shown else ""
+    left.set(xlabel=f"p50 ms{busy}", ylabel="accuracy, %")
     right.set_xlabel("size, MB")
     right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=120)
 
 
-def _scatter(axes: Axes, rows: list[Row], costs: Sequence[float | None]) -> None:
-    networks = list(dict.fromkeys(split_name(row["model"])[0] for row in rows))
-    points = []
-    for row, cost in zip(rows, costs, strict=True):
-        if cost is not None:
-            network, known = split_name(row["model"])
-            points.append((cost, 100 * (accuracy_of(row) or 0)))
-            look = {"marker": MARKERS[known] if known else OTHER_MARKER, "label": row["model"], "s": 60}
-            axes.scatter(*points[-1], color=f"C{networks.index(network) % 10}", zorder=2, **look)
-    axes.plot(*zip(*pareto_front(points), strict=True), color="0.4", linestyle="--", zorder=1)
-    log_axis(axes)
+def panel(axes: Axes, shown: Sequence[Point], cost: str) -> dict[str | None, str]:
+    """Draws points and the line of those that none beats; gives the colours of the networks, and of peers.
 
-
-def log_axis(axes: Axes) -> None:
-    """Makes the x axis logarithmic, with marks at 1, 2, 5, 10, ..."""
+    cost: `ms` or `mb`, the x axis, which is logarithmic.
+    """
     from matplotlib.ticker import LogLocator
 
+    networks = dict.fromkeys(point.network for point in shown if point.network)
+    colours = {None: "0.35", **{network: f"C{n % 10}" for n, network in enumerate(networks)}}
+    for point in shown:
+        colour = colours[point.network]
+        look = {"color": "white" if point.hollow else colour, "edgecolors": colour, "marker": point.marker}
+        size = 80 if point.network else 45
+        axes.scatter(getattr(point, cost), point.accuracy, s=size, zorder=3, label=point.label, **look)
+    front = pareto_front([(getattr(point, cost), point.accuracy) for point in shown])
+    axes.plot(*zip(*front, strict=True), color="0.2", linestyle="--", linewidth=1.4, zorder=2)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)
+    return colours
 
 
 # --- beside an older benchmark
@@ -273,12 +295,6 @@ def read(path: Path) -> Row:
     return old
 
 
-def same_machine(old: Row, new: Row) -> bool:
-    """Whether what both say of the machine is alike."""
-    a, b = old.get("machine") or {}, new.get("machine") or {}
-    return all(a[key] == b[key] for key in _MACHINE if key in a and key in b)
-
-
 def same_speed(old: Row, new: Row) -> bool:
     """Whether the reference took both about as long; an older file that has none is believed."""
     sides = ((side.get("reference") or {}).items() for side in (old, new))
@@ -286,9 +302,17 @@ def same_speed(old: Row, new: Row) -> bool:
     return all(max(a[n], b[n]) <= REFERENCE_LIMIT * min(a[n], b[n]) for n in a.keys() & b.keys())
 
 
-def _same_pictures(old: Row, new: Row) -> bool:
+def left_out(old: Row, new: Row) -> dict[str, str]:
+    """The figures that cannot be compared in any row, each with the reason."""
     a, b = ((side.get("config") or {}).get("data") or {} for side in (old, new))
-    return bool(a and b) and all(a.get(key) == b.get(key) for key in _SAME_PICTURES)
+    alike = bool(a and b) and all(a.get(key) == b.get(key) for key in _SAME_PICTURES)
+    found = {} if alike else dict.fromkeys(FRACTIONS, "")
+    a, b = (side.get("machine") or {} for side in (old, new))
+    if not all(a[key] == b[key] for key in _MACHINE if key in a and key in b):
+        why = "the older benchmark is of another machine: times and memory are not compared"
+        return found | dict.fromkeys(("p50", "peak_rss_mib"), why)
+    why = "the machine itself was faster in one of the two: times are not compared"
+    return found if same_speed(old, new) else {**found, "p50": why}
 
 
 def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
@@ -299,18 +323,15 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
     disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
-    left_out = set() if _same_pictures(old, new) else set(FRACTIONS)
-    left_out |= set() if same_machine(old, new) else {"p50", "peak_rss_mib"}
-    left_out |= set() if same_speed(old, new) else {"p50"}
-    found = []
+    never, found = set(left_out(old, new)), []
     for b in new["results"]:
         a = before.get((b["model"], b["threads"]))
         if a is None:
             continue
         was, now = _figures(a), _figures(b)
-        busy = {"p50"} if a.get("disturbed") or b.get("disturbed") else set()
+        without = never | {"p50"} if a.get("disturbed") or b.get("disturbed") else never
         for figure in ("p50", "bytes", "peak_rss_mib", *FRACTIONS):
-            if figure in was and figure in now and figure not in left_out | busy:
+            if figure in was and figure in now and figure not in without:
                 verdict = _verdict(figure, was, now, tolerance)
                 name = "p50_ms" if figure == "p50" else figure
                 found.append(Change(b["model"], int(b["threads"]), name, was[figure], now[figure], verdict))
@@ -343,10 +364,8 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
     found = changes(old, new, tolerance)
     if not found:
         raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
-    if not same_machine(old, new):
-        console.warn("the older benchmark is of another machine: times and memory are not compared")
-    elif not same_speed(old, new):
-        console.warn("the machine itself was faster in one of the two: times are not compared")
+    for reason in sorted({*left_out(old, new).values()} - {""}):
+        console.warn(reason)
     if any(row.get("disturbed") for row in (*old["results"], *new["results"])):
         console.warn("times of rows that were measured on a busy machine (*) are not compared")
     headers = ("model", "thr", "figure", "old", "new", "change %", "verdict")

@@ -14,70 +14,51 @@ EXAMPLE = (
     "Example: fer-edge bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"
 )
 
-Models = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Networks or files that ship, .tflite files, folders of a run; default: all that ship.",
-        metavar="[MODEL]...",
-        autocompletion=options.complete_models,
-    ),
-]
-Split = Annotated[str | None, Option("--split", help="Default: what the protocol reports.")]
-Card = Annotated[Path | None, Option("--card", metavar="FILE", help="Card for models that carry none.")]
-Threads = Annotated[str, Option("--threads", metavar="N,...", help="Thread counts, a row each: 1,2.")]
-Warmup = Annotated[int, Option("--warmup", min=0, help="Inferences before the timing, in each process.")]
-Runs = Annotated[int, Option("--runs", min=1, help="Timed inferences of each row, in all.")]
-Patience = Annotated[float, Option("--patience", min=0, help="Seconds for repeating what was disturbed.")]
-Limit = Annotated[
-    int | None, Option("--limit", min=1, help="Accuracy on so many pictures, drawn by the seed.")
-]
-Advise = Annotated[bool, Option("--advise", help="Say only which file to run here.")]
-Loop = Annotated[
-    Path | None, Option("--loop", metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
-]
-Faces = Annotated[int, Option("--faces", min=0, help="Faces in each frame of --loop's video.")]
-Detector = Annotated[str, Option("--detector", help="--loop's detector, as in run.")]
-DetectorModel = Annotated[Path | None, Option("--detector-model", metavar="FILE", help="Its file.")]
-Csv = Annotated[Path | None, Option("--csv", metavar="FILE", help="Write every figure as CSV.")]
-Markdown = Annotated[Path | None, Option("--markdown", metavar="FILE", help="Write a Markdown table.")]
-Plot = Annotated[
-    Path | None, Option("--plot", metavar="FILE", help="Draw accuracy against latency and size.")
-]
-Compare = Annotated[
-    Path | None, Option("--compare", metavar="FILE", help="An older --json: what changed; exit 3 if worse.")
-]
-Tolerance = Annotated[
-    float, Option("--tolerance", min=0, help="Percent by which time, size, memory may grow.")
-]
-
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
 
     @app.command(epilog=EXAMPLE)
     def bench(
-        models: Models = None,
+        models: Annotated[
+            list[str] | None,
+            typer.Argument(
+                help="Networks or files that ship, .tflite files, folders of a run; default: all that ship.",
+                metavar="[MODEL]...",
+                autocompletion=options.complete_models,
+            ),
+        ] = None,
         data: options.OptionalData = None,
         *,
-        split: Split = None,
+        split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
         protocol: options.Protocol = "official",
         labels: options.Labels = None,
-        limit: Limit = None,
-        card: Card = None,
-        threads: Threads = "1",
-        warmup: Warmup = 20,
-        runs: Runs = 1000,
-        patience: Patience = 20.0,
-        advise: Advise = False,
-        loop: Loop = None,
-        faces: Faces = 1,
-        detector: Detector = "auto",
-        detector_model: DetectorModel = None,
-        csv: Csv = None,
-        markdown: Markdown = None,
-        plot: Plot = None,
-        compare: Compare = None,
-        tolerance: Tolerance = 10.0,
+        limit: Annotated[
+            int | None, Option(min=1, help="Accuracy on so many pictures, drawn by the seed.")
+        ] = None,
+        card: Annotated[Path | None, Option(metavar="FILE", help="Card for models that carry none.")] = None,
+        threads: Annotated[str, Option(metavar="N,...", help="Thread counts, a row each: 1,2.")] = "1",
+        warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
+        runs: Annotated[int, Option(min=1, help="Timed inferences of each row, in all.")] = 1000,
+        patience: Annotated[float, Option(min=0, help="Seconds for repeating what was disturbed.")] = 20.0,
+        advise: Annotated[bool, Option("--advise", help="Say only which file to run here.")] = False,
+        loop: Annotated[
+            Path | None, Option(metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
+        ] = None,
+        faces: Annotated[int, Option(min=0, help="Faces in each frame of --loop's video.")] = 1,
+        detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
+        detector_model: Annotated[Path | None, Option(metavar="FILE", help="Its file.")] = None,
+        csv: Annotated[Path | None, Option(metavar="FILE", help="Write every figure as CSV.")] = None,
+        markdown: Annotated[Path | None, Option(metavar="FILE", help="Write a Markdown table.")] = None,
+        plot: Annotated[
+            Path | None, Option(metavar="FILE", help="Draw accuracy against latency and size.")
+        ] = None,
+        compare: Annotated[
+            Path | None, Option(metavar="FILE", help="An older --json: what changed; exit 3 if worse.")
+        ] = None,
+        tolerance: Annotated[
+            float, Option(min=0, help="Percent by which time, size, memory may grow.")
+        ] = 10.0,
         class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,
