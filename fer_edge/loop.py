@@ -35,12 +35,14 @@ REMEMBERED = 64  # tracks whose last label is kept; older ones have left the pic
 @dataclass(frozen=True)
 class Pace:
     """every: analyse one frame of so many. max_fps: take no more frames a second. max_frames: then end.
-    own_speed: a file's frames are not taken before their time."""
+    own_speed: a file's frames are not taken before their time. ahead: a thread decodes the next one
+    meanwhile, so that two are held."""
 
     every: int = 1
     max_fps: float | None = None
     max_frames: int | None = None
     own_speed: bool = False
+    ahead: bool = True
 
 
 class Loop:
@@ -188,7 +190,8 @@ class Loop:
     # --- a file ---
 
     def _run_recorded(self, capture: Capture) -> None:
-        with contextlib.closing(_each(capture) if capture.is_still else _ahead(capture)) as frames:
+        ahead = self._pace.ahead and not capture.is_still
+        with contextlib.closing(_ahead(capture) if ahead else _each(capture)) as frames:
             while self._wants_more():
                 with self._stages.measure("read"):
                     frame = next(frames, None)

@@ -139,7 +139,8 @@ def run(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
-        pace=Pace(every, max_fps, max_frames, own_speed=watched and max_fps is None),
+        # Where a video is written too, its encoder has the memory.
+        pace=Pace(every, max_fps, max_frames, watched and max_fps is None, ahead=save is None),
         stop=stop,
         alive=watchdog.beat,
     )
