@@ -23,8 +23,8 @@ from typing import Any
 
 from fer_edge import files
 from fer_edge.bench import measure, report
+from fer_edge.console import Table, milliseconds
 from fer_edge.model import shipped
-from fer_edge.tables import Table, milliseconds
 
 ROUNDS = 3
 WITHIN = {"plain_ms": 0.05, "litert_ms": 0.10}

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import files, machine
+from fer_edge.console import Table, milliseconds
 from fer_edge.model import shipped
-from fer_edge.tables import Table, milliseconds
 
 CHANGES = [(15, 1.0), (25, 1.0), (40, 1.0), (0, 0.5), (0, 0.25), (0, 0.15)]
 """Degrees by which the frames are turned, and the share of their size that they are shrunk to."""

@@ -25,10 +25,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from fer_edge import files, machine
 from fer_edge.bench import latency
+from fer_edge.console import Table, milliseconds
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import load_interpreter
 from fer_edge.model.graph import Operator
-from fer_edge.tables import Table, milliseconds
 
 SIDE = 768
 """Rows and columns of the matrices: 0.45 G multiply-accumulates a product."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from fer_edge import files
 from fer_edge.bench import report
-from fer_edge.tables import Table, milliseconds
+from fer_edge.console import Table, milliseconds
 
 WITHIN = 5.0  # %
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from fer_edge import evaluation, files, machine
 from fer_edge.bench import latency
+from fer_edge.console import Table, milliseconds, percent, progress
 from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import FerEdgeError
@@ -33,7 +34,6 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, are_of_fer2013, split_name
-from fer_edge.tables import Table, milliseconds, percent, progress
 from fer_edge.targets import SPLIT, Made, Pictures, Target, parse, refusal
 
 RESULTS = Path(__file__).resolve().parent / "results"

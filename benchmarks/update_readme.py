@@ -23,8 +23,8 @@ from typing import Any
 from fer_edge import files
 from fer_edge.bench import loop as looping
 from fer_edge.bench import report
+from fer_edge.console import Table, milliseconds, percent
 from fer_edge.model import shipped as shipped_files
-from fer_edge.tables import Table, milliseconds, percent
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"

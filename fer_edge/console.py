@@ -1,4 +1,4 @@
-"""What commands print: rich tables on a terminal, plain lines elsewhere, JSON where asked for.
+"""What commands print: rich tables and bars on a terminal, plain lines elsewhere, JSON where asked for.
 
 With `--json -` standard output carries the JSON alone, and all else goes to standard error.
 """
@@ -6,17 +6,21 @@ With `--json -` standard output carries the JSON alone, and all else goes to sta
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fer_edge import files
 from fer_edge.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
+T = TypeVar("T")
 _to_stderr = False
 
 
@@ -60,6 +64,33 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, nothing elsewhere; the value is called with the number of steps done.
+
+    Redrawn once a second: what is timed in another process meanwhile does not feel it.
+    """
+    out = console()
+    if not out.is_terminal:
+        yield lambda done: None
+        return
+    from rich.markup import escape
+    from rich.progress import Progress, SpinnerColumn
+
+    columns = (SpinnerColumn(), *Progress.get_default_columns())
+    with Progress(*columns, console=out, transient=True, refresh_per_second=1) as bar:
+        task = bar.add_task(escape(printable(what)), total=steps)
+        yield lambda done: bar.advance(task, done)
+
+
+def each(what: str, items: Sequence[T]) -> Iterator[T]:
+    """The items one after the other, with a `progress` bar."""
+    with progress(what, len(items)) as step:
+        for item in items:
+            yield item
+            step(1)
+
+
 def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
     """Writes `value` to the file, or to standard output for `-`; does nothing for None.
 
@@ -74,3 +105,129 @@ def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
     else:
         files.refuse_to_overwrite(Path(json_path), force)
         files.write_text(Path(json_path), text, force=force)
+
+
+@dataclass
+class Table:
+    """Rows of cells under headers, for the terminal, as Markdown and as CSV. None is shown as a dash.
+
+    words: headers of the columns that hold words, which stand to the left and wrap where there is no room;
+    without it, the first column's. The others hold figures, which are never cut. optional: headers of the
+    columns that a narrow terminal does without, the first one first. notes: lines under the table.
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: list[Sequence[object]] = field(default_factory=list)
+    words: Sequence[str] | None = None
+    optional: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    def add(self, *cells: object) -> None:
+        """One more row, a cell for each header."""
+        self.rows.append(cells)
+
+    def show(self) -> None:
+        """Prints table and notes: as wide as a terminal is, else whole, as plain aligned lines."""
+        from textwrap import wrap
+
+        out = console()
+        if out.is_terminal:
+            out.print(self.on_terminal(out.width))
+        else:
+            for line in self._plain():
+                say(line)
+        for note in self.notes:
+            for line in wrap(note, out.width) if out.is_terminal else [note]:
+                say(line)
+
+    def on_terminal(self, width: int) -> RichTable:
+        """For a terminal of so many columns, without the notes."""
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        fitted = self._fitted(width)
+        table = RichTable(title=Text(printable(self.title)), title_justify="left", box=box.SIMPLE_HEAD)
+        table.padding, table.pad_edge, table.show_edge = (0, 1, 0, 0), False, False
+        least = fitted._widths(wrapped=True)
+        fits = sum(least) + 2 * (len(least) - 1) <= width
+        for header, longest_word in zip(fitted.headers, least, strict=True):
+            if header in self._words():
+                table.add_column(header, overflow="fold", min_width=longest_word if fits else None)
+            else:
+                table.add_column(header, justify="right", no_wrap=True)
+        for cells in fitted._text():
+            table.add_row(*map(Text, cells))  # a plain string would be read for markup
+        return table
+
+    def markdown(self) -> str:
+        """With the notes, without the title."""
+        marks = ["---" if header in self._words() else "--:" for header in self.headers]
+        rows = [[cell.replace("|", r"\|").replace("*", r"\*") for cell in row] for row in self._text()]
+        lines = ["| " + " | ".join(cells) + " |" for cells in (self.headers, marks, *rows)]
+        return "\n".join([*lines, "", *self.notes]).rstrip() + "\n"
+
+    def csv(self) -> str:
+        """Headers and rows; nothing between the commas for None."""
+        import csv
+
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([self.headers, *self.rows])
+        return out.getvalue()
+
+    def _words(self) -> Sequence[str]:
+        return self.headers[:1] if self.words is None else self.words
+
+    def _text(self) -> list[list[str]]:
+        return [["-" if cell is None else printable(cell) for cell in row] for row in self.rows]
+
+    def _widths(self, wrapped: bool) -> list[int]:
+        """Of each column; `wrapped`: of words, their longest alone."""
+        widths = []
+        for header, *cells in zip(self.headers, *self._text(), strict=True):
+            parts = " ".join(cells).split() if wrapped and header in self._words() else cells
+            widths.append(max(map(len, (header, *parts))))
+        return widths
+
+    def _fitted(self, width: int) -> Table:
+        """Without as many of the optional columns as do not fit."""
+        fitted = self
+        for header in self.optional:
+            if sum(fitted._widths(wrapped=True)) + 2 * (len(fitted.headers) - 1) <= width:
+                break
+            kept = [n for n, name in enumerate(fitted.headers) if name != header]
+            fitted = replace(
+                fitted,
+                headers=[fitted.headers[n] for n in kept],
+                rows=[[row[n] for n in kept] for row in fitted.rows],
+                words=self._words(),
+            )
+        return fitted
+
+    def _plain(self) -> Iterator[str]:
+        sides = [str.ljust if header in self._words() else str.rjust for header in self.headers]
+        widths = self._widths(wrapped=False)
+        for row in (self.headers, *self._text()):
+            cells = (side(cell, size) for side, cell, size in zip(sides, row, widths, strict=True))
+            yield "  ".join(cells).rstrip()
+
+
+def milliseconds(value: float | None) -> str:
+    """Three figures, about: `0.412`, `4.12`, `41.2`, `412`; a dash for None."""
+    if value is None:
+        return "-"
+    places = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{places}f}"
+
+
+def size(count: int | None) -> str:
+    """Bytes in decimal units: `93 kB`, `2.57 MB`; a dash for None."""
+    if count is None:
+        return "-"
+    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """`0.6931` as `69.3`; a dash for None."""
+    return "-" if fraction is None else f"{100 * fraction:.{digits}f}"

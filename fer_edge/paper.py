@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.console import Table
 from fer_edge.spec import LABELS
-from fer_edge.tables import Table
 
 TABLE_1 = dict(zip(LABELS, (4593, 547, 5121, 8989, 6077, 4002, 6198), strict=True))
 """Pictures of each class in all of FER-2013; the data has 4953 angry ones."""

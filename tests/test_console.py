@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fer_edge import console, tables
+from fer_edge import console
 from fer_edge.errors import FerEdgeError, MissingExtraError
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
@@ -26,9 +26,9 @@ def test_lines_and_warnings_are_escaped(capsys):
 def test_tables_and_progress_are_escaped(monkeypatch, capsys, terminal):
     out = Console(file=io.StringIO(), force_terminal=terminal, width=200, color_system=None)
     monkeypatch.setattr(console, "console", lambda: out)
-    table = tables.Table(HOSTILE, ("name",), [(HOSTILE,)], notes=(HOSTILE,))
+    table = console.Table(HOSTILE, ("name",), [(HOSTILE,)], notes=(HOSTILE,))
     table.show()
-    with tables.progress(HOSTILE, 1) as step:
+    with console.progress(HOSTILE, 1) as step:
         step(1)
     with console.working(HOSTILE):
         pass

@@ -7,8 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
-from fer_edge import tables
-from fer_edge.tables import Table
+from fer_edge import console
+from fer_edge.console import Table
 
 
 def table():
@@ -70,7 +70,7 @@ def test_markdown_and_csv():
     [(None, "-"), (0.41234, "0.412"), (4.1234, "4.12"), (41.234, "41.2"), (412.34, "412")],
 )
 def test_milliseconds_have_three_figures(value, text):
-    assert tables.milliseconds(value) == text
+    assert console.milliseconds(value) == text
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_milliseconds_have_three_figures(value, text):
     [(None, "-"), (93_000, "93 kB"), (999_499, "999 kB"), (1_000_000, "1.00 MB"), (2_571_740, "2.57 MB")],
 )
 def test_sizes_are_decimal(count, text):
-    assert tables.size(count) == text
+    assert console.size(count) == text
 
 
 def test_a_bar_moves_while_a_step_takes_long(monkeypatch):
     out = Console(file=io.StringIO(), force_terminal=True, width=80)
-    monkeypatch.setattr(tables.console, "console", lambda: out)
-    with tables.progress("a long step", 2):
+    monkeypatch.setattr(console, "console", lambda: out)
+    with console.progress("a long step", 2):
         shown = len(out.file.getvalue())
         assert shown
         time.sleep(1.5)

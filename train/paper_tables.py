@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from fer_edge import evaluation, files, paper
+from fer_edge.console import Table, percent
 from fer_edge.data import load
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
-from fer_edge.tables import Table, percent
 from fer_edge.training.recipes import score
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import files
-from fer_edge.tables import Table
+from fer_edge.console import Table
 
 MAIN = ("accuracy", "accuracy_without_duplicates", "macro_precision", "macro_recall", "macro_f1")
 

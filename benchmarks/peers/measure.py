@@ -17,10 +17,10 @@ import subjects
 
 from fer_edge import child, data, files, machine
 from fer_edge.bench import latency, loop, report
+from fer_edge.console import Table, milliseconds, percent, size
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.spec import split_name
-from fer_edge.tables import Table, milliseconds, percent, size
 
 SLOW_PICTURES = 300
 PROCESSES = 5

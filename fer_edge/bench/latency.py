@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fer_edge import child, machine, tables
+from fer_edge import child, console, machine
 
 PROCESSES = 10
 """Which share the runs; fewer where there are fewer runs than that."""
@@ -96,10 +96,10 @@ def measured(
     def quiet() -> list[dict[str, Any]]:
         return [one for one in done if not one["busy"] and one["own_ms"] <= REFERENCE_LIMIT * best_ms()]
 
-    for share in tables.each("latency", shares):
+    for share in console.each("latency", shares):
         add(share)
     until = time.monotonic() + patience_s
-    for share in tables.each("latency again, of what was disturbed", MOST_REPEATS * shares):
+    for share in console.each("latency again, of what was disturbed", MOST_REPEATS * shares):
         if len(quiet()) >= count or time.monotonic() >= until:
             break
         add(share)

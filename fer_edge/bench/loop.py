@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child, machine, tables
+from fer_edge import child, console, machine
+from fer_edge.console import Table, milliseconds, percent
 from fer_edge.errors import OutputError
 from fer_edge.sinks import Sink
-from fer_edge.tables import Table, milliseconds, percent
 
 if TYPE_CHECKING:
     from fer_edge.vision.frames import FrameResult
@@ -54,9 +54,9 @@ def run(
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in sizes}
     with tempfile.TemporaryDirectory() as folder:
         clips = {size: Path(folder, f"{size[0]}.mp4") for size in sizes}
-        for size, clip in tables.each("bringing the video to each size", list(clips.items())):
+        for size, clip in console.each("bringing the video to each size", list(clips.items())):
             resized(video, clip, size)
-        for size, clip in tables.each("loop", list(clips.items()) * rounds):
+        for size, clip in console.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
     about = {"video": video.name, "faces": faces, "model": model.stem, "threads": threads}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, machine, tables
+from fer_edge import console, machine
 from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of
@@ -52,12 +52,12 @@ def run(
         raise UsageError("no model to measure: none ships with this installation, name a .tflite file")
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
-    for path in tables.each("check", models):
+    for path in console.each("check", models):
         check(path)
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
     rows = {(path, n): latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads}
-    loads = {key: latency.loaded(row) for key, row in tables.each("load time and memory", [*rows.items()])}
+    loads = {key: latency.loaded(row) for key, row in console.each("load time and memory", [*rows.items()])}
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
     scores = accuracies(classifiers, selection)
     timed: dict[tuple[Path, int], dict[str, Any]] = {}
@@ -118,7 +118,7 @@ def accuracies(
     needed = {**classifiers, **{path: Classifier(path) for path in absent}}
     said: dict[Path | None, NDArray[np.float32]] = {}
     reasons: dict[tuple[str, ...], str] = {}
-    with tables.progress("accuracy", len(needed) * len(part)) as step:
+    with console.progress("accuracy", len(needed) * len(part)) as step:
         for path, one in needed.items():
             try:
                 said[path] = probabilities_of(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fer_edge import console, files
 from fer_edge.bench.latency import REFERENCE_LIMIT
+from fer_edge.console import Table, milliseconds, percent, size
 from fer_edge.errors import DataError, GateError, MissingExtraError, OutputError, UsageError
 from fer_edge.spec import Format, split_name
-from fer_edge.tables import Table, milliseconds, percent, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

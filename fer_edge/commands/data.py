@@ -11,7 +11,7 @@ import typer
 from fer_edge.commands import options
 
 if TYPE_CHECKING:
-    from fer_edge.tables import Table
+    from fer_edge.console import Table
 
 EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.json"
 SHOWN = 20
@@ -102,7 +102,7 @@ def register(app: typer.Typer) -> None:
 
 def _table(summary: dict[str, Any]) -> Table:
     """A row for each expression, their sum, and how many pictures are different."""
-    from fer_edge.tables import Table
+    from fer_edge.console import Table
 
     counts, duplicates = summary["counts"], summary["duplicates"]
     rows = {label: [split[label] for split in counts.values()] for label in counts["Training"]}

@@ -16,8 +16,8 @@ def register(app: typer.Typer) -> None:
 def doctor(json: Json = None, force: Force = False) -> None:
     """Say what is installed, found and missing here, and what to do about it."""
     console.reserve_stdout(json)
+    from fer_edge.console import Table
     from fer_edge.doctor import examine
-    from fer_edge.tables import Table
 
     found = examine()
     if console.console().is_terminal:

@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
         force: options.Force = False,
     ) -> None:
         """Measure accuracy, precision, recall and F1 of a model on a data set."""
-        from fer_edge import console, evaluation, files, tables
+        from fer_edge import console, evaluation, files
         from fer_edge.data import ferplus, load
         from fer_edge.errors import UsageError
         from fer_edge.evaluation import report
@@ -84,12 +84,12 @@ def register(app: typer.Typer) -> None:
         subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
         dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
         chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
-        with tables.progress("evaluating", len(chosen.dataset)) as step:
+        with console.progress("evaluating", len(chosen.dataset)) as step:
             result = evaluation.evaluate(subject, chosen, flip=flip, step=step)
         report.show_evaluation(result)
         if robustness:
             count = min(pictures, len(chosen.dataset)) * len(evaluation.CONDITIONS)
-            with tables.progress("robustness", count) as step:
+            with console.progress("robustness", count) as step:
                 result["robustness"] = evaluation.robustness(
                     subject, chosen, pictures=pictures, seed=seed, flip=flip, step=step
                 )

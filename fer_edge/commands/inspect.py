@@ -11,8 +11,8 @@ import typer
 
 from fer_edge import console, files
 from fer_edge.commands import options
+from fer_edge.console import Table, percent, size
 from fer_edge.errors import FerEdgeError, ModelError
-from fer_edge.tables import Table, percent, size
 
 if TYPE_CHECKING:
     from fer_edge.model import graph

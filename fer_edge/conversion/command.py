@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import __version__, console, evaluation, files, tables
+from fer_edge import __version__, console, evaluation, files
 from fer_edge.conversion import formats, gate, rounding, source, toolkit
 from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import ferplus, load
@@ -243,7 +243,7 @@ def _finished(
 
 def _show(outputs: Sequence[Output], against: source.Reference) -> None:
     first = outputs[0].parity
-    table = tables.Table(
+    table = console.Table(
         f"against float32 in Keras on {first.pictures} pictures of {against.pictures.split}",
         ("format", "kB", "zip kB", "ops", "agree %", "max diff", "mean diff", "acc %", "fp32 %", "passed"),
         optional=("ops", "mean diff", "zip kB"),
@@ -255,11 +255,11 @@ def _show(outputs: Sequence[Output], against: source.Reference) -> None:
             f"{len(output.data) / 1e3:.0f}",
             f"{file.compressed_bytes(output.data) / 1e3:.0f}",
             sum(output.ops.values()),
-            tables.percent(found.agreement, 2),
+            console.percent(found.agreement, 2),
             f"{found.max_abs_diff:.4f}",
             f"{found.mean_abs_diff:.5f}",
-            tables.percent(found.accuracy, 2),
-            tables.percent(found.accuracy_fp32, 2),
+            console.percent(found.accuracy, 2),
+            console.percent(found.accuracy_fp32, 2),
             "yes" if found.passed else "NO",
         )
     if first.compared > first.pictures:
@@ -272,7 +272,7 @@ def _show(outputs: Sequence[Output], against: source.Reference) -> None:
 
 def _show_failures(failed: dict[str, gate.Parity]) -> None:
     words = ("what failed", "limit", "found", "wanted")
-    table = tables.Table("limits that were broken", words, words=words)
+    table = console.Table("limits that were broken", words, words=words)
     for name, parity in failed.items():
         for failure in parity.failures:
             table.add(name, failure.of, failure.found, failure.wanted)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import evaluation, files, tables
+from fer_edge import console, evaluation, files
 from fer_edge.conversion import gate
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError
@@ -162,7 +162,7 @@ def on_all(
     subject: evaluation.Predictor, images: NDArray[np.uint8], labels: tuple[str, ...], what: str
 ) -> NDArray[np.float32]:
     """Probabilities float32 (N, labels) of images uint8 (N, height, width), with a bar that says `what`."""
-    with tables.progress(what, len(images)) as step:
+    with console.progress(what, len(images)) as step:
         return evaluation.probabilities_of(subject, images, labels=labels, step=step)
 
 

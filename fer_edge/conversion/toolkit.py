@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child, console, tables
+from fer_edge import child, console
 from fer_edge.conversion import rounding
 from fer_edge.conversion.formats import Recipe
 from fer_edge.conversion.rounding import Ranges, inputs_of, readers_of
@@ -187,7 +187,7 @@ def _bars() -> Iterator[Any]:
             if what != now:
                 now = what
                 shown.close()
-                step = shown.enter_context(tables.progress(what, int(total)))
+                step = shown.enter_context(console.progress(what, int(total)))
             step(1)
 
         yield heard

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_edge import console, files, tables
+from fer_edge import console, files
 from fer_edge.data import drawn
 from fer_edge.data.dataset import (
     SPLITS,
@@ -87,7 +87,7 @@ def _read(source: Table | Tree, path: str) -> Dataset:
             return kept
         if not console.console().is_terminal:
             console.say(f"reading {source}")
-        with tables.progress(f"reading {source}", len(source)) as step:
+        with console.progress(f"reading {source}", len(source)) as step:
             dataset = source.read(path, step)
         if source.fingerprint() != key:
             raise DataError(f"{path} changed while it was read: try again")

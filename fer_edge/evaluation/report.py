@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files, paper
+from fer_edge.console import Table, percent
 from fer_edge.errors import MissingExtraError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
-from fer_edge.tables import Table, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import child, console, files
+from fer_edge.console import Table, percent
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
-from fer_edge.tables import Table, percent
 
 SPLIT = "PublicTest"
 """The split that one may choose on."""

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, files, tables
+from fer_edge import console, files
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, GateError, ModelError
 from fer_edge.model import keras_files, shipped
@@ -214,7 +214,7 @@ def train(
         if first:
             on_epoch(state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
-    with tables.progress("training", recipe.epochs * len(batches)) as advance:
+    with console.progress("training", recipe.epochs * len(batches)) as advance:
         advance(state.epochs * len(batches))
         while state.epochs < recipe.epochs and not recipes.should_stop(recipe, state.history):
             began_s = time.monotonic()

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import console, files, machine, paper
+from fer_edge.console import Table, percent
 from fer_edge.data import Protocol
 from fer_edge.errors import DataError, GateError, MissingExtraError, UsageError
 from fer_edge.evaluation import metrics
-from fer_edge.tables import Table, percent
 from fer_edge.training import device, fit
 from fer_edge.training.recipes import Recipe, score
 
