@@ -36,23 +36,15 @@ def dataset(name: str, seed: int) -> Dataset:
     Raises DataError for an N that is no number of at least 42.
     """
     text = name.partition(":")[2] or str(DEFAULT_COUNT)
-    if not text.isdecimal() or not 42 <= int(text) <= 1_000_000:
+    if not text.isdecimal() or not 42 <= int(text[:9]) <= 1_000_000:
         raise DataError(f"{name}: give 'drawn' or 'drawn:N', N from 42 to 1000000 pictures")
     n = int(text)
     images, labels = drawn_faces(n, seed)
     split = np.zeros(n, np.uint8)
-    for label in range(len(LABELS)):
-        rows = np.flatnonzero(labels == label)
+    for rows in (np.flatnonzero(labels == label) for label in range(len(LABELS))):
         sixth = len(rows) // 6
         split[rows[: 2 * sixth]] = np.repeat((1, 2), sixth)
-    return Dataset(
-        images=images,
-        labels=labels,
-        split=split,
-        ids=np.arange(1, n + 1, dtype=np.int64),
-        path=name,
-        sha256=content_sha256(images, labels, split),
-    )
+    return Dataset(images, labels, split, np.arange(1, n + 1), name, content_sha256(images, labels, split))
 
 
 _SIDE = INPUT_SHAPE[0]

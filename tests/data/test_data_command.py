@@ -26,9 +26,11 @@ def fer_edge(monkeypatch, capsys):
     return run
 
 
-def test_plain_lines(table, fer_edge):
-    code, out, _ = fer_edge("data", table(plain_rows()))
+def test_plain_lines(table, fer_edge, monkeypatch):
+    monkeypatch.setenv("FER_EDGE_DATA", str(table(plain_rows())))
+    code, out, _ = fer_edge("data")
     assert code == 0
+    assert "28 faces" in out
     lines = [line.split() for line in out.splitlines()]
     assert ["happy", "2", "1", "1", "4"] in lines
     assert ["all", "14", "7", "7", "28"] in lines
@@ -36,24 +38,18 @@ def test_plain_lines(table, fer_edge):
     assert "too few: 14 pictures outside Training: convert proves a file on at least 50" in out
 
 
-def test_json_alone_on_standard_output(table, fer_edge):
+def test_a_bad_row_is_one_line_and_exit_1_and_json_stands_alone(table, fer_edge):
     rows = plain_rows()
     rows[9] = "nonsense"
-    code, out, err = fer_edge("data", table(rows), "--skip-bad-rows", "--json", "-")
+    path = table(rows)
+    code, _, err = fer_edge("data", path)
+    assert (code, err.count("\n"), "row 10 (line 11)" in err) == (1, 1, True)
+    code, out, err = fer_edge("data", path, "--skip-bad-rows", "--json", "-")
     assert code == 0
     result = json.loads(out)
     assert result["counts"]["Training"]["fear"] == 1
     assert result["bad"]["rows"] == [{"where": "row 10 (line 11)", "why": "has 1 of the header's 3 columns"}]
     assert "row 10 (line 11) has 1 of" in err
-
-
-def test_a_bad_row_is_one_line_and_exit_1(table, fer_edge):
-    rows = plain_rows()
-    rows[9] = "nonsense"
-    code, _, err = fer_edge("data", table(rows))
-    assert code == 1
-    assert err.count("\n") == 1
-    assert "row 10 (line 11)" in err
 
 
 def test_plot_has_seven_rows_of_faces(table, tmp_path, fer_edge):
@@ -69,6 +65,8 @@ def test_plot_has_seven_rows_of_faces(table, tmp_path, fer_edge):
     code, _, err = fer_edge("data", path, "--plot", sheet)
     assert (code, "exists already" in err) == (1, True)
     assert fer_edge("data", path, "--plot", sheet, "--force")[0] == 0
+    code, _, err = fer_edge("data", path, "--plot", tmp_path / "x.docx")
+    assert (code, "ends in .png" in err) == (1, True)
 
 
 @pytest.mark.parametrize(("recipe", "panels"), [("paper", 6), ("edge", 9)])
@@ -111,13 +109,3 @@ def test_table_5_needs_no_data(fer_edge, monkeypatch):
     assert ["70", "-0.451", "+0.45"] in lines  # its sign is lost in the paper
     code, _, err = fer_edge("data")
     assert (code, "fer2013.csv or icml_face_data.csv of Kaggle's" in err, "'drawn'" in err) == (2, True, True)
-
-
-def test_plot_of_an_unknown_kind(table, tmp_path, fer_edge):
-    code, _, err = fer_edge("data", table(plain_rows()), "--plot", tmp_path / "x.docx")
-    assert (code, "ends in .png" in err) == (1, True)
-
-
-def test_default_from_the_environment(table, monkeypatch, fer_edge):
-    monkeypatch.setenv("FER_EDGE_DATA", str(table(plain_rows())))
-    assert "28 faces" in fer_edge("data")[1]

@@ -30,27 +30,25 @@ def test_parts(dataset, name, validation, report):
     np.testing.assert_array_equal(parts.report.images[0], face(report[0]))
 
 
-def test_unknown_and_unfit_protocols(dataset):
+def test_unknown_and_unfit_protocols(dataset, table):
     with pytest.raises(UsageError, match="no protocol 'oficial': choose from official, paper, holdout"):
         data.protocol_splits(dataset, "oficial")
     with pytest.raises(DataError, match="use --protocol official"):
         data.protocol_splits(dataset, "holdout")
     with pytest.raises(DataError, match="has no PrivateTest rows"):
         data.protocol_splits(dataset.part("Training", "PublicTest"), "official")
-
-
-def test_paper_needs_the_official_splits(table):
     rows = [row.rsplit(",", 1)[0] for row in plain_rows(70)]
-    read = data.load(str(table(rows, header="emotion,pixels")))
+    held_out = data.load(str(table(rows, header="emotion,pixels")))
     with pytest.raises(DataError, match="use --protocol holdout"):
-        data.protocol_splits(read, "paper")
-    assert data.protocol_splits(read, "holdout").name == "holdout"
+        data.protocol_splits(held_out, "paper")
+    assert data.protocol_splits(held_out, "holdout").name == "holdout"
 
 
-def test_a_small_class_gives_one_row(dataset):
+def test_a_small_class_gives_one_row_and_keeps_one(dataset):
     """Two rows of each class: a tenth is none, and one is held out all the same; the second has to stay."""
     split = with_held_out(dataset.part("Training"), seed=0).split
     assert np.bincount(split).tolist() == [7, 0, 7]
+    assert (with_held_out(dataset.rows(np.arange(7)), seed=0).split == 0).all()
 
 
 def test_a_sample_is_drawn_without_repetition_in_the_sources_order(dataset):
@@ -60,11 +58,6 @@ def test_a_sample_is_drawn_without_repetition_in_the_sources_order(dataset):
         assert (np.diff(ids) > 0).all()
     assert (dataset.sample(10, 0).ids != dataset.sample(10, 1).ids).any()
     assert dataset.sample(28, 0) is dataset
-
-
-def test_a_class_of_one_row_stays_in_training(dataset):
-    alone = with_held_out(dataset.rows(np.arange(7)), seed=0)
-    assert (alone.split == 0).all()
 
 
 def test_duplicates_are_counted_by_picture_and_label(table):

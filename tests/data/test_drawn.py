@@ -8,15 +8,15 @@ from fer_edge.errors import DataError
 from fer_edge.spec import LABELS
 
 
-def test_reproducible_from_the_seed():
+def test_reproducible_from_the_seed_and_each_its_own():
     images, labels = data.drawn_faces(70, seed=5)
     again, same = data.drawn_faces(70, seed=5)
     np.testing.assert_array_equal(images, again)
     np.testing.assert_array_equal(labels, same)
     assert (images != data.drawn_faces(70, seed=6)[0]).mean() > 0.9
-    assert images.dtype == np.uint8
-    assert images.shape == (70, 48, 48)
+    assert (images.dtype, images.shape) == (np.uint8, (70, 48, 48))
     assert np.bincount(labels).tolist() == [10] * 7
+    assert len({image.tobytes() for image in images}) == 70
 
 
 def test_as_a_data_set():
@@ -35,15 +35,10 @@ def test_expressions_differ_in_mouth_and_brows():
     mouth = {name: face[33:40, 21:27].mean() for name, face in mean.items()}
     assert min(mouth, key=mouth.get) == "surprise"
     between = {name: face[17:20, 19:29].mean() for name, face in mean.items()}
-    assert sorted(between, key=between.get)[0] in ("angry", "disgust")
+    assert min(between, key=between.get) in ("angry", "disgust")
 
 
-def test_no_two_faces_are_alike():
-    images, _ = data.drawn_faces(200, seed=0)
-    assert len({image.tobytes() for image in images}) == 200
-
-
-@pytest.mark.parametrize("name", ["drawn:3", "drawn:x", "drawn:-50", "drawn:99999999"])
-def test_a_silly_number(name):
+@pytest.mark.parametrize("number", ["3", "x", "-50", "99999999", "9" * 5000])
+def test_a_silly_number(number):
     with pytest.raises(DataError, match="N from 42"):
-        data.load(name)
+        data.load(f"drawn:{number}")
