@@ -71,9 +71,13 @@ def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None
     `card` names one. Raises ModelError, MissingExtraError.
     """
     path = shipped.find_either(name_or_path)
-    if path.suffix == ".keras":
-        return _open_keras(path, card)
-    return Predictor.of(Classifier(path, num_threads=num_threads, card=card))
+    if path.suffix != ".keras":
+        return Predictor.of(Classifier(path, num_threads=num_threads, card=card))
+    from fer_edge.model import keras_files
+
+    known = keras_card(path, card)
+    labels = LABELS if known is None else known.labels
+    return replace(Predictor.of_keras(keras_files.load(path), str(path), labels, known), name=path.stem)
 
 
 def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
@@ -88,15 +92,6 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     if card is not None:
         raise ModelError(f"there is no card {card}")
     return None
-
-
-def _open_keras(path: Path, card: Path | None) -> Predictor:
-    """Keras' backend is TensorFlow unless KERAS_BACKEND says otherwise."""
-    known = keras_card(path, card)
-    labels = LABELS if known is None else known.labels
-    from fer_edge.model import keras_files
-
-    return replace(Predictor.of_keras(keras_files.load(path), str(path), labels, known), name=path.stem)
 
 
 CHUNK = 256
