@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fer_edge import child, console, files
 from fer_edge.console import Table, percent
-from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
+from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, ModelError, UsageError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
@@ -198,10 +198,7 @@ def formats(targets: Iterable[Target], asked: Iterable[Format]) -> tuple[Format,
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `convert` that matter to targets.
-
-    Raises FerEdgeError where the tool of one is absent.
-    """
+    """The options of `convert` that matter to targets. Raises FerEdgeError where a tool is absent."""
 
     targets: tuple[Target, ...]
     data: str | None
@@ -295,17 +292,13 @@ def tried(target: Target, classifier: Classifier, card: Path | None = None) -> d
     `target`, `accepted`, None where the tool is not installed here, `why` not, or what it needs, and the
     target's report. Takes seconds, with ONNX more.
     """
-    found: dict[str, Any] = {"target": target.name, "accepted": None}
     try:
         target.require()
-    except FerEdgeError as error:
-        return {**found, "why": str(error)}
-    try:
         made = target.make(classifier, drawn(7), card)
     except FerEdgeError as error:
-        taken = None if isinstance(error, MissingExtraError) else False
-        return {**found, "accepted": taken, "why": refusal(error, classifier.path)}
-    return {**found, "accepted": True, "why": made.needs, **made.report}
+        accepted = False if isinstance(error, ModelError | GateError) else None
+        return {"target": target.name, "accepted": accepted, "why": refusal(error, classifier.path)}
+    return {"target": target.name, "accepted": True, "why": made.needs, **made.report}
 
 
 def refusal(error: FerEdgeError, path: Path) -> str:

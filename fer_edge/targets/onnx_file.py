@@ -56,7 +56,6 @@ def convert_here(folder: str, model: str, card: str) -> dict[str, int]:
     plain.write_bytes(file.without_zip(file.read_bytes(path)))
     subject = Classifier(path, card=given, checked=True)
     proto = _by_tf2onnx(plain)
-    _name_output(proto, subject.output.content)
     notes = {"labels": "\n".join(subject.labels), "card": subject.card.to_json(), "source": path.name}
     for key, value in notes.items():
         proto.metadata_props.add(key=key, value=value)
@@ -80,16 +79,6 @@ def _by_tf2onnx(path: Path) -> Any:
     except Exception as error:  # its operators' handlers fail each in their own way
         raise ModelError(f"tf2onnx cannot convert it: {first_line(error)}") from error
     return proto
-
-
-def _name_output(proto: Any, name: str) -> None:
-    (end,) = proto.graph.output
-    for node in proto.graph.node:
-        for names in (node.input, node.output):
-            for n, held in enumerate(names):
-                if held == end.name:
-                    names[n] = name
-    end.name = name
 
 
 class OnnxInterpreter:
