@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -179,14 +179,22 @@ def _card(data: bytes, path: Path) -> dict[str, Any]:
         card = None
     if card is None:
         return {"labels": None, "card": None}
-    said: dict[str, Any] = {name: getattr(card, name) for name in ("name", "format", "architecture", "use")}
-    said |= {"content": card.output.content, "measured": {}}
-    for name, kind in {"accuracy": float, "agreement": float, "split": str, "recall": dict}.items():
-        value = card.measured.get(name)
-        shares = value.values() if isinstance(value, dict) else [value] if kind is float else []
-        if isinstance(value, int | kind) and all(isinstance(share, int | float) for share in shares):
-            said["measured"][name] = value
-    return {"labels": list(card.labels), "card": said}
+    fits: dict[str, Callable[[Any], bool]] = {
+        "accuracy": _is_share,
+        "agreement": _is_share,
+        "split": lambda value: isinstance(value, str),
+        "recall": lambda value: isinstance(value, dict) and all(map(_is_share, value.values())),
+    }
+    measured = {name: card.measured[name] for name, fit in fits.items() if fit(card.measured.get(name))}
+    said = {name: getattr(card, name) for name in ("name", "format", "architecture", "use")}
+    return {
+        "labels": list(card.labels),
+        "card": {**said, "content": card.output.content, "measured": measured},
+    }
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _lacks(data: bytes, path: Path, main: graph.Graph) -> list[str]:

@@ -1,31 +1,41 @@
-"""Cards and labels of model files, ours and foreign ones; and files that are not fit to be run."""
+"""Files and their cards, ours and foreign ones; and files that are not fit to be run."""
 
 import hashlib
+import io
 import json
 import os
+import random
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from flatbuffers.table import Table
 from tiny_models import Builder, Spec, dense, picks, shipped_style
 
 from fer_edge.errors import ModelError
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS as EXPRESSIONS
-from fer_edge.spec import ModelCard, TensorSpec
+from fer_edge.spec import CropPolicy, ModelCard, TensorSpec
 
 CASES = Path(__file__).resolve().parents[3] / "shared/cases/files"
-LABELS = ["happy", "sad", "neutral"]
-FLOAT = dense((1, 8, 8, 1), picks(64, 0, 1, 2), entry=Spec("float32"), output=Spec("float32"))
-INSIDE = ModelCard(
+LABELS = ["happy", "sad", "überrascht"]
+F32 = Spec("float32")
+FLOAT = dense((1, 8, 8, 1), picks(64, 0, 1, 2), entry=F32, output=F32)
+PLAIN = shipped_style()
+CARD = ModelCard(
     name="m",
     format="int8",
     labels=tuple(LABELS),
     input=TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0),
     output=TensorSpec("float32", (1, 3), real_max=1.0, content="probabilities"),
+    crop=CropPolicy(0.1),
+    measured={"accuracy": 0.5},
 )
+CARDED = file.embed_card(PLAIN, CARD)
 WHOLE = {"labels": LABELS, "input": {"real_min": -1, "real_max": 1}, "output": {"content": "logits"}}
 
 
@@ -41,7 +51,7 @@ def load(folder, model, given=None, beside=None):
 @pytest.mark.usefixtures("sound")
 class TestCards:
     def test_raw_gray_and_softmax_need_labels_only(self, tmp_path):
-        classifier = load(tmp_path, shipped_style(), given={"labels": LABELS})
+        classifier = load(tmp_path, PLAIN, given={"labels": LABELS})
         assert classifier.output.content == "probabilities"
         assert (classifier.input.real_min, classifier.input.real_max) == (0, 255)
         assert classifier.card.name == "m"
@@ -49,7 +59,7 @@ class TestCards:
     @pytest.mark.parametrize(
         ("model", "given", "said"),
         [
-            (shipped_style(), None, r'm\.tflite says nothing of its labels: .*--card FILE.*"labels"'),
+            (PLAIN, None, r'm\.tflite says nothing of its labels: .*--card FILE.*"labels"'),
             (FLOAT, {"output": {"content": "logits"}}, r"what range the float32 input of m\.tflite has"),
             (FLOAT, {"input": {"real_min": 0, "real_max": 1}}, r"what comes out of m\.tflite: add"),
         ],
@@ -64,7 +74,7 @@ class TestCards:
         assert classifier.labels == tuple(LABELS)
         assert (classifier.input.real_min, classifier.output.content) == (-1, "logits")
         assert load(tmp_path, FLOAT, given=WHOLE, beside=other).labels == tuple(LABELS)
-        assert load(tmp_path, file.embed_card(shipped_style(), INSIDE), beside=other).card == INSIDE
+        assert load(tmp_path, CARDED, beside=other).card == CARD
         with pytest.raises(ModelError, match="says nothing of its labels"):
             load(tmp_path, FLOAT, beside={"size": 3})  # another program's
         with pytest.raises(ModelError, match="says nothing of its labels"):
@@ -72,10 +82,9 @@ class TestCards:
 
     def test_a_given_card_may_not_reorder_the_labels_inside(self, tmp_path):
         """Fault I1: a labels file in another order than the model's."""
-        model = file.embed_card(shipped_style(), INSIDE)
-        assert load(tmp_path, model, given={"labels": LABELS}).labels == tuple(LABELS)
-        with pytest.raises(ModelError, match=r"contradicts the card inside .*labels sad happy neutral here"):
-            load(tmp_path, model, given={"labels": ["sad", "happy", "neutral"]})
+        assert load(tmp_path, CARDED, given={"labels": LABELS}).labels == tuple(LABELS)
+        with pytest.raises(ModelError, match=r"contradicts the card inside .*labels sad happy .* here"):
+            load(tmp_path, CARDED, given={"labels": [*reversed(LABELS[:2]), LABELS[2]]})
 
     @pytest.mark.parametrize(
         ("change", "said"),
@@ -103,12 +112,9 @@ class TestCards:
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("text", ["", "not json", "[1, 2]", "\x00"])
-    def test_a_card_that_is_none(self, tmp_path, text):
+    def test_a_card_that_is_none_or_not_there(self, tmp_path, text):
         with pytest.raises(ModelError, match=r"given\.json is not a model card"):
             load(tmp_path, FLOAT, given=text)
-
-    def test_a_missing_card_is_named(self, tmp_path):
-        (tmp_path / "m.tflite").write_bytes(FLOAT)
         with pytest.raises(ModelError, match=r"cannot read the card .*nowhere\.json"):
             Classifier(tmp_path / "m.tflite", card=tmp_path / "nowhere.json")
 
@@ -126,21 +132,20 @@ class TestCards:
     )
     def test_other_words_for_the_expressions_are_theirs(self, tmp_path, spelt, meant):
         """Fault S3."""
-        model = dense(
-            (1, 8, 8, 1), picks(64, *range(len(spelt))), entry=Spec("float32"), output=Spec("float32")
-        )
+        model = dense((1, 8, 8, 1), picks(64, *range(len(spelt))), entry=F32, output=F32)
         assert load(tmp_path, model, given=WHOLE | {"labels": spelt}).labels == meant
 
 
-def test_a_sound_model_passes():
-    file.check(shipped_style(), "m.tflite")
+@pytest.mark.parametrize("model", [CARDED, dense((1, 8, 8, 3), picks(192, 0, 1), entry=F32, output=F32)])
+def test_sound_models_pass(model):
+    file.check(model, "m.tflite")
 
 
 def test_a_model_that_the_runtime_refuses_gives_its_reason():
     """Shapes that do not go together pass the schema; only the interpreter knows."""
     build = Builder()
-    face, out = (build.tensor(name, (1, 4), Spec("float32")) for name in ("face", "out"))
-    shape = build.tensor("shape", (1,), Spec("float32"))
+    face, out = (build.tensor(name, (1, 4), F32) for name in ("face", "out"))
+    shape = build.tensor("shape", (1,), F32)
     build.operator("SOFTMAX", [face, shape], [out], schema.SoftmaxOptionsT())
     data = build.file([face, shape], [out])
     graph.check(data, "m.tflite")
@@ -157,7 +162,7 @@ def test_a_model_that_kills_its_process_is_an_error_like_others(monkeypatch):
 @pytest.mark.parametrize("side", [1025, 8000, 2_000_000_000])
 def test_a_large_input_is_refused_before_it_is_allocated(side):
     build = Builder()
-    face, out = (build.tensor(name, (1, side, 4, 1), Spec("float32")) for name in ("face", "out"))
+    face, out = (build.tensor(name, (1, side, 4, 1), F32) for name in ("face", "out"))
     build.operator("RELU", [face], [out])
     with pytest.raises(ModelError, match=r"is larger than 1024x1024"):
         file.check(build.file([face], [out]), "m.tflite")
@@ -165,9 +170,9 @@ def test_a_large_input_is_refused_before_it_is_allocated(side):
 
 def test_a_model_that_takes_much_memory_inside_is_refused():
     build = Builder()
-    face = build.tensor("face", (1, 8, 8, 1), Spec("float32"))
+    face = build.tensor("face", (1, 8, 8, 1), F32)
     sizes = build.tensor("sizes", (4,), Spec("int32"), np.int32([1, 9000, 9000, 8]))
-    out = build.tensor("out", (1, 9000, 9000, 8), Spec("float32"))
+    out = build.tensor("out", (1, 9000, 9000, 8), F32)
     build.operator("BROADCAST_TO", [face, sizes], [out])
     with pytest.raises(ModelError, match=r"^m\.tflite: "):
         file.check(build.file([face], [out]), "m.tflite")
@@ -183,7 +188,7 @@ def test_open_sizes_are_refused():
 @pytest.mark.parametrize("trusted", [True, False])
 def test_only_unknown_files_are_tried(monkeypatch, trusted):
     tried = []
-    data = shipped_style()
+    data = PLAIN
     monkeypatch.setattr(file, "_why_not", lambda data: tried.append(data) or "")
     digest = hashlib.sha256(data).hexdigest()
     monkeypatch.setattr(shipped, "trusted_sha256", lambda: {digest} if trusted else set())
@@ -203,7 +208,7 @@ def test_only_unknown_files_are_tried(monkeypatch, trusted):
 )
 def test_files_that_are_no_models_get_one_line(tmp_path, damage, said):
     with pytest.raises(ModelError, match=rf"^[^\n]*m\.tflite: [^\n]*{said}[^\n]*$"):
-        load(tmp_path, damage(shipped_style()))
+        load(tmp_path, damage(PLAIN))
 
 
 def test_a_keras_file_and_a_missing_one_are_told(tmp_path):
@@ -212,3 +217,129 @@ def test_a_keras_file_and_a_missing_one_are_told(tmp_path):
         Classifier(tmp_path / "m.keras")
     with pytest.raises(ModelError, match=r"cannot read .*nowhere\.tflite: No such file"):
         file.read_bytes(tmp_path / "nowhere.tflite")
+
+
+def test_card_comes_back_as_it_went_in_and_the_same_gives_the_same_bytes():
+    assert file.card_in(CARDED, "m") == CARD
+    assert file.card_in(PLAIN, "m") is None
+    assert file.embed_card(PLAIN, CARD) == file.embed_card(CARDED, CARD) == CARDED
+    graph.check(CARDED, "m")
+
+
+def test_labels_are_in_the_appended_zip_as_other_tools_expect():
+    with zipfile.ZipFile(io.BytesIO(CARDED)) as archive:
+        assert archive.read("labels.txt").decode().splitlines() == list(CARD.labels)
+        assert archive.testzip() is None
+    assert graph.read(file.without_zip(CARDED)) == graph.read(CARDED)
+
+
+def test_the_schema_of_tflite_finds_metadata_and_the_old_weights():
+    before, after = graph.unpacked(PLAIN), graph.unpacked(CARDED)
+    assert [entry.name for entry in after.metadata] == [b"TFLITE_METADATA"]
+    assert bytes(after.buffers[after.metadata[0].buffer].data)[4:8] == b"M001"
+    assert after.description == b"tiny"
+    assert len(after.buffers) == len(before.buffers) + 1
+    for old, new in zip(before.buffers, after.buffers, strict=False):
+        np.testing.assert_array_equal(old.data, new.data)
+
+
+def test_weights_are_aligned():
+    weights = picks(48 * 48, 0, 1, 2).astype(np.int8).tobytes()
+    assert CARDED.index(weights) % 16 == 0
+
+
+@pytest.mark.parametrize(
+    ("least", "mean"),
+    [(-1.0, 127.5), (0.0, 0.0)],  # gray 0, 127.5, 255 -> -1, 0, 1
+)
+def test_metadata_says_how_gray_levels_become_the_input(least, mean):
+    """Fields by their place in metadata_schema.fbs: subgraph, input, process unit, its options."""
+    entry = TensorSpec("float32", (1, 48, 48, 1), real_min=least, real_max=1.0)
+    held = file.model_metadata(ModelCard("tiny", "float32", CARD.labels, entry, CARD.output))
+    table = Table(held, int.from_bytes(held[:4], "little"))
+    for field in (3, 2, 4):
+        table = Table(held, table.Indirect(table.Vector(table.Offset(4 + 2 * field))))
+    options = Table(held, table.Indirect(table.Pos + table.Offset(4 + 2 * 1)))
+    found = [struct.unpack_from("<f", held, options.Vector(options.Offset(4 + 2 * n)))[0] for n in (0, 1)]
+    assert found == [mean, 255 / (1 - least)]
+
+
+def test_a_name_that_is_not_text_is_refused_before_a_runtime_stumbles_over_it():
+    build = Builder()
+    face, out = (build.tensor(name, (1, 4), F32) for name in ("face", "wxyz"))
+    build.operator("SOFTMAX", [face], [out], schema.SoftmaxOptionsT())
+    data = build.file([face], [out])
+    graph.check(data, "m.tflite")
+    with pytest.raises(ModelError, match=r"^m\.tflite: the file is damaged: a name in it is not UTF-8$"):
+        graph.check(data.replace(b"wxyz", b"wxy\xff"), "m.tflite")
+
+
+def test_no_mutation_gets_past_the_reader_with_another_error():
+    refused = 0
+    for seed in range(400):
+        chance = random.Random(seed)
+        data = bytearray(CARDED)
+        for _ in range(chance.choice([1, 4, 20])):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        for reader in (graph.check, file.card_in):
+            try:
+                reader(bytes(data), "x")
+            except ModelError:
+                refused += 1
+    assert refused > 50
+    with pytest.raises(ModelError, match="cut or damaged"):
+        graph.check(PLAIN[:8] + random.Random(0).randbytes(5000), "x")
+
+
+def test_a_cut_end_is_told_from_a_missing_card():
+    with pytest.raises(ModelError, match="its end, where the card is, is cut"):
+        file.card_in(CARDED[:-30], "x")
+
+
+def test_a_card_of_unbelievable_size_is_not_unpacked():
+    stream = io.BytesIO(PLAIN)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", b" " * (8 << 20))
+    with pytest.raises(ModelError, match="over 1 MiB"):
+        file.card_in(stream.getvalue(), "x")
+
+
+def dense_with(inputs_of):
+    """A dense layer without its weights; `inputs_of` gives the model's inputs and may add operators."""
+    build = Builder()
+    face, weights, out = (
+        build.tensor(name, shape, F32)
+        for name, shape in (("face", (1, 4)), ("weights", (3, 4)), ("out", (1, 3)))
+    )
+    inputs = inputs_of(build, face, weights)
+    build.operator("FULLY_CONNECTED", [face, weights, -1], [out], schema.FullyConnectedOptionsT())
+    return build.file(inputs, [out])
+
+
+def from_variable(build, face, weights):
+    handle = build.tensor("handle", (), Spec("int32"))
+    build.operator("VAR_HANDLE", [], [handle])
+    build.operator("READ_VARIABLE", [handle], [weights])
+    return [face]
+
+
+def from_outside(build, face, weights):
+    build.operator("CUSTOM", [face], [weights], custom="FlexErf")
+    return [face]
+
+
+@pytest.mark.parametrize(
+    ("inputs_of", "said"),
+    [
+        (lambda build, face, weights: [face], r"does not hold its weights \(FULLY_CONNECTED"),
+        (lambda build, face, weights: [face, weights], "does not hold its weights"),
+        (from_variable, "weights in variables"),
+        (from_outside, r"operators outside TFLite \(FlexErf\)"),
+    ],
+)
+def test_files_that_cannot_run_alone(inputs_of, said):
+    data = dense_with(inputs_of)
+    with pytest.raises(ModelError, match=said):
+        graph.check(data, "x")
+    with pytest.raises(ModelError, match=said):
+        file.check(data, "x")
