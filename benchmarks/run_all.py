@@ -67,7 +67,10 @@ def main() -> None:
     options = _options()
     options.results.mkdir(parents=True, exist_ok=True)
     todo = commands(options)
+    told = options.results / "run.json"
     run: dict[str, Any] = {"schema": 1, "machine": machine.describe(), "stages": {}}
+    if options.only and told.exists():  # what was done before still stands
+        run = json.loads(told.read_text())
     skipped = {*options.skip, *(NOT_QUICK if options.quick else ()), *(() if options.votes else ("ferplus",))}
     failed = []
     for stage in options.only or [stage for stage in STAGES if stage not in skipped]:
@@ -80,7 +83,7 @@ def main() -> None:
             failed.append(f"{stage} ({how})")
         if stage in update_readme.MEASURED:
             run["stages"][stage] = {"seconds": seconds, "failed": how}
-            files.write_text(options.results / "run.json", json.dumps(run, indent=2) + "\n")
+            files.write_text(told, json.dumps(run, indent=2) + "\n")
     for path in sorted(options.results.glob("*.json")):
         if '"disturbed": true' in path.read_text():
             print(f"{path.name}: the machine was busy: times with an asterisk are not to be quoted")

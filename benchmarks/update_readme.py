@@ -3,20 +3,16 @@
 
 Usage: python benchmarks/update_readme.py [--publish]
 
-README.md gets what stands between `<!-- NAME -->` and `<!-- /NAME -->`: bench (each network on one thread in
-float32, dynamic range and int8), advice, loop, peers. A part without markers or without its file is left
-alone. Rows that were measured on a busy machine are left out; where cross-check disagrees, README.md stays as
-it is and the exit code is 1, unless --publish is given.
+README.md gets what stands between `<!-- bench -->` and `<!-- /bench -->`: each network on one thread in
+float32, dynamic range and int8, without the rows that were measured on a busy machine. Where cross-check
+disagrees, README.md stays as it is and the exit code is 1, unless --publish is given.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import datetime
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,38 +74,6 @@ def advice(results: Path) -> str:
     return told.markdown()
 
 
-def loop(results: Path) -> str:
-    """The loop's table."""
-    return looping.table(json.loads((results / "loop.json").read_text())).markdown()
-
-
-def peers(results: Path) -> str:
-    """What peers/run.py wrote."""
-    return (results / "peers.md").read_text()
-
-
-PARTS: dict[str, Callable[[Path], str]] = {"bench": bench, "advice": advice, "loop": loop, "peers": peers}
-
-
-def updated(text: str, parts: dict[str, str]) -> str:
-    """The text with each part between its markers; unchanged where a marker is missing."""
-    for name, part in parts.items():
-        with contextlib.suppress(LookupError):
-            text = files.put_between_markers(text, name, part)
-    return text
-
-
-def read_parts(results: Path) -> dict[str, str]:
-    """Each part whose file is there."""
-    found: dict[str, str] = {}
-    for name, part in PARTS.items():
-        try:
-            found[name] = part(results)
-        except FileNotFoundError:
-            print(f"no results for {name}: left as it is")
-    return found
-
-
 def best(results: Path) -> dict[str, dict[str, str]]:
     """fer_edge/model/best.json anew: of each kind of processor and network, the file that `run` takes.
 
@@ -131,44 +95,35 @@ def disagreeing(results: Path) -> list[str]:
 
 def all_tables(results: Path) -> str:
     """results/README.md: every table of every file that is there."""
-    parts = ["# Results", f"Made by `python benchmarks/run_all.py`{origin(results)}."]
+    parts = ["# Results", f"Made by `python benchmarks/run_all.py`: {origin(results)}."]
     if (results / "accuracy.png").exists():
         parts.append("![accuracy against size and latency](accuracy.png)")
     if (results / "shipped.json").exists():
-        text = report.table(
-            shipped(results), [name for name in report.COLUMNS if name not in UNTOLD]
-        ).markdown()
-        parts.append(f"## The models that ship\n\n{text}")
+        told = [name for name in report.COLUMNS if name not in UNTOLD]
+        parts.append(f"## The models that ship\n\n{report.table(shipped(results), told).markdown()}")
         parts.append(f"Which file to run on this machine:\n\n{advice(results)}")
     if (results / "loop.json").exists():
-        parts.append(f"## The loop\n\n{loop(results)}")
+        loop = looping.table(json.loads((results / "loop.json").read_text()))
+        parts.append(f"## The loop\n\n{loop.markdown()}")
     titles = {"crosscheck": "A plain loop, and a second tool", "peers": "Peers", "limits": "Limits"}
-    titles["twice"] = "Two runs half an hour apart, and one beside two busy loops"
     for name, title in titles.items():
         path = results / f"{name}.md"
         if path.exists():
             parts.append(f"## {title}\n\n{path.read_text()}")
+    if (results / "twice.md").exists():
+        parts.append("[Two runs half an hour apart, and one beside two busy loops](twice.md)")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def origin(results: Path) -> str:
-    """When and from what commit the run was, and which results are not of it; empty if that is not known."""
-    try:
-        about = json.loads((results / "run.json").read_text())["machine"]
-    except FileNotFoundError:
-        return ""
-    began = datetime.datetime.fromisoformat(about["time"])
-    older = []
-    for name in MEASURED:
-        path = results / f"{name}.json"
-        if path.exists() and datetime.datetime.fromisoformat(_time(path)) < began:
-            older.append(name)
-    text = f" in one run from {about['time']} on, commit {about['commit']}"
-    return text + (f"; of an earlier run: {', '.join(older)}" if older else "")
-
-
-def _time(path: Path) -> str:
-    return str(json.loads(path.read_text())["machine"]["time"])
+    """Which results are of which commit, and from when."""
+    runs: dict[str, list[tuple[str, str]]] = {}
+    for path in (results / f"{name}.json" for name in MEASURED):
+        if path.exists():
+            about = json.loads(path.read_text())["machine"]
+            runs.setdefault(about["commit"], []).append((about["time"][:16], path.stem))
+    told = (f"{', '.join(n for _, n in own)} from {min(own)[0]} on, commit {c}" for c, own in runs.items())
+    return "; ".join(told)
 
 
 def write(results: Path = RESULTS, readme: Path = README, publish: bool = False) -> str | None:
@@ -179,7 +134,9 @@ def write(results: Path = RESULTS, readme: Path = README, publish: bool = False)
     wrong = disagreeing(results)
     if wrong and not publish:
         return f"not published, cross-check disagrees on {', '.join(wrong)} (--publish does it all the same)"
-    files.write_text(readme, updated(readme.read_text(encoding="utf-8"), read_parts(results)))
+    if (results / "shipped.json").exists():
+        page = readme.read_text(encoding="utf-8")
+        files.write_text(readme, files.put_between_markers(page, "bench", bench(results)))
     files.write_text(shipped_files.BEST, json.dumps(best(results), indent=2) + "\n")
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import platform
 import resource
@@ -34,7 +35,7 @@ def describe() -> dict[str, Any]:
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
-        "memory_mib": _memory_mib(),
+        "memory_mib": round(_mib("/proc/meminfo", "MemTotal") or 0) or None,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "mhz": _mhz(),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -72,13 +73,9 @@ def require_address_space() -> None:
 
 def cpu_name() -> str | None:
     """The processor as the system calls it."""
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in ("model name", "Hardware", "Model") and value.strip():
-            return value.strip()
     if platform.system() == "Darwin":
         return _output("sysctl", "-n", "machdep.cpu.brand_string")
-    return platform.processor() or None
+    return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
 
 
 def busy_seconds() -> float | None:
@@ -97,36 +94,23 @@ def peak_rss_mib() -> float | None:
     """
     if platform.system() == "Darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-    return _own_status_mib("VmHWM")
+    return _mib("/proc/self/status", "VmHWM")
 
 
 def rss_mib() -> float | None:
     """Memory of this process that is resident now, in MiB; None where the system does not tell."""
-    return _own_status_mib("VmRSS")
+    return _mib("/proc/self/status", "VmRSS")
 
 
-def _own_status_mib(key: str) -> float | None:
-    for line in (_read("/proc/self/status") or "").splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) / 1024
-    return None
-
-
-def _memory_mib() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    except (AttributeError, ValueError, OSError):
-        return None
+def _mib(path: str, key: str) -> float | None:
+    told = _field(path, key)
+    return None if told is None else int(told.split()[0]) / 1024
 
 
 def _mhz() -> int | None:
     khz = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
-    if khz and khz.isdigit():
-        return int(khz) // 1000
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
-        if line.startswith("cpu MHz"):
-            return round(float(line.split(":")[1]))
-    return None
+    mhz = float(khz) / 1000 if khz else _field("/proc/cpuinfo", "cpu MHz")
+    return None if mhz is None else round(float(mhz))
 
 
 class Watch:
@@ -135,34 +119,29 @@ class Watch:
     One's own threads are no disturbance: the machine's CPU time less that of this process and of those that
     it started (and waited for) is what others took. A thread that waits in the system's queue for a core
     waits for somebody, while one that sleeps until its own workers are done does not.
+
+    elapsed_s: wall time of the stretches. cpu_s: CPU time of this process in them, of all its threads.
     """
 
     def __init__(self) -> None:
-        self._spent: list[float | None] = [0.0, 0.0, 0.0, 0.0]
+        self.elapsed_s = self.cpu_s = self._others_s = self._queued_s = 0.0
 
     def __enter__(self) -> Watch:
         self._began = _clocks()
         return self
 
     def __exit__(self, *_: object) -> None:
-        seen = zip(self._spent, self._began, _clocks(), strict=True)
-        self._spent = [None if None in own else own[0] + own[2] - own[1] for own in seen]  # type: ignore[operator]
-
-    @property
-    def elapsed_s(self) -> float:
-        """Wall time of the stretches."""
-        return self._spent[0] or 0.0
-
-    @property
-    def cpu_s(self) -> float:
-        """CPU time of this process in them, of all its threads."""
-        return self._spent[1] or 0.0
+        wall, cpu, others, queued = (
+            ended - began for began, ended in zip(self._began, _clocks(), strict=True)
+        )
+        self.elapsed_s, self.cpu_s = self.elapsed_s + wall, self.cpu_s + cpu
+        self._others_s, self._queued_s = self._others_s + others, self._queued_s + queued
 
     def others_share(self) -> float | None:
         """0..1 of all cores; None if it is not known or the time was too short to tell."""
-        if self._spent[2] is None or self.elapsed_s < _LEAST_S:
+        if math.isnan(self._others_s) or self.elapsed_s < _LEAST_S:
             return None
-        return max(0.0, self._spent[2]) / (self.elapsed_s * (os.cpu_count() or 1))
+        return max(0.0, self._others_s) / (self.elapsed_s * (os.cpu_count() or 1))
 
     def others_at_work(self) -> bool:
         """Whether other processes took a noticeable share of the machine."""
@@ -174,29 +153,27 @@ class Watch:
 
         Where the system has no queue to read, the time in which no thread of the process ran is waiting.
         """
-        if self._spent[3] is None:
+        if math.isnan(self._queued_s):
             return self.cpu_s < (1 - WAITING_LIMIT) * self.elapsed_s
         filled = self.cpu_s > (1 - WAITING_LIMIT) * self.elapsed_s * usable_cores()
-        return self._spent[3] > WAITING_LIMIT * self.elapsed_s and not filled
+        return self._queued_s > WAITING_LIMIT * self.elapsed_s and not filled
 
     def disturbed(self) -> bool:
         """Whether others disturbed what this thread did in these stretches, with its process's threads."""
         return self.others_at_work() or self.waited()
 
 
-def _clocks() -> tuple[float, float, float | None, float | None]:
-    """Wall and CPU seconds, the others' seconds, and seconds of waiting for a core."""
+def _clocks() -> tuple[float, float, float, float]:
+    """Seconds: wall, CPU, the others', waiting for a core; NaN for what is not told."""
     cpu_s, times, busy_s = time.process_time(), os.times(), busy_seconds()
-    others_s = None if busy_s is None else busy_s - cpu_s - times.children_user - times.children_system
+    others_s = math.nan if busy_s is None else busy_s - cpu_s - times.children_user - times.children_system
     return time.perf_counter(), cpu_s, others_s, queued_s()
 
 
-def queued_s() -> float | None:
-    """How long this thread has waited for a core since it began; None where the system does not tell."""
-    try:
-        return int((_read("/proc/thread-self/schedstat") or "").split()[1]) / 1e9
-    except (ValueError, IndexError):
-        return None
+def queued_s() -> float:
+    """How long this thread has waited for a core since it began; NaN where the system does not tell."""
+    words = (_read("/proc/thread-self/schedstat") or "").split()
+    return int(words[1]) / 1e9 if len(words) > 1 else math.nan
 
 
 def version(package: str) -> str | None:
@@ -227,6 +204,15 @@ def _output(*command: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def _field(path: str, *keys: str) -> str | None:
+    """In a file of `key: value` lines, the value of the first that has one of the keys."""
+    for line in (_read(path) or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in keys and value.strip():
+            return value.strip()
+    return None
 
 
 def _read(path: str) -> str | None:

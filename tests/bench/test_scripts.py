@@ -44,16 +44,8 @@ def models_in(text):
     return rows[2:]
 
 
-def test_readme_gets_what_is_between_its_markers_and_nothing_else():
-    text = "head\n<!-- bench -->\nold\n<!-- /bench -->\nmiddle <!-- loop --> without an end\n"
-    got = script("update_readme").updated(text, {"bench": "new\n", "loop": "lost", "peers": "lost"})
-    assert got == "head\n<!-- bench -->\nnew\n<!-- /bench -->\nmiddle <!-- loop --> without an end\n"
-
-
 def test_readmes_table_has_one_thread_in_three_formats(results, tmp_path):
-    parts = script("update_readme").read_parts(tmp_path)
-    assert list(parts) == ["bench", "advice"]
-    assert models_in(parts["bench"]) == ["a_float32", "a_int8", "b_int8"]
+    assert models_in(script("update_readme").bench(tmp_path)) == ["a_float32", "a_int8", "b_int8"]
 
 
 def test_readme_leaves_out_what_was_disturbed_and_takes_ferplus_own_accuracy(results, tmp_path):
@@ -174,7 +166,7 @@ def test_detectors_side_by_side(media):
 
 def stage(folder, name, code=0):
     """A command that writes NAME.json, as if measured, and ends with `code`."""
-    value = {"machine": {"time": "2099-01-01T00:00:00+00:00"}, "disturbed": False}
+    value = {"machine": {"time": "2099-01-01T00:00:00+00:00", "commit": "abc"}, "disturbed": False}
     program = f"open({str(folder / f'{name}.json')!r}, 'w').write({json.dumps(value)!r}); exit({code})"
     return [sys.executable, "-c", program]
 
@@ -200,11 +192,9 @@ def test_a_stage_that_fails_says_so_and_the_others_go_on(monkeypatch, tmp_path, 
     assert "FAILED: exit 3" in capfd.readouterr().out
 
 
-def test_results_of_an_earlier_run_are_named(tmp_path):
-    update = script("update_readme")
-    assert update.origin(tmp_path) == ""
-    times = {"shipped": "10:00:00", "loop": "10:01:00", "peers": "09:59:59", "run": "10:00:00"}
-    for name, time in times.items():
-        value = {"machine": {"time": f"2026-01-02T{time}+00:00", "commit": "abc"}}
+def test_results_say_of_which_commit_they_are(tmp_path):
+    for name, time, commit in (("shipped", 10, "abc"), ("peers", 9, "ab"), ("loop", 11, "abc")):
+        value = {"machine": {"time": f"2026-01-02T{time:02}:00:00+00:00", "commit": commit}}
         (tmp_path / f"{name}.json").write_text(json.dumps(value))
-    assert update.origin(tmp_path).endswith("commit abc; of an earlier run: peers")
+    first, second = "shipped, loop from 2026-01-02T10:00 on, commit abc", "peers from 2026-01-02T09:00 on"
+    assert script("update_readme").origin(tmp_path) == f"{first}; {second}, commit ab"

@@ -1,5 +1,6 @@
 """Telling a busy neighbour from one's own threads: on made-up clocks, and once with real processes."""
 
+import math
 import subprocess
 import sys
 import zlib
@@ -69,7 +70,7 @@ def test_what_the_system_does_not_tell_is_not_known(clocks, monkeypatch):
         passed(clocks, wall=0.2, others=0.8)
     assert meanwhile.others_share() is None  # too short for clocks of 10 ms
     monkeypatch.setattr(machine, "busy_seconds", lambda: None)
-    monkeypatch.setattr(machine, "queued_s", lambda: None)
+    monkeypatch.setattr(machine, "queued_s", lambda: math.nan)
     for own, disturbed in ((10, False), (5, True)):  # some thread of its own always ran, or not
         with machine.Watch() as meanwhile:
             passed(clocks, wall=10, own=own)
