@@ -28,31 +28,20 @@ def affine(
     return matrix
 
 
-def _erase(face: NDArray[np.uint8], largest: int, rng: np.random.Generator) -> None:
-    side = face.shape[0]
-    height, width = rng.integers(largest // 2, largest + 1, 2)
-    top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
-    face[top : top + height, left : left + width] = rng.integers(0, 256, (height, width))
-
-
 def _levels(how: Augmentation, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
     """A table of gray levels a picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
     gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count, 1))
     offset = rng.uniform(-how.brightness, how.brightness, (count, 1))
     levels = (np.arange(256, dtype=np.float64) - 127.5) * gain + 127.5 + offset
     if how.dark_probability:
-        levels *= np.where(_some(how.dark_probability, rng, count), rng.uniform(how.dark_min, 1, count), 1)[
-            :, None
-        ]
+        darker = rng.random(count) < how.dark_probability
+        levels *= np.where(darker, rng.uniform(how.dark_min, 1, count), 1)[:, None]
     if how.gamma_probability:
         span = np.log(how.gamma_max)
-        power = np.where(_some(how.gamma_probability, rng, count), np.exp(rng.uniform(-span, span, count)), 1)
+        bent = rng.random(count) < how.gamma_probability
+        power = np.where(bent, np.exp(rng.uniform(-span, span, count)), 1)
         levels = 255 * (levels.clip(0, 255) / 255) ** power[:, None]
     return levels.clip(0, 255).round().astype(np.uint8)
-
-
-def _some(probability: float, rng: np.random.Generator, count: int) -> NDArray[np.bool_]:
-    return rng.random(count) < probability
 
 
 def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> None:
@@ -60,10 +49,10 @@ def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
     count = len(faces)
     if how.blur_probability:
         sigmas = rng.uniform(0.1, max(0.1, how.blur_sigma), count)
-        for i in np.flatnonzero(_some(how.blur_probability, rng, count)):
+        for i in np.flatnonzero(rng.random(count) < how.blur_probability):
             cv2.GaussianBlur(faces[i], (0, 0), sigmas[i], dst=faces[i])
     if how.noise_probability:
-        chosen = np.flatnonzero(_some(how.noise_probability, rng, count))
+        chosen = np.flatnonzero(rng.random(count) < how.noise_probability)
         sigmas = rng.uniform(0, how.noise_sigma, len(chosen))[:, None, None]
         noise = rng.standard_normal((len(chosen), *faces.shape[1:])) * sigmas
         faces[chosen] = (faces[chosen] + noise).clip(0, 255).round().astype(np.uint8)
@@ -96,6 +85,8 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
         )
         cv2.LUT(out[i], tables[i], dst=out[i])
     _optics(out, how, rng)
-    for chosen in np.flatnonzero(erase):
-        _erase(out[chosen], how.erase_px, rng)
+    for i in np.flatnonzero(erase):
+        height, width = rng.integers(how.erase_px // 2, how.erase_px + 1, 2)
+        top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
+        out[i, top : top + height, left : left + width] = rng.integers(0, 256, (height, width))
     return out

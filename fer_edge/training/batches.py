@@ -117,7 +117,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         rows = self.order[index * self.size : (index + 1) * self.size][self.part]
-        rng = np.random.default_rng((self.seed, self.epoch, index + 1, *self.worker.mark))
+        rng = np.random.default_rng((self.seed, self.epoch, index + 1, self.worker.index))
         faces = augment(self.dataset.images[rows], self.recipe.augmentation, rng)
         wanted, weights = self.targets[rows], self.weights[self.dataset.labels[rows]]
         if self.recipe.mixup:

@@ -77,11 +77,6 @@ class Workers:
         """Whether this process writes what the training leaves."""
         return self.index == 0
 
-    @property
-    def mark(self) -> tuple[int, ...]:
-        """Goes into the seeds of what each process draws by itself; nothing where it is the only one."""
-        return (self.index,) if self.count > 1 else ()
-
     def share(self, size: int) -> slice:
         """This process's part of a batch of `size`. Raises UsageError where it does not divide evenly."""
         if size % self.devices:

@@ -17,8 +17,16 @@ from fer_edge import files
 from fer_edge.data import Dataset, Protocol, ferplus, protocol_splits
 from fer_edge.spec import INPUT_SHAPE
 
-OPTIMIZERS = ("adam", "sgd")
-SCHEDULES = ("plateau", "one_cycle")
+CHOICES = {
+    "optimizer": ("adam", "sgd"),
+    "schedule": ("plateau", "one_cycle"),
+    "monitor": ("val_loss", "val_accuracy"),
+}
+
+LEAST = {
+    "epochs": 1, "batch_size": 2, "patience": 1, "votes_weight": 0, "mixup": 0, "weight_decay": 0,
+    "learning_rate_floor": 0,
+}  # fmt: skip
 
 History = Sequence[dict[str, float]]
 """A row an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
@@ -26,39 +34,26 @@ History = Sequence[dict[str, float]]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the random changes of a training picture; each picture is warped once.
+    """Ranges of the random changes of a training picture; each picture is warped once."""
 
-    rotation_deg: largest turn either way. shift_px: largest shift either way, each axis. zoom_min,
-    zoom_max: scale. brightness: largest addition either way, gray levels. contrast: largest relative
-    change either way. erase_probability, erase_px: chance and largest side of a square of noise.
-
-    What cameras do, each with its probability: dark_probability, dark_min: all levels times dark_min..1;
-    gamma_probability, gamma_max: exponent 1 / gamma_max..gamma_max, even on a log scale;
-    blur_probability, blur_sigma: Gaussian of 0..blur_sigma pixels; noise_probability, noise_sigma:
-    Gaussian of 0..noise_sigma gray levels, each pixel by itself.
-
-    one_change: each picture gets one of rotation, shift along x, shift along y, zoom and flip, each as likely
-    as the others, and keeps its own framing otherwise (the paper's Figure 6 and "five variants").
-    """
-
-    one_change: bool = False
-    rotation_deg: float = 0.0
-    shift_px: float = 0.0
+    one_change: bool = False  # a picture, each of five as likely, as in the paper's Figure 6; else all
+    rotation_deg: float = 0.0  # largest turn either way
+    shift_px: float = 0.0  # largest shift either way, each axis
     zoom_min: float = 1.0
     zoom_max: float = 1.0
     flip: bool = False
-    brightness: float = 0.0
-    contrast: float = 0.0
+    brightness: float = 0.0  # largest addition either way, gray levels
+    contrast: float = 0.0  # largest relative change either way
     erase_probability: float = 0.0
-    erase_px: int = 0
+    erase_px: int = 0  # largest side of a rectangle of noise
     dark_probability: float = 0.0
-    dark_min: float = 1.0
+    dark_min: float = 1.0  # all levels times dark_min..1
     gamma_probability: float = 0.0
-    gamma_max: float = 1.0
+    gamma_max: float = 1.0  # exponent 1 / gamma_max..gamma_max, even on a log scale
     blur_probability: float = 0.0
-    blur_sigma: float = 0.0
+    blur_sigma: float = 0.0  # Gaussian of 0..blur_sigma pixels
     noise_probability: float = 0.0
-    noise_sigma: float = 0.0
+    noise_sigma: float = 0.0  # Gaussian of 0..noise_sigma gray levels, each pixel by itself
 
     def __post_init__(self) -> None:
         given = dataclasses.asdict(self)
@@ -77,18 +72,9 @@ class Augmentation:
 class Recipe:
     """One training, whole. Defaults are plain; recipes/*.toml hold what is used.
 
-    schedule `plateau`: learning_rate until the validation loss has not improved for
-    patience / 4 epochs, then a tenth, and so on, never below learning_rate_floor; stops after `patience`
-    epochs without improvement.
-    `one_cycle`: a rise over warmup_fraction of all steps, then half a cosine down to 0; no early stop.
-    weight_decay: decoupled, times the learning rate (Loshchilov & Hutter 2019).
-    balance_classes: weighs each class by all / (classes x its count) to this power; 0 weighs all the same, 1
-    counts each class as much as any other.
-    votes_weight: weight of a second head that learns FER+'s votes beside the labels and is left out of
-    the network that ships; 0 for none. teacher_weight: what part of the labels' place the probabilities
-    of the teachers that are given take (0..1).
-    mixup: alpha of the Beta distribution that says how much of another picture is blended into each; 0: none.
-    reference_*: tolerances of the reference check between training device and float32 on the CPU.
+    schedule `plateau`: learning_rate until the validation loss has not improved for patience / 4 epochs, then
+    a tenth, and so on; stops after `patience` epochs without improvement. `one_cycle`: a rise over
+    warmup_fraction of all steps, then half a cosine down to 0; no early stop.
     """
 
     name: str
@@ -99,64 +85,47 @@ class Recipe:
     dropout: float = 0.6
     optimizer: str = "adam"
     learning_rate: float = 1e-3
-    learning_rate_floor: float = 0.0
-    momentum: float = 0.9
-    weight_decay: float = 0.0
+    learning_rate_floor: float = 0.0  # of plateau
+    momentum: float = 0.9  # of sgd
+    weight_decay: float = 0.0  # decoupled, times the learning rate (Loshchilov & Hutter 2019)
     schedule: str = "plateau"
     warmup_fraction: float = 0.25
     patience: int = 20
     label_smoothing: float = 0.0
-    balance_classes: float = 0.0
-    mixup: float = 0.0
-    votes_weight: float = 0.0
-    teacher_weight: float = 0.0
-    monitor: str = "val_loss"
-    reference_agreement: float = 0.97
+    balance_classes: float = 0.0  # weighs each class by its count to minus this power; 1: all alike
+    mixup: float = 0.0  # alpha of the Beta distribution of the part of another picture in each; 0: none
+    votes_weight: float = 0.0  # of a second head that learns FER+'s votes and does not ship; 0: none
+    teacher_weight: float = 0.0  # the part of the labels' place that teachers' probabilities take
+    monitor: str = "val_loss"  # what the best epoch is chosen by
+    reference_agreement: float = 0.97  # between training device and float32 on the CPU
     reference_loss_difference: float = 0.02
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
+        given = vars(self)
         shares = ("teacher_weight", "balance_classes", "momentum", "warmup_fraction")
-        ranges = {f"{name} must lie in 0..1": 0 <= getattr(self, name) <= 1 for name in shares}
-        least = {
-            "epochs": 1,
-            "batch_size": 2,
-            "patience": 1,
-            "votes_weight": 0,
-            "mixup": 0,
-            "weight_decay": 0,
-        }
-        ranges |= {
-            f"{name} must be at least {low}": getattr(self, name) >= low for name, low in least.items()
-        }
-        further = {
-            f"optimizer must be one of {OPTIMIZERS}": self.optimizer in OPTIMIZERS,
-            f"schedule must be one of {SCHEDULES}": self.schedule in SCHEDULES,
-            "monitor must be val_loss or val_accuracy": self.monitor in ("val_loss", "val_accuracy"),
-            "dropout must lie in 0..1 (1 excluded)": 0 <= self.dropout < 1,
-            "label_smoothing must lie in 0..1 (1 excluded)": 0 <= self.label_smoothing < 1,
+        below_1 = ("dropout", "label_smoothing")
+        ranges = {f"{name} must lie in 0..1": 0 <= given[name] <= 1 for name in shares}
+        ranges |= {f"{name} must lie in 0..1 (1 excluded)": 0 <= given[name] < 1 for name in below_1}
+        ranges |= {f"{name} must be at least {low}": given[name] >= low for name, low in LEAST.items()}
+        ranges |= {f"{n} must be one of {known}": given[n] in known for n, known in CHOICES.items()}
+        floor = self.learning_rate_floor <= self.learning_rate
+        rates = {
             "learning_rate must be above 0": self.learning_rate > 0,
-            "learning_rate_floor must lie in 0..learning_rate": (
-                0 <= self.learning_rate_floor <= self.learning_rate
-            ),
+            "learning_rate_floor must be at most learning_rate": floor,
         }
-        files.require(ranges | further, f"recipe {self.name}")
+        files.require(ranges | rates, f"recipe {self.name}")
 
     def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
         """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are
         learned and `labels` (as in ferplus.chosen) does not give them."""
-        voted = (labels or "").startswith("ferplus:")
-        given = {
-            "it has a teacher_weight: name whom it learns from: --teacher MODEL": (
-                bool(teachers) or not self.teacher_weight
-            ),
-            "it has no teacher_weight: it learns from no --teacher": bool(self.teacher_weight)
-            or not teachers,
-            "it learns from FER+'s votes: add --labels ferplus:fer2013new.csv": (
-                voted or not self.votes_weight
-            ),
+        taught, votes = self.teacher_weight > 0, (labels or "").startswith("ferplus:")
+        checks = {
+            "has a teacher_weight, name whom it learns from: --teacher MODEL": bool(teachers) or not taught,
+            "has no teacher_weight, it learns from no --teacher": taught or not teachers,
+            "learns from FER+'s votes: add --labels ferplus:fer2013new.csv": votes or not self.votes_weight,
         }
-        files.require(given, f"recipe {self.name}")
+        files.require(checks, f"recipe {self.name}")
 
     def split(self, dataset: Dataset, labels: str | None) -> Protocol:
         """What to train, validate and report on, under the labels that `--labels` names (ferplus.chosen).
@@ -198,12 +167,11 @@ def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML that `read` gives back unchanged."""
     table = dataclasses.asdict(recipe)
     changes = table.pop("augmentation")
-    # A plain value is the same in JSON and in TOML.
     values, changed = (
-        "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in part.items())
-        for part in (table, changes)
+        "\n".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in part.items())
+        for part in (table, changes)  # a plain value is the same in JSON and in TOML
     )
-    return f"{values}\n[augmentation]\n{changed}"
+    return f"{values}\n\n[augmentation]\n{changed}\n"
 
 
 def best_epoch(history: History, monitor: str) -> int:

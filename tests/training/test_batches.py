@@ -28,21 +28,15 @@ def flat(levels):
 
 def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
     levels = np.array([0, 40, 80, 120, 160, 200, 240])
-    recipe = Recipe("r", batch_size=7, mixup=0.4)
-    faces, targets, weights = TrainingBatches(flat(levels), recipe, 3)[0]
+    batches = TrainingBatches(flat(levels), Recipe("r", batch_size=7, mixup=0.4), 3)
+    faces, targets, weights = batches[0]
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
     assert (np.count_nonzero(targets, axis=1) == 2).all()
     assert (targets.max(1) >= 0.5).all()
     assert targets.max(1).min() < 0.99  # some were blended
+    np.testing.assert_array_equal(targets.argmax(1), batches.order)  # each row's own label is on top
     np.testing.assert_allclose(faces[:, 0, 0, 0], targets @ levels, atol=0.51)  # rounded to gray levels
     np.testing.assert_allclose(weights, 1, atol=1e-6)
-
-
-def test_a_blend_keeps_its_own_rows_label_on_top():
-    recipe = Recipe("r", batch_size=4, mixup=0.4)
-    batches = TrainingBatches(flat([10, 60, 110, 160]), recipe, 1)
-    _, targets, _ = batches[0]
-    np.testing.assert_array_equal(targets.argmax(1), batches.dataset.labels[batches.order])
 
 
 def test_weights_of_classes_are_blended_like_their_labels():
@@ -95,9 +89,8 @@ def test_mean_of_teachers_takes_its_part_of_the_labels(data):
 
 def test_a_teacher_of_other_expressions_names_the_students(data):
     shuffled = Predictor("s", LABELS[::-1], (48, 48), knows(0)[0].predict)  # its first is our last
-    _, targets, _ = TrainingBatches(
-        data, dataclasses.replace(TAUGHT, teacher_weight=1.0), 0, Teacher((), (shuffled,))
-    )[0]
+    wholly = dataclasses.replace(TAUGHT, teacher_weight=1.0)
+    _, targets, _ = TrainingBatches(data, wholly, 0, Teacher((), (shuffled,)))[0]
     np.testing.assert_array_equal(targets.argmax(1), 6)
 
 

@@ -1,0 +1,100 @@
+"""What runs in a process of another Keras backend, or as one of several. Usage: keras_process.py WHAT FOLDER
+
+`resumed`: FOLDER holds `begun/` (a run that has ended its first epoch) and `theirs.keras`; goes on with the
+run, and leaves `ours.keras`, `ours.npy`, `theirs.npy` (probabilities of the data) and `history.json`.
+`shared`: a training in FOLDER/run with all other processes; FOLDER/INDEX/ gets weights.npz and told.json.
+`layers`: PyTorch's layers of ours against Keras' own.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from tiny_network import dataset
+
+from fer_edge.training import device, fit, networks, session
+from fer_edge.training.recipes import Augmentation, Recipe
+
+# No dropout: each backend draws its masks from a generator of its own.
+RESUMED = Recipe(
+    "small", network="tiny", epochs=2, batch_size=16, dropout=0.0, optimizer="sgd", learning_rate=0.05,
+    weight_decay=1e-3, schedule="one_cycle", label_smoothing=0.1, monitor="val_accuracy",
+    augmentation=Augmentation(rotation_deg=20, flip=True, erase_probability=0.5, erase_px=8),
+)  # fmt: skip
+# No augmentation: each process draws its own.
+SHARED = Recipe(
+    "small", network="tiny", epochs=2, batch_size=16, dropout=0.3, optimizer="sgd", learning_rate=0.1,
+    weight_decay=1e-3,
+)  # fmt: skip
+
+
+def resumed(folder):
+    data = dataset()
+    network, state = fit.train(RESUMED, data, data, folder=folder / "begun", seed=0)
+    ours = session.in_float32(network, RESUMED)
+    ours.save(folder / "ours.keras")
+    np.save(folder / "ours.npy", fit.predict(ours, data.images))
+    theirs = keras.models.load_model(folder / "theirs.keras", compile=False)
+    np.save(folder / "theirs.npy", fit.predict(theirs, data.images))
+    (folder / "history.json").write_text(json.dumps(state.history))
+
+
+def shared(folder):
+    device.prepare("float32")
+    me, data = device.workers(), dataset()
+    network, state = fit.train(SHARED, data, data, folder=folder / "run", seed=0)
+    own = folder / str(me.index)
+    own.mkdir()
+    np.savez(own / "weights.npz", *network.get_weights())
+    told = {"history": state.history, "count": me.count, "devices": me.devices}
+    if me.first:
+        built = session.in_float32(network, SHARED)
+        told["passed"] = session.check_reference(network, built, data, SHARED)["passed"]
+    (own / "told.json").write_text(json.dumps(told))
+
+
+LAYERS = [  # the second has one pixel more after than before
+    (12, lambda of: of.Conv2D(4, 5, padding="same", activation="relu")),
+    (12, lambda of: of.Conv2D(4, 5, strides=2, padding="same", activation="relu")),
+    (13, lambda of: of.Conv2D(4, 5, strides=2, padding="same", activation="relu")),
+    (12, lambda of: of.Conv2D(4, 5, strides=2, padding="valid", activation="relu")),
+    (12, lambda of: of.MaxPooling2D(2)),
+    (13, lambda of: of.MaxPooling2D(2)),
+    (12, lambda of: of.BatchNormalization()),
+]
+
+
+def gone_through(layer, faces):
+    """Outputs, gradients of the mean of their cubes, and the state after it."""
+    import torch
+
+    given = torch.tensor(faces, requires_grad=True)
+    out = layer(given, training=True) if "batch" in layer.name else layer(given)
+    (out**3).mean().backward()
+    gradients = [given.grad] + [v.value.grad for v in layer.trainable_variables]
+    return [v.detach().numpy() for v in (out, *gradients, *(v.value for v in layer.non_trainable_variables))]
+
+
+def layers(_):
+    for side, made_of in LAYERS:
+        faces = np.random.default_rng(0).normal(size=(6, side, side, 3)).astype("float32")
+        both = []
+        for of in (networks.fastest_layers(), keras.layers):
+            keras.utils.set_random_seed(1)
+            layer = made_of(of)
+            layer.build(faces.shape)
+            both.append((type(layer), gone_through(layer, faces)))
+        (ours, one), (own, two) = both
+        assert ours is not own
+        if own is keras.layers.BatchNormalization:  # PyTorch's estimate of the variance has no bias
+            n = 6 * side * side
+            two[-1] = 0.99 + (two[-1] - 0.99) * n / (n - 1)
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, strict=True)
+    print("same", len(LAYERS), flush=True)
+
+
+if __name__ == "__main__":
+    {"resumed": resumed, "shared": shared, "layers": layers}[sys.argv[1]](Path(sys.argv[-1]))
