@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,25 +44,24 @@ def run(
 
     function: one that can be imported by its module and name. what: the file or model in question, which
     errors begin with. data: bytes on the child's standard input. environment: variables set besides the
-    present ones. heard: is given each line that the function prints, as it comes; no `data` then. Raises
-    ModelError in the function's own words where it raised a FerEdgeError, ChildError where it gave no answer.
+    present ones. heard: is given each line that the function prints, as it comes. Raises ModelError in the
+    function's own words where it raised a FerEdgeError, ChildError where it gave no answer.
     """
     import tempfile  # heavy, and a run loads this module without ever calling it
 
     with tempfile.TemporaryDirectory(prefix="fer-edge-") as folder:
-        said = Path(folder) / "answer.json"
-        asked = json.dumps([function.__module__, function.__name__, arguments, str(said)])
+        given, answered, errors = (Path(folder, name) for name in ("given", "answer.json", "errors"))
+        given.write_bytes(data)
+        asked = json.dumps([function.__module__, function.__name__, arguments, str(answered)])
+        code = _process(asked, given, errors, timeout_s, {**os.environ, **(environment or {})}, heard)
         try:
-            done = _process(asked, data, timeout_s, {**os.environ, **(environment or {})}, heard)
-        except subprocess.TimeoutExpired as error:
-            raise ChildError(f"{what} took over {timeout_s:.0f} s") from error
-        try:
-            found: dict[str, Any] = json.loads(said.read_bytes())
+            found: dict[str, Any] = json.loads(answered.read_bytes())
         except (OSError, ValueError):
-            how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
-            lines = done.stderr.decode(errors="replace").strip().splitlines()
-            last = lines[-1].strip() if lines else "it said nothing"
-            raise ChildError(f"{what} ended its process ({how}): {last}") from None
+            if code is None:
+                raise ChildError(f"{what} took over {timeout_s:.0f} s") from None
+            how = f"signal {-code}" if code < 0 else f"exit {code}"
+            lines = errors.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise ChildError(f"{what} ended its process ({how}): {lines[-1].strip()}") from None
     if "error" in found:
         raise ModelError(found["error"] if what in found["error"] else f"{what}: {found['error']}")
     return found["answer"]
@@ -69,32 +69,35 @@ def run(
 
 def _process(
     asked: str,
-    data: bytes,
+    given: Path,
+    errors: Path,
     timeout_s: float,
     environment: Mapping[str, str],
     heard: Callable[[str], object] | None,
-) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-P", "-c", _PROGRAM, asked]
-    if heard is None:
-        return subprocess.run(
-            command, input=data, capture_output=True, timeout=timeout_s, check=False, env=environment
-        )
-    import tempfile
+) -> int | None:
+    """The exit code; None where it took too long."""
     import threading
 
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "env": environment}
-    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
+    until = time.monotonic() + timeout_s
+    with (
+        given.open("rb") as stdin,
+        errors.open("wb") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-P", "-c", _PROGRAM, asked],
+            stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment,
+        ) as process,
+    ):  # fmt: skip
         end = threading.Timer(timeout_s, process.kill)
         end.start()
         try:
             for line in process.stdout or ():
-                heard(line.decode(errors="replace").rstrip())
+                if heard is not None:
+                    heard(line.decode(errors="replace").rstrip())
             process.wait()
+            return None if time.monotonic() > until else process.returncode
         finally:
             end.cancel()
             process.kill()
-        said.seek(0)
-        return subprocess.CompletedProcess(command, process.returncode, b"", said.read())
 
 
 def answer(asked: str) -> None:

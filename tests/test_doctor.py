@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.doctor import examine, gpus_of, opencv_flavours, temperature_c
+from fer_edge.commands.doctor import examine, gpus_of, opencv_flavours, temperature_c
 from fer_edge.vision.opencv import explain_import_error
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
