@@ -14,8 +14,6 @@ from pathlib import Path
 from fer_edge.errors import SourceError, UsageError
 from fer_edge.vision.frames import Frame
 
-PI_CAMERA = "pi"
-
 
 class Capture:
     """One source of frames.
@@ -73,10 +71,6 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
         raise UsageError("give a SOURCE or --camera, not both")
     if source is None:
         return _camera(camera or "0")
-    if source == "-":
-        from fer_edge.sources.mjpeg import MjpegPipe
-
-        return MjpegPipe()
     if "://" in source and not source.startswith("file://"):
         from fer_edge.sources.video import Stream
 
@@ -87,7 +81,7 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
 def _from_path(name: str, num_threads: int) -> Capture:
     path = Path(name)
     try:
-        mode = path.stat().st_mode
+        mode = stat.S_IFIFO if name == "-" else path.stat().st_mode
     except OSError as error:
         if name.isdecimal() or name.startswith("/dev/video"):
             return _camera(name)
@@ -98,7 +92,7 @@ def _from_path(name: str, num_threads: int) -> Capture:
     if stat.S_ISFIFO(mode):
         from fer_edge.sources.mjpeg import MjpegPipe
 
-        return MjpegPipe(path)
+        return MjpegPipe(None if name == "-" else path)
     from fer_edge.pictures import is_picture
     from fer_edge.sources.pictures import Pictures
 
@@ -114,13 +108,13 @@ def _from_path(name: str, num_threads: int) -> Capture:
 def _camera(name: str) -> Capture:
     from fer_edge.sources.camera import Camera, PiCamera
 
-    if name == PI_CAMERA:
+    if name == "pi":
         return PiCamera()
     if name.isdecimal():
         return Camera(int(name))
     if name.startswith("/dev/") or Path(name).is_char_device():
         return Camera(os.path.abspath(name))
-    raise UsageError(f"no camera '{name}': give a number, a path such as /dev/video0, or '{PI_CAMERA}'")
+    raise UsageError(f"no camera '{name}': give a number, a path such as /dev/video0, or 'pi'")
 
 
 def open_unless(stop: threading.Event, capture: Capture) -> bool:

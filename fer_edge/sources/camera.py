@@ -69,20 +69,6 @@ def cameras(folder: Path = Path("/dev"), ask: Callable[[Path], bytes] = ask) -> 
     return [device for device in found if device.gives_pictures is not False]
 
 
-def _cameras_here() -> str:
-    return f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
-
-
-def _why_closed(path: Path) -> str:
-    """Why a device that is there cannot be opened."""
-    device = described(path)
-    if device.gives_pictures is False:
-        return f"is no camera: {path} gives no pictures ({_cameras_here()})"
-    if not device.may_be_used():
-        return f"cannot be opened: you lack the right to ({HOW_TO_GET_THE_RIGHT})"
-    return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
-
-
 class Camera(Capture):
     """A USB or built-in camera. index: its number or its path."""
 
@@ -103,8 +89,9 @@ class Camera(Capture):
             raise SourceError(f"{self.name} is not there ({device} is missing; {_cameras_here()})")
         video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not video.isOpened():
-            why = _why_closed(device) if linux else "cannot be opened: is it there?"
-            raise SourceError(f"{self.name} {why}")
+            raise SourceError(
+                f"{self.name} {_why_closed(device) if linux else 'cannot be opened: is it there?'}"
+            )
         # A queue inside the driver would hand out old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._video = video
@@ -120,6 +107,20 @@ class Camera(Capture):
         if self._video is not None:
             self._video.release()
             self._video = None
+
+
+def _cameras_here() -> str:
+    return f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
+
+
+def _why_closed(path: Path) -> str:
+    """Why a device that is there cannot be opened."""
+    device = described(path)
+    if device.gives_pictures is False:
+        return f"is no camera: {path} gives no pictures ({_cameras_here()})"
+    if not device.may_be_used():
+        return f"cannot be opened: you lack the right to ({HOW_TO_GET_THE_RIGHT})"
+    return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 
 class PiCamera(Capture):
