@@ -34,23 +34,11 @@ def written(tmp_path, kind, *results):
 
 
 def test_a_line_is_what_the_format_says_in_plain_types(tmp_path):
-    lines = written(
-        tmp_path, JsonlLog, result(FACE), result(UNSURE, index=1), result(index=2, analysed=False)
-    )
-    one, two, three = map(json.loads, lines.splitlines())
-    assert {key: one[key] for key in ("source", "frame", "time_s")} == {
-        "source": "été.mp4",
-        "frame": 0,
-        "time_s": 1.25,
-    }
-    assert one["faces"][0] == {
-        "box_xywh": [1, 2, 3, 4],
-        "track": 5,
-        "label": "sad",
-        "confidence": 0.5,
-        "quality": 1.0,
-        "probabilities": {"happy": 0.1, "sad": 0.7, "neutral": 0.2},
-    }
+    results = result(FACE), result(UNSURE, index=1), result(index=2, analysed=False)
+    one, two, three = map(json.loads, written(tmp_path, JsonlLog, *results).splitlines())
+    face = {"box_xywh": [1, 2, 3, 4], "track": 5, "label": "sad", "confidence": 0.5, "quality": 1.0}
+    face["probabilities"] = {"happy": 0.1, "sad": 0.7, "neutral": 0.2}
+    assert one == {"source": "été.mp4", "frame": 0, "time_s": 1.25, "faces": [face]}
     assert (two["faces"][0]["label"], three["faces"], three["analysed"]) == (None, [], False)
 
 
@@ -125,15 +113,12 @@ def test_an_output_that_exists_is_refused_without_force_and_the_input_always(tmp
 
 
 @pytest.mark.parametrize(
-    ("outputs", "json"),
-    [
-        (Outputs(jsonl=Path("-")), "-"),
-        (Outputs(jsonl=Path("a"), csv=Path("a")), None),
-        (Outputs(jsonl=Path("a"), csv=Path("b/../a")), None),
-    ],
+    ("given", "json"),
+    [({"jsonl": "-"}, "-"), ({"jsonl": "a", "csv": "a"}, None), ({"jsonl": "a", "csv": "b/../a"}, None)],
 )
-def test_two_outputs_cannot_share_a_place(outputs, json, tmp_path, monkeypatch):
+def test_two_outputs_cannot_share_a_place(given, json, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    outputs = Outputs(**{kind: Path(name) for kind, name in given.items()})
     with pytest.raises((UsageError, OutputError), match=r"two outputs|another output"):
         outputs.check(json, True)
 

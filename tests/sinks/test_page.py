@@ -56,38 +56,21 @@ def serve():
 # --- who may see it ---
 
 
-@pytest.mark.parametrize(
-    ("host", "allowed"),
-    [
-        ("localhost:8000", True),
-        ("[::1]:8000", True),
-        ("LOCALHOST", True),
-        ("evil.example:8000", False),
-        ("localhost.evil.example", False),
-        ("192.168.1.5:8000", False),
-        ("", False),
-    ],
-)
-def test_without_a_token_only_local_names_are_served(host, allowed):
-    assert LOCAL.allows(host, "", None) is allowed
+def test_without_a_token_only_local_names_are_served():
+    for host in ("localhost:8000", "[::1]:8000", "LOCALHOST"):
+        assert LOCAL.allows(host, "", None)
+    for host in ("evil.example:8000", "localhost.evil.example", "192.168.1.5:8000", ""):
+        assert not LOCAL.allows(host, "", None)
 
 
-@pytest.mark.parametrize(
-    ("cookies", "query", "allowed"),
-    [
-        ("", TOKEN, True),
-        (f"other=1; fer_edge_token={TOKEN}", None, True),
-        ("", None, False),
-        ("", TOKEN[:-1], False),
-        ("fer_edge_token=wrong", None, False),
-        (f"fer_edge_token={TOKEN}", "wrong", False),
-        ("", "ü" * 16, False),
-        ("", "\udcff", False),
-        ("\x00=;;=", None, False),
-    ],
-)
-def test_with_a_token_it_alone_decides(cookies, query, allowed):
-    assert Access("0.0.0.0", TOKEN).allows("anything.example", cookies, query) is allowed
+def test_with_a_token_it_alone_decides():
+    access, cookie = Access("0.0.0.0", TOKEN), f"other=1; fer_edge_token={TOKEN}"
+    assert access.allows("anything.example", "", TOKEN)
+    assert access.allows("anything.example", cookie, None)
+    for cookies in ("", "fer_edge_token=wrong", "\x00=;;="):
+        assert not access.allows("localhost", cookies, None)
+    for query in (TOKEN[:-1], "wrong", "ü" * 16, "\udcff"):
+        assert not access.allows("localhost", cookie, query)
 
 
 def test_loopback_needs_no_token_and_all_else_gets_one():
