@@ -38,13 +38,13 @@ class PlainHaar:
     margin = 0.0
 
     def __init__(self) -> None:
-        from fer_edge.vision.faces import load_cascade
+        from fer_edge.vision.haar import load_cascade
 
         self._cascade = load_cascade()
 
     def detect(self, frame_bgr: Any, gray: Any) -> list[Any]:
         """Detections of one frame."""
-        from fer_edge.vision.faces import Detection
+        from fer_edge.vision.frames import Detection
 
         boxes = self._cascade.detectMultiScale(gray, 1.1, 5, minSize=(30, 30))
         return [Detection((int(x), int(y), int(w), int(h))) for x, y, w, h in boxes]

@@ -17,8 +17,7 @@ from fer_edge.errors import OutputError
 from fer_edge.training.augmentation import CHANGES, affine, augment
 from fer_edge.training.recipes import Augmentation
 from fer_edge.vision.analysis import Analyser, FaceClassifier
-from fer_edge.vision.faces import Detector
-from fer_edge.vision.frames import Frame
+from fer_edge.vision.frames import Detector, Frame
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import color_of
 

@@ -11,8 +11,7 @@ from fer_edge.errors import SourceError
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
 from fer_edge.vision.analysis import Analyser
-from fer_edge.vision.faces import Detection
-from fer_edge.vision.frames import Frame
+from fer_edge.vision.frames import Detection, Frame
 
 LABELS = ("happy", "sad", "neutral")
 

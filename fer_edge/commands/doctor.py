@@ -137,7 +137,7 @@ def _tried(what: str, otherwise: str, look: Callable[[], str]) -> Finding:
 
 
 def _opencv() -> str:
-    from fer_edge.vision.faces import load_cascade
+    from fer_edge.vision.haar import load_cascade
     from fer_edge.vision.opencv import cv2
 
     load_cascade()

@@ -16,7 +16,7 @@ from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.targets import Made, Pictures, drawn, template
-from fer_edge.vision import faces
+from fer_edge.vision import blazeface
 
 PACKAGE = "@litertjs/core"
 VARIABLE = "FER_EDGE_LITERTJS"
@@ -30,7 +30,12 @@ DTYPES = ("uint8", "float32")
 """What LiteRT's tensors in JavaScript hold, of what faces and probabilities are."""
 
 DETECTOR = "face_detection_full_range_sparse.tflite"
-DETECTION = {"side": 192, "stride": faces.STRIDES[192][0], "sure": faces.FOUND_AT, "least": faces.FOLLOWED_AT}
+DETECTION = {
+    "side": 192,
+    "stride": blazeface.STRIDES[192][0],
+    "sure": blazeface.FOUND_AT,
+    "least": blazeface.FOLLOWED_AT,
+}
 """The detector's input and cell in pixels, and the scores that a new and a followed face need."""
 
 
@@ -55,7 +60,7 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
 
 def find_detector() -> Path | None:
     """The face detector for the page, of an installed package; None where there is none."""
-    found = faces.find_blazeface()
+    found = blazeface.find_blazeface()
     sparse = found and found.with_name(DETECTOR)
     return sparse if sparse and sparse.is_file() else None
 
@@ -121,7 +126,7 @@ def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any
         "scale": classifier.output.scale,
         "zeroPoint": classifier.output.zero_point,
         "content": classifier.output.content,
-        "detector": {**DETECTION, "margin": faces.BlazeFaceDetector.margin} if detector else None,
+        "detector": {**DETECTION, "margin": blazeface.BlazeFaceDetector.margin} if detector else None,
         "check": {"faces": _base64(check.tobytes()), "probabilities": probabilities.tolist()},
     }
 

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr, to_gray
-from fer_edge.vision.faces import Detector
-from fer_edge.vision.frames import Box, Face, Frame, Picture, clip_box, overlap
+from fer_edge.vision.frames import Box, Detector, Face, Frame, Picture, clip_box, overlap
 
 MIN_OVERLAP = 0.2  # intersection over union below which two boxes are not the same face
 MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for so long, and in so many frames, is a new one

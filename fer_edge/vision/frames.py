@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ Picture = NDArray[np.uint8]
 
 Box = tuple[int, int, int, int]
 """x, y, width, height."""
+
+SEARCH_EVERY = 12
+"""Frames from one look of a detector at the whole frame to the next while it follows faces."""
 
 
 class Frame(NamedTuple):
@@ -25,6 +29,44 @@ class Frame(NamedTuple):
     source: str
 
 
+class Detection(NamedTuple):
+    """A face as a detector gives it. box_xywh: pixels, may reach over the frame's border.
+
+    keypoints: float32 (4 or 6, 2), x and y in pixels of right eye, left eye, nose, mouth (and ears, right
+    and left), the face's own right and left; None where the detector knows none. roll_deg: the head's tilt,
+    clockwise in the picture. turn: 0 looks at the camera, 1 is a profile, or a face that no detector found
+    in this frame, carried on because it still looks the same.
+    """
+
+    box_xywh: Box
+    keypoints: NDArray[np.float32] | None = None
+    roll_deg: float = 0.0
+    turn: float = 0.0
+
+    @classmethod
+    def from_keypoints(cls, corner: Any, size: Any, keypoints: Any) -> Detection:
+        """A face whose tilt follows from its eyes, and whose turn from where the nose is between them."""
+        points = np.asarray(keypoints, np.float32)
+        right_eye, left_eye, nose = points[:3].astype(float)
+        across = left_eye - right_eye
+        aside = float((nose - (right_eye + left_eye) / 2) @ across) / max(float(across @ across), 1e-6)
+        roll_deg = math.degrees(math.atan2(across[1], across[0]))
+        x, y, w, h = (round(float(value)) for value in (*corner, *size))
+        return cls((x, y, w, h), points, roll_deg, min(2 * abs(aside), 1.0))
+
+
+class Detector(Protocol):
+    """Finds faces. `margin`: what its boxes need on each side to be as wide as a FER-2013 picture."""
+
+    margin: float
+
+    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+        """Faces of the next frame of a stream; frame uint8 (H, W, 3) and the same in gray (H, W)."""
+
+    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+        """Faces of a picture that stands alone: slower and more careful."""
+
+
 @dataclass(frozen=True)
 class Face:
     """One face in one frame.
@@ -32,7 +74,7 @@ class Face:
     box_xywh: pixels, inside the frame. label: the smoothed one, None while uncertain. confidence: its
     smoothed probability. probabilities: float32 (labels,), this frame's own. smoothed: float64 (labels,).
     quality: 0..1, how well the face can be read (`crop.quality`); where it is too low, label is None and the
-    frame does not count in `smoothed`. keypoints: `faces.Detection`'s.
+    frame does not count in `smoothed`. keypoints: `Detection`'s.
     """
 
     box_xywh: Box

@@ -11,8 +11,8 @@ from fer_edge import machine
 from fer_edge.loop import Loop
 from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sources.newest import Patience
-from fer_edge.vision.faces import HaarDetector
 from fer_edge.vision.frames import Frame
+from fer_edge.vision.haar import HaarDetector
 
 FRAMES, SETTLED = 20_000, 2_000
 

@@ -14,8 +14,8 @@ from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.pictures import read_picture
 from fer_edge.targets import drawn, web_page
+from fer_edge.vision import blazeface
 from fer_edge.vision import crop as preprocess
-from fer_edge.vision import faces
 from fer_edge.vision.frames import overlap, square_box
 
 
@@ -79,8 +79,8 @@ def test_boxes_are_those_of_the_detector_in_python(seed):
     places = random.uniform(-4, 4, (48 * 48, 16)).astype(np.float32)
     places[:, 2:4] = random.uniform(10, 60, (48 * 48, 2))
     logits = random.normal(-4, 1.8, (48 * 48, 1)).astype(np.float32)
-    detector = object.__new__(faces.BlazeFaceDetector)
-    detector._side, detector._anchors = 192, faces._anchors(192)
+    detector = object.__new__(blazeface.BlazeFaceDetector)
+    detector._side, detector._anchors = 192, blazeface._anchors(192)
     detector._input = np.empty((1, 192, 192, 3), np.float32)
     detector._network, detector._input_index, detector._results = Network(places, logits), 0, (0, 1)
     wanted = detector._look(np.zeros((192, 192, 3), np.uint8), (0, 0, 192, 192))
@@ -154,14 +154,14 @@ def test_the_page_gives_in_chromium_what_numpy_gives(tiny, chromium):
 def test_the_page_finds_both_people_in_chromium(media, chromium):
     """And classifies what `run` would, within what the browser's own shrinking of the picture changes."""
     if (model := web_page.find_detector()) is None:
-        pytest.skip(f"needs the detector's file: {faces.BLAZEFACE_COMMAND}")
+        pytest.skip(f"needs the detector's file: {blazeface.COMMAND}")
     path = media / "two_people.jpg"
     classifier = Classifier(shipped.find_model("edge_int8"))
     nothing = np.zeros((0, *classifier.input_size), np.uint8)
     found = browser.report(web_page.page(classifier, model), nothing, path.read_bytes())
     assert found["detected"] == 2
     frame, _ = read_picture(path)
-    detector = faces.BlazeFaceDetector(model)
+    detector = blazeface.BlazeFaceDetector(model)
     wanted = sorted(
         square_box(one.box_xywh, detector.margin)
         for one in detector.detect_still(frame, preprocess.to_gray(frame))

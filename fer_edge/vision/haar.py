@@ -1,0 +1,249 @@
+"""OpenCV's Haar cascades: frontal, tilted and turned faces, followed from frame to frame.
+
+Almost all of a frame shows no face: what was found is looked for where it was first, at a size at which the
+cascade takes a third of a millisecond.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.errors import FerEdgeError
+from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, clip_box, is_new, square_box
+from fer_edge.vision.opencv import cv2
+
+FRONTAL, PROFILE = "haarcascade_frontalface_default.xml", "haarcascade_profileface.xml"
+WINDOW_PX = 24  # the cascade's own window: no smaller face can be found
+STILL_MAX_PX = 1000  # longer side of a picture's careful search
+BORDER = 0.1  # of the shorter side: what a searched frame grows, for faces cut by its border
+TILT_DEG = 27.0  # the cascade bears 15 to either side
+CARRIED_FRAMES, ALIKE = 12, 0.6  # so long, and at this correlation, looks alone may hold a face
+# Scale factor and votes. In a stream few: each face is looked at again, and then needs NEW_VOTES.
+STREAM_SCAN, STILL_SCAN = (1.4, 1), (1.1, 5)
+NEW_VOTES, TILTED_VOTES, KNOWN_VOTES = 5, 10, 3  # tilted and with 5 a cat's flank is a face
+
+
+class Effort(NamedTuple):
+    """A search round a box. side_px: what the box is shrunk to. margin: of the box, searched on each side.
+    scale_factor: from one size to the next. sizes: smallest and largest, of the box's."""
+
+    side_px: int
+    margin: float
+    scale_factor: float
+    sizes: tuple[float, float]
+
+
+# The cascade's own sizes within QUICK's are 35 to 47 px, with 40 in the middle: boxes do not creep.
+QUICK = Effort(40, 0.15, 1.1, (0.85, 1.2))
+WIDE = Effort(48, 0.3, 1.1, (0.75, 1.35))
+CAREFUL = Effort(72, 0.3, 1.05, (0.75, 1.35))
+
+
+def load_cascade(opencv: Any = cv2, name: str = FRONTAL) -> cv2.CascadeClassifier:
+    """Raises FerEdgeError where this OpenCV has no Haar cascades (5.0 has none)."""
+    advice = "pip install 'opencv-python>=4.10,<5'"
+    if not hasattr(opencv, "CascadeClassifier"):
+        raise FerEdgeError(f"OpenCV {opencv.__version__} has no CascadeClassifier: {advice}")
+    path = Path(getattr(getattr(opencv, "data", None), "haarcascades", "")) / name
+    if not path.is_file():
+        raise FerEdgeError(f"OpenCV {opencv.__version__} came without {name}: {advice}")
+    cascade = opencv.CascadeClassifier(str(path))
+    if cascade.empty():
+        raise FerEdgeError(f"OpenCV cannot read {path}: {advice}")
+    return cast(cv2.CascadeClassifier, cascade)
+
+
+class _Followed(NamedTuple):
+    """A face of the last frame. look: uint8, how it looked when it was found; carried: frames since then."""
+
+    face: Detection
+    look: Picture
+    carried: int = 0
+
+
+class HaarDetector:
+    """The Haar cascades for frontal faces and for profiles.
+
+    A face once found is looked for as it was; then tilted, then in profile; then it is carried on where the
+    frame still looks like it, for CARRIED_FRAMES at most.
+
+    min_size_px: smallest face in pixels of the frame; by default 1/7.5 of a stream's shorter side and
+    1/12 of a picture's.
+    """
+
+    margin = 0.0  # see spec.CropPolicy: FER-2013 pictures are as wide as Haar's boxes
+
+    def __init__(self, min_size_px: int | None = None) -> None:
+        self._frontal = load_cascade()
+        self._min_size_px = min_size_px
+        self._followed: list[_Followed] = []
+        self._frames = 0
+
+    @functools.cached_property
+    def _profile(self) -> cv2.CascadeClassifier:
+        """Loaded when a face turns: 1 MiB."""
+        return load_cascade(name=PROFILE)
+
+    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+        """Scans the picture, a wider one for faces that its border cuts, and turned ones if there is none."""
+        height, width = gray.shape
+        smallest_px = self._min_size_px or min(height, width) / 12
+        scale = min(1.0, STILL_MAX_PX / max(height, width))
+        found = self._scan(gray, scale, smallest_px, STILL_SCAN, 0.0)
+        wider = self._scan(gray, scale, smallest_px, STILL_SCAN, BORDER)
+        found += [box for box in wider if clip_box(box, width, height) != box and is_new(box, found)]
+        tilted: list[_Followed] = []
+        for roll_deg in () if found else (TILT_DEG, -TILT_DEG):
+            boxes = self._scan(gray, scale, smallest_px, STILL_SCAN, BORDER, roll_deg=roll_deg)
+            self._add_new(tilted, gray, boxes, roll_deg)
+        return [Detection(box) for box in found] + [one.face for one in tilted]
+
+    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+        """Searches round the last boxes; the rest of the frame if one is missing, and every 12 frames."""
+        found: list[_Followed] = []
+        for last in self._followed:
+            now = self._again(gray, last)
+            if now and is_new(now.face.box_xywh, _boxes(found)):
+                found.append(now)
+        if len(found) < max(len(self._followed), 1) or self._frames % SEARCH_EVERY == 0:
+            # While no face is known, a tilted one is sought in every other frame.
+            roll_deg = 0.0 if found else (0.0, TILT_DEG, 0.0, -TILT_DEG)[self._frames % 4]
+            smallest_px = self._min_size_px or min(gray.shape) / 7.5
+            scale = min(1.0, WINDOW_PX / smallest_px)
+            boxes = self._scan(gray, scale, smallest_px, STREAM_SCAN, BORDER, _boxes(found), roll_deg)
+            self._add_new(found, gray, boxes, roll_deg)
+        self._followed = found
+        self._frames += 1
+        return [one.face for one in found]
+
+    def _add_new(self, found: list[_Followed], gray: Picture, boxes: list[Box], roll_deg: float) -> None:
+        """Those of the boxes that a second, closer look confirms, which keeps out most of what is no face."""
+        for box in boxes:
+            if is_new(box, _boxes(found)):
+                now = self._near(gray, box, WIDE, TILTED_VOTES if roll_deg else NEW_VOTES, roll_deg)
+                if now and is_new(now.face.box_xywh, _boxes(found)):
+                    found.append(now)
+
+    def _again(self, gray: Picture, last: _Followed) -> _Followed | None:
+        """The same face in this frame, by the cheapest search that finds it."""
+        box, roll_deg = last.face.box_xywh, last.face.roll_deg
+        careful = [(CAREFUL, angle) for angle in (roll_deg, 0.0, TILT_DEG, -TILT_DEG)]
+        for effort, angle in dict.fromkeys([(QUICK, roll_deg), (WIDE, roll_deg), *careful]):
+            if now := self._near(gray, box, effort, KNOWN_VOTES, angle):
+                return now
+        for side in (1, -1):
+            if now := self._near(gray, box, CAREFUL, KNOWN_VOTES, side=side):
+                return now
+        around, scale = square_box(box, WIDE.margin), min(1.0, last.look.shape[1] / box[2])
+        region = _resized(_cut(gray, around), scale)
+        if last.carried >= CARRIED_FRAMES or np.any(np.less(region.shape, last.look.shape)):
+            return None
+        _, likeness, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(region, last.look, cv2.TM_CCOEFF_NORMED))
+        if likeness < ALIKE:
+            return None
+        moved = _box((x, y, *last.look.shape[::-1]), scale, *around[:2])
+        return _Followed(last.face._replace(box_xywh=moved, turn=1.0), last.look, last.carried + 1)
+
+    def _scan(
+        self,
+        gray: Picture,
+        scale: float,
+        smallest_px: float,
+        effort: tuple[float, int],
+        border: float,
+        known: Sequence[Box] = (),
+        roll_deg: float = 0.0,
+    ) -> list[Box]:
+        """Faces of the whole frame, reduced. effort: scale factor and votes. border: of the shorter side, all
+        round. known: covered, since there the cascade takes longest."""
+        height, width = gray.shape
+        edge = round(min(height, width) * border)
+        reduced = _resized(_cut(gray, (-edge, -edge, width + 2 * edge, height + 2 * edge)), scale)
+        for x, y, w, h in known:
+            left, top, right, bottom = (max(round((n + edge) * scale), 0) for n in (x, y, x + w, y + h))
+            reduced[top:bottom, left:right] = 128
+        turned, back = _turned(reduced, roll_deg)
+        side = round(max(smallest_px * scale, 20))
+        boxes = self._frontal.detectMultiScale(turned, *effort, minSize=(side, side))
+        return [_box(_moved(box, back), scale, -edge, -edge) for box in boxes]
+
+    def _near(
+        self, gray: Picture, last: Box, effort: Effort, votes: int, roll_deg: float = 0.0, side: int = 0
+    ) -> _Followed | None:
+        """The best face in the region round `last`, of about its size and tilt; None if there is none.
+        side: 1 and -1 for the two profiles."""
+        around, scale = square_box(last, effort.margin), min(1.0, effort.side_px / last[2])
+        upright = _resized(_cut(gray, around), scale)
+        region, back = _turned(upright, roll_deg, mirrored=side < 0)
+        least, most = (round(last[2] * scale * size) for size in effort.sizes)
+        cascade = self._profile if side else self._frontal
+        boxes, found_votes = cascade.detectMultiScale2(
+            region, effort.scale_factor, votes, minSize=(least, least), maxSize=(most, most)
+        )
+        if not len(boxes):
+            return None
+        best = _moved(boxes[int(np.argmax(found_votes))], back)
+        face = Detection(_box(best, scale, *around[:2]), roll_deg=roll_deg, turn=0.8 * abs(side))
+        return _Followed(
+            face, _cut(upright, _box(best, 1.0, 0, 0)).copy()
+        )  # of a frame whose memory is used again
+
+
+def _boxes(found: list[_Followed]) -> list[Box]:
+    return [one.face.box_xywh for one in found]
+
+
+def _turned(
+    picture: Picture, roll_deg: float, mirrored: bool = False
+) -> tuple[Picture, NDArray[np.float64] | None]:
+    """The picture turned round its middle, or mirrored, and the matrix that leads back."""
+    if not roll_deg and not mirrored:
+        return picture, None
+    width, height = picture.shape[::-1]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), roll_deg, 1.0)
+    if mirrored:
+        matrix = np.array([[-1.0, 0, width - 1], [0, 1, 0]])
+    turned = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return cast(Picture, turned), cv2.invertAffineTransform(matrix)
+
+
+def _moved(box: Sequence[float], matrix: NDArray[np.float64] | None) -> Sequence[float]:
+    """The box with its centre moved by the matrix."""
+    if matrix is None:
+        return box
+    x, y, w, h = box
+    x, y = matrix @ (x + w / 2, y + h / 2, 1.0) - (w / 2, h / 2)
+    return x, y, w, h
+
+
+def _cut(gray: Picture, box: Box) -> Picture:
+    """The box's pixels; the border's are repeated where it leaves the frame."""
+    x, y, w, h = box
+    height, width = gray.shape
+    part = gray[max(y, 0) : y + h, max(x, 0) : x + w]
+    if part.shape == (h, w) or not part.size:
+        return part
+    edges = (max(-y, 0), max(y + h - height, 0), max(-x, 0), max(x + w - width, 0))
+    return cast(Picture, cv2.copyMakeBorder(part, *edges, cv2.BORDER_REPLICATE))
+
+
+def _resized(gray: Picture, scale: float) -> Picture:
+    """Reduced, by halves as far as that goes: a tenth of the time that the area's average takes in one go."""
+    height, width = (round(side * scale) for side in gray.shape)
+    if min(width, height) < 1:  # a strip so thin that nothing of it would be left
+        return gray[:1, :1]
+    while gray.shape[0] >= 2 * height and gray.shape[1] >= 2 * width:
+        h, w = gray.shape[0] // 2, gray.shape[1] // 2
+        gray = cast(Picture, cv2.resize(gray[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA))
+    return gray if gray.shape == (height, width) else cast(Picture, cv2.resize(gray, (width, height)))
+
+
+def _box(box: Sequence[float], scale: float, left: float, top: float) -> Box:
+    x, y, w, h = (float(value) / scale for value in box)
+    return int(x + left), int(y + top), int(w), int(h)
