@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from fer_edge.commands import options
 
@@ -17,46 +18,35 @@ EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.
 SHOWN = 20
 """Bad rows that are listed one by one; the JSON file has the first thousand."""
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="PATH",
-        envvar="FER_EDGE_DATA",
-        help="fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn' ('drawn:N').",
-    ),
-]
-Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw a sheet of samples into this picture.")
-]
-Augmented = Annotated[
-    Path | None,
-    typer.Option("--augmented", metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6)."),
-]
-Recipe = Annotated[
-    str,
-    typer.Option(
-        "--recipe",
-        help="Whose changes: a name or a TOML file.",
-        autocompletion=options.complete_train_recipes,
-    ),
-]
-Table5 = Annotated[
-    bool,
-    typer.Option("--table5", help="Only the paper's Table 5: gray levels and what equation 1 makes of them."),
-]
-
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
 
     @app.command(epilog=EXAMPLE)
     def data(
-        path: Source = None,
+        path: Annotated[
+            str | None,
+            Argument(metavar="PATH", envvar="FER_EDGE_DATA", help=f"{options.DATA} 'drawn:N' draws N faces."),
+        ] = None,
         *,
-        plot: Plot = None,
-        augmented: Augmented = None,
-        recipe: Recipe = "paper",
-        table5: Table5 = False,
+        plot: Annotated[
+            Path | None, Option(metavar="FILE", help="Draw a sheet of samples into this picture.")
+        ] = None,
+        augmented: Annotated[
+            Path | None, Option(metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6).")
+        ] = None,
+        recipe: Annotated[
+            str,
+            Option(
+                help="Whose changes: a name or a TOML file.", autocompletion=options.complete_train_recipes
+            ),
+        ] = "paper",
+        table5: Annotated[
+            bool,
+            Option(
+                "--table5", help="Only the paper's Table 5: gray levels and what equation 1 makes of them."
+            ),
+        ] = False,
         labels: options.Labels = None,
         class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,

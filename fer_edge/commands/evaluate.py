@@ -6,45 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from fer_edge.commands import options
 
 EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
-
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="A shipped model's name (tuned_int8), a .tflite or .keras file, or a training's folder.",
-        autocompletion=options.complete_models,
-    ),
-]
-Split = Annotated[
-    str | None,
-    typer.Option("--split", help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
-]
-Tta = Annotated[
-    str | None,
-    typer.Option("--tta", help="flip: average each picture with its mirror image.", metavar="flip"),
-]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the interpreter.")]
-Card = Annotated[
-    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
-]
-Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw the confusion matrix into this picture.")
-]
-Detections = Annotated[
-    Path | None,
-    typer.Option("--detections", metavar="FILE", help="Draw faces as 'run' finds and names them."),
-]
-Robustness = Annotated[
-    bool,
-    typer.Option("--robustness", help="Also on pictures cut, dark, turned, blurred, noisy (see --pictures)."),
-]
-Pictures = Annotated[
-    int,
-    typer.Option("--pictures", min=1, help="How many pictures of the split --robustness draws by --seed."),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,19 +18,43 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog=EXAMPLE)
     def evaluate(
-        model: Model,
+        model: Annotated[
+            str,
+            Argument(
+                help="A shipped model's name (tuned_int8), a .tflite or .keras file, or a training's folder.",
+                autocompletion=options.complete_models,
+            ),
+        ],
         data: options.Data = None,
         *,
-        split: Split = None,
+        split: Annotated[
+            str | None,
+            Option(help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
+        ] = None,
         protocol: options.Protocol = "official",
         labels: options.Labels = None,
-        tta: Tta = None,
-        threads: Threads = 1,
-        card: Card = None,
-        plot: Plot = None,
-        detections: Detections = None,
-        robustness: Robustness = False,
-        pictures: Pictures = 1500,
+        tta: Annotated[
+            str | None, Option(metavar="flip", help="flip: average each picture with its mirror image.")
+        ] = None,
+        threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
+        card: Annotated[
+            Path | None, Option(metavar="FILE", help="Card (JSON) of a model that carries none.")
+        ] = None,
+        plot: Annotated[
+            Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
+        ] = None,
+        detections: Annotated[
+            Path | None, Option(metavar="FILE", help="Draw faces as 'run' finds and names them.")
+        ] = None,
+        robustness: Annotated[
+            bool,
+            Option(
+                "--robustness", help="Also on pictures cut, dark, turned, blurred, noisy (see --pictures)."
+            ),
+        ] = False,
+        pictures: Annotated[
+            int, Option(min=1, help="How many pictures of the split --robustness draws by --seed.")
+        ] = 1500,
         class_names: options.ClassNames = None,
         skip_bad_rows: options.SkipBadRows = False,
         seed: options.Seed = 0,

@@ -13,13 +13,15 @@ Json = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+DATA = "fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'."
+"""What is read as a data set, in a word."""
 Data = Annotated[
     str | None,
     typer.Option(
         "--data",
         envvar="FER_EDGE_DATA",
         metavar="PATH",
-        help="fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'.",
+        help=DATA,
     ),
 ]
 OptionalData = Annotated[
