@@ -55,8 +55,10 @@ class Request:
 
     def dataset(self) -> Dataset:
         """The pictures, as they are labelled. Raises DataError."""
-        how = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed, "class_names": self.class_names}
-        return ferplus.chosen(load(self.data, **how), self.labels)
+        found = load(
+            self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed, class_names=self.class_names
+        )
+        return ferplus.chosen(found, self.labels)
 
 
 @dataclass(frozen=True)

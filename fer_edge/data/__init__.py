@@ -103,7 +103,7 @@ def _read(source: Table | Tree, path: str) -> Dataset:
 VERSION = 4
 """Counted up whenever a reader or the layout changes, so that what was kept before is not used."""
 
-_NUMBERS = {"labels": (np.int64, len(LABELS)), "split": (np.uint8, len(SPLITS)), "ids": (np.int64, 1 << 62)}
+_NUMBERS = ("labels", "split", "ids")
 
 
 def cache_folder() -> Path:
@@ -123,16 +123,14 @@ def cached(key: str, path: str) -> Dataset | None:
     try:
         rest = files.parse_json(_kept_as(key, ".json").read_bytes())
         images = np.load(_kept_as(key, ".npy"), mmap_mode="r")
-        numbers = {name: np.array(rest[name], dtype) for name, (dtype, _) in _NUMBERS.items()}
-        sound = images.dtype == np.uint8 and images.shape[1:] == INPUT_SHAPE[:2]
-        for name, (_, limit) in _NUMBERS.items():
-            sound = sound and numbers[name].shape == (len(images),)
-            sound = sound and bool(((numbers[name] >= 0) & (numbers[name] < limit)).all())
-        if not sound:
+        labels, split, ids = (np.array(rest[name], np.int64) for name in _NUMBERS)
+        sound = images.dtype == np.uint8 and images.shape == (len(ids), *INPUT_SHAPE[:2])
+        sound = sound and labels.shape == split.shape == ids.shape
+        if not (sound and set(labels) <= set(range(len(LABELS))) and set(split) <= set(range(len(SPLITS)))):
             return None
         bad = BadRows(int(rest["bad_count"]), [BadRow(*row) for row in rest["bad"]])
-        protocol, sha256 = rest["protocol"], rest["sha256"]
-        return Dataset(images, **numbers, path=path, sha256=sha256, protocol=protocol, bad=bad)
+        sha256, protocol = rest["sha256"], rest["protocol"]
+        return Dataset(images, labels, split.astype(np.uint8), ids, path, sha256, protocol, bad)
     except Exception:  # numpy's reader of damaged headers fails in whatever its parser raises
         return None
 

@@ -181,9 +181,8 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, io.BufferedReader]]
                 with zipfile.ZipFile(raw) as archive, _zip_member(archive, path) as member:
                     yield member, raw
                 return
-            unpack = {b"\xfd7zXZ\0": lzma.open, b"\x1f\x8b": gzip.open}
-            way = next((unpack[magic] for magic in unpack if start.startswith(magic)), None)
-            with raw if way is None else way(raw) as stream:
+            xz, gz = start.startswith(b"\xfd7zXZ\0"), start.startswith(b"\x1f\x8b")
+            with lzma.open(raw) if xz else gzip.open(raw) if gz else raw as stream:
                 is_tar = stream.read(512)[257:262] == b"ustar"
                 stream.seek(0)
                 yield _tar_member(stream, path) if is_tar else stream, raw
