@@ -84,6 +84,16 @@ class Builder:
         return bytes(builder.Output())
 
 
+def one_operator(
+    name: str, *tensors: tuple[str, tuple[int, ...]], options: object = None, custom: str = ""
+) -> bytes:
+    """A file of one operator over float32 tensors (name, shape), of which the last is its output."""
+    build = Builder()
+    *taken, given = (build.tensor(label, shape, Spec("float32")) for label, shape in tensors)
+    build.operator(name, taken, [given], options, custom)
+    return build.file(taken, [given])
+
+
 def dense(
     shape: tuple[int, ...],
     weights: np.ndarray,

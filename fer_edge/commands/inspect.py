@@ -219,8 +219,6 @@ def _lacks(data: bytes, path: Path, main: graph.Graph) -> list[str]:
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The file's facts, a line each."""
-    from fer_edge.spec import USE
-
     whose = "ships with fer-edge" if found["ships"] else "another program's, or made here"
     sizes = f"{size(found['bytes'])}, {size(found['compressed_bytes'])} compressed (gzip)"
     said = [
@@ -238,8 +236,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         said.append(f"card   {card['name']}, {card['format']}, {card['architecture']}{known}")
         if recall := measured.get("recall"):
             said.append(f"recall {', '.join(f'{label} {share:.0%}' for label, share in recall.items())}")
-        if use := card["use"] or (USE if found["ships"] else ""):  # cards of before say nothing of it
-            said.append(f"use    {use}")
+        if card["use"]:
+            said.append(f"use    {card['use']}")
     metadata = "none"
     if found["metadata"]:
         metadata = f"with {', '.join(found['metadata']['files']) or 'no files'}"

@@ -174,16 +174,11 @@ def test_logits_of_a_card_that_says_probabilities_are_no_answer(tmp_path, gray, 
 
 
 class TestStoredValues:
-    UNIT_INT8 = quantised(1 / 255, -128, "int8")  # the tensor of fault J1: real 0..1
-
-    def test_int8_of_unit_range_spans_all_stored_values(self):
-        stored = self.UNIT_INT8.quantize(np.arange(256) / 255)
-        assert stored.dtype == np.int8
-        np.testing.assert_array_equal(stored, np.arange(-128, 128))
-
     @pytest.mark.parametrize(
         ("tensor", "real", "stored"),
         [
+            # the tensor of fault J1, real 0..1, spans all stored values
+            (quantised(1 / 255, -128, "int8"), np.arange(256) / 255, np.arange(-128, 128)),
             # 0.74 / 0.5 = 1.48 -> 1, 0.76 / 0.5 = 1.52 -> 2, and the same below zero; plus the zero point.
             (quantised(0.5, 3, "int8"), [0.74, 0.76, -0.74, -0.76], [4, 5, 2, 1]),
             (quantised(0.5, 0, "int8"), [0.25, 0.75, 1.25, -0.25, -0.75], [0, 2, 2, 0, -2]),  # ties: even
@@ -195,7 +190,9 @@ class TestStoredValues:
         ],
     )
     def test_rounds_to_the_nearest_and_clips(self, tensor, real, stored):
-        np.testing.assert_array_equal(tensor.quantize(real), stored)
+        found = tensor.quantize(real)
+        assert found.dtype == tensor.dtype
+        np.testing.assert_array_equal(found, stored)
 
     def test_dequantize_is_the_formula_in_float32(self):
         real = quantised(0.25, -10, "int8").dequantize(np.array([[-128, -10, 127]], np.int8))

@@ -38,10 +38,9 @@ def circular_weights():
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        *((PLAIN | {name: b"x"}, "no part of a plain Keras model") for name in ("../escaped", "code.py")),
         *(
             (PLAIN | {name: b"x"}, "no part of a plain Keras model")
-            for name in ("/tmp/x", "assets/words.txt")
+            for name in ("../escaped", "code.py", "/tmp/x", "assets/words.txt")
         ),
         *(({other: b"{}" for other in PLAIN if other != name}, f"no {name} in it") for name in PLAIN),
         (PLAIN | {"config.json": b" " * (17 << 20)}, r"config\.json in it unpacks to more than 16 MiB"),
@@ -91,10 +90,9 @@ def test_layers_regularizers_and_operations_of_keras_are_loaded(tmp_path):
     np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), rtol=1e-5)
 
 
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_a_network_with_dropout_loads_on_other_backends(tmp_path, backend):
-    """On PyTorch the state of a dropout layer cannot be made in a device's scope."""
-    pytest.importorskip(backend, reason=f"{backend} is not installed")
+def test_a_network_with_dropout_loads_on_pytorch(tmp_path):
+    """Where the state of a dropout layer cannot be made in a device's scope."""
+    pytest.importorskip("torch", reason="torch is not installed")
     code = (
         "import pathlib, numpy, keras\n"
         "from fer_edge.model import keras_files; from fer_edge.training import networks\n"
@@ -103,7 +101,7 @@ def test_a_network_with_dropout_loads_on_other_backends(tmp_path, backend):
         "one, two = (m.predict(face, verbose=0) for m in (made, keras_files.load(path)))\n"
         "print(numpy.abs(one - two).max() < 1e-6)"
     )
-    env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    env = {**os.environ, "KERAS_BACKEND": "torch"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )

@@ -50,16 +50,30 @@ def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, mon
     assert shipped.recipe("convert", "int8") == tmp_path / "convert" / "recipes" / "int8.toml"
 
 
-def test_files_of_a_network_and_of_a_runs_folder(folder, tmp_path):
+def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
+    run = tmp_path / "runs" / "demo"
+    run.mkdir(parents=True)
+    with pytest.raises(ModelError, match="demo is a folder, not a model"):
+        shipped.find_model(str(run))
+    with pytest.raises(ModelError, match=r"no \.tflite file in .*demo"):
+        shipped.find_models(str(run))
+    for name in ("model.keras", "demo_int8.tflite"):
+        (run / name).touch()
+    assert shipped.find_model(str(run)) == run / "demo_int8.tflite"
+    assert shipped.find_network(str(run)) == shipped.find_either(str(run)) == run / "model.keras"
+    (run / "demo_float32.tflite").touch()
+    with pytest.raises(ModelError, match=r"demo has demo_float32\.tflite, demo_int8\.tflite: name one"):
+        shipped.find_model(str(run))
+
+
+def test_files_of_a_network_and_of_a_run(folder, tmp_path):
     assert [path.stem for path in shipped.find_models("tuned")] == ["tuned_float32", "tuned_int8"]
     assert [path.stem for path in shipped.find_models("tuned_int8")] == ["tuned_int8"]
-    run = tmp_path / "runs"
-    (run / "converted").mkdir(parents=True)
-    with pytest.raises(ModelError, match=r"no \.tflite file in .*runs"):
-        shipped.find_models(str(run))
-    for place in (run / "b.tflite", run / "converted" / "a.tflite", run / "model.keras"):
-        place.write_bytes(b"")
-    assert [path.name for path in shipped.find_models(str(run))] == ["b.tflite", "a.tflite"]
+    (tmp_path / "runs" / "converted").mkdir(parents=True)
+    for place in ("b.tflite", "converted/a.tflite", "model.keras"):
+        (tmp_path / "runs" / place).touch()
+    found = shipped.find_models(str(tmp_path / "runs"))
+    assert [path.name for path in found] == ["b.tflite", "a.tflite"]
 
 
 @pytest.mark.parametrize(
@@ -79,20 +93,6 @@ def test_files_of_a_network_and_of_a_runs_folder(folder, tmp_path):
 def test_what_is_not_there_gets_the_nearest_names(folder, find, name, said):
     with pytest.raises(FerEdgeError, match=said):
         find(name)
-
-
-def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
-    run = tmp_path / "runs" / "demo"
-    run.mkdir(parents=True)
-    with pytest.raises(ModelError, match="demo is a folder, not a model"):
-        shipped.find_model(str(run))
-    for name in ("model.keras", "demo_int8.tflite"):
-        (run / name).touch()
-    assert shipped.find_model(str(run)) == run / "demo_int8.tflite"
-    assert shipped.find_network(str(run)) == shipped.find_either(str(run)) == run / "model.keras"
-    (run / "demo_float32.tflite").touch()
-    with pytest.raises(ModelError, match=r"demo has demo_float32\.tflite, demo_int8\.tflite: name one"):
-        shipped.find_model(str(run))
 
 
 @pytest.mark.parametrize(

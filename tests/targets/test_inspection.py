@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from tiny_models import Builder, Spec, shipped_style
+from tiny_models import Builder, Spec, one_operator, shipped_style
 from typer.testing import CliRunner
 
 from fer_edge.cli import application
@@ -40,20 +40,15 @@ def inspected(folder, data):
     return inspect.facts(path)
 
 
-def one_operator(name, inputs, custom=""):
-    """A file of one operator over tensors of four values, one of each letter in `inputs`."""
-    build = Builder()
-    *taken, given = (build.tensor(letter, (1, 4), Spec("float32")) for letter in f"{inputs}y")
-    build.operator(name, taken, [given], custom=custom)
-    return build.file(taken, [given])
+X, Y, Z = ((name, (1, 4)) for name in "xyz")
 
 
 @pytest.mark.parametrize(
     ("data", "ops", "lacks"),
     [
         (shipped_style(), {"SOFTMAX": 1}, ["labels: .*--card"]),
-        (one_operator("CUSTOM", "x", "FlexErf"), {"FlexErf": 1}, ["FlexErf", "labels"]),
-        (one_operator("ADD", "xz"), {"ADD": 1}, ["2 inputs", "labels"]),
+        (one_operator("CUSTOM", X, Y, custom="FlexErf"), {"FlexErf": 1}, ["FlexErf", "labels"]),
+        (one_operator("ADD", X, Z, Y), {"ADD": 1}, ["2 inputs", "labels"]),
     ],
 )
 def test_a_foreign_file_is_told_what_it_lacks(tmp_path, data, ops, lacks):
