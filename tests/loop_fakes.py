@@ -14,11 +14,20 @@ from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.frames import Detection, Frame
 
 LABELS = ("happy", "sad", "neutral")
+WAIT_S = 20
 
 
 def picture(value=0, size=(60, 80)):
     """uint8 (H, W, 3), all of one gray level; the level is how tests know a frame again."""
     return np.full((*size, 3), value, np.uint8)
+
+
+def until(condition):
+    """Waits for what other threads and processes do."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class FakeCapture(Capture):
@@ -28,11 +37,8 @@ class FakeCapture(Capture):
     def __init__(self, frames, *, live=False, fps=10.0, interval_s=0.0, ends=False, opens=True, name="fake"):
         self.name, self.is_live, self.fps = name, live, fps
         self.opened = self.closed = 0
-        self._frames = list(frames)
-        self._interval_s = interval_s
-        self._ends = ends
-        self._opens = opens
-        self._next = 0
+        self._frames, self._next = list(frames), 0
+        self._interval_s, self._ends, self._opens = interval_s, ends, opens
 
     def open(self):
         if not self._opens:
@@ -94,7 +100,7 @@ class FakeClassifier:
 
 
 class ListSink(Sink):
-    """Keeps every result; and the annotated pictures' first pixel if it wants pictures."""
+    """Keeps every result, and the annotated pictures if it wants them."""
 
     def __init__(self, wants_picture=False, fails_with=None):
         self.wants_picture = wants_picture
@@ -116,8 +122,7 @@ class FakeWindow:
     """Remembers what was shown; presses `key` after so many looks."""
 
     def __init__(self, key=None, after=10**9):
-        self.shown = []
-        self.closed = False
+        self.shown, self.closed = [], False
         self._key, self._left = key, after
 
     def show(self, picture):

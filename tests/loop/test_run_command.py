@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from loop_fakes import until
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -95,9 +95,7 @@ def test_a_signal_leaves_whole_files_and_exit_0(empty_clip, tmp_path, number):
     # At 20 frames a second the clip lasts 15 seconds; the signal comes once some lines are there.
     command = [FER_EDGE, "run", empty_clip, "--headless", "--max-fps", "20", "--jsonl", log, "--save", saved]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not (log.exists() and log.read_text().count("\n") >= 5):
-        time.sleep(0.02)
+    until(lambda: log.exists() and log.read_text().count("\n") >= 5)
     process.send_signal(number)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 0, said

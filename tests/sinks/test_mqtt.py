@@ -1,18 +1,18 @@
 """Events for programs: who comes, changes and goes, at a real broker on loopback."""
 
+import contextlib
 import getpass
 import json
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_clip import drawn_clip
-from loop_fakes import picture
+from loop_fakes import picture, until
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks.mqtt import Mqtt, People
@@ -20,7 +20,6 @@ from fer_edge.vision.frames import Face, Frame, FrameResult
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-WAIT_S = 20
 USER, PASSWORD = "me", "w0rd@:/"
 
 
@@ -32,30 +31,20 @@ def result(time_s, *people, source="clip.mp4"):
 
 
 def test_people_come_change_and_go():
+    steps = [
+        (0.0, [(1, "happy")], [("new", 1, "happy")]),
+        (0.1, [(1, "happy"), (2, "sad")], [("new", 2, "sad")]),
+        (0.2, [(1, None)], [("changed", 1, None)]),
+        (1.0, [(1, None)], []),
+        (1.8, [(1, None)], []),
+        (2.6, [(1, None)], [("gone", 2, None)]),
+        (9.0, [], []),  # frames were seconds apart
+        (9.1, [], [("gone", 1, None)]),
+    ]
     people = People()
-    said = [
-        [(event["event"], event["track"], event.get("label")) for event in people.update(frame)]
-        for frame in (
-            result(0.0, (1, "happy")),
-            result(0.1, (1, "happy"), (2, "sad")),
-            result(0.2, (1, None)),
-            result(1.0, (1, None)),
-            result(1.8, (1, None)),
-            result(2.6, (1, None)),
-            result(9.0),
-            result(9.1),
-        )
-    ]
-    assert said == [
-        [("new", 1, "happy")],
-        [("new", 2, "sad")],
-        [("changed", 1, None)],
-        [],
-        [],
-        [("gone", 2, None)],
-        [],  # frames were seconds apart
-        [("gone", 1, None)],
-    ]
+    for time_s, seen, told in steps:
+        events = people.update(result(time_s, *seen))
+        assert [(event["event"], event["track"], event.get("label")) for event in events] == told
 
 
 @pytest.mark.parametrize(
@@ -72,6 +61,12 @@ def test_a_broker_that_is_not_there_is_said_without_the_password():
     pytest.importorskip("paho.mqtt")
     with pytest.raises(OutputError, match=r"no MQTT broker at mqtt://me:\*\*\*@127.0.0.1:9/t"):
         Mqtt("mqtt://me:word@127.0.0.1:9/t", "x")
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +86,7 @@ def broker(tmp_path_factory):
     )
     folder.chmod(0o755)
     process = subprocess.Popen([MOSQUITTO, "-c", folder / "conf"], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    until(lambda: answers(port))
     yield port
     process.terminate()
     process.wait()
@@ -122,13 +110,6 @@ def heard(broker):
     yield messages
     client.disconnect()
     client.loop_stop()
-
-
-def until(condition):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def address(broker, topic):

@@ -12,7 +12,7 @@ import browser
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import LABELS, FakeCapture, ListSink, analyser, picture
+from loop_fakes import LABELS, WAIT_S, FakeCapture, ListSink, analyser, picture, until
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.loop import Loop
@@ -22,14 +22,6 @@ from fer_edge.vision.frames import Frame, FrameResult
 
 TOKEN = "abcdefgh12345678"
 LOCAL = Access("127.0.0.1")
-WAIT_S = 20
-
-
-def until(condition):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def ask(page, path, method="GET", **headers):
@@ -138,8 +130,7 @@ def test_nothing_else_is_served_and_nothing_can_be_sent(serve):
     page = serve()
     for path in ("/../server.py", "/page/index.html", "/page.js/", "//etc/passwd", "/%2e%2e/server.py"):
         assert ask(page, path).status == 404
-    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        assert ask(page, "/", method).status == 501
+    assert {ask(page, "/", method).status for method in ("POST", "PUT", "DELETE", "OPTIONS")} == {501}
     assert ask(page, "/state", Host="evil.example").status == 403
     assert ask(page, "/video.mjpg", "HEAD").read() == b""
 
@@ -165,16 +156,8 @@ def test_more_viewers_than_allowed_are_told_so_and_a_place_becomes_free(serve):
     assert [viewer.status for viewer in viewers] == [200, 200]
     assert [ask(page, path).status for path in ("/video.mjpg", "/")] == [503, 200]
     viewers[0].close()
-    leaving = threading.Event()
-
-    def pictures():
-        while not leaving.wait(0.01):
-            page.jpeg.put(b"picture" * 5000)
-
-    threading.Thread(target=pictures, daemon=True).start()
-    until(lambda: page.viewers["video"] == 1)
+    until(lambda: page.jpeg.put(b"picture" * 5000) or page.viewers["video"] == 1)
     assert ask(page, "/video.mjpg").status == 200
-    leaving.set()
 
 
 def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
@@ -321,10 +304,7 @@ def test_chromium_shows_it(page, tmp_path):
     command = [browser.find(), *browser.OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.server.url]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
-        while page.server.viewers != {"video": 1, "events": 1}:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: page.server.viewers == {"video": 1, "events": 1})
     finally:
         child.terminate()
         child.wait()

@@ -10,7 +10,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import ListSink, analyser
+from loop_fakes import ListSink, analyser, until
 
 from fer_edge.errors import SourceError
 from fer_edge.loop import Loop, Pace
@@ -196,10 +196,7 @@ def test_a_camera_that_breaks_off_or_hangs_half_open_is_connected_to_again(serve
     stream.open()
     loop = Loop(analyser(), [sink], patience=QUICK, stop=stop)
     threading.Thread(target=loop.run, args=(stream, lambda: Stream(camera.url)), daemon=True).start()
-    deadline = time.monotonic() + 40
-    while len({result.frame.bgr.mean() > 80 for result in sink.results}) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: len({result.frame.bgr.mean() > 80 for result in sink.results}) == 2)
     stop.set()
     assert camera.seen >= 2
 
