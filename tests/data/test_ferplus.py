@@ -9,49 +9,41 @@ from fer_edge.data import Dataset, ferplus, load
 from fer_edge.errors import DataError, UsageError
 
 HEADER = "Usage,Image name," + ",".join(ferplus.COLUMNS)
+VOTES = [
+    [6, 1, 1, 1, 1, 0, 0, 0, 0, 0],  # neutral: all others are single votes
+    [5, 5, 0, 0, 0, 0, 0, 0, 0, 0],  # half is not more than half
+    [2, 0, 0, 0, 0, 0, 0, 0, 8, 0],  # nobody could say
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 10],  # not a face
+    [0, 0, 0, 0, 3, 0, 0, 7, 0, 0],  # contempt
+]
 
 
-def table(tmp_path, *rows):
+@pytest.fixture
+def votes(tmp_path):
     path = tmp_path / "votes.csv"
+    rows = [f"Training,a,{','.join(map(str, row))}" for row in VOTES]
     path.write_text("\n".join([HEADER, *rows]) + "\n")
     return path
 
 
-def dataset(count, ids=None):
-    ids = np.arange(1, count + 1) if ids is None else np.array(ids)
-    images = np.zeros((len(ids), 48, 48), np.uint8)
-    return Dataset(images, np.zeros(len(ids), np.int64), np.zeros(len(ids), np.uint8), ids, "made", "hash")
+def dataset(*ids):
+    images, zeros = np.zeros((len(ids), 48, 48), np.uint8), np.zeros(len(ids), np.int64)
+    return Dataset(images, zeros, zeros.astype(np.uint8), np.array(ids), "made", "hash")
 
 
-def test_votes_follow_their_rows(tmp_path):
-    path = table(tmp_path, "Training,a,4,0,0,1,3,2,0,0,0,0", "Training,b,0,10,0,0,0,0,0,0,0,0")
-    attached = ferplus.attach(dataset(2, ids=[2, 1]), path)
-    assert attached.votes.tolist() == [[0, 10, 0, 0, 0, 0, 0, 0, 0, 0], [4, 0, 0, 1, 3, 2, 0, 0, 0, 0]]
-    assert attached.rows(np.array([False, True])).votes.tolist() == [[4, 0, 0, 1, 3, 2, 0, 0, 0, 0]]
+def test_votes_follow_their_rows_and_a_majority_is_over_half_and_an_expression(votes):
+    attached = ferplus.attach(dataset(5, 2, 3, 1, 4), votes)
+    assert attached.votes.tolist() == [VOTES[row] for row in (4, 1, 2, 0, 3)]
+    assert attached.rows(np.array([1, 0])).votes.tolist() == [VOTES[1], VOTES[4]]
+    kept = ferplus.relabelled(attached)
+    assert kept.ids.tolist() == [5, 1]
+    assert [kept.label_names[label] for label in kept.labels] == ["contempt", "neutral"]
 
 
 def test_shares_drop_single_votes_and_what_is_no_expression():
-    votes = np.array(
-        [[4, 0, 0, 1, 3, 3, 0, 0, 2, 0], [1, 1, 0, 0, 0, 0, 0, 0, 4, 4], [0, 0, 0, 0, 0, 0, 0, 0, 0, 10]],
-        np.uint8,
-    )
+    votes = np.array([[4, 0, 0, 1, 3, 3, 0, 0, 2, 0], [1, 1, 0, 0, 0, 0, 0, 0, 4, 4], VOTES[3]], np.uint8)
     wanted = [[0.4, 0, 0, 0, 0.3, 0.3, 0, 0], [0.5, 0.5, 0, 0, 0, 0, 0, 0], [0] * 8]
     np.testing.assert_allclose(ferplus.shares(votes), wanted, atol=1e-7)
-
-
-def test_majority_needs_more_than_half_and_an_expression(tmp_path):
-    path = table(
-        tmp_path,
-        "Training,a,6,1,1,1,1,0,0,0,0,0",  # neutral: all others are single votes
-        "Training,b,5,5,0,0,0,0,0,0,0,0",  # half is not more than half
-        "Training,c,2,0,0,0,0,0,0,0,8,0",  # nobody could say
-        "Training,,0,0,0,0,0,0,0,0,0,10",  # not a face
-        "Training,e,0,0,0,0,3,0,0,7,0,0",  # contempt
-    )
-    kept = ferplus.relabelled(ferplus.attach(dataset(5), path))
-    assert kept.ids.tolist() == [1, 5]
-    assert kept.labels.tolist() == [0, 7]
-    assert kept.label_names[7] == "contempt"
 
 
 @pytest.mark.parametrize(
@@ -71,20 +63,17 @@ def test_what_is_no_table_of_votes_is_named(tmp_path, text, said):
         ferplus.attach(dataset(1), path)
 
 
-def test_votes_of_other_pictures_are_refused(tmp_path):
-    path = table(tmp_path, "Training,a,4,0,0,1,3,2,0,0,0,0")
-    with pytest.raises(DataError, match="votes for 1 rows"):
-        ferplus.attach(dataset(2), path)
+def test_votes_of_other_pictures_are_refused(votes):
+    with pytest.raises(DataError, match="votes for 5 rows"):
+        ferplus.attach(dataset(6), votes)
     with pytest.raises(DataError, match="is not the FER-2013"):
-        ferplus.attach(dataclasses.replace(dataset(1), protocol="holdout"), path)
+        ferplus.attach(dataclasses.replace(dataset(1), protocol="holdout"), votes)
 
 
-def test_labels_are_chosen_by_name(tmp_path):
-    path = table(tmp_path, "Training,a,0,9,0,0,0,0,0,0,0,0")
-    given = dataset(1)
-    assert ferplus.chosen(given, None) is given
-    assert ferplus.chosen(given, "fer2013") is given
-    assert ferplus.chosen(given, f"ferplus:{path}").labels.tolist() == [1]
+def test_labels_are_chosen_by_name(votes):
+    given = dataset(5)
+    assert ferplus.chosen(given, None) is ferplus.chosen(given, "fer2013") is given
+    assert ferplus.chosen(given, f"ferplus:{votes}").labels.tolist() == [7]
     for wrong in ("ferplus", "ferplus:", "affectnet:x"):
         with pytest.raises(UsageError, match="ferplus:FILE"):
             ferplus.chosen(given, wrong)
