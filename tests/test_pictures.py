@@ -82,17 +82,11 @@ def test_every_exif_turn_and_mirror_is_made_upright(tmp_path, orientation):
     ids=["gray", "gray 16 bit", "bgr", "alpha", "alpha 16 bit", "12 bit in 16", "10 bit in 16"],
 )
 def test_every_layout_becomes_8_bit_bgr(tmp_path, stored, expected):
-    path = tmp_path / "picture.png"
+    path = tmp_path / "visage_été_笑.png"
     path.write_bytes(encoded(stored, ".png"))
     bgr, _ = read_picture(path)
     assert (bgr.shape, bgr.dtype) == ((8, 8, 3), np.uint8)
     assert bgr[4, 4].tolist() == expected
-
-
-def test_a_path_that_is_not_ascii(tmp_path):
-    path = tmp_path / "visage_été_笑.png"
-    path.write_bytes(encoded(four_corners(), ".png"))
-    assert (read_picture(path)[0] == four_corners()).all()
 
 
 def test_a_jpeg_cut_short_is_used_with_a_warning(tmp_path, capfd):
@@ -145,14 +139,11 @@ def test_what_spoils_no_pixel_is_no_damage(tmp_path, capfd, suffix, before, odd)
 )
 def test_what_cannot_be_read_is_named_with_its_reason(tmp_path, data, reason):
     path = tmp_path / "bad.jpg"
+    with pytest.raises(SourceError, match=r"bad\.jpg cannot be read: No such file"):
+        read_picture(path)
     path.write_bytes(data)
     with pytest.raises(SourceError, match=rf"bad\.jpg {reason}"):
         read_picture(path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SourceError, match=r"gone\.jpg cannot be read: No such file"):
-        read_picture(tmp_path / "gone.jpg")
 
 
 @pytest.mark.parametrize(
@@ -207,38 +198,26 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path):
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
     )
-    code = (
-        "import sys, pathlib\n"
-        "from fer_edge.errors import SourceError\n"
-        "from fer_edge.pictures import read_picture\n"
-        "try: read_picture(pathlib.Path(sys.argv[1]))\n"
-        "except SourceError as error: print(error)\n"
-        "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
-    )
+    code = """
+import sys, pathlib
+from fer_edge.errors import SourceError
+from fer_edge.pictures import read_picture
+try: read_picture(pathlib.Path(sys.argv[1]))
+except SourceError as error: print(error)
+print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])
+"""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENCV_")}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment,
-        check=True,
-    )
-    said, peak_kib = done.stdout.splitlines()
+    command = [sys.executable, "-c", code, str(path)]
+    said, peak_kib = subprocess.check_output(command, text=True, timeout=60, env=environment).splitlines()
     assert said == f"{path} is larger than 100 megapixels"
     assert int(peak_kib) < 300 * 1024
 
 
 def test_a_folder_s_pictures_by_content_or_ending_and_what_else_it_holds(tmp_path):
     """T1, T3."""
-    good = encoded(four_corners())
-    files = {"a.jpg": good, "b": good, "c.tif": b"", "d.gif": encoded(four_corners(), ".gif"), "e.txt": b"x"}
-    for name, content in {
-        **files,
-        "f.heic": b"\0\0\0\x18ftypheic",
-        ".hidden.jpg": good,
-        "g.mjpeg": good,
-    }.items():
+    good, gif = encoded(four_corners()), encoded(four_corners(), ".gif")
+    files = {"a.jpg": good, "b": good, "c.tif": b"", "d.gif": gif, "e.txt": b"x", "g.mjpeg": good}
+    for name, content in {**files, "f.heic": b"\0\0\0\x18ftypheic", ".hidden.jpg": good}.items():
         (tmp_path / name).write_bytes(content)
     os.mkfifo(tmp_path / "h.png")
     (tmp_path / "sub").mkdir()
