@@ -17,7 +17,8 @@ def test_by_hand():
     assert metrics.precision(CM) == pytest.approx([3 / 6, 1 / 4, 0])
     assert metrics.recall(CM) == pytest.approx([3 / 5, 1 / 3, 0])
     assert metrics.f1(CM) == pytest.approx([6 / 11, 2 / 7, 0])
-    # the paper's counts true negatives: class 0: TP 3, TN 2 (1 as 1, 2 as 1); class 1: TP 1, TN 4 (3 + 1); class 2: TP 0, TN 8
+    # the paper counts true negatives. Class 0: TP 3, TN 2 (1 as 1, 2 as 1);
+    # class 1: TP 1, TN 4 (3 + 1); class 2: TP 0, TN 8
     assert metrics.one_vs_rest_accuracy(CM) == pytest.approx([5 / 10, 5 / 10, 8 / 10])
 
 
