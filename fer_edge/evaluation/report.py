@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from fer_edge.console import Table, percent
 from fer_edge.errors import MissingExtraError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
@@ -102,7 +99,7 @@ def robustness_table(result: dict[str, Any], model: str, split: str) -> Table:
 
 
 def draw_evaluation(result: dict[str, Any], path: Path) -> None:
-    """Draws a metrics.json value's confusion matrix as counts and as shares of each true class into `path`.
+    """Draws a metrics.json value's confusion matrix, as counts and as shares of each true class, into `path`.
 
     The suffix chooses the format. Raises MissingExtraError without matplotlib, OutputError where the
     file cannot be written.
@@ -112,25 +109,16 @@ def draw_evaluation(result: dict[str, Any], path: Path) -> None:
     except ImportError as error:
         raise MissingExtraError("matplotlib", "train", "drawing a confusion matrix") from error
     cm, labels = np.array(result["confusion_matrix"]), list(result["per_class"])
-    share = cm / np.maximum(cm.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(12, 5.6), layout="constrained")
+    shares = cm / np.maximum(cm.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(7.2, 6.8), layout="constrained")
+    axes = figure.add_subplot(xlabel="predicted", ylabel="true")
     title = f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
-    figure.suptitle(title, parse_math=False)
-    left, right = figure.subplots(1, 2)
-    _draw_matrix(left, share, cm, labels, "pictures")
-    _draw_matrix(right, share, (100 * share).round().astype(int), labels, "% of the true class")
+    axes.set_title(title, parse_math=False)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels)
+    for (row, column), share in np.ndenumerate(shares):
+        cell, colour = f"{cm[row, column]}\n{percent(share, 0)} %", "white" if share > 0.55 else "black"
+        axes.text(column, row, cell, ha="center", va="center", color=colour)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=120)
-
-
-def _draw_matrix(
-    axes: Axes, share: NDArray[np.floating], figures: NDArray[np.integer], labels: Sequence[str], title: str
-) -> None:
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(labels))
-    axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(ticks, labels)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
-    for (i, j), figure in np.ndenumerate(figures):
-        colour = "white" if share[i, j] > 0.55 else "black"
-        axes.text(j, i, str(figure), ha="center", va="center", color=colour)
