@@ -185,7 +185,7 @@ def _block(subject: Callable[[], object], count: int) -> list[float]:
 
 
 def loaded(row: Row) -> dict[str, Any]:
-    """`load_ms`, `first_ms` (floats), `peak_rss_mib`, `rss_mib` (float or None), in a process of its own.
+    """`load_ms`, `first_ms` (floats), `peak_rss_mib` (float or None), in a process of its own.
 
     load_ms: from the file's path to a classifier that is ready, the interpreter library already
     imported and the file already checked. Memory is of that whole process: Python, numpy, the interpreter
@@ -207,8 +207,7 @@ def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
         classifier.predict_one(face)
         clock.append(time.perf_counter())
     load, first = (1e3 * (ended - began) for began, ended in itertools.pairwise(clock[:3]))
-    memory = {"peak_rss_mib": machine.peak_rss_mib(), "rss_mib": machine.rss_mib()}
-    return {"load_ms": load, "first_ms": first, **memory}
+    return {"load_ms": load, "first_ms": first, "peak_rss_mib": machine.peak_rss_mib()}
 
 
 def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:

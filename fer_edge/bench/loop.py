@@ -112,7 +112,8 @@ def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     inside = cv2.resize(frame_bgr, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     bars = size_wh[0] - inner[0], size_wh[1] - inner[1]
     left, top = bars[0] // 2, bars[1] // 2
-    return cv2.copyMakeBorder(inside, top, bars[1] - top, left, bars[0] - left, cv2.BORDER_CONSTANT)
+    whole = cv2.copyMakeBorder(inside, top, bars[1] - top, left, bars[0] - left, cv2.BORDER_CONSTANT)
+    return np.asarray(whole, np.uint8)
 
 
 def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def run_here(
     """One run, in a process with what `fer-edge run` loads; its face log lies beside the video.
 
     frames, fps, cpu_ms (a frame), stages_ms (mean a frame of STAGES), found (share of the known faces), extra
-    (boxes too many), peak_rss_mib and rss_mib of the whole process, disturbed.
+    (boxes too many), peak_rss_mib of the whole process, disturbed.
     """
     from fer_edge import cli
 
@@ -183,6 +184,5 @@ def run_here(
         "found": share,
         "extra": extra,
         "peak_rss_mib": machine.peak_rss_mib(),
-        "rss_mib": machine.rss_mib(),
         "disturbed": meanwhile.disturbed(),
     }

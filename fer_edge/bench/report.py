@@ -176,8 +176,7 @@ def accuracy_of(row: Row) -> float | None:
 
 
 class Point(NamedTuple):
-    """A file in a picture. mb: 1e6 bytes. ms: p50, None where it is not known. accuracy: percent. network: of
-    ours, None for a peer's."""
+    """A file in a picture. mb: 1e6 bytes. ms: p50, None if not known. accuracy: percent. network: of ours."""
 
     label: str
     mb: float
@@ -236,7 +235,10 @@ def panel(axes: Axes, shown: Sequence[Point], cost: str) -> dict[str | None, str
     from matplotlib.ticker import LogLocator
 
     networks = dict.fromkeys(point.network for point in shown if point.network)
-    colours = {None: "0.35", **{network: f"C{n % 10}" for n, network in enumerate(networks)}}
+    colours: dict[str | None, str] = {
+        None: "0.35",
+        **{network: f"C{n % 10}" for n, network in enumerate(networks)},
+    }
     for point in shown:
         colour = colours[point.network]
         look = {"color": "white" if point.hollow else colour, "edgecolors": colour, "marker": point.marker}
