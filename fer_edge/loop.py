@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,12 +245,12 @@ class Loop:
             yield
 
 
-def _each(capture: Capture) -> Iterator[Frame]:
+def _each(capture: Capture) -> Generator[Frame]:
     while (frame := capture.read()) is not None:
         yield frame
 
 
-def _ahead(capture: Capture) -> Iterator[Frame]:
+def _ahead(capture: Capture) -> Generator[Frame]:
     """Each frame is read in a thread while the one before is worked on: two are there at a time."""
     wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
     given: queue.SimpleQueue[Frame | Exception | None] = queue.SimpleQueue()

@@ -204,7 +204,7 @@ def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> No
     with rc_context(look), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks
         figure = Figure(figsize=(5.6, 1.3 + 1.7 * count), layout="constrained")
-        panels = figure.subplots(count, 1, squeeze=False)[:, 0]
+        panels = list(figure.subplots(count, 1, squeeze=False)[:, 0])
         _fill(figure, panels, recording)
         figure.savefig(target, dpi=180, **options)
 

@@ -49,9 +49,10 @@ class People:
         for face in result.faces:
             before = self._seen.get(face.track)
             if before is None or before[0].label != face.label:
-                event = {"event": "changed" if before else "new", "track": face.track, "label": face.label}
-                event |= {"confidence": round(float(face.confidence), 4)}
-                events.append(event | {"box_xywh": [int(side) for side in face.box_xywh]})
+                told = {"label": face.label, "confidence": round(float(face.confidence), 4)}
+                box = [int(side) for side in face.box_xywh]
+                kind = "changed" if before else "new"
+                events.append({"event": kind, "track": face.track, **told, "box_xywh": box})
             self._seen[face.track] = face, now_s
         for track, (_, seen_s) in list(self._seen.items()):
             if now_s - seen_s > max(GONE_S, 3 * between_s):
