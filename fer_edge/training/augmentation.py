@@ -85,8 +85,8 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
         )
         cv2.LUT(out[i], tables[i], dst=out[i])
     _optics(out, how, rng)
-    for i in np.flatnonzero(erase):
+    for chosen in np.flatnonzero(erase):
         height, width = rng.integers(how.erase_px // 2, how.erase_px + 1, 2)
         top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
-        out[i, top : top + height, left : left + width] = rng.integers(0, 256, (height, width))
+        out[chosen, top : top + height, left : left + width] = rng.integers(0, 256, (height, width))
     return out

@@ -125,10 +125,10 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
             stays = np.maximum(part, 1 - part)
             faces = mixed(faces, stays).round().astype(np.uint8)
             wanted, weights = mixed(wanted, stays), mixed(weights, stays)
-        part = self.recipe.teacher_weight
+        taught = self.recipe.teacher_weight
         for expressions, columns in self.heads.items():
             if (answers := self.teacher(faces, expressions)) is not None:
-                wanted[:, columns] = (1 - part) * wanted[:, columns] + part * answers
+                wanted[:, columns] = (1 - taught) * wanted[:, columns] + taught * answers
         return faces[..., None].astype(np.float32), wanted, weights
 
 

@@ -259,12 +259,12 @@ def held(folder: Path) -> Iterator[bool]:
             yield True
 
 
-def predict(model: keras.Model, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
+def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The model's outputs, float32 (N, outputs), for faces uint8 (N, 48, 48)."""
     outputs = []
     with device.undistributed():
-        for k in range(0, len(images), batch_size):
-            faces = images[k : k + batch_size, ..., None].astype(np.float32)
+        for k in range(0, len(images), 256):
+            faces = images[k : k + 256, ..., None].astype(np.float32)
             outputs.append(keras.ops.convert_to_numpy(model.predict_on_batch(faces)).astype(np.float32))
     return np.concatenate(outputs)
 

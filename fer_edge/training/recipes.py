@@ -183,8 +183,8 @@ def best_epoch(history: History, monitor: str) -> int:
 def score(history: History, epochs: int, monitor: str) -> dict[str, Any]:
     """What a training of `epochs` epochs came to, from the history of one at least as long.
 
-    Accuracies and losses are those of the best epoch by `monitor`, last_val_accuracy is the last's;
-    ran_epochs is below `epochs` where the training stopped early.
+    Accuracies and losses are those of the best epoch by `monitor`; ran_epochs is below `epochs` where the
+    training stopped early.
     """
     rows = history[:epochs]
     best = rows[best_epoch(rows, monitor)]
@@ -193,7 +193,6 @@ def score(history: History, epochs: int, monitor: str) -> dict[str, Any]:
         "ran_epochs": len(rows),
         "best_epoch": int(best["epoch"]),
         **{name: best[name] for name in ("accuracy", "val_accuracy", "loss", "val_loss")},
-        "last_val_accuracy": rows[-1]["val_accuracy"],
     }
 
 

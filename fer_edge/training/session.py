@@ -93,7 +93,7 @@ def run(
     """
     used = device.prepare(precision)
     console.say(used)
-    given = {"teacher": Teacher.opened(teachers), "start": fit.Start.opened(weights)}
+    teacher, start = Teacher.opened(teachers), fit.Start.opened(weights)
     first = device.workers().first
     try:
         with fit.held(folder) if first else contextlib.nullcontext(True) as mine:
@@ -106,7 +106,7 @@ def run(
             device.wait_for_all("ready")
             network, state = fit.train(
                 recipe, protocol.train, protocol.validation, folder=folder, seed=seed,
-                on_epoch=partial(write_history, folder), **given,
+                teacher=teacher, start=start, on_epoch=partial(write_history, folder),
             )  # fmt: skip
             if not first:
                 return {}

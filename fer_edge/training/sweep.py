@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,8 @@ class Sweep:
             storage = optuna.storages.RDBStorage(
                 f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": 60}}
             )
-            how = {"storage": storage, "direction": "maximize", "load_if_exists": True}
-            studies = {stage: optuna.create_study(study_name=stage, **how) for stage in STAGES}
+            create = partial(optuna.create_study, storage=storage, direction="maximize", load_if_exists=True)
+            studies = {stage: create(study_name=stage) for stage in STAGES}
             before = studies["batch"].user_attrs.get("settings", self.settings)
             studies["batch"].set_user_attr("settings", before)
         except Exception as error:  # of SQLite, SQLAlchemy, Alembic or Optuna
@@ -156,7 +157,8 @@ class Sweep:
         """Trains one value of a stage, if no process does or has."""
         setting = self.plan.setting(stage, value, best)
         recipe, name = self.plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
-        place, told = self.folder / "trials" / name, {"recipe": asdict(recipe), "device": self.device}
+        place = self.folder / "trials" / name
+        told: dict[str, Any] = {"recipe": asdict(recipe), "device": self.device}
         among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
         with fit.held(place) as mine:
             if not mine or value in self._ended(stage):

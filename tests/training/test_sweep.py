@@ -80,9 +80,12 @@ def test_values_are_the_papers():
 def test_a_recipe_is_scaled(scale, setting, wanted):
     recipe = sweep.Plan(BASE, epochs_scale=scale).recipe(*setting)
     assert (recipe.batch_size, recipe.epochs, recipe.dropout, recipe.patience) == wanted
-    for outside in (0, -1, 1.5, float("nan")):
-        with pytest.raises(UsageError, match="epochs-scale"):
-            sweep.Plan(BASE, epochs_scale=outside)
+
+
+@pytest.mark.parametrize("outside", [0, -1, 1.5, float("nan")])
+def test_a_scale_lies_above_0_and_at_most_at_1(outside):
+    with pytest.raises(UsageError, match="epochs-scale"):
+        sweep.Plan(BASE, epochs_scale=outside)
 
 
 def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
