@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +52,10 @@ _SCALE = 4  # drawn four times as large, then averaged down
 _CANVAS = _SIDE * _SCALE
 
 
-class _Expression(NamedTuple):
-    """Lengths in half face widths. Positive: brow raised, brow's inner end higher, mouth's corners up."""
-
-    brow_raise: float
-    brow_slant: float
-    eye_open: float
-    mouth_curve: float
-    mouth_open: float
-    mouth_width: float
-    nose_wrinkle: float
-
+_Expression = namedtuple(
+    "_Expression", "brow_raise brow_slant eye_open mouth_curve mouth_open mouth_width nose_wrinkle"
+)
+"""Lengths in half face widths. Positive: brow raised, brow's inner end higher, mouth's corners up."""
 
 # spec.LABELS' order; values from the action units commonly named for each expression
 _EXPRESSIONS = {

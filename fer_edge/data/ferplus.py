@@ -16,17 +16,8 @@ LABELS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "co
 """FER+'s eight expressions in the order of its columns, spelt as FER-2013's."""
 
 COLUMNS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
 """The columns of votes in fer2013new.csv; NF: not a face."""
 
 
