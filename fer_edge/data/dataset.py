@@ -46,13 +46,8 @@ class BadRows:
         return {"count": self.count, "rows": [row._asdict() for row in self.first]}
 
 
-class Row(NamedTuple):
-    """A row as a reader finds it: `Dataset`'s fields of one face, pixels of any shape."""
-
-    id: int
-    label: int
-    split: int
-    pixels: NDArray[np.integer[Any]]
+Row = tuple[int, int, int, NDArray[np.integer[Any]]]
+"""A row as a reader finds it: id, label, split and pixels, of any shape, of one face."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +91,8 @@ class Dataset:
             if isinstance(row, BadRow):
                 bad.add(row)
             else:
-                images.append(row.pixels.astype(np.uint8).reshape(INPUT_SHAPE[:2]))
                 numbers.append(row[:3])
+                images.append(row[3].astype(np.uint8).reshape(INPUT_SHAPE[:2]))
         if not images:
             first = f": {bad.first[0].where} {bad.first[0].why}" if bad.count else ""
             raise DataError(f"{path} has nothing valid in it{first}")

@@ -77,7 +77,7 @@ class Table:
                 done = 0
                 for number, (line, fields) in enumerate(records, 1):
                     try:
-                        yield Row(number, *_parse(fields, columns))
+                        yield number, *_parse(fields, columns)
                     except ValueError as error:
                         yield BadRow(f"row {number} (line {line})", f"has {error}")
                     if number % 64 == 0:

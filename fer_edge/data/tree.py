@@ -87,7 +87,7 @@ class Tree:
         def rows() -> Iterator[Row | BadRow]:
             for place, picture in enumerate(self.pictures, 1):
                 try:
-                    yield Row(place, picture.label, picture.split, read_face(picture.path))
+                    yield place, picture.label, picture.split, read_face(picture.path)
                 except SourceError as error:
                     named = str(SourceError(f"{picture.path} "))  # its odd characters are escaped in `error`
                     yield BadRow(picture.name, str(error).removeprefix(named))
