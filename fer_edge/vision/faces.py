@@ -30,8 +30,8 @@ def make_detector(
     Raises UsageError for another name or without a model, ModelError for a file that is no such model.
     """
     if name == "auto":
-        model = model or find_blazeface()
-        name = "haar" if model is None else "yunet" if model.suffix == ".onnx" else "blazeface"
+        path = model or find_blazeface()
+        name = "haar" if path is None else "yunet" if path.suffix == ".onnx" else "blazeface"
     if name == "haar":
         return HaarDetector(min_size_px)
     if name == "yunet":

@@ -23,12 +23,6 @@ def test_a_face_carries_its_own_probabilities_and_the_smoothed_label():
     assert face.confidence == pytest.approx(0.8 * 0.5 ** (1 / 3) + 0.1 * (1 - 0.5 ** (1 / 3)))
 
 
-def test_below_the_least_confidence_there_is_no_label():
-    subject = analyser((0, 0, 20, 20), classifier=FakeClassifier((0.5, 0.3, 0.2)), min_confidence=0.6)
-    face = subject.analyse(frame())[0]
-    assert (face.label, face.confidence) == (None, pytest.approx(0.5))
-
-
 def test_a_face_that_cannot_be_read_has_no_label_and_is_not_smoothed_in():
     sharp = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
     classifier = FakeClassifier((0, 1, 0), (1, 0, 0), (0, 1, 0), (0.9, 0.1, 0))
@@ -42,11 +36,17 @@ def test_a_face_that_cannot_be_read_has_no_label_and_is_not_smoothed_in():
     assert seen[3].confidence == pytest.approx(past + 0.9 * (1 - past))
 
 
-def test_pictures_that_stand_alone_are_not_smoothed():
-    subject = analyser((0, 0, 20, 20), classifier=FakeClassifier((1, 0, 0), (0.4, 0.6, 0)), still=True)
-    subject.analyse(frame())
-    face = subject.analyse(frame())[0]
-    assert (face.label, face.track, face.confidence) == ("sad", 1, pytest.approx(0.6))
+@pytest.mark.parametrize(
+    ("answers", "how", "label", "confidence"),
+    [
+        ([(0.5, 0.3, 0.2)], {"min_confidence": 0.6}, None, 0.5),
+        ([(1, 0, 0), (0.4, 0.6, 0)], {"still": True}, "sad", 0.6),  # pictures are not smoothed
+    ],
+)
+def test_least_confidence_and_pictures_that_stand_alone(answers, how, label, confidence):
+    subject = analyser((0, 0, 20, 20), classifier=FakeClassifier(*answers), **how)
+    faces = [subject.analyse(frame())[0] for _ in answers]
+    assert (faces[-1].label, faces[-1].track, faces[-1].confidence) == (label, 1, pytest.approx(confidence))
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,17 @@ def test_pictures_that_stand_alone_are_not_smoothed():
         ((0, 0, 20, 20), (0, 0, 20, 20)),
         ((-10, -10, 30, 30), (0, 0, 20, 20)),
         ((70, 50, 30, 30), (70, 50, 10, 10)),
+        ((500, 500, 20, 20), None),  # wholly outside: no face
     ],
 )
-def test_a_face_at_the_border_is_clipped_and_classified(box, reported):
+@pytest.mark.parametrize("shape", [(60, 80), (60, 80, 1), (60, 80, 3), (60, 80, 4)])
+def test_a_face_at_the_border_is_clipped_and_classified(box, reported, shape):
     classifier = FakeClassifier()
-    faces = analyser(box, classifier=classifier, policy=CropPolicy(margin=0.3)).analyse(frame())
-    assert [face.box_xywh for face in faces] == [reported]
-    assert (classifier.seen[0] == 50).all()
-
-
-def test_a_box_wholly_outside_is_no_face():
-    assert analyser((500, 500, 20, 20)).analyse(frame()) == ()
+    bgr = np.full(shape, 50, np.uint8)
+    faces = analyser(box, classifier=classifier, policy=CropPolicy(margin=0.3)).analyse(frame(bgr))
+    assert [face.box_xywh for face in faces] == [reported] * len(faces)
+    assert len(faces) == (reported is not None)
+    assert all((seen == 50).all() for seen in classifier.seen)
 
 
 def test_the_model_s_margin_is_applied_to_the_crop():
@@ -74,11 +74,6 @@ def test_the_model_s_margin_is_applied_to_the_crop():
     classifier = FakeClassifier()
     analyser((20, 20, 20, 20), classifier=classifier, policy=CropPolicy(margin=0.5)).analyse(frame(bgr))
     assert classifier.seen[0][0].tolist() == [[0, 0, 0, 0], [0, 200, 200, 0], [0, 200, 200, 0], [0, 0, 0, 0]]
-
-
-@pytest.mark.parametrize("shape", [(60, 80), (60, 80, 1), (60, 80, 4)])
-def test_frames_of_one_and_four_channels_are_analysed(shape):
-    assert len(analyser((0, 0, 20, 20)).analyse(frame(np.full(shape, 50, np.uint8)))) == 1
 
 
 def test_more_faces_than_ever_before_all_get_their_own_crop():

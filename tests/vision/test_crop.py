@@ -16,18 +16,22 @@ def test_gray_of_a_gray_level_is_that_level_in_every_layout(shape):
     assert to_gray(np.full(shape, 90, np.uint8)).tolist() == [[90] * 5] * 4
 
 
-def test_gray_weighs_the_channels_as_bt601():
-    frame = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
-    assert to_gray(frame).tolist() == [[29, 150, 76]]  # 0.114, 0.587, 0.299 of 255
-    with_alpha = np.dstack([frame, np.full((1, 3), 7, np.uint8)])
-    assert to_gray(with_alpha).tolist() == [[29, 150, 76]]
-    assert (to_bgr(with_alpha) == frame).all()
+BLUE_GREEN_RED = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
 
 
-def test_16_bit_levels_keep_their_share_of_white():
-    frame = np.array([[0, 257, 32896, 60000, 65535]], np.uint16)
-    assert to_gray(frame).tolist() == [[0, 1, 128, 233, 255]]  # 60,000 / 65,535 of 255 is 233.46
-    assert to_bgr(frame)[0, :, 1].tolist() == [0, 1, 128, 233, 255]
+@pytest.mark.parametrize(
+    ("frame", "levels"),
+    [
+        (BLUE_GREEN_RED, [29, 150, 76]),  # by BT.601: 0.114, 0.587, 0.299 of 255
+        (np.dstack([BLUE_GREEN_RED, np.full((1, 3), 7, np.uint8)]), [29, 150, 76]),  # alpha does not count
+        # 16 bits keep their share of white: 60,000 / 65,535 of 255 is 233.46.
+        (np.array([[0, 257, 32896, 60000, 65535]], np.uint16), [0, 1, 128, 233, 255]),
+    ],
+)
+def test_colours_and_16_bits_become_gray_levels(frame, levels):
+    assert to_gray(frame).tolist() == [levels]
+    bgr = to_bgr(frame)
+    assert (bgr == BLUE_GREEN_RED).all() if frame.ndim == 3 else bgr[0, :, 1].tolist() == levels
 
 
 @pytest.mark.parametrize("frame", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8)])
@@ -41,10 +45,7 @@ def test_margin_grows_the_box_on_each_side():
     assert (crop_face(gray, (3, 2, 4, 4), (4, 4)) == gray[2:6, 3:7]).all()
     face = crop_face(gray, (3, 2, 4, 4), (8, 8), CropPolicy(margin=0.5))
     assert (face == gray[0:8, 1:9]).all()
-
-
-def test_a_box_over_the_corner_repeats_the_border():
-    gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    # Over the corner the border is repeated.
     face = crop_face(gray, (0, 0, 4, 4), (8, 8), CropPolicy(margin=0.5))
     assert (face[2:, 2:] == gray[:6, :6]).all()
     assert (face[0, 2:] == gray[0, :6]).all()

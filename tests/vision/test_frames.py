@@ -5,10 +5,16 @@ import pytest
 from fer_edge.vision.frames import clip_box, is_new, overlap, square_box
 
 
-def test_oblong_boxes_become_squares_round_the_same_centre():
-    assert square_box((10, 20, 10, 20), 0.0) == (5, 20, 20, 20)
-    assert square_box((10, 20, 10, 10), 0.1) == (9, 19, 12, 12)
-    assert square_box((0, 0, 10, 10), 0.08) == (-1, -1, 12, 12)  # 11.6 wide from -0.8: to the nearest pixel
+@pytest.mark.parametrize(
+    ("box", "margin", "square"),
+    [
+        ((10, 20, 10, 20), 0.0, (5, 20, 20, 20)),
+        ((10, 20, 10, 10), 0.1, (9, 19, 12, 12)),
+        ((0, 0, 10, 10), 0.08, (-1, -1, 12, 12)),  # 11.6 wide from -0.8: to the nearest pixel
+    ],
+)
+def test_oblong_boxes_become_squares_round_the_same_centre(box, margin, square):
+    assert square_box(box, margin) == square
 
 
 @pytest.mark.parametrize(
@@ -17,7 +23,6 @@ def test_oblong_boxes_become_squares_round_the_same_centre():
         ((-5, -5, 10, 10), (0, 0, 5, 5)),
         ((95, 45, 10, 10), (95, 45, 5, 5)),
         ((200, 0, 5, 5), (100, 0, 0, 5)),
-        ((0, -9, 5, 5), (0, 0, 5, 0)),
         ((-9, 60, 5, 5), (0, 50, 0, 0)),
     ],
 )
@@ -25,14 +30,16 @@ def test_clip(box, clipped):
     assert clip_box(box, 100, 50) == clipped
 
 
-def test_overlap_is_intersection_over_union():
-    assert overlap((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(50 / 150)
-    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
-    assert overlap((0, 0, 10, 10), (10, 10, 5, 5)) == 0
-
-
-def test_new_means_overlapping_none_of_the_others():
-    assert is_new((0, 0, 10, 10), [(20, 0, 10, 10)])
-    assert not is_new((0, 0, 10, 10), [(50, 50, 5, 5), (2, 2, 10, 10)])
-    assert is_new((0, 0, 10, 10), [(1, 1, 5, 4)])  # 20 of 100 pixels
-    assert not is_new((0, 0, 10, 10), [(1, 1, 7, 3)])  # 21 of 100
+@pytest.mark.parametrize(
+    ("other", "share", "new"),
+    [
+        ((5, 0, 10, 10), 50 / 150, False),
+        ((0, 0, 10, 10), 1, False),
+        ((10, 10, 5, 5), 0, True),
+        ((1, 1, 5, 4), 0.2, True),  # 20 of 100 pixels
+        ((1, 1, 7, 3), 0.21, False),
+    ],
+)
+def test_a_box_is_new_where_it_overlaps_no_other_by_more_than_a_fifth(other, share, new):
+    assert overlap((0, 0, 10, 10), other) == pytest.approx(share)
+    assert is_new((0, 0, 10, 10), [(50, 50, 5, 5), other]) is new
