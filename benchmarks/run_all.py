@@ -9,24 +9,20 @@ Stages: shipped (the models that ship: speed, memory, accuracy), ferplus (accura
 some minutes more), plot (accuracy.png), readme (results/README.md, README.md's tables, the table by
 which `run` chooses its model). --quick leaves out limits, peers and the second thread: some minutes.
 
-Everything goes to benchmarks/results; run.json says when the run began, how long each stage took and how it
-ended. A stage that fails is told at the end, the others are done all the same; exit 1 then.
+Everything goes to benchmarks/results. A stage that fails is told at the end, the others are done all the
+same; exit 1 then.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import update_readme
-
-from fer_edge import files, machine
 
 HERE = Path(__file__).resolve().parent
 STAGES = (*update_readme.MEASURED, "plot", "readme")
@@ -67,10 +63,6 @@ def main() -> None:
     options = _options()
     options.results.mkdir(parents=True, exist_ok=True)
     todo = commands(options)
-    told = options.results / "run.json"
-    run: dict[str, Any] = {"schema": 1, "machine": machine.describe(), "stages": {}}
-    if options.only and told.exists():  # what was done before still stands
-        run = json.loads(told.read_text())
     skipped = {*options.skip, *(NOT_QUICK if options.quick else ()), *(() if options.votes else ("ferplus",))}
     failed = []
     for stage in options.only or [stage for stage in STAGES if stage not in skipped]:
@@ -81,9 +73,6 @@ def main() -> None:
         print(f"--- {stage}: {seconds} s{', FAILED: ' + how if how else ''}", flush=True)
         if how:
             failed.append(f"{stage} ({how})")
-        if stage in update_readme.MEASURED:
-            run["stages"][stage] = {"seconds": seconds, "failed": how}
-            files.write_text(told, json.dumps(run, indent=2) + "\n")
     for path in sorted(options.results.glob("*.json")):
         if '"disturbed": true' in path.read_text():
             print(f"{path.name}: the machine was busy: times with an asterisk are not to be quoted")

@@ -19,7 +19,6 @@ from typing import Any
 from fer_edge import files
 from fer_edge.bench import loop as looping
 from fer_edge.bench import report
-from fer_edge.console import Table, milliseconds, percent
 from fer_edge.model import shipped as shipped_files
 
 HERE = Path(__file__).resolve().parent
@@ -65,15 +64,6 @@ def bench(results: Path) -> str:
     return table.markdown()
 
 
-def advice(results: Path) -> str:
-    """Which file to run, by network."""
-    told = Table("", ("network", "run", "p50 ms", "acc %"), words=("network", "run"))
-    for row in shipped(results)["advice"]:
-        if not row["disturbed"]:
-            told.add(row["network"], row["model"], milliseconds(row["p50_ms"]), percent(row["accuracy"], 2))
-    return told.markdown()
-
-
 def best(results: Path) -> dict[str, dict[str, str]]:
     """fer_edge/model/best.json anew: of each kind of processor and network, the file that `run` takes.
 
@@ -101,7 +91,7 @@ def all_tables(results: Path) -> str:
     if (results / "shipped.json").exists():
         told = [name for name in report.COLUMNS if name not in UNTOLD]
         parts.append(f"## The models that ship\n\n{report.table(shipped(results), told).markdown()}")
-        parts.append(f"Which file to run on this machine:\n\n{advice(results)}")
+        parts.append(f"Which file to run here:\n\n{report.advice_table(shipped(results)).markdown()}")
     if (results / "loop.json").exists():
         loop = looping.table(json.loads((results / "loop.json").read_text()))
         parts.append(f"## The loop\n\n{loop.markdown()}")

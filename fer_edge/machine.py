@@ -26,8 +26,8 @@ _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 
 
 def describe() -> dict[str, Any]:
-    """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB; clock in MHz and
-    governor are the first core's at the moment of the call."""
+    """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB; governor: the
+    first core's."""
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
@@ -37,7 +37,6 @@ def describe() -> dict[str, Any]:
         "usable_cores": usable_cores(),
         "memory_mib": round(_mib("/proc/meminfo", "MemTotal") or 0) or None,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "mhz": _mhz(),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -105,12 +104,6 @@ def rss_mib() -> float | None:
 def _mib(path: str, key: str) -> float | None:
     told = _field(path, key)
     return None if told is None else int(told.split()[0]) / 1024
-
-
-def _mhz() -> int | None:
-    khz = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
-    mhz = float(khz) / 1000 if khz else _field("/proc/cpuinfo", "cpu MHz")
-    return None if mhz is None else round(float(mhz))
 
 
 class Watch:

@@ -106,16 +106,15 @@ def accuracies(
 ) -> dict[Path, dict[str, Any]]:
     """Of each file, SCORES as fractions 0..1, each with its 95 % interval [low, high] as NAME_interval.
 
-    agreement: of the named class with the float32 file's of the same network, among them or beside the file.
+    agreement: of the named class with the float32 file's of the same network, which lies beside it.
     None is what was not measured: of a model of other expressions all, and a warning says why.
     """
     unknown = {key: None for name in SCORES for key in (name, f"{name}_interval")}
     if selection is None:
         return dict.fromkeys(classifiers, unknown)
     part = selection.dataset
-    floats = {path: _float32(path, classifiers) for path in classifiers}
-    absent = {path for path in floats.values() if path and path not in classifiers}
-    needed = {**classifiers, **{path: Classifier(path) for path in absent}}
+    floats = {path: _float32(path) for path in classifiers}
+    needed = {**{path: Classifier(path) for path in floats.values() if path}, **classifiers}
     said: dict[Path | None, NDArray[np.float32]] = {}
     reasons: dict[tuple[str, ...], str] = {}
     with console.progress("accuracy", len(needed) * len(part)) as step:
@@ -149,10 +148,8 @@ def _scores(
     }
 
 
-def _float32(path: Path, benched: Mapping[Path, Classifier]) -> Path | None:
-    """The file that `path` is compared with."""
+def _float32(path: Path) -> Path | None:
+    """The file beside `path` that it is compared with."""
     network, known = split_name(path.stem)
     beside = path.with_name(f"{network}_{Format.FLOAT32}.tflite")
-    if known is None or beside in benched or beside.is_file():
-        return beside if known else None
-    return next((other for other in benched if other.name == beside.name), None)
+    return beside if known and beside.is_file() else None
