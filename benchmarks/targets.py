@@ -34,7 +34,8 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, are_of_fer2013, split_name
-from fer_edge.targets import SPLIT, Made, Pictures, Target, parse, refusal
+from fer_edge.targets import SPLIT, Made, Target, parse, refusal
+from fer_edge.vision.crop import resize_faces
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FER_EDGE = [sys.executable, "-c", "from fer_edge.cli import main; main()"]
@@ -125,8 +126,8 @@ class Subject:
         own = [one for one in data if sorted(one.label_names) == sorted(classifier.labels)]
         self.classifier, self._data, self._known = classifier, (own or data)[0], bool(own)
         self.path = classifier.path
-        self.pictures = Pictures(self._data.images, f"{len(self._data)} pictures")
-        self.said = classifier.predict(self.pictures.fitted(classifier.input_size))
+        self.pictures = np.asarray(self._data.images)
+        self.said = classifier.predict(resize_faces(self.pictures, classifier.input_size))
 
     def accuracy(self, p: NDArray[np.float32]) -> float | None:
         """Of probabilities (N, labels); None where nothing has labels of these expressions."""

@@ -50,7 +50,13 @@ def without_tensorflow(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("run", "--help"), ("bench", "--runs", "3", "--warmup", "1"), ("doctor",)],
+    [
+        ("--help",),
+        ("run", "--help"),
+        ("bench", "--runs", "3", "--warmup", "1"),
+        ("doctor",),
+        ("inspect", "nano_int8"),
+    ],
     ids=" ".join,
 )
 def test_device_commands_do_without_tensorflow(arguments, without_tensorflow):

@@ -97,15 +97,12 @@ def convert(
     """
     from fer_edge import console, targets
     from fer_edge.conversion import command, formats
-    from fer_edge.spec import Format
 
     console.reserve_stdout(json)
-    wanted = targets.Request(targets.parse(target or ()), data, out, seed, skip_bad_rows, force)
-    if wanted.targets and (file := targets.tflite_file(model)) is not None:
-        console.write_json(json, targets.of_file(file, wanted), force)
-        return
-    if data is None:
-        raise UsageError(HOW_TO_GIVE_DATA)
+    wanted = targets.parse(target or ())
+    for one in wanted:
+        one.require()
+    needed = {format_ for one in wanted for format_ in one.formats}
     flags = {
         "float32": float32,
         "float16": float16,
@@ -115,13 +112,13 @@ def convert(
         "int16x8": int16x8,
     }
     asked = tuple(
-        format_ for format_, flag in flags.items() if flag or (all_ and formats.known(format_).usual)
+        format_
+        for format_, flag in flags.items()
+        if flag or format_ in needed or (all_ and formats.known(format_).usual)
     )
-    if wanted.targets:
-        asked = targets.formats(wanted.targets, [Format(format_) for format_ in asked])
     request = command.Request(
         model,
-        data,
+        data or "",
         recipe,
         seed,
         labels,
@@ -136,10 +133,14 @@ def convert(
         clusters=clusters,
         class_names=class_names,
     )
-    if not wanted.targets:
-        command.convert(request, json)
+    if wanted and (file := targets.tflite_file(model)) is not None:
+        console.write_json(json, targets.of_file(file, wanted, request), force)
         return
-    console.write_json(json, targets.of_converted(command.convert(request, None), wanted), force)
+    if data is None:
+        raise UsageError(HOW_TO_GIVE_DATA)
+    result = command.convert(request, None if wanted else json)
+    if wanted:
+        console.write_json(json, targets.of_converted(result, wanted, request), force)
 
 
 def verify(

@@ -21,6 +21,7 @@ from fer_edge.errors import GateError, ModelError, UsageError
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
+from fer_edge.vision.crop import resize_faces
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _material(
     training = dataset.part("Training")
     labels = against.card.labels if against.card else LABELS
     order = np.array([labels.index(label) for label in dataset.label_names])
-    lesson = toolkit.Lesson(source.resized(training.images, size_hw), order[training.labels])
+    lesson = toolkit.Lesson(resize_faces(np.asarray(training.images), size_hw), order[training.labels])
     network, ranges = rounding.folded(against.model, centred=True), {}
     if request.qat and faces is not None:
         ranges = rounding.measured(network, rounding.rounded_layers(network, float_end=True), faces)

@@ -22,7 +22,7 @@ from fer_edge.errors import DataError, ModelError
 from fer_edge.model import keras_files, shipped
 from fer_edge.quiet import quiet_training
 from fer_edge.spec import LABELS, ModelCard
-from fer_edge.vision.crop import resize_face
+from fer_edge.vision.crop import resize_faces
 
 SHIPPED = "tuned"
 """The shipped Keras model that is converted where no training run is found."""
@@ -222,19 +222,11 @@ def calibration(
         ids, origin = draw(dataset, samples, seed), f"drawn with seed {seed}"
     chosen = dataset.rows(np.isin(dataset.ids, ids)).part("Training")
     check(chosen.images, chosen.labels, chosen.label_names)
-    faces = resized(chosen.images, size_hw).copy()
+    faces = resize_faces(np.asarray(chosen.images), size_hw).copy()
     # So that the input's range is 0..255, scale 1, whatever the pictures are; whole black and white ones
     # would widen inner ranges.
     faces[0, 0, 0], faces[0, 0, 1] = 0, 255
     return Calibration(faces, chosen.ids, f"{origin} of {Path(dataset.path).name}")
-
-
-def resized(images: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """Pictures, uint8 (N, height, width), as faces of that size."""
-    images = np.asarray(images)
-    if images.shape[1:] == size_hw:
-        return images
-    return np.stack([resize_face(face, size_hw) for face in images])
 
 
 def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:

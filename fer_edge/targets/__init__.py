@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 
+if TYPE_CHECKING:
+    from fer_edge.conversion.command import Request
+
 SPLIT = "PublicTest"
 """The split that one may choose on."""
 DRAWN = 70
@@ -35,25 +38,15 @@ PARITY_PICTURES = 500
 """Pictures of --data, at most, on which a target is compared with LiteRT: TFLite Micro takes 60 ms each."""
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """On which a target is compared with LiteRT: images uint8 (N, height, width). title: for tables."""
-
-    images: NDArray[np.uint8]
-    title: str
-
-    def fitted(self, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-        """The images at the size that a model takes, uint8 (N, *size_hw)."""
-        from fer_edge.vision.crop import resize_face
-
-        return np.stack([resize_face(image, size_hw) for image in self.images])
+Pictures = NDArray[np.uint8]
+"""On which a target is compared with LiteRT: (N, height, width)."""
 
 
 def drawn(count: int = DRAWN) -> Pictures:
     """Faces that the program draws, the same in every call."""
     from fer_edge.data import drawn_faces
 
-    return Pictures(drawn_faces(count, seed=0)[0], f"{count} drawn faces")
+    return drawn_faces(count, seed=0)[0]
 
 
 class Agreement(NamedTuple):
@@ -68,8 +61,9 @@ class Agreement(NamedTuple):
 def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) -> Agreement:
     """p: probabilities float32 (N, labels) that the runtime in question gives; LiteRT's are made here."""
     from fer_edge.evaluation import metrics
+    from fer_edge.vision.crop import resize_faces
 
-    q = classifier.predict(pictures.fitted(classifier.input_size))
+    q = classifier.predict(resize_faces(pictures, classifier.input_size))
     return Agreement(len(p), metrics.agreement(p, q), metrics.max_abs_diff(p, q))
 
 
@@ -190,60 +184,37 @@ def tflite_file(model: str | None) -> Path | None:
     return None
 
 
-def formats(targets: Iterable[Target], asked: Iterable[Format]) -> tuple[Format, ...]:
-    """What is converted: `asked`, and what the targets are made from, in the order of `Format`."""
-    wanted = {*asked, *(format_ for target in targets for format_ in target.formats)}
-    return tuple(format_ for format_ in Format if format_ in wanted)
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of `convert` that matter to targets. Raises FerEdgeError where a tool is absent."""
-
-    targets: tuple[Target, ...]
-    data: str | None
-    out: Path | None
-    seed: int
-    skip_bad_rows: bool
-    force: bool
-
-    def __post_init__(self) -> None:
-        for target in self.targets:
-            target.require()
-
-    def pictures(self) -> Pictures:
-        """Of PublicTest, drawn by the seed; drawn faces without data. Raises DataError."""
-        if self.data is None:
-            return drawn()
-        from fer_edge.data import load
-        from fer_edge.evaluation import select
-
-        dataset = load(self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed)
-        chosen = select(dataset, "official", SPLIT, limit=PARITY_PICTURES, seed=self.seed).dataset
-        return Pictures(chosen.images, f"{len(chosen)} pictures of {SPLIT}")
-
-
-def of_file(path: Path, request: Request) -> dict[str, Any]:
+def of_file(path: Path, targets: Sequence[Target], request: Request) -> dict[str, Any]:
     """Each target of a .tflite file as it is. Gives the value of --json."""
-    jobs = [(target, path) for target in request.targets]
+    jobs = [(target, path) for target in targets]
     return {"source": str(path), "targets": _all(jobs, request.out or path.parent, request)}
 
 
-def of_converted(result: dict[str, Any], request: Request) -> dict[str, Any]:
+def of_converted(result: dict[str, Any], targets: Sequence[Target], request: Request) -> dict[str, Any]:
     """Each target of the formats that it is made from; `result`: of the conversion, extended."""
     paths = {output["format"]: Path(output["path"]) for output in result["outputs"]}
-    jobs = [(t, paths[f.value]) for t in request.targets for f in t.formats if f.value in paths]
+    jobs = [(t, paths[f.value]) for t in targets for f in t.formats if f.value in paths]
     folder = request.out or next(iter(paths.values())).parent
     return {**result, "targets": _all(jobs, folder, request)}
+
+
+def _pictures(request: Request) -> tuple[Pictures, str]:
+    """Of PublicTest, drawn by the seed; drawn faces without data. And what they are. Raises DataError."""
+    if not request.data:
+        return drawn(), f"{DRAWN} drawn faces"
+    from fer_edge.evaluation import select
+
+    chosen = select(request.dataset(), "official", SPLIT, limit=PARITY_PICTURES, seed=request.seed).dataset
+    return chosen.images, f"{len(chosen)} pictures of {SPLIT}"
 
 
 def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) -> list[dict[str, Any]]:
     """Makes and writes them, prints the table. Raises GateError, at the end, if one failed its gate."""
     written = [target.paths(path.stem, folder) for target, path in jobs]
     files.refuse_to_overwrite_any([path for paths in written for path in paths], request.force)
-    pictures = request.pictures()
+    pictures, title = _pictures(request)
     table = Table(
-        f"against LiteRT here on {pictures.title}",
+        f"against LiteRT here on {title}",
         ("model", "target", "kB", "agreement %", "max diff", "needs", "written"),
         words=("model", "target", "needs", "written"),
     )
@@ -316,8 +287,10 @@ def in_child(
     function: called there with the folder, the model's path and its card's, or "". The folder has faces.npy,
     the pictures as the model takes them. Raises ModelError as `child.run` does.
     """
+    from fer_edge.vision.crop import resize_faces
+
     with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "faces.npy"), pictures.fitted(classifier.input_size))
+        np.save(Path(folder, "faces.npy"), resize_faces(pictures, classifier.input_size))
         arguments = folder, str(classifier.path.resolve()), str(card or "")
         yield Path(folder), child.run(function, *arguments, what=str(classifier.path), timeout_s=900)
 

@@ -17,6 +17,7 @@ from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.targets import Made, Pictures, drawn, template
 from fer_edge.vision import blazeface
+from fer_edge.vision.crop import resize_faces
 
 PACKAGE = "@litertjs/core"
 VARIABLE = "FER_EDGE_LITERTJS"
@@ -111,7 +112,7 @@ def _summary(classifier: Classifier) -> str:
 
 def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any]:
     """What the page's scripts know of the models, with drawn faces and what LiteRT says of them here."""
-    check = drawn(CHECK_FACES).fitted(classifier.input_size)
+    check = resize_faces(drawn(CHECK_FACES), classifier.input_size)
     probabilities = np.round(classifier.predict(check).astype(float), 7)
     rows, columns = classifier.input_size
     return {

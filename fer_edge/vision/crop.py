@@ -71,6 +71,11 @@ def resize_face(face: Picture, size_hw: tuple[int, int]) -> Picture:
     return cast(Picture, cv2.resize(face, size_hw[::-1], interpolation=filter_))
 
 
+def resize_faces(faces: Picture, size_hw: tuple[int, int]) -> Picture:
+    """Each of uint8 (N, height, width) as `resize_face` does it: uint8 (N, *size_hw)."""
+    return faces if faces.shape[1:] == size_hw else np.stack([resize_face(face, size_hw) for face in faces])
+
+
 def crop_face(
     gray: Picture,
     box_xywh: Box,

@@ -15,11 +15,9 @@ from fer_edge.commands.options import complete_targets
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import Format
-from fer_edge.targets import TARGETS, Pictures, microcontroller, onnx_file, web_page
+from fer_edge.targets import TARGETS, microcontroller, onnx_file, web_page
 
 FACES = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
-NOISE = Pictures(FACES, "noise")
 
 
 def needs(*packages):
@@ -53,11 +51,6 @@ def test_unknown_names_are_refused_with_those_that_exist(name, hint):
         targets.parse([name])
 
 
-def test_formats_that_are_made_for_targets():
-    made = targets.formats(targets.parse(["onnx", "microcontroller"]), [Format.FLOAT16])
-    assert made == (Format.FLOAT32, Format.FLOAT16, Format.INT8, Format.FULL_INTEGER)
-
-
 @pytest.mark.parametrize(
     ("package", "target", "extra"),
     [
@@ -84,15 +77,15 @@ def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_pa
 
 
 def test_agreement_of_two_runtimes(tiny):
-    classifier, pictures = Classifier(tiny), Pictures(np.zeros((2, 8, 8), np.uint8), "")
-    pictures.images[:, 0, :3] = [[10, 10, 11], [10, 12, 10]]
-    p = classifier.predict(pictures.images) + np.float32([[0, 0, 0], [0.75, -0.75, 0]])
+    classifier, pictures = Classifier(tiny), np.zeros((2, 8, 8), np.uint8)
+    pictures[:, 0, :3] = [[10, 10, 11], [10, 12, 10]]
+    p = classifier.predict(pictures) + np.float32([[0, 0, 0], [0.75, -0.75, 0]])
     assert targets.compare(classifier, p, pictures) == (2, 0.5, pytest.approx(0.75, rel=1e-6))
 
 
 @needs("tflite_micro")
 def test_tflite_micro_gives_what_numpy_gives(tiny):
-    made = TARGETS["microcontroller"].make(Classifier(tiny), NOISE, None)
+    made = TARGETS["microcontroller"].make(Classifier(tiny), FACES, None)
     np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
     assert made.report["arena_bytes"] % 1024 == 0
     assert 0 < made.report["arena_bytes"] < 64 * 1024
@@ -119,7 +112,7 @@ def test_a_step_of_the_logits_is_found_before_the_softmax(tiny, whole):
 @needs("ethosu")
 def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
     target = TARGETS["ethos-u55-64"]
-    made = target.make(Classifier(whole), NOISE, None)
+    made = target.make(Classifier(whole), FACES, None)
     (path,) = target.paths("whole_full_integer", tmp_path)
     assert path.name == "whole_full_integer_ethos-u55-64.tflite"
     assert graph.operators(made.contents[0]) == {"ethos-u": 1}
@@ -131,7 +124,7 @@ def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
 @needs("ethosu")
 def test_operators_that_stay_on_the_cpu_fail_the_gate(tiny):
     with pytest.raises(GateError, match="SOFTMAX") as caught:
-        TARGETS["ethos-u"].make(Classifier(tiny), NOISE, None)
+        TARGETS["ethos-u"].make(Classifier(tiny), FACES, None)
     assert caught.value.exit_code == 3
     answer = targets.tried(TARGETS["ethos-u"], Classifier(tiny))
     assert (answer["accepted"], answer["why"]) == (
@@ -144,7 +137,7 @@ def test_operators_that_stay_on_the_cpu_fail_the_gate(tiny):
 def test_onnx_runtime_gives_what_numpy_gives(tiny):
     import onnx
 
-    made = onnx_file.make(Classifier(tiny), NOISE, None)
+    made = onnx_file.make(Classifier(tiny), FACES, None)
     np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
     proto = onnx.load_from_string(made.contents[0])
     assert {p.key: p.value for p in proto.metadata_props}["labels"].split("\n") == ["happy", "sad", "so-so"]

@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,7 +14,6 @@ from fer_edge.commands import inspect
 from fer_edge.errors import ModelError
 from fer_edge.model import file, graph, shipped
 from fer_edge.spec import USE, ModelCard, TensorSpec
-from fer_edge.targets import web_page
 
 
 def test_a_file_of_ours(tiny):
@@ -74,36 +70,6 @@ def test_command_escapes_what_a_stranger_wrote(tiny, tmp_path):
     assert json.loads(done.stdout)["macs"] == 192
     assert "FULLY_CONNECTED" in done.stderr
     assert "\x1b" not in done.output
-
-
-@pytest.mark.parametrize(
-    "arguments", [("inspect", "--layers", "--target", "web"), ("convert", "--target", "web")]
-)
-def test_neither_tensorflow_nor_keras_is_needed(arguments, tiny, tmp_path):
-    for package in ("tensorflow", "keras", "tf_keras", "matplotlib", "sklearn", "pandas"):
-        (tmp_path / f"{package}.py").write_text("raise ImportError('hidden')")
-    command, *options = arguments
-    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from fer_edge.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path, command, tiny, *options],
-        env={**os.environ, web_page.VARIABLE: str(runtime_of_nothing(tmp_path))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "tiny_int8" in done.stdout
-
-
-def runtime_of_nothing(folder):
-    """A node_modules folder with the files that a page is put together from, all empty."""
-    package = folder / web_page.PACKAGE
-    wasm = package / "wasm" / web_page.VARIANT
-    scripts = [package / "dist/index.js", package.parent / "wasm-utils/dist/index.js"]
-    for path in (*scripts, wasm.with_suffix(".wasm"), wasm.with_suffix(".js")):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return folder
 
 
 F32 = Spec("float32")

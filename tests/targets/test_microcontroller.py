@@ -62,26 +62,16 @@ def test_compiled_source_holds_model_labels_and_both_conversions(fixture, reques
     assert rest[256 + 1024 :].decode().splitlines() == list(classifier.labels)
 
 
-SPELT = [
-    "CONV_2D",
-    "Conv2D",
-    "DEPTHWISE_CONV_2D",
-    "DepthwiseConv2D",
-    "MAX_POOL_2D",
-    "MaxPool2D",
-    "FULLY_CONNECTED",
-    "FullyConnected",
-    "REDUCE_MAX",
-    "ReduceMax",
-    "RELU6",
-    "Relu6",
-    "HARD_SWISH",
-    "HardSwish",
-]
-
-
-def test_operators_as_the_resolver_of_tflite_micro_spells_them():
-    assert [microcontroller.camel_case(operator) for operator in SPELT[::2]] == SPELT[1::2]
+@pytest.mark.parametrize(
+    "both",
+    [
+        *("CONV_2D Conv2D", "DEPTHWISE_CONV_2D DepthwiseConv2D", "MAX_POOL_2D MaxPool2D", "RELU6 Relu6"),
+        *("FULLY_CONNECTED FullyConnected", "REDUCE_MAX ReduceMax", "HARD_SWISH HardSwish"),
+    ],
+)
+def test_operators_as_the_resolver_of_tflite_micro_spells_them(both):
+    operator, method = both.split()
+    assert microcontroller.camel_case(operator) == method
 
 
 def test_example_registers_each_operator_once(tiny):

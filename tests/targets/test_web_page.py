@@ -13,7 +13,7 @@ from fer_edge.errors import FerEdgeError
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.pictures import read_picture
-from fer_edge.targets import drawn, web_page
+from fer_edge.targets import web_page
 from fer_edge.vision import blazeface
 from fer_edge.vision import crop as preprocess
 from fer_edge.vision.frames import overlap, square_box
@@ -121,7 +121,7 @@ def test_what_the_page_knows_of_the_model(tiny):
     assert known["labels"] == ["happy", "sad", "so-so"]
     assert known["stored"] == list(range(256))
     assert (known["rows"], known["columns"], known["dtype"], known["scale"]) == (8, 8, "uint8", 0.0)
-    assert len(known["check"]["probabilities"]) == len(drawn(web_page.CHECK_FACES).images)
+    assert len(known["check"]["probabilities"]) == web_page.CHECK_FACES
 
 
 def test_javascript_has_no_int8(whole):
