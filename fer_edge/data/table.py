@@ -31,6 +31,7 @@ MAX_LINE = 1 << 20
 _DAMAGED = (
     EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile,
     NotImplementedError, RuntimeError,  # of zipfile: a version or a way of packing that it lacks, a password
+    UnicodeDecodeError,  # a damaged name
 )  # fmt: skip
 _KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 _LABEL_OF = {str(index): index for index in range(len(LABELS))}
