@@ -41,14 +41,8 @@ def test_the_middle_run_is_told_with_the_ends():
 
 
 def test_a_real_run(media):
-    value = loop.run(
-        media / "neutral_to_smile.mp4",
-        1,
-        find_model("tuned_int8"),
-        detector="haar",
-        rounds=1,
-        sizes=((320, 240),),
-    )
+    given = {"detector": "haar", "rounds": 1, "sizes": ((320, 240),)}
+    value = loop.run(media / "neutral_to_smile.mp4", 1, find_model("tuned_int8"), **given)
     (row,) = value["loop"]["rows"]
     assert (row["width"], row["height"], row["frames"]) == (320, 240, 72)
     assert (row["found"], row["extra"]) == (1, 0)

@@ -21,53 +21,26 @@ def script(name):
     return module
 
 
-@pytest.fixture
-def results(tmp_path):
-    """A folder with shipped.json; called with rows, writes it anew."""
-
-    def write(*rows):
-        (tmp_path / "shipped.json").write_text(json.dumps(result(*rows)))
-        return tmp_path
-
-    write(
-        row("a_float32", accuracy=0.7),
-        row("a_int8", 0.3, accuracy=0.696),
-        row("a_int8", 0.2, accuracy=0.696, threads=2),
-        row("a_float16", accuracy=0.7),
-        row("b_int8", accuracy=None),
-    )
-    return write
-
-
-def models_in(text):
-    rows = [line.split(" | ")[0].strip("| ") for line in text.splitlines() if line.startswith("| ")]
-    return rows[2:]
-
-
-def test_readmes_table_has_one_thread_in_three_formats(results, tmp_path):
-    assert models_in(script("update_readme").bench(tmp_path)) == ["a_float32", "a_int8", "b_int8"]
-
-
-def test_readme_leaves_out_what_was_disturbed_and_takes_ferplus_own_accuracy(results, tmp_path):
+def test_readme_and_run_get_quiet_rows_of_one_thread_in_three_formats(tmp_path, monkeypatch):
     update = script("update_readme")
+    rows = [row("a_float32", accuracy=0.7), row("a_int8", 0.3, 0.696), row("a_int8", 0.2, 0.696, threads=2)]
+    rows += [row("a_float16", accuracy=0.7), row("b_int8", accuracy=None), row("c_int8", disturbed=True)]
+    (tmp_path / "shipped.json").write_text(json.dumps(result(*rows)))
     judged = {"model": "b_int8", "accuracy": 0.8, "macro_f1": 0.5, "agreement": 0.99}
     ferplus = {"results": [judged], "config": {"data": {"n": 3000}}}
     (tmp_path / "ferplus.json").write_text(json.dumps(ferplus))
-    results(row("a_int8", disturbed=True), row("b_int8", accuracy=None))
     text = update.bench(tmp_path)
-    assert models_in(text) == ["b_int8"]
+    models = [line.split(" | ")[0].strip("| ") for line in text.splitlines() if line.startswith("| ")]
+    assert models[2:] == ["a_float32", "a_int8", "b_int8"]
     assert "80.00" in text
     assert "FER+'s eight expressions, on the 3000 pictures" in text
-    results(row("a_int8", disturbed=True))
-    with pytest.raises(LookupError, match="busy"):
-        update.bench(tmp_path)
-
-
-def test_models_for_run_are_those_measured_on_a_quiet_machine(results, tmp_path, monkeypatch):
-    update = script("update_readme")
     monkeypatch.setattr(update.shipped_files, "BEST", tmp_path / "best.json")
     (tmp_path / "best.json").write_text(json.dumps({"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8"}}))
-    assert update.best(tmp_path) == {"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8", "a": "a_int8"}}
+    here = {"c": "c_int8", "a": "a_int8", "b": "b_int8"}
+    assert update.best(tmp_path) == {"armv7l": {"a": "a_int8"}, "x": here}
+    (tmp_path / "shipped.json").write_text(json.dumps(result(row("a_int8", disturbed=True))))
+    with pytest.raises(LookupError, match="busy"):
+        update.bench(tmp_path)
 
 
 def test_readme_and_what_run_takes_agree_with_the_results_and_their_advice():
