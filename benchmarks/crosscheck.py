@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Is what bench says true? Its times beside a plain loop of the interpreter and beside litert-benchmark.
 
-Usage: python benchmarks/crosscheck.py [--bench FILE] [--json FILE] [--markdown FILE] [--runs N]
+Usage: python benchmarks/crosscheck.py BENCH.json [--json FILE] [--markdown FILE] [--runs N]
 
-FILE of --bench: what `fer-edge bench --json` wrote; without it, it is measured in between.
+BENCH.json: what `fer-edge bench --json` wrote of the models that ship.
 
 The plain loop, in a fresh process: a face into the interpreter, invoke, the output out, and the clock;
 the best median of its processes. litert-benchmark comes with ai-edge-litert, loads a model through another
-interface (CompiledModel) and feeds random bytes. All take turns, on one thread. Exit 3 where bench was not
+interface (CompiledModel) and feeds random bytes. Both take turns, on one thread. Exit 3 where bench was not
 disturbed and yet differs from the plain loop by more than 5 %, or the second tool by more than 10 %.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import files
-from fer_edge.bench import measure, report
+from fer_edge.bench import report
 from fer_edge.console import Table, milliseconds
 from fer_edge.model import shipped
 
@@ -52,13 +52,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--bench", type=Path)
+    parser.add_argument("bench", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--runs", type=int, default=1000)
     options = parser.parse_args()
-    result = json.loads(options.bench.read_text()) if options.bench else None
-    value = compared(shipped.models(), options.runs, result)
+    value = compared(shipped.models(), options.runs, report.read(options.bench))
     shown = table(value)
     shown.show()
     if options.markdown:
@@ -68,35 +67,25 @@ def main() -> None:
     sys.exit(0 if all(row["agrees"] for row in value["rows"] if not row["disturbed"]) else 3)
 
 
-def compared(paths: list[Path], runs: int, result: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A row a model: `bench_ms`, `plain_ms`, `litert_ms` (None without the tool), `disturbed`, `agrees`.
-
-    result: a benchmark's; None measures it here.
-    """
+def compared(paths: list[Path], runs: int, result: dict[str, Any]) -> dict[str, Any]:
+    """A row a model of the benchmark `result`: `bench_ms`, `plain_ms`, `litert_ms` (None without the tool),
+    `disturbed`, `agrees`."""
+    one_thread = {row["model"]: row for row in result["results"] if row["threads"] == 1}
+    paths = [path for path in paths if path.stem in one_thread]
     plain: dict[Path, list[float]] = {path: [] for path in paths}
     litert: dict[Path, list[float]] = {path: [] for path in paths}
-
-    def others() -> None:
-        for path in paths:
-            done = [sys.executable, "-c", PLAIN_LOOP, str(path)]
-            plain[path].append(float(subprocess.run(done, capture_output=True, check=True).stdout))
-            if TOOL.exists():
-                litert[path].append(litert_ms(path, runs))
-
-    for _ in range(ROUNDS // 2):
-        others()
-    result = result or measure.run(paths, runs=runs)
-    for _ in range(ROUNDS - ROUNDS // 2):
-        others()
-    one_thread = {row["model"]: row for row in result["results"] if row["threads"] == 1}
+    for path in paths * ROUNDS:
+        done = [sys.executable, "-c", PLAIN_LOOP, str(path)]
+        plain[path].append(float(subprocess.run(done, capture_output=True, check=True).stdout))
+        if TOOL.exists():
+            litert[path].append(litert_ms(path, runs))
     rows = []
-    for path in (path for path in paths if path.stem in one_thread):
+    for path in paths:
         timed = one_thread[path.stem]
         row = {"model": path.stem, "bench_ms": timed["latency_ms"]["p50"], "disturbed": timed["disturbed"]}
         row |= {"plain_ms": min(plain[path]), "litert_ms": min(litert[path], default=None)}
         rows.append({**row, "agrees": agrees(row)})
-    about = {key: result[key] for key in ("machine", "config", "reference")}
-    return {"schema": 1, **about, "disturbed": any(row["disturbed"] for row in rows), "rows": rows}
+    return {"schema": 1, "machine": result["machine"], "rows": rows}
 
 
 def agrees(row: dict[str, Any]) -> bool:
@@ -119,20 +108,20 @@ def litert_ms(path: Path, runs: int) -> float:
 
 def table(value: dict[str, Any]) -> Table:
     """The rows as a table."""
-    headers = ("model", "bench", "plain loop", "off %", "litert-benchmark", "off % of it")
+    headers = ("model", "off %", "bench", "plain loop", "off % of it", "litert-benchmark")
     found = Table("cross-check", headers)
     for row in value["rows"]:
-        other = [row["plain_ms"], row["litert_ms"]]
-        apart = [None if ms is None else f"{100 * (row['bench_ms'] / ms - 1):+.1f}" for ms in other]
-        bench = milliseconds(row["bench_ms"]) + ("*" if row["disturbed"] else "")
-        found.add(row["model"], bench, milliseconds(other[0]), apart[0], milliseconds(other[1]), apart[1])
+        own, plain, litert = (row[key] for key in ("bench_ms", "plain_ms", "litert_ms"))
+        off = [None if ms is None else f"{100 * (own / ms - 1):+.1f}" for ms in (plain, litert)]
+        bench = milliseconds(own) + "*" * row["disturbed"]
+        found.add(row["model"], off[0], bench, milliseconds(plain), off[1], milliseconds(litert))
     agree = sum(row["agrees"] for row in value["rows"])
     found.notes = [
         f"{value['machine']['cpu']}, {value['machine']['interpreter']}, ms on one thread: {agree} of "
         f"{len(found.rows)} agree within 5 % with a plain loop of the interpreter (best median of {ROUNDS} "
         "processes) and within 10 % with litert-benchmark (of as many), half a hundredth of a millisecond "
         "allowed besides.",
-        *([report.BUSY + "."] if value["disturbed"] else []),
+        *[report.BUSY + "."] * any(row["disturbed"] for row in value["rows"]),
     ]
     return found
 

@@ -44,7 +44,7 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     peers += ["--pictures", str(options.pictures), "--patience", str(5 * options.patience)]  # slow to load
     patience = ["--patience", str(options.patience)]
     timed = ["--threads", "1" if options.quick else options.threads, *runs, *patience]
-    crosscheck = [*here, str(HERE / "crosscheck.py"), "--bench", str(results / "shipped.json")]
+    crosscheck = [*here, str(HERE / "crosscheck.py"), str(results / "shipped.json")]
     return {
         "shipped": [*bench, *timed, *data, *to["shipped"], "--force"],
         "ferplus": [*bench, *ferplus, *judged, *to["ferplus"], "--force"],
