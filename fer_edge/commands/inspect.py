@@ -120,6 +120,7 @@ def facts(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: {error}") from error
     main = subgraphs[0]
     peak_bytes, peak_layer = main.peak()
+    held = [member.filename for member in file.appended(data)]
     weights = [tensor for operator in main.operators for tensor in operator.weights]
     return {
         "path": str(path),
@@ -137,7 +138,7 @@ def facts(path: Path) -> dict[str, Any]:
         "weight_bytes": sum(tensor.data_bytes for tensor in weights),
         "peak_bytes": peak_bytes,
         "peak_layer": peak_layer,
-        "metadata": {"files": file.members(data)} if file.METADATA in notes else None,
+        "metadata": {"files": held} if file.METADATA in notes else None,
         **_card(data, path),
         "lacks": _lacks(data, path, main),
     }

@@ -84,23 +84,18 @@ def card_in(data: bytes, where: str) -> ModelCard | None:
     return ModelCard.from_json(text, f"{where}: {CARD_FILE} inside it")
 
 
-def without_zip(data: bytes) -> bytes:
-    """The bytes in front of an appended zip; all of them if there is none."""
+def appended(data: bytes) -> list[zipfile.ZipInfo]:
+    """The members of the zip behind a .tflite file; none if there is none, or if it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            starts = [member.header_offset for member in archive.infolist()]
-    except _ZIP_ERRORS:
-        return data
-    return data[: min(starts)] if starts else data
-
-
-def members(data: bytes) -> list[str]:
-    """Names of the files in an appended zip; none if there is none, or if it is damaged."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return archive.namelist()
+            return archive.infolist()
     except _ZIP_ERRORS:
         return []
+
+
+def without_zip(data: bytes) -> bytes:
+    """The bytes in front of an appended zip; all of them if there is none."""
+    return data[: min((member.header_offset for member in appended(data)), default=len(data))]
 
 
 def compressed_bytes(data: bytes) -> int:

@@ -18,15 +18,11 @@ def hide(monkeypatch, *packages):
 
 
 def stand_in(monkeypatch, package):
-    """A package whose Interpreter, where this package has it, is a class of its own."""
-    found = types.SimpleNamespace(Interpreter=type("Interpreter", (), {}))
-    parent = types.ModuleType(package)
-    parent.__path__ = []
-    monkeypatch.setitem(sys.modules, package, parent)
-    if package == "tensorflow":
-        parent.lite = found
-    else:
-        monkeypatch.setitem(sys.modules, f"{package}.interpreter", found)
+    """A package with an Interpreter of its own, where this package has it."""
+    found = types.SimpleNamespace(Interpreter=type("Interpreter", (), {}), lite=None, __path__=[])
+    found.lite = found
+    monkeypatch.setitem(sys.modules, package, found)
+    monkeypatch.setitem(sys.modules, f"{package}.interpreter", found)
     return found.Interpreter
 
 

@@ -24,9 +24,7 @@ extern const char *const {{name}}_labels[{{upper}}_LABELS];
 #define {{upper}}_INPUT_WIDTH {{width}}
 #define {{upper}}_INPUT_CHANNELS {{channels}}
 
-/* real = scale * (stored - zero_point); a scale of 0: stored as it is. */
-#define {{upper}}_INPUT_SCALE {{input_scale}}
-#define {{upper}}_INPUT_ZERO_POINT {{input_zero_point}}
+/* Of the output: real = scale * (stored - zero_point); a scale of 0: stored as it is. */
 #define {{upper}}_OUTPUT_SCALE {{output_scale}}
 #define {{upper}}_OUTPUT_ZERO_POINT {{output_zero_point}}
 
