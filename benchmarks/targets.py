@@ -34,7 +34,7 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, are_of_fer2013, split_name
-from fer_edge.targets import SPLIT, Made, Target, parse, refusal
+from fer_edge.targets import SPLIT, Artifact, Target, parse, refusal
 from fer_edge.vision.crop import resize_faces
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -148,12 +148,15 @@ def _on_all(
         row: Row = {"model": subject.path.stem, "target": target.name if target else LITERT}
         found.append(row)
         try:
-            made = Made((data,), own, probabilities=subject.said)
-            made = target.make(subject.classifier, subject.pictures, None) if target else made
+            artifact = Artifact((data,), own, probabilities=subject.said)
+            if target:
+                artifact = target.make(subject.classifier, subject.pictures, None)
         except FerEdgeError as error:
             row["refused"] = refusal(error, subject.path)
             continue
-        deployed, report, p = made.deployed or max(made.contents, key=len), made.report, made.probabilities
+        report, p, deployed = artifact.report, artifact.probabilities, max(artifact.contents, key=len)
+        if target and target.name == "microcontroller":
+            deployed = file.without_zip(data)  # as C source holds it
         row |= {
             "bytes": len(deployed),
             "compressed_bytes": file.compressed_bytes(deployed),

@@ -32,9 +32,9 @@ LABELS_FILE, CARD_FILE = "labels.txt", "card.json"
 METADATA = b"TFLITE_METADATA"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
 CONTENTS = ("probabilities", "logits")
-TRIAL_MEMORY = 1 << 30
+CHILD_MEMORY = 1 << 30
 """Bytes that one run of an unknown file, or reading its weights, may take; ours take some millions."""
-_TRIAL_S = 120.0
+_CHILD_S = 120.0
 _FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
 _ZIP_ERRORS = (
@@ -204,7 +204,7 @@ def check(data: bytes, where: str) -> None:
 def _why_not(data: bytes) -> str:
     threads = {"OPENBLAS_NUM_THREADS": "1"}  # each takes address space, though nothing here uses them
     try:
-        return str(child.run(_tried, what="", data=data, timeout_s=_TRIAL_S, environment=threads))
+        return str(child.run(_tried, what="", data=data, timeout_s=_CHILD_S, environment=threads))
     except child.ChildError as error:
         return f"the interpreter dies of this model, which is damaged or needs over 1 GiB:{error}"
 
@@ -216,7 +216,7 @@ def _tried() -> str:
     data = sys.stdin.buffer.read()
     try:
         classifier.find_interpreter()
-        child.limit(memory_bytes=TRIAL_MEMORY)
+        child.limit(memory_bytes=CHILD_MEMORY)
         with contextlib.suppress(MissingExtraError):  # without a schema (tflite_runtime) the run alone tells
             graph.check(data, "")
         model = classifier.load_interpreter(data, 1, "")

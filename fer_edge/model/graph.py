@@ -248,7 +248,7 @@ def _values(vector: Any) -> Any:
 
 def operators(data: bytes) -> dict[str, int]:
     """Name of operator -> how often the file uses it, by name. Raises ModelError if damaged."""
-    used = Counter(operator.name for part in read(data) for operator in part.operators)
+    used = Counter(operator.name for subgraph in read(data) for operator in subgraph.operators)
     return dict(sorted(used.items()))
 
 
@@ -282,22 +282,24 @@ def check(data: bytes, where: str) -> None:
         graphs = read(data)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    every = [operator for part in graphs for operator in part.operators]
+    every = [operator for subgraph in graphs for operator in subgraph.operators]
     if foreign := sorted({operator.name for operator in every if operator.custom}):
         raise ModelError(
             f"{where} needs operators outside TFLite ({', '.join(foreign)}): "
             "convert with builtin operators only"
         )
     if any(operator.name in _VARIABLES for operator in every) or any(
-        tensor.variable for part in graphs for tensor in part.tensors
+        tensor.variable for subgraph in graphs for tensor in subgraph.tensors
     ):
         raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
-    for part in graphs:
-        given = set(part.inputs)
-        made = given.union(*(operator.outputs for operator in part.operators))
-        for operator in part.operators:
+    for subgraph in graphs:
+        given = set(subgraph.inputs)
+        computed = given.union(*(operator.outputs for operator in subgraph.operators))
+        for operator in subgraph.operators:
             missing = [
-                n for n in operator.inputs if n >= 0 and n not in made and not part.tensors[n].constant
+                n
+                for n in operator.inputs
+                if n >= 0 and n not in computed and not subgraph.tensors[n].constant
             ]
             if missing or (operator.name in _WEIGHTED and given.intersection(operator.inputs[1:2])):
                 raise ModelError(

@@ -19,7 +19,7 @@ from typing import Any
 
 from fer_edge import child, files
 from fer_edge.errors import ModelError, first_line
-from fer_edge.model.file import TRIAL_MEMORY
+from fer_edge.model.file import CHILD_MEMORY
 from fer_edge.quiet import quiet_stderr, quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
@@ -126,7 +126,7 @@ def _read_weights(cpu_s: int) -> None:
         else:
             "vars" in item  # noqa: B015  as Keras asks
 
-    child.limit(cpu_s=cpu_s, memory_bytes=TRIAL_MEMORY)
+    child.limit(cpu_s=cpu_s, memory_bytes=CHILD_MEMORY)
     try:
         with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as weights:
             weights.visititems(read)
@@ -154,5 +154,5 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
         if ("class_name" in value or module) and not function:
             yield str(module), str(name)
     if isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _named(part)
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _named(inner)

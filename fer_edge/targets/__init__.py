@@ -68,19 +68,18 @@ def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) 
 
 
 @dataclass(frozen=True)
-class Made:
+class Artifact:
     """What a target gives, not yet written: the contents of its outputs, in their order.
 
     report: plain values that the target's tool measured or estimated, needs: the same in a few words.
     probabilities: what the result gives for the pictures, float32 (N, labels); None where nothing here can
-    run it. deployed: what takes the device's memory, by default the largest of the contents.
+    run it.
     """
 
     contents: tuple[bytes, ...]
     report: dict[str, Any] = field(default_factory=dict)
     needs: str = ""
     probabilities: NDArray[np.float32] | None = None
-    deployed: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Target:
     formats: tuple[Format, ...]
     outputs: tuple[str, ...]
     require: Callable[[], object]
-    make: Callable[[Classifier, Pictures, Path | None], Made]
+    make: Callable[[Classifier, Pictures, Path | None], Artifact]
 
     def paths(self, stem: str, folder: Path) -> tuple[Path, ...]:
         """The files that it gives in `folder` for a model's file of that stem."""
@@ -224,30 +223,30 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
         classifier = Classifier(path)
         try:
             with console.working(f"{target.name} of {path.name}"):
-                made = target.make(classifier, pictures, None)
+                artifact = target.make(classifier, pictures, None)
         except GateError as error:
             failed.append(error)
             continue
-        for output, data in zip(paths, made.contents, strict=True):
+        for output, data in zip(paths, artifact.contents, strict=True):
             files.write_bytes(output, data, request.force)
-        p = made.probabilities
+        p = artifact.probabilities
         found = None if p is None else compare(classifier, p, pictures)
         results.append(
             {
                 "model": str(path),
                 "target": target.name,
-                "files": {str(name): len(data) for name, data in zip(paths, made.contents, strict=True)},
+                "files": {str(name): len(data) for name, data in zip(paths, artifact.contents, strict=True)},
                 "agreement": found and found._asdict(),
-                **made.report,
+                **artifact.report,
             }
         )
         table.add(
             path.stem,
             target.name,
-            f"{sum(map(len, made.contents)) / 1e3:.0f}",
+            f"{sum(map(len, artifact.contents)) / 1e3:.0f}",
             percent(found and found.agreement, 2),
             found and f"{found.max_abs_diff:.4f}",
-            made.needs,
+            artifact.needs,
             paths[0] if len(paths) == 1 else paths[0].parent,
         )
     if results:
@@ -265,11 +264,11 @@ def tried(target: Target, classifier: Classifier, card: Path | None = None) -> d
     """
     try:
         target.require()
-        made = target.make(classifier, drawn(7), card)
+        artifact = target.make(classifier, drawn(7), card)
     except FerEdgeError as error:
         accepted = False if isinstance(error, ModelError | GateError) else None
         return {"target": target.name, "accepted": accepted, "why": refusal(error, classifier.path)}
-    return {"target": target.name, "accepted": True, "why": made.needs, **made.report}
+    return {"target": target.name, "accepted": True, "why": artifact.needs, **artifact.report}
 
 
 def refusal(error: FerEdgeError, path: Path) -> str:

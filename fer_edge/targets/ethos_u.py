@@ -15,13 +15,13 @@ from fer_edge import child
 from fer_edge.errors import GateError, ModelError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import Made, Pictures
+from fer_edge.targets import Artifact, Pictures
 
 _NPU_OPERATOR = "ethos-u"
 """The custom operator that holds an NPU's commands in a compiled file."""
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None, *, accelerator: str) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None, *, accelerator: str) -> Artifact:
     """The compiled file, labels and card inside. Nothing here can run it: Vela's model of a chip estimates.
 
     Report: `cycles` of the NPU with its memory, `ms` at `mhz`, `sram_bytes`, `dram_bytes`, `flash_bytes`,
@@ -49,7 +49,7 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None, *, accel
         f"{report['flash_bytes'] / 1024:.0f} KiB flash, {report['sram_bytes'] / 1024:.0f} KiB SRAM, "
         f"{report['ms']:.2f} ms at {report['mhz']:.0f} MHz (estimated)"
     )
-    return Made((file.embed_card(compiled, classifier.card),), {**report, "ops": ops}, needs)
+    return Artifact((file.embed_card(compiled, classifier.card),), {**report, "ops": ops}, needs)
 
 
 def compile_here(folder: str, accelerator: str) -> None:

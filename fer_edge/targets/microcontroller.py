@@ -16,7 +16,7 @@ from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.quiet import quiet_stderr
-from fer_edge.targets import Made, Pictures, in_child, template
+from fer_edge.targets import Artifact, Pictures, in_child, template
 
 CHECKED = 60
 """The first so many pictures are run with LiteRT's reference kernels too, which take some hundred times as
@@ -33,7 +33,7 @@ _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Artifact:
     """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
     Raises ModelError if TFLite Micro cannot run the model, GateError if it does not give what LiteRT's
@@ -47,7 +47,7 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
     sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
     needs = f"{len(flatbuffer) / 1024:.0f} KiB flash, {arena / 1024:.0f} KiB arena"
     report = {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}
-    return Made(sources, report, needs, given, flatbuffer)
+    return Artifact(sources, report, needs, given)
 
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
@@ -84,11 +84,11 @@ def load_reference(model: bytes, num_threads: int, name: str) -> Any:
     kernels = OpResolverType.BUILTIN_REF
     try:
         with quiet_stderr():
-            made = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
-            made.allocate_tensors()
+            interpreter = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+            interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{name}: LiteRT's reference kernels cannot run it: {error}") from error
-    return made
+    return interpreter
 
 
 def load_micro(model: bytes, num_threads: int, name: str) -> MicroInterpreter:
@@ -104,30 +104,30 @@ class MicroInterpreter:
         from tflite_micro.python.tflite_micro import runtime
 
         plain = file.without_zip(model)
-        self._made, _ = _called(lambda: runtime.Interpreter.from_bytes(plain, arena_size=arena))
+        self._interpreter, _ = _called(lambda: runtime.Interpreter.from_bytes(plain, arena_size=arena))
 
     def get_input_details(self) -> list[dict[str, Any]]:
-        return [_details(self._made.get_input_details(0))]
+        return [_details(self._interpreter.get_input_details(0))]
 
     def get_output_details(self) -> list[dict[str, Any]]:
-        return [_details(self._made.get_output_details(0))]
+        return [_details(self._interpreter.get_output_details(0))]
 
     def set_tensor(self, index: int, value: NDArray[Any]) -> None:
-        self._made.set_input(value, index)
+        self._interpreter.set_input(value, index)
 
     def get_tensor(self, index: int) -> NDArray[Any]:
-        return np.asarray(self._made.get_output(index))
+        return np.asarray(self._interpreter.get_output(index))
 
     def invoke(self) -> None:
         """Raises ModelError with TFLite Micro's own reason."""
-        _called(self._made.invoke)
+        _called(self._interpreter.invoke)
 
     def arena_bytes(self) -> int:
         """Bytes of the arena in use after an inference on zeros, which finds what is refused only then."""
         (details,) = self.get_input_details()
         self.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
         self.invoke()
-        _, said = _called(self._made.print_allocations)
+        _, said = _called(self._interpreter.print_allocations)
         found = _TOTAL.search(said)
         if found is None:
             raise ModelError("TFLite Micro does not say what it allocated")

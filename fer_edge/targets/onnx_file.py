@@ -13,7 +13,7 @@ from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.quiet import quiet_stderr
-from fer_edge.targets import Agreement, Made, Pictures, compare, in_child
+from fer_edge.targets import Agreement, Artifact, Pictures, compare, in_child
 
 OPSET = 17
 """ONNX Runtime reads it from 1.12 (2022) on; quantisation a channel needs 13."""
@@ -23,7 +23,7 @@ QUANTISED = (0.95, 0.1)
 kernels differ from each other by up to 0.04: each rounds in its own way."""
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Artifact:
     """The ONNX file, run in ONNX Runtime on the pictures. Report: `ops` {name: count}, `opset`.
 
     Raises GateError if it does not agree with LiteRT, ModelError if tf2onnx cannot convert the model.
@@ -33,7 +33,7 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
         given = np.load(folder / "onnx.npy")
     found = compare(classifier, given, pictures)
     check(found, *(QUANTISED if "QuantizeLinear" in ops else FLOAT), str(classifier.path))
-    return Made((data,), {"ops": ops, "opset": OPSET}, f"opset {OPSET}", given)
+    return Artifact((data,), {"ops": ops, "opset": OPSET}, f"opset {OPSET}", given)
 
 
 def check(found: Agreement, least: float, most: float, what: str) -> None:

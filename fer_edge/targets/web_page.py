@@ -15,7 +15,7 @@ import numpy as np
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
-from fer_edge.targets import Made, Pictures, drawn, template
+from fer_edge.targets import Artifact, Pictures, drawn, template
 from fer_edge.vision import blazeface
 from fer_edge.vision.crop import resize_faces
 
@@ -54,9 +54,9 @@ def runtime() -> Path:
     )
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Made:
+def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Artifact:
     """The page, which proves itself in the browser that opens it. Raises as `page` does."""
-    return Made((page(classifier, find_detector()),))
+    return Artifact((page(classifier, find_detector()),))
 
 
 def find_detector() -> Path | None:

@@ -85,11 +85,11 @@ def test_agreement_of_two_runtimes(tiny):
 
 @needs("tflite_micro")
 def test_tflite_micro_gives_what_numpy_gives(tiny):
-    made = TARGETS["microcontroller"].make(Classifier(tiny), FACES, None)
-    np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
-    assert made.report["arena_bytes"] % 1024 == 0
-    assert 0 < made.report["arena_bytes"] < 64 * 1024
-    assert made.report["flash_bytes"] == len(made.deployed) == len(file.without_zip(tiny.read_bytes()))
+    artifact = TARGETS["microcontroller"].make(Classifier(tiny), FACES, None)
+    np.testing.assert_allclose(artifact.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
+    assert artifact.report["arena_bytes"] % 1024 == 0
+    assert 0 < artifact.report["arena_bytes"] < 64 * 1024
+    assert artifact.report["flash_bytes"] == len(file.without_zip(tiny.read_bytes()))
 
 
 @pytest.mark.parametrize(("step", "allowed"), [(2 / 256, True), (3 / 256, False)])
@@ -112,13 +112,13 @@ def test_a_step_of_the_logits_is_found_before_the_softmax(tiny, whole):
 @needs("ethosu")
 def test_npu_takes_an_integer_model_and_the_card_travels(whole, tmp_path):
     target = TARGETS["ethos-u55-64"]
-    made = target.make(Classifier(whole), FACES, None)
+    artifact = target.make(Classifier(whole), FACES, None)
     (path,) = target.paths("whole_full_integer", tmp_path)
     assert path.name == "whole_full_integer_ethos-u55-64.tflite"
-    assert graph.operators(made.contents[0]) == {"ethos-u": 1}
-    assert file.card_in(made.contents[0], "").labels == ("yes", "no")
-    assert made.report["cycles"] > 0
-    assert "ms at" in made.needs
+    assert graph.operators(artifact.contents[0]) == {"ethos-u": 1}
+    assert file.card_in(artifact.contents[0], "").labels == ("yes", "no")
+    assert artifact.report["cycles"] > 0
+    assert "ms at" in artifact.needs
 
 
 @needs("ethosu")
@@ -137,9 +137,9 @@ def test_operators_that_stay_on_the_cpu_fail_the_gate(tiny):
 def test_onnx_runtime_gives_what_numpy_gives(tiny):
     import onnx
 
-    made = onnx_file.make(Classifier(tiny), FACES, None)
-    np.testing.assert_allclose(made.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
-    proto = onnx.load_from_string(made.contents[0])
+    artifact = onnx_file.make(Classifier(tiny), FACES, None)
+    np.testing.assert_allclose(artifact.probabilities, softmax_of_first_pixels(FACES), atol=1e-6)
+    proto = onnx.load_from_string(artifact.contents[0])
     assert {p.key: p.value for p in proto.metadata_props}["labels"].split("\n") == ["happy", "sad", "so-so"]
     assert [proto.graph.input[0].name, proto.graph.output[0].name] == ["face", "probabilities"]
 
@@ -154,7 +154,7 @@ def test_the_target_of_the_documentation(tiny, tmp_path, monkeypatch):
         application(), ["convert", str(tiny), "--target", "gzip", "--out", str(tmp_path), "--json", "-"]
     )
     assert done.exit_code == 0, done.stderr
-    (made,) = json.loads(done.stdout)["targets"]
-    assert (made["target"], made["unpacked"]) == ("gzip", tiny.stat().st_size)
+    (artifact,) = json.loads(done.stdout)["targets"]
+    assert (artifact["target"], artifact["unpacked"]) == ("gzip", tiny.stat().st_size)
     assert gzip.decompress((tmp_path / "tiny_int8.tflite.gz").read_bytes()) == tiny.read_bytes()
     assert "gzip" in complete_targets("gz")

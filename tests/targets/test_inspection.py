@@ -85,11 +85,11 @@ def test_costs_of_convolutions_and_the_peak_of_a_residual_block():
     build.operator("CONV_2D", [x, full, -1], [a])
     build.operator("DEPTHWISE_CONV_2D", [a, deep, -1], [b])
     build.operator("ADD", [x, b], [y])
-    part = graph.read(build.file([x], [y]))[0]
-    first, second, last = part.operators
+    main = graph.read(build.file([x], [y]))[0]
+    first, second, last = main.operators
     assert (first.macs, second.macs, last.macs) == (6 * 4 * 8 * 3 * 3 * 8, 6 * 4 * 5 * 5 * 8, 0)
     assert (first.weights[0].values, first.weight_bytes) == (576, 2304)
-    assert part.peak() == (3 * 6 * 4 * 8 * 4, 1)
+    assert main.peak() == (3 * 6 * 4 * 8 * 4, 1)
 
 
 def test_costs_of_matrices_and_steps_of_each_channel():
@@ -100,26 +100,26 @@ def test_costs_of_matrices_and_steps_of_each_channel():
     build.graph.tensors[w].quantization.zeroPoint = [0, 0]
     y = build.tensor("y", (1, 4, 2), Spec("int32", 2.0))
     build.operator("FULLY_CONNECTED", [x, w, -1], [y])
-    (part,) = graph.read(build.file([x], [y]))
-    assert part.tensors[w].scales == (0.25, 0.125)
-    assert (part.tensors[x].scales, part.tensors[x].zero_points) == ((0.5,), (3,))
-    assert [tensor.dtype for tensor in part.tensors] == ["int8", "int8", "int32"]
-    (layer,) = part.operators
+    (main,) = graph.read(build.file([x], [y]))
+    assert main.tensors[w].scales == (0.25, 0.125)
+    assert (main.tensors[x].scales, main.tensors[x].zero_points) == ((0.5,), (3,))
+    assert [tensor.dtype for tensor in main.tensors] == ["int8", "int8", "int32"]
+    (layer,) = main.operators
     assert (layer.macs, layer.given[0].scales) == (4 * 10 * 2, (2.0,))
 
 
 def test_the_papers_network_has_the_macs_that_its_card_says():
     """Table 2 of the paper, 'same' padding: pixels x kernel x channels in x channels out."""
     path = shipped.find_model("tuned_float32")
-    part = graph.read(path.read_bytes())[0]
+    main = graph.read(path.read_bytes())[0]
     kernels = (7, 7, 5, 5, 3, 3, 3, 3, 3, 3)
     sides = (48, 48, 24, 24, 12, 12, 6, 6, 3, 3)
     channels = (1, 16, 16, 32, 32, 64, 64, 128, 128, 256, 7)
     shapes = zip(kernels, sides, channels[:-1], channels[1:], strict=True)
     wanted = [kernel**2 * side**2 * taken * given for kernel, side, taken, given in shapes]
-    assert [layer.macs for layer in part.operators if layer.macs] == wanted
-    assert json.loads(path.with_suffix(".json").read_text())["macs"] == part.macs == sum(wanted)
-    assert part.peak()[0] == 2 * 48 * 48 * 16 * 4
+    assert [layer.macs for layer in main.operators if layer.macs] == wanted
+    assert json.loads(path.with_suffix(".json").read_text())["macs"] == main.macs == sum(wanted)
+    assert main.peak()[0] == 2 * 48 * 48 * 16 * 4
 
 
 @pytest.mark.parametrize(
