@@ -27,6 +27,7 @@ from drawn_clip import drawn_clip, write_table
 from fer_edge import cli
 from fer_edge.data.drawn import drawn_faces
 from fer_edge.errors import DataError, UsageError
+from fuzz.harness import Kind
 
 NUMBERS = (
     "-1", "0", "2", "0.5", "1e400", "nan", "-inf", "", "x", "٣", "1,2", "9" * 40, "4294967296", "1_0", "--",
@@ -128,3 +129,6 @@ def read_command_line(data: bytes, folder: Path) -> None:
         usage = code == 2 and not text.startswith("fer-edge: ")
         assert usage or last[0].startswith("fer-edge: "), f"the last line is {last[0]!r:.200}"
         raise UsageError("refused, as it should be")
+
+
+KINDS = {"command_line": Kind(command_line, read_command_line, 240.0, bounded=False)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -26,12 +27,6 @@ def damaged(data: bytes, rng: Random) -> bytes:
     return bytes(changed)
 
 
-def damaged_after_name(data: bytes, rng: Random) -> bytes:
-    """Of `NAME\\0bytes`, the bytes."""
-    name, _, content = data.partition(b"\0")
-    return name + b"\0" + damaged(content, rng)
-
-
 def _change(data: bytearray, rng: Random) -> None:
     at, length = rng.randrange(len(data)), rng.randint(1, 64)
     way = rng.choice(["flip", "flip", "noise", "number", "number", "cut", "remove", "insert", "repeat"])
@@ -47,6 +42,12 @@ def _change(data: bytearray, rng: Random) -> None:
         data[at:at] = bytes(data[at : at + 4 * length]) * rng.randint(1, 8)
     else:
         del data[at : None if way == "cut" else at + length]
+
+
+def damaged_after_name(data: bytes, rng: Random) -> bytes:
+    """Of `NAME\\0bytes`, the bytes."""
+    name, _, content = data.partition(b"\0")
+    return name + b"\0" + damaged(content, rng)
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
@@ -80,3 +81,8 @@ def reshaped_json(data: bytes, rng: Random) -> bytes:
         return b"[" * 100_000
     text = json.dumps(reshaped(json.loads(data), rng), indent=rng.choice([None, 1])).encode()
     return damaged(text, rng) if rng.random() < 0.3 else text
+
+
+def of(valid: Callable[[], Sequence[bytes]], change: Any = damaged) -> Callable[[Random], bytes]:
+    """Makes inputs out of one of the valid ones."""
+    return lambda rng: change(rng.choice(valid()), rng)

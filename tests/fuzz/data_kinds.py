@@ -9,6 +9,8 @@ import io
 import json
 import lzma
 import os
+import re
+import tarfile
 import tempfile
 import zipfile
 from functools import cache
@@ -26,16 +28,17 @@ from fer_edge.errors import FerEdgeError
 from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import VideoFile
+from fer_edge.spec import LABELS
 from fer_edge.vision.crop import to_bgr, to_gray
-from fuzz.damage import damaged
+from fuzz.damage import damaged, damaged_after_name, of
+from fuzz.harness import Kind
 
 FACES = drawn_faces(14, 3)[0]
 HEADERS = ("emotion, Usage, pixels", "pixels,emotion", "\ufeffemotion,pixels,Usage", "emotion", "")
-CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 TREES = (("train", "test"), ("train", "validation"), ("Training", "PublicTest", "PrivateTest"), ("train",))
 ODD = (
     "contempt", "3_happy", "Happy", "", " ", ".happy", "happy\n", "é", "\udcff", "x" * 255, "__MACOSX", "3",
-    "-r", "*", "happy.png", "train", "\x1b[31m",
+    "-r", "*", "happy.png", "train", "\x1b[31m", *LABELS,
 )  # fmt: skip
 CONTENTS = ("text", "empty", "huge", "wide", "cut", "face 5", "face 9", "gif", "deep")
 TARGETS = ("/dev/zero", "/dev/null", "/etc/passwd", "/proc/self/mem", "nowhere", ".", "..", "/")
@@ -61,11 +64,10 @@ def table(rng: Random) -> bytes:
 
 def _expected(text: bytes) -> set[tuple[int, int, bytes]] | None:
     """What the csv module and plain Python make of the table; None where the two may differ in taste."""
-    if b'"' in text or b"\r" in text.replace(b"\r\n", b"") or b"\0" in text:
+    if text[:6] != b"emotio" or b'"' in text or b"\r" in text.replace(b"\r\n", b"") or b"\0" in text:
         return None
-    splits = {name.lower(): index for index, name in enumerate(SPLITS)}
-    found = set()
-    for raw in csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""), skipinitialspace=True):
+    splits, found = {name.lower(): index for index, name in enumerate(SPLITS)}, set()
+    for raw in csv.DictReader(io.StringIO(text.decode(), newline=""), skipinitialspace=True):
         row = {str(k).strip().lower(): v for k, v in raw.items() if isinstance(v, str)}
         values = row.get("pixels", "").split()
         whole = len(values) == 2304 and all(v.isascii() and v.isdigit() and int(v) < 256 for v in values)
@@ -77,8 +79,7 @@ def _expected(text: bytes) -> set[tuple[int, int, bytes]] | None:
 
 def _sound(dataset: Dataset) -> set[tuple[int, int, bytes]]:
     """Its faces as (label, split, pixels)."""
-    assert len(dataset.labels) > 0
-    assert dataset.images.shape == (len(dataset.labels), 48, 48)
+    assert dataset.images.shape == (len(dataset.labels), 48, 48) > (0, 48, 48)
     assert dataset.images.dtype == np.uint8
     assert (np.diff(dataset.ids) > 0).all()
     faces = (image.tobytes() for image in dataset.images)
@@ -90,24 +91,31 @@ def _sound(dataset: Dataset) -> set[tuple[int, int, bytes]]:
 def read_table(data: bytes, folder: Path) -> None:
     """No row may be taken that plain Python does not take for a face."""
     (folder / "fer2013.csv").write_bytes(data)
-    found = _sound(find_source(str(folder / "fer2013.csv")).read("table"))
-    expected = _expected(data) if data[:6] == b"emotio" else None
+    found, expected = _sound(find_source(str(folder / "fer2013.csv")).read("table")), _expected(data)
     assert expected is None or found <= expected, "a row was read as something else"
 
 
 def packed(rng: Random) -> bytes:
     """A table packed in each way, with names that lead out of their folder among them."""
-    text, stream, way = table(rng), io.BytesIO(), rng.choice(["xz", "gz", "zip", "zip"])
-    if way != "zip":
-        return lzma.compress(text, preset=0) if way == "xz" else gzip.compress(text, 1, mtime=0)
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in rng.sample(["fer2013.csv", "a/fer2013.csv", "../../out.csv", "/tmp/o.csv", "a.txt"], 2):
-            archive.writestr(zipfile.ZipInfo(name), text)
-    return damaged(stream.getvalue(), rng)
+    text, stream, way = table(rng), io.BytesIO(), rng.choice(["xz", "gz", "zip", "zip", "tar", "tar"])
+    names = rng.sample(["fer2013.csv", "a/fer2013.csv", "../../out.csv", "/tmp/o.csv", "a.txt"], 2)
+    if way == "zip":
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in names:
+                archive.writestr(zipfile.ZipInfo(name), text)
+        return damaged(stream.getvalue(), rng)
+    if way == "tar":
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            for name in names:
+                member = tarfile.TarInfo(name)
+                member.size, member.type = len(text), rng.choice([tarfile.REGTYPE] * 4 + [tarfile.SYMTYPE])
+                archive.addfile(member, io.BytesIO(text))
+        text, way = damaged(stream.getvalue(), rng), rng.choice(["xz", "gz", "plain"])
+    return {"xz": lzma.compress(text, preset=0), "gz": gzip.compress(text, 1, mtime=0)}.get(way, text)
 
 
 def read_packed(data: bytes, folder: Path) -> None:
-    (folder / "fer2013.zip").write_bytes(data)
+    (folder / "fer2013.zip").write_bytes(data)  # what it is, its first bytes say
     _sound(find_source(str(folder / "fer2013.zip")).read("packed"))
     assert [path.name for path in folder.iterdir()] == ["fer2013.zip"], "something was unpacked"
 
@@ -133,8 +141,7 @@ def read_cached(data: bytes, folder: Path) -> None:
     sound = path.read_bytes()
     try:
         path.write_bytes(content)
-        dataset = kept("k", "p")
-        if dataset is not None:
+        if (dataset := kept("k", "p")) is not None:
             assert dataset.images.shape == (7, 48, 48)
             assert set(dataset.labels.tolist()) <= set(range(7))
     finally:
@@ -149,32 +156,28 @@ def tree(rng: Random) -> bytes:
     steps = [
         ["file", f"{root}{split}/{label}/{s}.png", f"face {(k + 7 * s) % 14}"]
         for s, split in enumerate(splits)
-        for k, label in enumerate(CLASSES)
+        for k, label in enumerate(LABELS)
     ]
     for _ in range(rng.randrange(0, 5)):
-        steps.insert(rng.randrange(len(steps) // 2, len(steps) + 1), _odd(steps, rng))
+        what, place = rng.choice(WHAT), rng.choice(steps)[1].split("/")
+        if what == "rename":
+            old = place[: rng.randrange(1, len(place) + 1)]
+            odd = [what, "/".join(old), "/".join([*old[:-1], rng.choice(ODD)])]
+        else:
+            place[rng.randrange(len(place))] = rng.choice([*ODD, "8.png"])
+            odd = [what, "/".join(place), rng.choice(TARGETS if what == "link" else CONTENTS)]
+        steps.insert(rng.randrange(len(steps) // 2, len(steps) + 1), odd)
     return json.dumps(steps).encode()
-
-
-def _odd(steps: list[list[str]], rng: Random) -> list[str]:
-    what, place = rng.choice(WHAT), rng.choice(steps)[1].split("/")
-    if what == "rename":
-        old = place[: rng.randrange(1, len(place) + 1)]
-        return [what, "/".join(old), "/".join([*old[:-1], rng.choice([*ODD, *CLASSES])])]
-    place[rng.randrange(len(place))] = rng.choice([*ODD, "8.png"])
-    return [what, "/".join(place), rng.choice(TARGETS if what == "link" else CONTENTS)]
 
 
 @cache
 def _content(name: str) -> bytes:
     pixels = {"wide": np.zeros((20, 60), np.uint8), "deep": np.full((48, 48), 40_000, np.uint16)}
-    if name.startswith("face"):
-        pixels[name] = FACES[int(name.split()[1])]
+    pixels |= {f"face {n}": face for n, face in enumerate(FACES)}
     if name in pixels:
         return cv2.imencode(".png", pixels[name])[1].tobytes()
-    return {"text": b"not a picture", "cut": _content("face 0")[:300], "gif": b"GIF89a" + bytes(20)}.get(
-        name, b""
-    )
+    others = {"text": b"not a picture", "cut": _content("face 0")[:300], "gif": b"GIF89a" + bytes(20)}
+    return others.get(name, b"")
 
 
 def _make(root: Path, what: str, name: str, content: str) -> None:
@@ -187,21 +190,29 @@ def _make(root: Path, what: str, name: str, content: str) -> None:
         path.rename(new)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    if what == "link":
-        path.symlink_to(content)
-    elif what == "pipe":
-        os.mkfifo(path)
-    elif what == "folder":
-        path.mkdir()
-    else:
+    if what == "file":
         path.unlink(missing_ok=True)  # were it a pipe or a link, writing would wait, or lead out
         path.write_bytes(_content(content))
         if content == "huge":
             os.truncate(path, 1 << 40)  # a hole: it takes no room
+    else:
+        {"link": lambda: path.symlink_to(content), "pipe": lambda: os.mkfifo(path)}.get(what, path.mkdir)()
+
+
+def _named(root: Path) -> set[tuple[int, bytes]]:
+    """(label, pixels) of each of FACES that lies below a folder of the label's name."""
+    face_of, found = {_content(f"face {n}"): face.tobytes() for n, face in enumerate(FACES)}, set()
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size < 10_000:
+            for part in path.relative_to(root).parts[:-1]:
+                word = re.sub(r"[\W\d_]", "", part.lower())
+                label = LABELS.index(word) if word in LABELS else 3 if part == "3" else None
+                found.add((label, face_of.get(path.read_bytes())))
+    return found
 
 
 def read_tree(data: bytes, folder: Path) -> None:
-    """As `data` and `train` read it."""
+    """As `data` and `train` read it; each face has the label of a folder that it lies in."""
     root = folder / "tree"
     root.mkdir()
     for step in json.loads(data):
@@ -213,7 +224,9 @@ def read_tree(data: bytes, folder: Path) -> None:
         with contextlib.suppress(FerEdgeError):
             load(str(root))
         dataset = load(str(root), skip_bad_rows=True)
-        _sound(dataset)
+        faces = {(label, pixels) for label, _, pixels in _sound(dataset)}
+        ours = {face.tobytes() for face in FACES}
+        assert {face for face in faces if face[1] in ours} <= _named(root), "a label is not its folder's"
         json.dumps(summarise(dataset))
         protocol_splits(dataset, "official")
     finally:
@@ -223,10 +236,9 @@ def read_tree(data: bytes, folder: Path) -> None:
 @cache
 def pictures() -> tuple[bytes, ...]:
     colour = np.dstack([FACES[0], FACES[1], FACES[0][::-1]])
-    pixels = [
-        (suffix, colour) for suffix in (".jpg", ".png", ".bmp", ".webp", ".tiff", ".gif", ".ppm", ".jp2")
-    ]
-    pixels += [(".avif", colour), (".pgm", FACES[0]), (".png", FACES[0].astype(np.uint16) * 257)]
+    suffixes = (".jpg", ".png", ".bmp", ".webp", ".tiff", ".gif", ".ppm", ".jp2", ".avif")
+    pixels = [(suffix, colour) for suffix in suffixes]
+    pixels += [(".pgm", FACES[0]), (".png", FACES[0].astype(np.uint16) * 257)]
     pixels += [(".tiff", FACES[0].astype(np.float32)), (".png", cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))]
     encoded = [b"P5\n30000 30000\n255\n" + bytes(100)]
     for suffix, values in pixels:
@@ -265,9 +277,8 @@ def videos() -> tuple[bytes, ...]:
 
 def read_video(data: bytes, folder: Path) -> None:
     suffix, _, content = data.partition(b"\0")
-    path = folder / f"v{suffix.decode()}"
-    path.write_bytes(content)
-    _read_frames(VideoFile(path))
+    (folder / f"v{suffix.decode()}").write_bytes(content)
+    _read_frames(VideoFile(folder / f"v{suffix.decode()}"))
 
 
 def motion_jpeg() -> tuple[bytes, ...]:
@@ -275,20 +286,23 @@ def motion_jpeg() -> tuple[bytes, ...]:
     return (jpeg + jpeg + jpeg[:-2] + jpeg,)
 
 
-def read_motion_jpeg(data: bytes, folder: Path) -> None:
-    _read_frames(MjpegPipe(io.BytesIO(data)))
-
-
 def _read_frames(source: Any) -> None:
     """Every frame, 500 at most."""
-    try:
+    with contextlib.closing(source):
         source.open()
         for _ in range(500):
-            frame = source.read()
-            if frame is None:
+            if (frame := source.read()) is None:
                 break
-            assert frame.bgr.dtype == np.uint8
-            assert frame.bgr.ndim == 3
+            assert (frame.bgr.dtype, frame.bgr.ndim) == (np.uint8, 3)
             assert np.isfinite(frame.time_s)
-    finally:
-        source.close()
+
+
+KINDS = {
+    "table": Kind(table, read_table),
+    "packed_table": Kind(packed, read_packed),
+    "tree": Kind(tree, read_tree),
+    "cache": Kind(of(cached, damaged_after_name), read_cached),
+    "picture": Kind(of(pictures), read_picture),
+    "video": Kind(of(videos, damaged_after_name), read_video),
+    "motion_jpeg": Kind(of(motion_jpeg), lambda data, _: _read_frames(MjpegPipe(io.BytesIO(data)))),
+}

@@ -1,4 +1,4 @@
-"""Tries inputs in a process that may die; says which crashed, hung or got past our errors."""
+"""Makes inputs from seeds and tries them in a process that may die; says what got past our errors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
-from fer_edge.errors import FerEdgeError
+from fer_edge.errors import DataError, FerEdgeError
 
 FINDS = Path(__file__).parent / "finds"
 OUTCOMES = ("taken", "refused", "fault", "crash", "hang")
@@ -37,79 +37,82 @@ class Kind:
     bounded: bool = True
 
 
+def kinds() -> dict[str, Kind]:
+    """All, by name; `probe` tries the harness itself."""
+    from fuzz import command_kind, data_kinds, model_kinds
+
+    probe = {"probe": Kind(lambda rng: rng.randbytes(4), _misbehave, hang_s=2.0)}
+    return data_kinds.KINDS | model_kinds.KINDS | command_kind.KINDS | probe
+
+
+def _misbehave(content: bytes, folder: Path) -> None:
+    if content == b"die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif content == b"wait":
+        time.sleep(600)
+    elif content == b"raise":
+        raise ValueError("not one of ours")
+    elif content == b"refuse":
+        raise DataError("no")
+
+
 def generated(kind: str, seed: int, number: int) -> bytes:
     """Input `number` of the kind: the same for the same seed."""
-    from fuzz.kinds import KINDS
-
-    return KINDS[kind].make(Random(f"{seed} {kind} {number}"))
+    return kinds()[kind].make(Random(f"{seed} {kind} {number}"))
 
 
 def tried(
-    kind: str, names: Sequence[str], seed: int = 0, until: float = float("inf")
+    name: str, inputs: Sequence[str], seed: int = 0, until: float = float("inf")
 ) -> tuple[Counter[str], list[tuple[str, str, str]]]:
     """Tries inputs, given by number or by path, until the monotonic time `until`.
 
     Gives how often each outcome came, and (input, outcome, first line) of what went wrong. A child that dies,
     hangs or has tried 2,000 is replaced.
     """
-    from fuzz.kinds import KINDS
-
-    counts, faults, child = Counter[str](), [], None
+    kind, counts, faults, child = kinds()[name], Counter[str](), [], None
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_IN_MEMORY) as place:
-        for name in names:
+        for one in inputs:
             if time.monotonic() > until:
                 break
-            child = child or _Child(kind, seed, place)
-            outcome, text = child.answer(name, KINDS[kind].hang_s)
+            if child is None:
+                ours, theirs = multiprocessing.Pipe()
+                context = multiprocessing.get_context("spawn")
+                child = context.Process(target=_serve, args=(name, seed, place, theirs))
+                child.start()
+                theirs.close()
+                assert ours.poll(180), "the child does not start"
+                ours.recv()
+            try:
+                ours.send(one)
+                late = ("hang", f"over {kind.hang_s:.0f} s")
+                outcome, text = ours.recv() if ours.poll(kind.hang_s) else late
+            except (EOFError, OSError):
+                child.join()
+                outcome, text = "crash", f"exit {child.exitcode}"
             counts[outcome] += 1
             if outcome not in ("taken", "refused"):
-                faults.append((name, outcome, text))
+                faults.append((one, outcome, text))
             if outcome in ("crash", "hang") or counts.total() % 2000 == 0:
-                child = child.process.kill()
+                child = child.kill()
         if child:
-            child.process.kill()
-            child.process.join()
+            child.kill()
+            child.join()
     return counts, faults
 
 
-class _Child:
-    """place: the folder that all its temporary files go to."""
-
-    def __init__(self, kind: str, seed: int, place: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(kind, seed, place, theirs))
-        self.process.start()
-        theirs.close()
-        if not self._connection.poll(180):
-            raise RuntimeError("the child does not start")
-        self._connection.recv()
-
-    def answer(self, name: str, seconds: float) -> tuple[str, str]:
-        try:
-            self._connection.send(name)
-            if self._connection.poll(seconds):
-                return self._connection.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            return "crash", f"exit {self.process.exitcode}"
-        return "hang", f"over {seconds:.0f} s"
-
-
-def _serve(kind: str, seed: int, place: str, connection: Connection) -> None:
+def _serve(name: str, seed: int, place: str, connection) -> None:
     """In the child: tries what it is sent, in silence."""
-    from fuzz.kinds import KINDS
-
+    kind = kinds()[name]
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     os.environ["TMPDIR"] = tempfile.tempdir = place
-    if KINDS[kind].bounded:
+    if kind.bounded:
         resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     connection.send("ready")
     while True:
-        name, folder = connection.recv(), Path(tempfile.mkdtemp())
-        data = generated(kind, seed, int(name)) if name.isdecimal() else Path(name).read_bytes()
-        connection.send(_outcome(KINDS[kind], data, folder))
+        one, folder = connection.recv(), Path(tempfile.mkdtemp())
+        data = generated(name, seed, int(one)) if one.isdecimal() else Path(one).read_bytes()
+        connection.send(_outcome(kind, data, folder))
         shutil.rmtree(folder)
 
 
@@ -118,9 +121,8 @@ def _outcome(kind: Kind, data: bytes, folder: Path) -> tuple[str, str]:
         kind.read(data, folder)
     except FerEdgeError as error:
         text = str(error)
-        if not text.strip() or "\n" in text or len(text) > 2000:
-            return "fault", f"{type(error).__name__}: not one line of bounded length: {text!r:.200}"
-        return "refused", ""
+        whole = text.strip() and "\n" not in text and len(text) <= 2000
+        return ("refused", "") if whole else ("fault", f"not one line of bounded length: {text!r:.200}")
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         return "fault", f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}: {error!r:.200}"

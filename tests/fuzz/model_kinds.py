@@ -11,7 +11,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +24,8 @@ from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file, shipped
 from fer_edge.spec import ModelCard, TensorSpec
-from fuzz.damage import damaged, reshaped
+from fuzz.damage import damaged, damaged_after_name, of, reshaped, reshaped_json
+from fuzz.harness import Kind
 
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
 CARD = b'{"labels": ["a","b","c","d","e","f","g"], "input": {"real_min": 0}, "output": {"content": "logits"}}'
@@ -265,3 +266,14 @@ def read_checkpoint(data: bytes, folder: Path) -> None:
     if state.epochs:
         fit.restore(folder, model, state)
         fit.restore(folder, model, state, best=True)
+
+
+KINDS = {
+    "card": Kind(of(cards, reshaped_json), read_card),
+    "train_recipe": Kind(of(partial(recipes, "train"), reshaped_toml), read_train_recipe),
+    "convert_recipe": Kind(of(partial(recipes, "convert"), reshaped_toml), read_convert_recipe),
+    "benchmark": Kind(of(benchmarks, reshaped_json), read_benchmark),
+    "tflite": Kind(tflite, read_tflite, hang_s=180.0),
+    "keras": Kind(keras, read_keras, 240.0, bounded=False),
+    "checkpoint": Kind(of(checkpoints, damaged_after_name), read_checkpoint, 240.0, bounded=False),
+}
