@@ -45,11 +45,11 @@ lint: $(VENV)/.dev
 
 INPUTS ?= 10000
 fuzz: $(VENV)/.dev
-	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep --write docs/hardening.md
+	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep
 
 ROUNDS ?= 100
 faults: $(VENV)/.dev
-	$(BIN)/python tests/faults --rounds $(ROUNDS) --write docs/hardening.md
+	$(BIN)/python tests/faults --rounds $(ROUNDS)
 
 FACES ?= 1
 bench: $(VENV)/.dev

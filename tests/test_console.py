@@ -1,14 +1,17 @@
-"""What reaches the terminal is on one line and moves nothing there, whoever wrote it."""
+"""What is printed: on one line and harmless, whoever wrote it; tables on terminals of every width."""
 
+import csv
 import io
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from fer_edge import console
+from fer_edge.console import Table
 from fer_edge.errors import FerEdgeError, MissingExtraError
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
@@ -16,74 +19,158 @@ HOSTILE = "a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\udce9"
 SHOWN = r"a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\xe9"
 
 
-def test_lines_and_warnings_are_escaped(capsys):
+def ended(*words, stdout=subprocess.PIPE, **more):
+    return subprocess.run(
+        [FER_EDGE, *words], check=False, stdout=stdout, stderr=subprocess.PIPE, text=True, **more
+    )
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    out = Console(file=io.StringIO(), force_terminal=True, width=200, color_system=None)
+    monkeypatch.setattr(console, "console", lambda: out)
+    return out
+
+
+def _say_all():
     console.say(HOSTILE)
     console.warn(HOSTILE)
-    assert capsys.readouterr() == (f"{SHOWN}\n", f"warning: {SHOWN}\n")
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_tables_and_progress_are_escaped(monkeypatch, capsys, terminal):
-    out = Console(file=io.StringIO(), force_terminal=terminal, width=200, color_system=None)
-    monkeypatch.setattr(console, "console", lambda: out)
-    table = console.Table(HOSTILE, ("name",), [(HOSTILE,)], notes=(HOSTILE,))
-    table.show()
+    Table(HOSTILE, ("name",), [(HOSTILE,)], notes=(HOSTILE,)).show()
     with console.progress(HOSTILE, 1) as step:
         step(1)
     with console.working(HOSTILE):
         pass
-    said = out.file.getvalue() + capsys.readouterr().out
-    assert said.count(SHOWN) >= 3
-    for bad in ("\x1b]", "\x9b", "\u202e", "\x07"):
-        assert bad not in said
+
+
+def test_all_that_is_printed_is_escaped_on_a_terminal(terminal, capsys):
+    _say_all()
+    said = terminal.file.getvalue() + "".join(capsys.readouterr())
+    assert said.count(SHOWN) >= 6
+    assert not any(bad in said for bad in ("\x1b]", "\x9b", "\u202e", "\x07"))
+
+
+def test_all_that_is_printed_is_escaped_without_one(capsys):
+    _say_all()
+    out, errors = capsys.readouterr()
+    assert errors == f"warning: {SHOWN}\n"
+    assert out.splitlines() == [SHOWN, "name", SHOWN, SHOWN, f"{SHOWN} ..."]
 
 
 @pytest.mark.parametrize("words", [["run", "--no\x1b[31m"], ["run", "no\x1b[31m.png"], ["no\x1b[31m"]])
 def test_what_is_refused_is_quoted_escaped(words):
-    done = subprocess.run([FER_EDGE, *words], capture_output=True, text=True, check=False)
+    done = ended(*words)
     assert done.returncode in (1, 2)
     assert r"\x1b[31m" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
 
 
 def test_a_terminal_without_the_letter_gets_it_escaped():
-    command = [FER_EDGE, "inspect", "笑"]
-    env = {"PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    done = ended("inspect", "笑", env={"PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin"})
     assert done.stderr.startswith("fer-edge: ")
     assert r"\u7b11" in done.stderr
 
 
-def test_plain_text_stays_as_it_is():
-    assert str(FerEdgeError("row 3 (line 4): été 笑, not 0 to 6")) == "row 3 (line 4): été 笑, not 0 to 6"
-
-
-def test_line_breaks_and_controls_of_a_quoted_file_do_not_reach_the_terminal():
-    assert str(FerEdgeError("a\nb\x1b[31mc\x00\udc80")) == r"a b\x1b[31mc\x00\x80"
-
-
-def test_the_middle_of_a_long_message_is_left_out():
-    text = str(FerEdgeError("begin " + "x" * 10_000 + " end"))
-    assert len(text) < 1100
-    assert text.startswith("begin xxx")
-    assert text.endswith("xxx end")
-
-
-def test_a_missing_package_comes_with_its_command():
-    assert str(MissingExtraError("keras", "train", "this")).endswith("pip install 'fer-edge[train]'")
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FerEdgeError("row 3 (line 4): été 笑, not 0 to 6"), "row 3 (line 4): été 笑, not 0 to 6"),
+        (FerEdgeError("a\nb\x1b[31mc\x00\udc80"), r"a b\x1b[31mc\x00\x80"),
+        (FerEdgeError("begin " + "x" * 10_000 + " end"), "begin " + "x" * 660 + " ... " + "x" * 330 + " end"),
+        (MissingExtraError("keras", "train", "this"),
+         "this needs keras, which is not installed: pip install 'fer-edge[train]'"),
+    ],
+    ids=["plain text", "controls", "the middle of a long one is left out", "a missing package"],
+)  # fmt: skip
+def test_an_error_is_one_line(error, line):
+    assert abs(len(str(error)) - len(line)) < 10
+    assert (str(error)[:600], str(error)[-300:]) == (line[:600], line[-300:])
 
 
 def test_a_full_disk_behind_standard_output_is_a_line():
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [FER_EDGE, "inspect", "tuned_int8"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = ended("inspect", "tuned_int8", stdout=full)
     assert done.returncode == 1
     assert done.stderr == "fer-edge: cannot read or write: No space left on device\n"
 
 
 @pytest.mark.parametrize("words", [("data", "x" * 300), ("data", "drawn:42", "--json", "x" * 300)])
 def test_a_name_that_is_too_long_is_a_line(words, tmp_path):
-    done = subprocess.run([FER_EDGE, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = ended(*words, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == f"fer-edge: cannot use {'x' * 300}: File name too long\n"
+
+
+def table():
+    made = Table(
+        "a title",
+        ("model", "p50 ms", "acc %", "MiB", "why"),
+        words=("model", "why"),
+        optional=("MiB", "acc %"),
+        notes=["A note."],
+    )
+    made.add("edge_ferplus_dynamic_range", "0.410*", 69.31, None, "a reason of several words, which wrap")
+    made.add("nano", "12.3", 7, 57, "a|b")
+    return made
+
+
+def printed(width):
+    out = io.StringIO()
+    Console(file=out, width=width).print(table().on_terminal(width))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [46, 60, 80, 120, 200])
+def test_nothing_is_cut_on_any_terminal(width):
+    text = printed(width)
+    assert "…" not in text
+    assert "edge_ferplus_dynamic_range" in text
+    assert "0.410*" in text
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+
+
+def test_narrow_terminals_do_without_the_optional_columns_in_their_order():
+    # model 26, p50 6, acc 5, MiB 3, the longest word of why 7, and two columns between each
+    shown = {width: [name for name in ("MiB", "acc %") if name in printed(width)] for width in (55, 54, 49)}
+    assert shown == {55: ["MiB", "acc %"], 54: ["acc %"], 49: []}
+
+
+def test_plain_lines_where_there_is_no_terminal(capsys):
+    table().show()
+    assert capsys.readouterr().out.splitlines() == [
+        "model                       p50 ms  acc %  MiB  why",
+        "edge_ferplus_dynamic_range  0.410*  69.31    -  a reason of several words, which wrap",
+        "nano                          12.3      7   57  a|b",
+        "A note.",
+    ]
+
+
+def test_markdown_and_csv():
+    lines = table().markdown().splitlines()
+    assert lines[:2] == ["| model | p50 ms | acc % | MiB | why |", "| --- | --: | --: | --: | --- |"]
+    assert lines[3] == r"| nano | 12.3 | 7 | 57 | a\|b |"
+    assert r"0.410\*" in lines[2]
+    assert lines[4:] == ["", "A note."]
+    rows = list(csv.reader(io.StringIO(table().csv())))
+    assert rows[1][:4] == ["edge_ferplus_dynamic_range", "0.410*", "69.31", ""]
+
+
+@pytest.mark.parametrize(
+    ("shown", "texts"),
+    [
+        (console.milliseconds, {None: "-", 0.41234: "0.412", 4.1234: "4.12", 41.234: "41.2", 412.34: "412"}),
+        (
+            console.size,
+            {None: "-", 93_000: "93 kB", 999_499: "999 kB", 1_000_000: "1.00 MB", 2_571_740: "2.57 MB"},
+        ),
+    ],
+)
+def test_figures_are_short(shown, texts):
+    assert {value: shown(value) for value in texts} == texts
+
+
+@pytest.mark.slow
+def test_a_bar_moves_while_a_step_takes_long(terminal):
+    with console.progress("a long step", 2):
+        shown = len(terminal.file.getvalue())
+        time.sleep(1.5)
+        assert len(terminal.file.getvalue()) > shown > 0

@@ -1,5 +1,6 @@
-"""Hashes; outputs refused before a command begins, and never half-written."""
+"""Hashes and JSON; outputs refused before a command begins, and never half-written."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,11 +16,22 @@ EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
 
-def test_sha256_of_known_bytes(tmp_path):
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_sha256_of_known_bytes_also_without_python_s_own_modules(tmp_path, monkeypatch):
+    def absent(name):
+        if name != "hashlib":
+            raise ImportError(name)
+        return hashlib
+
     assert files.sha256_of(b"") == EMPTY
     assert files.sha256_of(b"abc") == ABC
     (tmp_path / "abc").write_bytes(b"abc")
     assert files.sha256(tmp_path / "abc") == ABC
+    monkeypatch.setattr(files.importlib, "import_module", absent)
+    assert files.sha256_of(b"abc") == ABC
 
 
 def test_any_output_that_exists_is_refused_unless_forced(tmp_path):
@@ -29,22 +41,20 @@ def test_any_output_that_exists_is_refused_unless_forced(tmp_path):
         files.refuse_to_overwrite_any((None, "-", tmp_path / "new.png", str(there)), force=False)
     files.refuse_to_overwrite_any((there,), force=True)
     files.refuse_to_overwrite_any((None, "-", tmp_path / "new.png"), force=False)
+    with pytest.raises(OutputError, match="it is a folder"):
+        files.refuse_to_overwrite(tmp_path, force=True)
     assert there.read_text() == "kept"
 
 
-def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path):
-    path = tmp_path / "out.txt"
-    path.write_text("old")
-
-    def broken():
-        with files.written_aside(path) as aside:
-            aside.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        broken()
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+def test_one_file_for_two_outputs_or_for_the_input_is_refused(tmp_path):
+    one, same = tmp_path / "x.out", tmp_path / "dir/../x.out"
+    (tmp_path / "dir").mkdir()
+    with pytest.raises(OutputError, match="another output"):
+        files.refuse_to_overwrite_any((one, None, same), force=True)
+    one.write_text("in")
+    with pytest.raises(OutputError, match="the input"):
+        files.refuse_to_overwrite_any((same,), force=True, inputs=(one,))
+    files.refuse_to_overwrite_any(("/dev/null", "/dev/null", "-", "-"), force=False, inputs=("-", None))
 
 
 def test_an_output_below_a_file_is_refused_before_and_while_it_is_written(tmp_path):
@@ -63,37 +73,33 @@ def test_a_folder_without_permission_is_refused_before_anything_is_worked_out(tm
         files.refuse_to_overwrite(tmp_path / "new" / "out.txt", force=False)
 
 
-def test_json_that_is_none_is_a_value_error():
-    assert files.parse_json(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
-    for bad in (b"", b"{", b"NaN", b"[1, -Infinity]", b"[" * 100_000, b"\xff\xfe"):
-        with pytest.raises(ValueError, match=r".+"):
-            files.parse_json(bad)
+def test_folders_deeper_than_python_makes_them_are_refused_in_a_line(tmp_path):
+    path = tmp_path / ("x/" * 1500 + "out.txt")  # Path.mkdir calls itself for each missing folder
+    with pytest.raises(OutputError, match="folders nested too deeply"):
+        files.write_text(path, "text")
+    assert names(tmp_path) == []
 
 
-def test_the_light_hash_is_the_same_without_python_s_own_modules(monkeypatch):
-    def absent(name):
-        if name != "hashlib":
-            raise ImportError(name)
-        return hashlib
+def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with contextlib.suppress(RuntimeError), files.written_aside(path) as aside:
+        aside.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["out.txt"]
 
-    light = files.sha256_of(b"abc")
-    monkeypatch.setattr(files.importlib, "import_module", absent)
-    assert files.sha256_of(b"abc") == light == ABC
 
-
-def test_a_table_is_put_between_its_markers_or_none_is_lost():
-    page = "a\n<!-- t -->\nold\n<!-- /t -->\nb\n<!-- u -->\nc\n"
-    assert files.put_between_markers(page, "t", "\nnew\n") == page.replace("old", "new")
-    for missing in ("u", "v"):
-        with pytest.raises(LookupError, match=f"<!-- /{missing} -->"):
-            files.put_between_markers(page, missing, "new")
+def test_a_name_of_250_letters_can_be_written(tmp_path):
+    path = tmp_path / ("x" * 246 + ".png")
+    files.write_text(path, "text")
+    assert path.read_text() == "text"
+    assert names(tmp_path) == [path.name]
 
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
-    (tmp_path / "there").mkdir()
-    target = tmp_path / "there" / "out.txt"
+    target, link = tmp_path / "out.txt", tmp_path / "link.txt"
     target.write_text("old")
-    link = tmp_path / "link.txt"
     link.symlink_to(target)
     files.write_text(link, "new")
     assert link.is_symlink()
@@ -103,50 +109,21 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
         files.write_text(tmp_path / "circle", "text")
 
 
-def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
-    pipe = tmp_path / "pipe.json"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    files.refuse_to_overwrite(pipe, force=False)
-    files.write_text(pipe, "{}")
-    assert os.read(reader, 10) == b"{}"
-    os.close(reader)
-    assert pipe.is_fifo()
-
-
-def test_a_folder_is_no_name_for_a_file(tmp_path):
-    with pytest.raises(OutputError, match="it is a folder"):
-        files.refuse_to_overwrite(tmp_path, force=True)
-
-
-def test_folders_deeper_than_python_makes_them_are_refused_in_a_line(tmp_path):
-    path = tmp_path / ("x/" * 1500 + "out.txt")  # Path.mkdir calls itself for each missing folder
-    with pytest.raises(OutputError, match="folders nested too deeply"):
-        files.write_text(path, "text")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_name_of_250_letters_can_be_written(tmp_path):
-    path = tmp_path / ("x" * 246 + ".png")
-    files.write_text(path, "text")
-    assert path.read_text() == "text"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_the_temporary_file_is_new_and_follows_no_link(tmp_path):
-    with files.written_aside(tmp_path / "o.mp4") as aside, files.written_aside(tmp_path / "p.mp4") as other:
-        assert aside.suffix == ".mp4"
-        assert aside.name != other.name
-        assert not aside.is_symlink()
-        assert aside.stat().st_mode & 0o777 == 0o666 & ~_umask()
-        aside.write_text("o")
+    mask = os.umask(0o022)
+    try:
+        with (
+            files.written_aside(tmp_path / "o.mp4") as aside,
+            files.written_aside(tmp_path / "p.mp4") as other,
+        ):
+            assert aside.suffix == ".mp4"
+            assert aside.name != other.name
+            assert not aside.is_symlink()
+            assert aside.stat().st_mode & 0o777 == 0o644
+            aside.write_text("o")
+    finally:
+        os.umask(mask)
     assert (tmp_path / "o.mp4").read_text() == "o"
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def test_two_writers_of_one_file_the_second_is_refused_at_once(tmp_path):
@@ -159,20 +136,15 @@ def test_two_writers_of_one_file_the_second_is_refused_at_once(tmp_path):
     assert path.read_text() == "first"
 
 
-def test_what_came_meanwhile_is_not_replaced_unless_forced(tmp_path):
+@pytest.mark.parametrize("force", [False, True])
+def test_what_came_meanwhile_is_not_replaced_unless_forced(tmp_path, force):
     path = tmp_path / "o.json"
-
-    def both(force):
-        with files.written_aside(path, force) as aside:
-            aside.write_text("mine")
-            path.write_text("theirs")
-
-    with pytest.raises(OutputError, match="exists already"):
-        both(force=False)
-    assert path.read_text() == "theirs"
-    both(force=True)
-    assert path.read_text() == "mine"
-    assert [p.name for p in tmp_path.iterdir()] == ["o.json"]
+    refused = pytest.raises(OutputError, match="exists already") if not force else contextlib.nullcontext()
+    with refused, files.written_aside(path, force) as aside:
+        aside.write_text("mine")
+        path.write_text("theirs")
+    assert path.read_text() == ("mine" if force else "theirs")
+    assert names(tmp_path) == ["o.json"]
 
 
 def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
@@ -182,20 +154,9 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
         "    aside.write_text('half'); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "o.mp4"], check=False)
-    assert [p.name[:10] for p in tmp_path.iterdir()] == [".fer-edge-"]
+    assert [name[:10] for name in names(tmp_path)] == [".fer-edge-"]
     files.write_text(tmp_path / "other.txt", "text")
-    assert [p.name for p in tmp_path.iterdir()] == ["other.txt"]
-
-
-def test_one_file_for_two_outputs_or_for_the_input_is_refused(tmp_path):
-    one, same = tmp_path / "x.out", tmp_path / "dir/../x.out"
-    (tmp_path / "dir").mkdir()
-    with pytest.raises(OutputError, match="another output"):
-        files.refuse_to_overwrite_any((one, None, same), force=True)
-    one.write_text("in")
-    with pytest.raises(OutputError, match="the input"):
-        files.refuse_to_overwrite_any((same,), force=True, inputs=(one,))
-    files.refuse_to_overwrite_any(("/dev/null", "/dev/null", "-", "-"), force=False, inputs=("-", None))
+    assert names(tmp_path) == ["other.txt"]
 
 
 def test_a_log_is_one_process_s_and_exclusive_unless_forced(tmp_path):
@@ -211,15 +172,26 @@ def test_a_log_is_one_process_s_and_exclusive_unless_forced(tmp_path):
     assert path.read_bytes() == b""
 
 
-def test_a_pipe_that_nobody_reads_is_no_log(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path):
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
     with pytest.raises(OutputError, match="nobody reads this pipe"):
-        files.open_log(tmp_path / "pipe")
-    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    with files.open_log(tmp_path / "pipe") as log:
+        files.open_log(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with files.open_log(pipe) as log:
         log.write(b"x")
-    assert os.read(reader, 9) == b"x"
+    files.refuse_to_overwrite(pipe, force=False)
+    files.write_text(pipe, "{}")
+    assert os.read(reader, 10) == b"x{}"
     os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_json_that_is_none_is_a_value_error():
+    assert files.parse_json(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
+    for bad in (b"", b"{", b"NaN", b"[1, -Infinity]", b"[" * 100_000, b"\xff\xfe"):
+        with pytest.raises(ValueError, match=r".+"):
+            files.parse_json(bad)
 
 
 def test_json_of_any_text_is_utf_8_that_says_nothing_to_a_terminal():
@@ -229,3 +201,11 @@ def test_json_of_any_text_is_utf_8_that_says_nothing_to_a_terminal():
     assert "été 笑" in text
     first, second, third = json.loads(text.encode())[r"b\xe9.jpg"]
     assert (first, second, third) == ("été 笑", value["b\udce9.jpg"][1], r"\ud800")
+
+
+def test_a_table_is_put_between_its_markers_or_none_is_lost():
+    page = "a\n<!-- t -->\nold\n<!-- /t -->\nb\n<!-- u -->\nc\n"
+    assert files.put_between_markers(page, "t", "\nnew\n") == page.replace("old", "new")
+    for missing in ("u", "v"):
+        with pytest.raises(LookupError, match=f"<!-- /{missing} -->"):
+            files.put_between_markers(page, missing, "new")

@@ -1,6 +1,7 @@
-"""The device side runs where TensorFlow and Keras cannot be imported."""
+"""The device side loads nothing heavy, asks no network, and keeps frames only where that is asked for."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,6 @@ from drawn_clip import drawn_clip
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "matplotlib", "sklearn", "pandas")
-
-
-def test_the_command_line_imports_nothing_heavy():
-    code = f"import sys, fer_edge.cli; print(sorted(set(sys.modules) & set({HEAVY!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 NEEDLESS = (
     *HEAVY, "rich", "uvicorn", "starlette", "ssl", "hashlib", "email", "http", "asyncio", "tempfile",
     "numpy.ma", "numpy.random", "importlib.metadata",
@@ -25,6 +18,31 @@ NEEDLESS = (
     "fer_edge.evaluation.report",
 )  # fmt: skip
 """What a run over a video has no use for: each costs memory on a device."""
+HOOK = """
+import os, sys
+
+def refuse(event, arguments):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        with open(os.environ["FER_EDGE_TRIED"], "a") as file:
+            print(event, arguments, file=file)
+
+sys.addaudithook(refuse)
+"""
+COMMANDS = {
+    "video": ("run", "clip.avi", "--headless", "--save", "o.avi", "--max-frames", "3"),
+    "bench": ("bench", "tuned_int8", "--runs", "3", "--warmup", "1"),
+    "data": ("data", "drawn:42"),
+    "doctor": ("doctor",),
+    "inspect": ("inspect", "nano_int8"),
+    "help": ("--help",),
+    "help of run": ("run", "--help"),
+}
+
+
+def test_the_command_line_imports_nothing_heavy():
+    code = f"import sys, fer_edge.cli; print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
@@ -42,38 +60,54 @@ def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
 
 
 @pytest.fixture
-def without_tensorflow(tmp_path):
+def place(tmp_path):
+    """Where TensorFlow and Keras fail when they are imported, and each socket is written down in `tried`."""
+    drawn_clip(tmp_path / "clip.avi")
+    (tmp_path / "hook").mkdir()
     for name in ("tensorflow", "keras", "tf_keras"):
-        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
-    return dict(os.environ, PYTHONPATH=str(tmp_path))
+        (tmp_path / f"hook/{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    (tmp_path / "hook/sitecustomize.py").write_text(HOOK)
+    return tmp_path
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--help",),
-        ("run", "--help"),
-        ("bench", "--runs", "3", "--warmup", "1"),
-        ("doctor",),
-        ("inspect", "nano_int8"),
-    ],
-    ids=" ".join,
-)
-def test_device_commands_do_without_tensorflow(arguments, without_tensorflow):
-    done = subprocess.run(
-        [FER_EDGE, *arguments], check=False, capture_output=True, text=True, env=without_tensorflow
-    )
+def run(place, *command):
+    env = {**os.environ, "PYTHONPATH": str(place / "hook"), "FER_EDGE_TRIED": str(place / "tried")}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=place, env=env)
     assert done.returncode == 0, done.stderr
     assert "was imported" not in done.stdout + done.stderr
+    return done.stdout
 
 
-def test_a_picture_is_read_without_tensorflow(media, without_tensorflow):
-    done = subprocess.run(
-        [FER_EDGE, "run", media / "obama_480p.jpg", "--headless"],
-        capture_output=True,
-        text=True,
-        env=without_tensorflow,
-        check=False,
+@pytest.mark.parametrize("name", COMMANDS)
+def test_device_commands_do_without_tensorflow_and_open_no_socket(place, name):
+    run(place, FER_EDGE, *COMMANDS[name])
+    assert not (place / "tried").exists(), (place / "tried").read_text()
+
+
+def test_a_picture_is_named_without_either(place, media):
+    assert "happy" in run(
+        place, FER_EDGE, "run", media / "obama_480p.jpg", "--headless", "--jsonl", "o.jsonl"
     )
-    assert done.returncode == 0, done.stderr
-    assert "happy" in done.stdout
+    assert not (place / "tried").exists(), (place / "tried").read_text()
+
+
+def test_the_hook_sees_a_socket_that_is_opened(place):
+    run(place, sys.executable, "-c", "import socket; socket.socket().close()")
+    assert "socket.__new__" in (place / "tried").read_text()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see what native code does")
+def test_no_native_code_opens_a_socket_of_the_internet(place):
+    run(
+        place,
+        *("strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", "trace"),
+        FER_EDGE,
+        *COMMANDS["video"],
+    )
+    assert [line for line in (place / "trace").read_text().splitlines() if "AF_INET" in line] == []
+
+
+def test_frames_are_kept_only_where_they_are_asked_for(place):
+    before = {path.name for path in place.iterdir()}
+    run(place, FER_EDGE, "run", "clip.avi", "--headless")
+    assert {path.name for path in place.iterdir()} == before

@@ -1,10 +1,17 @@
-"""What may be in the repository, and what may not."""
+"""What may be in the repository, and that its list of reported faults is held by tests."""
 
+import itertools
+import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from fer_edge import __version__
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 
 
 def guard(*names, cwd=ROOT):
@@ -31,7 +38,39 @@ def test_the_guard_finds_what_it_is_for(tmp_path):
 
 
 def test_the_version_is_the_changelog_s_and_the_citation_s():
-    from fer_edge import __version__
-
     assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def reported_faults():
+    lines = (ROOT / "docs/reported-faults.md").read_text().splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if re.match(r"\| [A-Z]\d ", line)
+    ]
+    return {row[0]: row for row in cells}
+
+
+def test_each_reported_fault_is_held_by_tests_that_exist_or_says_that_it_is_not():
+    all_tests = "".join(path.read_text() for path in TESTS.rglob("test_*.py"))
+    for number, (*_, here, named) in reported_faults().items():
+        assert bool(named) != here.startswith("not held: "), number
+        for test in filter(None, named.split(", ")):
+            assert f"def {test}(" in all_tests, f"{number}: {test}"
+
+
+def test_no_known_case_is_left_out(cases):
+    known = re.findall(r"^\| ([A-Z]\d) \|", (cases / "README.md").read_text(), re.MULTILINE)
+    assert set(known) == set(reported_faults())
+
+
+def test_k3_each_of_472_frames_has_its_line(media, tmp_path):
+    log, fer_edge = tmp_path / "o.jsonl", Path(sys.executable).with_name("fer-edge")
+    command = [fer_edge, "run", media / "emotions_pexels.mp4", "--headless", "--every", "24", "--jsonl", log]
+    environment = {key: value for key, value in os.environ.items() if "DISPLAY" not in key}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    times = [line["time_s"] for line in lines]
+    assert [line["frame"] for line in lines] == list(range(472))
+    assert all(a < b for a, b in itertools.pairwise(times))

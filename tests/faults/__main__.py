@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shlex
 import sys
 import tempfile
 import time
@@ -15,8 +14,6 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, as pytest has it
-
-from doc_tables import put
 
 from faults.bench import MET, PHASES, Bench, WrongError
 from faults.rounds import ROUNDS
@@ -28,11 +25,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="at most, for each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", choices=ROUNDS, default=list(ROUNDS))
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into docs/hardening.md")
     asked = parser.parse_args()
     head = ("fault", "rounds", "disturbed", *PHASES, "wrong")
-    table = [f"| {' | '.join(head)} |", f"| --- {'| --: ' * (len(head) - 1)}|"]
-    print("\n".join(table), flush=True)
+    print(f"| {' | '.join(head)} |\n| --- {'| --: ' * (len(head) - 1)}|", flush=True)
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         bench = Bench(Path(folder), random.Random(asked.seed))
@@ -46,11 +41,8 @@ def main() -> int:
                     print(f"  {kind}: {fault}", file=sys.stderr, flush=True)
             phases = [counts[phase] for phase in PHASES]
             cells = (kind, counts.total(), counts[MET] + sum(phases), *phases, counts["wrong"])
-            table.append(f"| {' | '.join(map(str, cells))} |")
-            print(table[-1], flush=True)
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
             wrong += counts["wrong"]
-            if asked.write:
-                put(asked.write, "faults", table, f"python tests/faults {shlex.join(sys.argv[1:])}")
     return int(wrong > 0)
 
 

@@ -62,9 +62,9 @@ class Bench:
         words, pipe = list(map(str, (*before, *arguments))), subprocess.PIPE
         return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=self.env, cwd=self.folder)
 
-    def killed(self, *arguments: object, writes: Path) -> str:
+    def killed(self, *arguments: object, writes: Path, in_a_write: bool = True) -> str:
         """Starts the command and kills it: half of the time after a random time, else it stops by itself at
-        one of its writings into the folder `writes`. What it was at then, or ENDED.
+        one of its writings into the folder `writes`, or `in_a_write`. What it was at then, or ENDED.
 
         The first of each command runs to its end and shows how long it takes.
         """
@@ -72,7 +72,8 @@ class Bench:
         usual = self.seconds.get(name)
         step, size = 0, -1
         if usual and self.rng.random() < 0.5:
-            step, size = self.rng.randint(1, 12), self.rng.choice((-1, self.rng.randint(0, 20_000)))
+            step = self.rng.randint(1, 12)
+            size = self.rng.choice((-1, self.rng.randint(0, 20_000))) if in_a_write else -1
         child = self.start(*arguments, before=(*COMMAND, writes, step, size))
         try:
             child.wait(600 if step or not usual else self.rng.uniform(0, usual))
