@@ -1,6 +1,7 @@
 """Motion JPEG from pipes and cameras over HTTP: every order of lines, thumbnails, breaking off."""
 
 import base64
+import contextlib
 import http.server
 import io
 import os
@@ -10,7 +11,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import ListSink, analyser, until
+from loop_fakes import ListSink, analyser, served, until
 
 from fer_edge.errors import SourceError
 from fer_edge.loop import Loop, Pace
@@ -112,25 +113,6 @@ ORDERS = {
 }
 
 
-class Camera(http.server.ThreadingHTTPServer):
-    """A network camera. connections: for each in turn (the last for all further), how many pictures it
-    gives and what then: `hang up`, `say nothing`, or `refuse`."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, *connections, order="boundary first"):
-        self.connections, self.order = connections, ORDERS[order]
-        self.seen, self.passwords = 0, []
-        self.over = threading.Event()
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://me:w%40rd@127.0.0.1:{self.server_port}/video.mjpg"
-
-
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         camera = self.server
@@ -158,44 +140,49 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def serve():
-    cameras = []
+    """Starts a network camera. connections: for each in turn (the last for all further), how many pictures it
+    gives and what then: `hang up`, `say nothing`, or `refuse`."""
+    over = threading.Event()
+    with contextlib.ExitStack() as stack:
 
-    def start(*connections, **options):
-        cameras.append(Camera(*connections, **options))
-        return cameras[-1]
+        def start(*connections, order="boundary first"):
+            known = {"connections": connections, "order": ORDERS[order], "seen": 0, "passwords": []}
+            return stack.enter_context(served(Handler, over=over, **known))
 
-    yield start
-    for camera in cameras:
-        camera.over.set()
-        camera.shutdown()
-        camera.server_close()
+        yield start
+        over.set()
 
 
-def run(camera, **pace):
-    sink, stream = ListSink(), Stream(camera.url)
+def url_of(camera):
+    return f"http://me:w%40rd@127.0.0.1:{camera.server_port}/video.mjpg"
+
+
+def loop_over(camera, stop=None, **pace):
+    """What the loop logs, and how it is run."""
+    sink, stream = ListSink(), Stream(url_of(camera))
     stream.open()
-    Loop(analyser(), [sink], patience=QUICK, pace=Pace(**pace)).run(stream, lambda: Stream(camera.url))
-    return sink
+    loop = Loop(analyser(), [sink], patience=QUICK, pace=Pace(**pace), stop=stop)
+    return sink, lambda: loop.run(stream, lambda: Stream(url_of(camera)))
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_network_camera_is_live_whatever_stands_between_its_pictures(serve, order):
     camera = serve((1000, "hang up"), order=order)
-    frames = [result.frame for result in run(camera, max_frames=5).results]
+    sink, run = loop_over(camera, max_frames=5)
+    run()
+    frames = [result.frame for result in sink.results]
     assert [frame.bgr.shape for frame in frames] == [(48, 64, 3)] * 5
     times = [frame.time_s for frame in frames]
     assert times == sorted(set(times))
-    assert frames[0].source == camera.url.replace("w%40rd", "***")
+    assert frames[0].source == url_of(camera).replace("w%40rd", "***")
     assert base64.b64decode(camera.passwords[0].split()[1]) == b"me:w@rd"
 
 
 @pytest.mark.parametrize("then", ["hang up", "say nothing"])
 def test_a_camera_that_breaks_off_or_hangs_half_open_is_connected_to_again(serve, then):
-    camera = serve((40, then), (1000, "hang up"))
-    sink, stream, stop = ListSink(), Stream(camera.url), threading.Event()
-    stream.open()
-    loop = Loop(analyser(), [sink], patience=QUICK, stop=stop)
-    threading.Thread(target=loop.run, args=(stream, lambda: Stream(camera.url)), daemon=True).start()
+    camera, stop = serve((40, then), (1000, "hang up")), threading.Event()
+    sink, run = loop_over(camera, stop)
+    threading.Thread(target=run, daemon=True).start()
     until(lambda: len({result.frame.bgr.mean() > 80 for result in sink.results}) == 2)
     stop.set()
     assert camera.seen >= 2
@@ -203,5 +190,5 @@ def test_a_camera_that_breaks_off_or_hangs_half_open_is_connected_to_again(serve
 
 def test_a_camera_that_does_not_come_back_ends_the_run(serve, capsys):
     with pytest.raises(SourceError, match="did not come back after 2 attempts"):
-        run(serve((40, "hang up"), (0, "refuse")))
+        loop_over(serve((40, "hang up"), (0, "refuse")))[1]()
     assert "w%40rd" not in capsys.readouterr().err

@@ -3,11 +3,11 @@
 import functools
 import http.server
 import os
-import threading
 
 import cv2
 import numpy as np
 import pytest
+from loop_fakes import served
 
 from fer_edge.errors import SourceError
 from fer_edge.sources import make_capture, plausible_fps, without_password
@@ -197,17 +197,13 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def serve(tmp_path):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=tmp_path))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with served(functools.partial(Handler, directory=tmp_path)) as server:
 
-    def url(name, share=1.0):
-        server.share = share
-        return f"http://admin:word@127.0.0.1:{server.server_port}/{name}"
+        def url(name, share=1.0):
+            server.share = share
+            return f"http://admin:word@127.0.0.1:{server.server_port}/{name}"
 
-    yield url
-    server.shutdown()
-    server.server_close()
+        yield url
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".ts", ".avi"])
