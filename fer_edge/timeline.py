@@ -278,14 +278,12 @@ def binned(
     )  # frames may be far apart
     stretches = []
     for part in np.split(np.arange(len(face.times_s)), np.flatnonzero(between_s > gap_s) + 1):
-        starts = np.arange(0, len(part), step)
-        sums = np.add.reduceat(face.probabilities[part], starts, axis=0)
-        counts = np.diff(np.append(starts, len(part)))
-        last = part[np.append(starts[1:], len(part)) - 1]
-        times_s = face.times_s[part[starts]].copy()
-        times_s[-1] = face.times_s[part[-1]] if len(starts) > 1 else times_s[-1]
-        means = (sums / counts[:, None]).astype(np.float32)
-        stretches.append((times_s, means, [face.shown[i] for i in last]))
+        columns = np.array_split(part, math.ceil(len(part) / step))
+        times_s = face.times_s[[column[0] for column in columns]]
+        if len(columns) > 1:
+            times_s[-1] = face.times_s[part[-1]]
+        means = np.array([face.probabilities[column].mean(axis=0) for column in columns], np.float32)
+        stretches.append((times_s, means, [face.shown[column[-1]] for column in columns]))
     return stretches
 
 
