@@ -92,7 +92,9 @@ def inspect(
         from fer_edge.model.classifier import Classifier
 
         subject = Classifier(path, card=card)
-        answers = [targets.tried(one, subject, card) for one in targets.parse(target)]
+        for one in targets.parse(target):
+            with console.working(f"trying {one.name}"):
+                answers.append(targets.tried(one, subject, card))
     for line in lines(found):
         console.say(line)
     for table in (_layers(found) if layers else _operators(found), _targets(answers)):

@@ -67,6 +67,9 @@ def test_an_absent_tool_is_named_with_what_to_install(package, target, extra, mo
     assert f"pip install 'fer-edge[{extra}]'" in str(caught.value)
     answer = targets.tried(TARGETS[target], Classifier(tiny))
     assert (answer["accepted"], answer["why"]) == (None, str(caught.value))
+    done = CliRunner().invoke(application(), ["convert", "nano", "--data", "drawn", "--target", target])
+    assert done.exception is not None
+    assert "converting" not in done.output  # for minutes, in vain
 
 
 def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_path):
