@@ -61,8 +61,8 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
     from fer_edge.sinks import logs
 
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
-    if not capture.is_still and not capture.is_live and sys.stderr is not None and sys.stderr.isatty():
-        sinks.append(logs.Progress(capture.length_s))
+    if not capture.is_still and not capture.is_live and sys.stderr is not None:
+        sinks.append(logs.Progress(capture.length_s, sys.stderr.isatty()))
     if outputs.mqtt:  # first: where it fails, no file has been begun
         from fer_edge.sinks.mqtt import Mqtt
 

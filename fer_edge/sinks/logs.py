@@ -17,7 +17,6 @@ from fer_edge.errors import OutputError, printable
 from fer_edge.sinks import Sink
 from fer_edge.vision.frames import FrameResult
 
-PROGRESS_EVERY_S = 0.5
 BAR = 20  # characters
 
 
@@ -113,19 +112,21 @@ class PrintedLines(Sink):
 
 
 class Progress(Sink):
-    """One line on a terminal, written again and again: frames, frames a second, and of a file that tells its
-    length, `length_s`, a bar and the time left."""
+    """Frames, frames a second, and of a file that tells its length, `length_s`, a bar and the time left: one
+    line on a terminal, written again and again; elsewhere a line a minute."""
 
-    def __init__(self, length_s: float | None) -> None:
+    def __init__(self, length_s: float | None, on_terminal: bool = True) -> None:
         self._length_s = length_s
+        self._every_s = 0.5 if on_terminal else 60.0
+        self._line = "\r{}\x1b[K" if on_terminal else "{}\n"
         self._begun_s = self._shown_s = time.monotonic()
         self._frames = 0
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Twice a second."""
+        """Now and then a line on standard error."""
         self._frames += 1
         now_s = time.monotonic()
-        if now_s < self._shown_s + PROGRESS_EVERY_S:
+        if now_s < self._shown_s + self._every_s:
             return
         self._shown_s = now_s
         took_s = now_s - self._begun_s
@@ -135,9 +136,9 @@ class Progress(Sink):
             minutes, seconds = divmod(round(took_s / share - took_s), 60)
             bar = ("#" * round(BAR * share)).ljust(BAR, "-")
             text = f"[{bar}] {share:.0%}, {text}, {minutes}:{seconds:02} left"
-        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+        print(self._line.format(text), end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """The line is empty again."""
-        if self._shown_s > self._begun_s:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        """The terminal's line is empty again."""
+        if self._shown_s > self._begun_s and self._line.startswith("\r"):
+            print(self._line.format(""), end="", file=sys.stderr, flush=True)

@@ -132,17 +132,19 @@ def test_two_processes_cannot_write_one_log(tmp_path):
     assert (tmp_path / "o.jsonl").stat().st_size
 
 
-def test_progress_says_how_long_it_will_take(capsys, monkeypatch):
-    times_s = iter([0.0, 0.1, 1.0, 1.1])
-    monkeypatch.setattr("fer_edge.sinks.logs.time.monotonic", lambda: next(times_s))
-    progress = Progress(5.0)
+@pytest.mark.parametrize(
+    ("on_terminal", "times_s", "line"),
+    [(True, (0, 0.1, 1, 1.1), "\r{}\x1b[K"), (False, (0, 1, 61, 62), "{}\n")],
+)
+def test_progress_says_how_long_it_will_take(capsys, monkeypatch, on_terminal, times_s, line):
+    monkeypatch.setattr("fer_edge.sinks.logs.time.monotonic", iter(times_s).__next__)
+    progress = Progress(5.0, on_terminal)
     for _ in range(3):
         progress.write(result(), None)
     progress.close()
-    assert (
-        capsys.readouterr().err
-        == "\r[#####---------------] 25%, 2 frames, 2 a second, 0:03 left\x1b[K\r\x1b[K"
-    )
+    rate, left = ("2 a second", "0:03") if on_terminal else ("0 a second", "3:03")
+    said = line.format(f"[#####---------------] 25%, 2 frames, {rate}, {left} left")
+    assert capsys.readouterr().err == said + line.format("") * on_terminal
 
 
 @pytest.mark.parametrize("environment", [{}, {"DISPLAY": ":987", "PATH": "", "HOME": "/"}])
