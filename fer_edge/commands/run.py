@@ -24,9 +24,20 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "127.0.0.1"
 _SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0."
-_MODEL = "Shipped model or .tflite file; default: the best on this kind of processor."
+_MODEL = Option(
+    metavar="NAME|PATH",
+    help="Shipped model or .tflite file; default: the best on this kind of processor.",
+    autocompletion=options.complete_models,
+)
+_SMOOTH = "Half-life of the averaging; 0: none."
 _MQTT = "Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic."
-_TOKEN = "The page's token; by default drawn where one is needed."
+_WEB = "A live page for browsers on this machine."
+_HOST = "Where the page listens; beyond this machine by token."
+_TOKEN = Option(
+    metavar="TOKEN",
+    help="The page's token; by default drawn where one is needed.",
+    envvar="FER_EDGE_WEB_TOKEN",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,51 +46,35 @@ def register(app: typer.Typer) -> None:
     app.command("run", epilog=example)(run)
 
 
+def _file(help: str) -> Any:
+    return Option(metavar="FILE", help=help)
+
+
 def run(
     source: Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)] = None,
     camera: Annotated[str | None, Option(metavar="N", help="Camera: number, /dev path, or 'pi'.")] = None,
-    model: Annotated[
-        str | None, Option(metavar="NAME|PATH", help=_MODEL, autocompletion=options.complete_models)
-    ] = None,
-    card: Annotated[
-        Path | None, Option(metavar="FILE", help="Card of a model that has none of its own.")
-    ] = None,
+    model: Annotated[str | None, _MODEL] = None,
+    card: Annotated[Path | None, _file("Card of a model that has none of its own.")] = None,
     threads: Annotated[int, Option(min=1, help="Threads of the computations.")] = 1,
     detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
-    detector_model: Annotated[
-        Path | None, Option(metavar="FILE", help="YuNet's .onnx or BlazeFace's .tflite file.")
-    ] = None,
+    detector_model: Annotated[Path | None, _file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
     every: Annotated[int, Option(min=1, help="Analyse one frame of N.")] = 1,
     max_fps: Annotated[float | None, Option(min=0.01, help="Take no more frames a second.")] = None,
-    smooth: Annotated[
-        float, Option(min=0.0, metavar="SECONDS", help="Half-life of the averaging; 0: none.")
-    ] = 0.3,
+    smooth: Annotated[float, Option(min=0.0, metavar="SECONDS", help=_SMOOTH)] = 0.3,
     min_size: Annotated[
         int | None, Option(min=1, metavar="PIXELS", help="Smallest face to look for.")
     ] = None,
     min_confidence: Annotated[
         float, Option(min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
     ] = 0.0,
-    save: Annotated[
-        Path | None, Option(metavar="FILE", help="Annotated video, or picture of a picture.")
-    ] = None,
-    jsonl: Annotated[
-        Path | None, Option(metavar="FILE", help="A JSON line a frame; - for standard output.")
-    ] = None,
-    csv: Annotated[Path | None, Option(metavar="FILE", help="A row a face.")] = None,
-    snapshot: Annotated[
-        Path | None, Option(metavar="FILE", help="The best picture of each person: FILE-1.png ...")
-    ] = None,
+    save: Annotated[Path | None, _file("Annotated video, or picture of a picture.")] = None,
+    jsonl: Annotated[Path | None, _file("A JSON line a frame; - for standard output.")] = None,
+    csv: Annotated[Path | None, _file("A row a face.")] = None,
+    snapshot: Annotated[Path | None, _file("The best picture of each person: FILE-1.png ...")] = None,
     mqtt: Annotated[str | None, Option(metavar="URL", help=_MQTT, envvar="FER_EDGE_MQTT")] = None,
-    web: Annotated[
-        int | None, Option(min=0, max=65535, metavar="PORT", help="A live page for browsers on this machine.")
-    ] = None,
-    web_host: Annotated[
-        str, Option(metavar="ADDRESS", help="Where the page listens; beyond this machine by token.")
-    ] = DEFAULT_HOST,
-    web_token: Annotated[
-        str | None, Option(metavar="TOKEN", help=_TOKEN, envvar="FER_EDGE_WEB_TOKEN")
-    ] = None,
+    web: Annotated[int | None, Option(min=0, max=65535, metavar="PORT", help=_WEB)] = None,
+    web_host: Annotated[str, Option(metavar="ADDRESS", help=_HOST)] = DEFAULT_HOST,
+    web_token: Annotated[str | None, _TOKEN] = None,
     headless: Annotated[bool, Option("--headless", help="No window.")] = False,
     max_frames: Annotated[int | None, Option(min=1, help="End after so many frames.")] = None,
     force: options.Force = False,
