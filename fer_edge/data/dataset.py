@@ -221,15 +221,15 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     names = dataset.label_names
     _, picture = np.unique(picture_hashes(dataset.images), return_inverse=True)
     labelled = picture * len(names) + dataset.labels  # one number for picture and label together
-    parts = {name: dataset.split == index for index, name in enumerate(SPLITS)}
+    masks = {name: dataset.split == index for index, name in enumerate(SPLITS)}
 
     def within(rows: NDArray[np.bool_]) -> dict[str, int]:
         _, labels = np.unique(np.unique(labelled[rows]) // len(names), return_counts=True)
         return {"rows": int(rows.sum()), "different": len(labels), "several_labels": int((labels > 1).sum())}
 
     def across(split: str, of: str) -> dict[str, Any]:
-        seen = np.isin(picture[parts[split]], picture[parts[of]])
-        agreed = np.isin(labelled[parts[split]], labelled[parts[of]])
+        seen = np.isin(picture[masks[split]], picture[masks[of]])
+        agreed = np.isin(labelled[masks[split]], labelled[masks[of]])
         return {"split": split, "of": of, "rows": int(seen.sum()), "other_label": int((seen & ~agreed).sum())}
 
     def counts(rows: NDArray[np.bool_]) -> dict[str, int]:
@@ -241,11 +241,11 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "sha256": dataset.sha256,
         "protocol": dataset.protocol,
         "n": len(dataset),
-        "counts": {name: counts(rows) for name, rows in parts.items()},
+        "counts": {name: counts(rows) for name, rows in masks.items()},
         "duplicates": {
             "different": int(picture.max()) + 1,
-            "within": {name: within(rows) for name, rows in parts.items()},
-            "across": [across(*pair) for pair in pairs if all(parts[name].any() for name in pair)],
+            "within": {name: within(rows) for name, rows in masks.items()},
+            "across": [across(*pair) for pair in pairs if all(masks[name].any() for name in pair)],
         },
         "bad": dataset.bad.as_json(),
         "left_out": dataset.left_out.as_json(),

@@ -95,17 +95,17 @@ def _head(random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _features(canvas: NDArray[np.uint8], face: _Expression, skin: int, random: np.random.Generator) -> None:
-    dark, eye_y, apart = max(skin - int(random.integers(60, 95)), 5), -0.15, random.uniform(0.36, 0.44)
+    dark, eye_y, eye_x = max(skin - int(random.integers(60, 95)), 5), -0.15, random.uniform(0.36, 0.44)
     thick = int(random.integers(5, 10))
     wide, gaze = random.uniform(0.16, 0.20), random.uniform(-0.05, 0.05)
     for side in (-1, 1):
         opened = max(face.eye_open, 0.03)
-        _ellipse(canvas, (side * apart, eye_y), (wide, opened), min(skin + 45, 250))
+        _ellipse(canvas, (side * eye_x, eye_y), (wide, opened), min(skin + 45, 250))
         iris = min(0.09, opened)
-        _ellipse(canvas, (side * apart + gaze, eye_y), (iris, iris), max(dark - 30, 0))
+        _ellipse(canvas, (side * eye_x + gaze, eye_y), (iris, iris), max(dark - 30, 0))
         brow_y = eye_y - 0.27 - face.brow_raise
         inner, outer = brow_y - face.brow_slant / 2, brow_y + face.brow_slant / 2
-        brow = [(side * (apart - 0.2), inner), (side * apart, brow_y - 0.03), (side * (apart + 0.2), outer)]
+        brow = [(side * (eye_x - 0.2), inner), (side * eye_x, brow_y - 0.03), (side * (eye_x + 0.2), outer)]
         _line(canvas, brow, dark, thick)
     nose = random.uniform(0.2, 0.28)
     _line(canvas, [(0.0, -0.05), (0.06, nose), (-0.05, nose)], skin - 30, 4)

@@ -217,7 +217,7 @@ def _tar_member(stream: io.BufferedIOBase, path: Path) -> io.BufferedIOBase:
         if not 0 <= member.size <= MAX_BYTES - stream.tell():
             raise _too_large(str(path))
         if member.isfile() and _is_table(member.name):
-            return io.BufferedReader(_Part(stream, member.size), 1 << 16)
+            return io.BufferedReader(_Member(stream, member.size), 1 << 16)
         stream.seek(-(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE, io.SEEK_CUR)
     raise DataError(f"{path} holds no .csv file")
 
@@ -227,7 +227,7 @@ def _is_table(name: str) -> bool:
     return name.lower().endswith(".csv") and not name.rsplit("/", 1)[-1].startswith("._")
 
 
-class _Part(io.RawIOBase):
+class _Member(io.RawIOBase):
     """The next `left` bytes of a stream. Raises EOFError where it ends before."""
 
     def __init__(self, stream: io.BufferedIOBase, left: int) -> None:

@@ -186,11 +186,9 @@ def _refuse(error: OSError) -> NoReturn:
 def _folders(root: Path) -> list[Path]:
     """Those right in `root`, by name, without hidden ones."""
     try:
-        with os.scandir(root) as entries:
-            inside = sorted(entry.name for entry in entries if entry.is_dir())
+        return sorted(one for one in root.iterdir() if one.is_dir() and not one.name.startswith(_HIDDEN))
     except OSError as error:
         _refuse(error)
-    return [root / name for name in inside if not name.startswith(_HIDDEN)]
 
 
 def _root_of(root: Path) -> Path:
