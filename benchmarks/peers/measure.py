@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import re
 import shutil
 import statistics
 import sys
@@ -82,8 +83,8 @@ def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             given = (index, options.data or "", pictures)
             alone = child.run(subjects.alone, *asked, *given, what=subject.name, timeout_s=900)
         except child.ChildError as error:  # a peer that does not load is reported, and the others measured
-            reason = str(error).removeprefix(f"{subject.name} ").encode("ascii", "ignore").decode()
-            failed.append({**about, "reason": reason[:200]})
+            last = str(error).rpartition("): ")[2]  # its last line, where pictures are written as escapes
+            failed.append({**about, "reason": re.sub(r"\\u\w{4}|[^ -~]", "", last).strip()[:200]})
             continue
         rows[index] = {**about, "network": subject.network, **alone}
         if dataset:
@@ -213,7 +214,8 @@ def _clip_table(clip: dict[str, Any]) -> str:
     table.notes = [
         f"{clip['video']}, whole pipelines on one thread, {clip['rounds']} round(s) in turn. x fer: times "
         "the frames a second of fer's own Video.analyze in the same round. Ours with "
-        f"{clip['model']}, drawing every frame and writing a face log; fer draws and saves nothing."
+        f"{clip['model']}, drawing every frame, writing a face log, and decoding the next frame in a second "
+        "thread; fer draws and saves nothing."
     ]
     return table.markdown()
 
