@@ -2,7 +2,8 @@
 
     python train/spread.py runs/nano-0 runs/nano-1 runs/nano-2 [--markdown FILE]
 
-Folders of runs, or files that `fer-edge evaluate --json` wrote; all measured on the same pictures.
+Folders of runs, or files that `fer-edge evaluate --json` wrote; all measured on the same pictures (drawn ones
+follow from --seed: evaluate such runs on one set first).
 """
 
 from __future__ import annotations

@@ -110,11 +110,11 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
 @dataclass(frozen=True)
 class Start:
     """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman
-    et al. 2022). sha256: of the `.keras` files, "" for random ones. weights: of each layer that has any."""
+    et al. 2022). sha256: of the `.keras` files, "" for random ones. weights: as `keras.Model.get_weights`."""
 
     sha256: str = ""
     path: str = ""
-    weights: tuple[list[NDArray[Any]], ...] = ()
+    weights: Sequence[NDArray[Any]] = ()
 
     @classmethod
     def opened(cls, names_or_paths: Sequence[str | Path]) -> Start:
@@ -123,14 +123,12 @@ class Start:
         Raises ModelError for what is neither, and for networks of different layers.
         """
         paths = [shipped.find_network(str(name)) for name in names_or_paths]
-        networks = [[x.get_weights() for x in keras_files.load(path).layers if x.weights] for path in paths]
-        shapes = [[[w.shape for w in layer] for layer in network] for network in networks]
-        for path, other in zip(paths, shapes, strict=True):
-            if other != shapes[0]:
+        each = [keras_files.load(path).get_weights() for path in paths]
+        for path, weights in zip(paths, each, strict=True):
+            if [w.shape for w in weights] != [w.shape for w in each[0]]:
                 raise ModelError(f"{path} is not of the network that {paths[0]} is: they have no mean")
-        layers = zip(*networks, strict=True)
-        weights = tuple([np.mean(ws, axis=0) for ws in zip(*layer, strict=True)] for layer in layers)
-        return cls(" ".join(map(files.sha256, paths)), " and ".join(map(str, paths)), weights)
+        mean = [np.mean(arrays, axis=0) for arrays in zip(*each, strict=True)]
+        return cls(" ".join(map(files.sha256, paths)), " and ".join(map(str, paths)), mean)
 
     def give(self, network: keras.Model) -> None:
         """Puts the weights into `network`; a last layer for another number of classes stays as it is.
@@ -139,16 +137,11 @@ class Start:
         """
         if not self.weights:
             return
-        weighted = [layer for layer in network.layers if layer.weights]
-        same = [
-            [w.shape for w in mine] == [tuple(w.shape) for w in layer.weights]
-            for mine, layer in zip(self.weights, weighted, strict=False)
-        ]
-        if len(self.weights) != len(weighted) or not all(same[:-1]):
+        own, last = network.get_weights(), len(networks.head(network).weights)
+        fits = [a.shape == b.shape for a, b in zip(self.weights, own, strict=False)]
+        if len(self.weights) != len(own) or not all(fits[:-last]):
             raise ModelError(f"{self.path} is not of the recipe's network {network.name}: it cannot start it")
-        for mine, layer, fits in zip(self.weights, weighted, same, strict=True):
-            if fits:
-                layer.set_weights(mine)
+        network.set_weights(self.weights if all(fits) else [*self.weights[:-last], *own[-last:]])
 
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]

@@ -137,7 +137,7 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     network = build(recipe.network, recipe.dropout, classes, fastest_layers())
     outputs = network.get_layer("logits").output
     if recipe.votes_weight:
-        features = _head(network).input
+        features = head(network).input
         if len(features.shape) == 4:
             features = layers.GlobalAveragePooling2D(name="votes_features")(features)
         outputs = layers.Concatenate()([outputs, layers.Dense(len(ferplus.LABELS), name="votes")(features)])
@@ -168,13 +168,14 @@ def votes_network(network: keras.Model, trainee: keras.Model) -> keras.Model | N
     Both as `compiled` gives them. None for a network whose last layer is not such a head's (`paper`'s is a
     convolution).
     """
-    if not isinstance(_head(network), layers.Dense):
+    if not isinstance(head(network), layers.Dense):
         return None
     votes = layers.Softmax(dtype="float32", name="probabilities")(trainee.get_layer("votes").output)
     return keras.Model(network.input, votes, name=network.name)
 
 
-def _head(network: keras.Model) -> Any:
+def head(network: keras.Model) -> Any:
+    """The last layer that has weights."""
     return next(layer for layer in reversed(network.layers) if layer.weights)
 
 

@@ -197,7 +197,6 @@ def test_several_networks_start_it_with_their_mean(learned):
     network, path = learned
     ships = shipped.models_folder() / "nano.keras"
     given, other = Start.opened([path, "nano"]), keras.models.load_model(ships, compile=False)
-    mean = [w for layer in given.weights for w in layer]
-    for one, two, now in zip(network.get_weights(), other.get_weights(), mean, strict=True):
+    for one, two, now in zip(network.get_weights(), other.get_weights(), given.weights, strict=True):
         np.testing.assert_allclose(now, (one + two) / 2, atol=1e-6)
     assert given.sha256.split() == [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, ships)]
