@@ -135,7 +135,7 @@ def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Whole pipelines in turn, one thread each: ours as `bench --loop` runs it, with each detector."""
     clip = folder / options.clip.name  # our loop writes its face log beside it
     shutil.copyfile(options.clip, clip)
-    model = shipped.find_model(shipped.best_here())
+    model = shipped.find_model(shipped.best_here(options.weights))
     ours = {"haar": "", **dict(text.split("=", 1) for text in options.detector)}
     runs: dict[str, list[dict[str, Any]]] = {FER: [], **{f"fer-edge, {name}": [] for name in ours}}
     watch = machine.Watch()
@@ -164,7 +164,7 @@ def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def markdown(value: dict[str, Any]) -> str:
     """Both tables and what could not be measured; ratios first. Rows of a busy machine have an asterisk."""
     known, own = value["machine"], {row["name"]: row["latency_ms"]["p50"] for row in value["rows"]}
-    ours, best = f"fer-edge {value['network']}_float32", shipped.best_here()
+    ours, best = f"fer-edge {value['network']}_float32", shipped.best_here(value["network"])
     headers = (
         "program",
         "x float32",

@@ -76,7 +76,7 @@ def test_peers_tables_have_ratios_first_and_say_what_could_not_be_measured(monke
     ]
     rows.append(rows[0] | {"name": "slow", "latency_ms": {"p50": 0.6}, "named": [0, 3], "disturbed": True})
     measure._agreements(rows)
-    monkeypatch.setattr(measure.shipped, "best_here", lambda: "edge_dynamic_range")
+    monkeypatch.setattr(measure.shipped, "best_here", lambda network: f"{network}_dynamic_range")
     absent = [{"name": "other", "bytes": None, "reason": "no weights"}]
     machine = {"cpu": "A processor", "packages": {"onnx": "1"}, "openvino_precision": "bfloat16"}
     value = {"machine": machine, "network": "edge", "rows": rows, "not_measured": absent, "clip": None}
