@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 
 def command(*arguments, **environment):
     return subprocess.run(
@@ -44,20 +42,15 @@ def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path)
     assert json.loads(worse.stdout)["schema"] == 1  # nothing else on standard output
 
 
-@pytest.fixture
-def evaluate(models, faces, tmp_path):
-    """On the eight faces as PublicTest and PrivateTest of a fer2013.csv, with three of them in Training."""
+def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, faces, tmp_path):
+    """The eight faces are PublicTest and PrivateTest of a fer2013.csv, three of them Training as well."""
     rows = ["emotion,pixels,Usage"]
     for usage, count in (("Training", 3), ("PublicTest", 8), ("PrivateTest", 8)):
         for image, label in zip(faces.images[:count], faces.labels[:count], strict=True):
             rows.append(f"{label},{' '.join(map(str, image.reshape(-1)))},{usage}")
     (tmp_path / "fer.csv").write_text("\n".join(rows) + "\n")
     common = ("evaluate", models / "right_int8.tflite", "--data", tmp_path / "fer.csv")
-    return lambda *arguments: command(*common, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache"))
-
-
-def test_evaluate_prints_and_writes_what_is_right(evaluate, tmp_path):
-    done = evaluate("--json", "-", "--plot", tmp_path / "c.png")
+    done = command(*common, "--json", "-", "--plot", tmp_path / "c.png", XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     got = json.loads(done.stdout)
     assert (got["model"], got["data"]["split"], got["data"]["n"]) == ("right_int8", "PrivateTest", 8)
@@ -67,17 +60,8 @@ def test_evaluate_prints_and_writes_what_is_right(evaluate, tmp_path):
     assert got["confusion_matrix"][3] == [0, 0, 0, 0, 2, 0, 0]
     assert "5 of 8" in done.stderr
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (("--tta", "rotate"), 2, "flip"),
-        (("--split", "Test"), 2, "PrivateTest"),
-        (("--protocol", "kaggle"), 2, "official"),
-        (("--card", "absent.json"), 1, "absent.json"),
-    ],
-)
-def test_evaluate_refuses_in_a_line(evaluate, arguments, code, words):
-    done = evaluate(*arguments)
-    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+    refused = {"--tta rotate": (2, "flip"), "--split Test": (2, "PrivateTest")}
+    refused |= {"--protocol kaggle": (2, "official"), "--card absent.json": (1, "absent.json")}
+    for words, (code, named) in refused.items():
+        done = command(*common, *words.split(), XDG_CACHE_HOME=str(tmp_path))
+        assert (done.returncode, named in done.stderr, "Traceback" in done.stderr) == (code, True, False)
