@@ -151,6 +151,8 @@ def test_what_cannot_be_read_is_named_with_its_reason(tmp_path, data, reason):
 )
 def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suffix):
     """P5."""
+    if not cv2.haveImageWriter(f"x{suffix}"):
+        pytest.skip("not in this OpenCV")
     path = tmp_path / "photo.mp4"
     bgr = four_corners().astype(np.float32) / 255 if suffix == ".hdr" else four_corners()
     path.write_bytes(encoded(bgr, suffix))
@@ -215,7 +217,7 @@ print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0
 
 def test_a_folder_s_pictures_by_content_or_ending_and_what_else_it_holds(tmp_path):
     """T1, T3."""
-    good, gif = encoded(four_corners()), encoded(four_corners(), ".gif")
+    good, gif = encoded(four_corners()), b"GIF89a" + bytes(20)
     files = {"a.jpg": good, "b": good, "c.tif": b"", "d.gif": gif, "e.txt": b"x", "g.mjpeg": good}
     for name, content in {**files, "f.heic": b"\0\0\0\x18ftypheic", ".hidden.jpg": good}.items():
         (tmp_path / name).write_bytes(content)
