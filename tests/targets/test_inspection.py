@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from fer_edge.cli import application
 from fer_edge.commands import inspect
-from fer_edge.errors import ModelError
 from fer_edge.model import file, graph, shipped
 from fer_edge.spec import USE, ModelCard, TensorSpec
 
@@ -53,11 +52,6 @@ def test_a_foreign_file_is_told_what_it_lacks(tmp_path, data, ops, lacks):
     assert (found["labels"], found["metadata"], found["ships"]) == (None, None, False)
     assert len(found["lacks"]) == len(lacks)
     assert all(re.search(wanted, lack) for wanted, lack in zip(lacks, found["lacks"], strict=True))
-
-
-def test_what_is_no_model_is_refused_in_a_line(tmp_path):
-    with pytest.raises(ModelError, match=r"tiny_int8\.tflite: not a \.tflite file"):
-        inspected(tmp_path, b"not a model at all")
 
 
 def test_command_escapes_what_a_stranger_wrote(tiny, tmp_path):

@@ -30,11 +30,10 @@ def node(module, script, given):
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module")
-def said():
-    """What node gives for a picture of noise: its gray levels, and faces cropped from it."""
-    random = np.random.default_rng(0)
-    bgr = random.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+def test_gray_levels_and_faces_are_opencvs():
+    """Of a picture of noise; faces within OpenCV's rounding: inside, over the border, smaller and larger than
+    the model's input."""
+    bgr = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     squares = [(10, 5, 48), (0, 0, 90), (30, 20, 61), (-9, 40, 70), (80, -20, 64), (40, 40, 20)]
     rgba = np.dstack([bgr[:, :, ::-1], np.full((90, 120, 1), 255, np.uint8)])
     script = """
@@ -42,18 +41,9 @@ def said():
     const faces = given.squares.map(([x, y, side]) => Array.from(crop(gray, 120, 90, x, y, side, 48, 48)));
     console.log(JSON.stringify({gray: Array.from(gray), faces}));
     """
-    return bgr, squares, node("picture.js", script, {"rgba": rgba.ravel().tolist(), "squares": squares})
-
-
-def test_gray_levels_are_opencvs(said):
-    bgr, _, given = said
-    np.testing.assert_array_equal(np.reshape(given["gray"], (90, 120)), preprocess.to_gray(bgr))
-
-
-def test_faces_are_opencvs_within_its_rounding(said):
-    """Inside, over the border, smaller and larger than the model's input."""
-    bgr, squares, given = said
+    given = node("picture.js", script, {"rgba": rgba.ravel().tolist(), "squares": squares})
     gray = preprocess.to_gray(bgr)
+    np.testing.assert_array_equal(np.reshape(given["gray"], (90, 120)), gray)
     for (x, y, side), face in zip(squares, given["faces"], strict=True):
         wanted = preprocess.crop_face(gray, (x, y, side, side))
         assert np.abs(np.reshape(face, (48, 48)) - wanted.astype(int)).max() <= 1, (x, y, side)
