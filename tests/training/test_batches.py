@@ -19,16 +19,16 @@ from fer_edge.training.recipes import Augmentation, Recipe
 TAUGHT = Recipe("r", network="tiny", epochs=1, batch_size=8, dropout=0.0, teacher_weight=0.75)
 
 
-def flat(levels):
+def pictures_of(levels):
     """Pictures of one gray level each, and each of a class of its own."""
     images = np.broadcast_to(np.array(levels, np.uint8)[:, None, None], (len(levels), 48, 48))
     labels = np.arange(len(levels), dtype=np.int64)
-    return Dataset(images, labels, np.zeros(len(levels), np.uint8), labels + 1, "flat", "hash")
+    return Dataset(images, labels, np.zeros(len(levels), np.uint8), labels + 1, "levels", "hash")
 
 
 def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
     levels = np.array([0, 40, 80, 120, 160, 200, 240])
-    batches = TrainingBatches(flat(levels), Recipe("r", batch_size=7, mixup=0.4), 3)
+    batches = TrainingBatches(pictures_of(levels), Recipe("r", batch_size=7, mixup=0.4), 3)
     faces, targets, weights = batches[0]
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
     assert (np.count_nonzero(targets, axis=1) == 2).all()
@@ -41,7 +41,7 @@ def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
 
 def test_weights_of_classes_are_blended_like_their_labels():
     recipe = Recipe("r", batch_size=4, mixup=0.4, balance_classes=1.0)
-    data = dataclasses.replace(flat([0, 50, 100, 150]), labels=np.array([0, 0, 0, 1]))
+    data = dataclasses.replace(pictures_of([0, 50, 100, 150]), labels=np.array([0, 0, 0, 1]))
     _, targets, weights = TrainingBatches(data, recipe, 0)[0]
     # counts 3 and 1: weights 1/3 and 1, mean over pictures 1/2, so 2/3 and 2
     np.testing.assert_allclose(weights, targets[:, :2] @ [2 / 3, 2], atol=1e-6)
