@@ -51,15 +51,8 @@ def analyze(
     """
     picture = _picture(frame)
     with _lock:
-        analyser = _analyser(
-            os.fspath(model),
-            None if card is None else Path(card),
-            detector,
-            None if detector_model is None else Path(detector_model),
-            min_size_px,
-            min_confidence,
-            num_threads,
-        )
+        files = [None if file is None else os.fspath(file) for file in (card, detector_model)]
+        analyser = _analyser(os.fspath(model), detector, *files, min_size_px, min_confidence, num_threads)
         faces = analyser.analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
 
@@ -67,16 +60,16 @@ def analyze(
 @functools.lru_cache(maxsize=8)
 def _analyser(
     model: str,
-    card: Path | None,
     detector: str,
-    detector_model: Path | None,
+    card: str | None,
+    detector_model: str | None,
     min_size_px: int | None,
     min_confidence: float,
     num_threads: int,
 ) -> Analyser:
-    classifier = Classifier(model, num_threads, card)
+    classifier = Classifier(model, num_threads, Path(card) if card else None)
     return Analyser(
-        make_detector(detector, detector_model, min_size_px, num_threads),
+        make_detector(detector, Path(detector_model) if detector_model else None, min_size_px, num_threads),
         classifier,
         policy=classifier.card.crop,
         min_confidence=min_confidence,

@@ -77,7 +77,7 @@ class FaceClassifier(Protocol):
         """float32 (N, labels) probabilities of uint8 (N, height, width) gray faces."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One face over time. smoothed: float64 (labels,); class_id: index of the label that is held;
     read_s: when it was last seen well enough to be read, None if never yet."""
@@ -111,15 +111,16 @@ class Tracker:
         readable: which of them count for the label, by default all.
         """
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self.gap_s]
-        matched = self._match(boxes)
-        tracks = []
+        tracks = self._match(boxes)
         for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
-            track = matched.get(i) or self._start(box, own, time_s)
-            track.box_xywh, track.seen_s = box, time_s
+            if i not in tracks:
+                tracks[i] = Track(self._next_id, box, own.astype(np.float64), int(own.argmax()), time_s, None)
+                self._tracks.append(tracks[i])
+                self._next_id += 1
+            tracks[i].box_xywh, tracks[i].seen_s = box, time_s
             if readable is None or readable[i]:
-                self._read(track, own, time_s)
-            tracks.append(track)
-        return tracks
+                self._read(tracks[i], own, time_s)
+        return [tracks[i] for i in range(len(boxes))]
 
     def _match(self, boxes: list[Box]) -> dict[int, Track]:
         """Box index to track: the pairs of largest overlap first."""
@@ -127,11 +128,9 @@ class Tracker:
             (overlap(track.box_xywh, box), i, track) for track in self._tracks for i, box in enumerate(boxes)
         ]
         matched: dict[int, Track] = {}
-        taken: set[int] = set()
         for value, i, track in sorted(pairs, key=lambda pair: -pair[0]):
-            if value >= MIN_OVERLAP and i not in matched and track.id not in taken:
+            if value >= MIN_OVERLAP and i not in matched and track not in matched.values():
                 matched[i] = track
-                taken.add(track.id)
         return matched
 
     def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
@@ -144,12 +143,6 @@ class Tracker:
         if not past or track.smoothed[best] > track.smoothed[track.class_id] + LEAD:
             track.class_id = best
         track.read_s = time_s
-
-    def _start(self, box: Box, now: NDArray[np.float32], time_s: float) -> Track:
-        track = Track(self._next_id, box, now.astype(np.float64), int(now.argmax()), time_s, None)
-        self._next_id += 1
-        self._tracks.append(track)
-        return track
 
 
 class Analyser:
@@ -176,13 +169,11 @@ class Analyser:
         self._detector = detector
         self._classifier = classifier
         self._policy = CropPolicy(policy.margin + detector.margin)
-        self._half_life_s = half_life_s
         self._min_confidence, self._min_quality = min_confidence, min_quality
         self._still = still
         self._tracker = Tracker(half_life_s)
         self._seen_s: tuple[float, ...] = ()  # the times of the last three frames
         self._gray: Picture | None = None
-        self._batch = np.empty((1, *classifier.input_size), np.uint8)
 
     def analyse(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of the next frame. Raises SourceError for a frame of unknown layout."""
@@ -196,13 +187,12 @@ class Analyser:
         height, width = gray.shape
         pairs = [(face, clip_box(face.box_xywh, width, height)) for face in found]
         pairs = [(face, clipped) for face, clipped in pairs if clipped[2] > 0 and clipped[3] > 0]
-        if self._still:
-            self._tracker = Tracker(self._half_life_s)
         if not pairs:
             return ()
         with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
-            crops = self._crop(gray, [face.box_xywh for face, _ in pairs])
+            size, boxes = self._classifier.input_size, [face.box_xywh for face, _ in pairs]
+            crops = np.stack([crop_face(gray, box, size, self._policy) for box in boxes])
             qualities = [
                 quality(crop, max(face.box_xywh[2:]), face.roll_deg, face.turn)
                 for crop, (face, _) in zip(crops, pairs, strict=True)
@@ -210,7 +200,8 @@ class Analyser:
         with self.stages.measure("classify"):
             probabilities = self._classifier.predict(crops)
         readable = [value >= self._min_quality for value in qualities]
-        tracks = self._tracker.update([box for _, box in pairs], probabilities, frame.time_s, readable)
+        tracker = Tracker() if self._still else self._tracker
+        tracks = tracker.update([box for _, box in pairs], probabilities, frame.time_s, readable)
         faces = []
         for (face, box), track, own, value in zip(pairs, tracks, probabilities, qualities, strict=True):
             confidence = float(track.smoothed[track.class_id])
@@ -225,10 +216,3 @@ class Analyser:
             return to_gray(frame)
         self._gray = to_gray(frame, self._gray)
         return self._gray
-
-    def _crop(self, gray: Picture, boxes: list[Box]) -> Picture:
-        if len(self._batch) < len(boxes):
-            self._batch = np.empty((len(boxes), *self._classifier.input_size), np.uint8)
-        for row, box in zip(self._batch, boxes, strict=False):
-            row[:] = crop_face(gray, box, self._classifier.input_size, self._policy)
-        return self._batch[: len(boxes)]

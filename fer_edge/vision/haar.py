@@ -199,9 +199,7 @@ def _boxes(found: list[_Followed]) -> list[Box]:
     return [one.face.box_xywh for one in found]
 
 
-def _turned(
-    picture: Picture, roll_deg: float, mirrored: bool = False
-) -> tuple[Picture, NDArray[np.float64] | None]:
+def _turned(picture: Picture, roll_deg: float, mirrored: bool = False) -> tuple[Picture, NDArray[Any] | None]:
     """The picture turned round its middle, or mirrored, and the matrix that leads back."""
     if not roll_deg and not mirrored:
         return picture, None
@@ -213,7 +211,7 @@ def _turned(
     return cast(Picture, turned), cv2.invertAffineTransform(matrix)
 
 
-def _moved(box: Sequence[float], matrix: NDArray[np.float64] | None) -> Sequence[float]:
+def _moved(box: Sequence[float], matrix: NDArray[Any] | None) -> Sequence[float]:
     """The box with its centre moved by the matrix."""
     if matrix is None:
         return box

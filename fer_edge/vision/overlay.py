@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-import numpy as np
-
 from fer_edge import console
 from fer_edge.vision.frames import Box, Face, Picture, common_area
 from fer_edge.vision.opencv import cv2
@@ -29,20 +27,18 @@ WHITE: Color = (255, 255, 255)
 
 
 class Overlay:
-    """Draws on a copy of its own, which is used again for the next frame of the same size."""
+    """Draws on a copy of the frame, or on the frame itself."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
         self._names: dict[str | None, str] = {}
-        self._canvas: Picture | None = None
 
     def draw(
         self, frame_bgr: Picture, faces: tuple[Face, ...], *, in_place: bool = False, bars: bool = True
     ) -> Picture:
-        """uint8 (H, W, 3); valid until the next call. in_place: nobody else needs the frame, draw on it.
-        bars: of each face's expressions, too."""
+        """uint8 (H, W, 3). in_place: nobody else needs the frame. bars: of each face's expressions, too."""
         self._names = self._names or drawn_names(self._labels)
-        canvas = frame_bgr if in_place else self._copy(frame_bgr)
+        canvas = frame_bgr if in_place else frame_bgr.copy()
         unit = max(min(canvas.shape[:2]) / 24, 10.0)  # height of a line, never below what can be read
         taken = [face.box_xywh for face in faces]
         for face in faces if bars else ():
@@ -50,12 +46,6 @@ class Overlay:
         for face in faces:
             _draw_box(canvas, face, self._names, unit)
         return canvas
-
-    def _copy(self, frame_bgr: Picture) -> Picture:
-        if self._canvas is None or self._canvas.shape != frame_bgr.shape:
-            self._canvas = np.empty_like(frame_bgr)
-        np.copyto(self._canvas, frame_bgr)
-        return self._canvas
 
 
 def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
