@@ -2,102 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
-Json = Annotated[
-    str | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+
+def _data(text: str) -> Any:
+    return typer.Option("--data", envvar="FER_EDGE_DATA", metavar="PATH", help=text)
+
+
+JSON = "Write the result as JSON; - for standard output."
 DATA = "fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'."
 """What is read as a data set, in a word."""
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        envvar="FER_EDGE_DATA",
-        metavar="PATH",
-        help=DATA,
-    ),
-]
-OptionalData = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        envvar="FER_EDGE_DATA",
-        metavar="PATH",
-        help="Data set to measure accuracy on (see 'fer-edge data --help').",
-    ),
-]
+PROTOCOL = "official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets."
+VOTES = "ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv."
+CLASSES = "The expressions of class folders that are numbers, in the numbers' order."
+_CLASS_NAMES = typer.Option("--class-names", envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=CLASSES)
+
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help=JSON)]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Data = Annotated[str | None, _data(DATA)]
+OptionalData = Annotated[str | None, _data("Data set to measure accuracy on (see 'fer-edge data --help').")]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Count and skip rows that are not valid.")]
-ClassNames = Annotated[
-    str | None,
-    typer.Option(
-        "--class-names",
-        envvar="FER_EDGE_CLASS_NAMES",
-        metavar="NAME,...",
-        help="The expressions of class folders that are numbers, in the numbers' order.",
-    ),
-]
-Protocol = Annotated[
-    str,
-    typer.Option(
-        "--protocol",
-        help="official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets.",
-    ),
-]
-Labels = Annotated[
-    str | None,
-    typer.Option(
-        "--labels",
-        metavar="fer2013|ferplus:FILE",
-        help="ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv.",
-    ),
-]
+ClassNames = Annotated[str | None, _CLASS_NAMES]
+Protocol = Annotated[str, typer.Option("--protocol", help=PROTOCOL)]
+Labels = Annotated[str | None, typer.Option("--labels", metavar="fer2013|ferplus:FILE", help=VOTES)]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(help="Of computing; what is written is float32."),
 ]
 
 
-def complete_models(incomplete: str) -> list[str]:
-    """Converted models."""
-    from fer_edge.model import shipped
+def _offering(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Completes a word by those names that begin with it."""
 
-    return _starting((path.stem for path in shipped.models()), incomplete)
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
 
-
-def complete_networks(incomplete: str) -> list[str]:
-    """Trained networks."""
-    from fer_edge.model import shipped
-
-    return _starting((path.stem for path in shipped.networks()), incomplete)
+    return complete
 
 
-def complete_train_recipes(incomplete: str) -> list[str]:
-    """Recipes of trainings."""
-    from fer_edge.model import shipped
+def _shipped(found: Callable[[Any], Iterable[Path]]) -> Callable[[str], list[str]]:
+    def names() -> Iterable[str]:
+        from fer_edge.model import shipped
 
-    return _starting((path.stem for path in shipped.recipes("train")), incomplete)
+        return (path.stem for path in found(shipped))
 
-
-def complete_convert_recipes(incomplete: str) -> list[str]:
-    """Recipes of conversions."""
-    from fer_edge.model import shipped
-
-    return _starting((path.stem for path in shipped.recipes("convert")), incomplete)
+    return _offering(names)
 
 
-def complete_targets(incomplete: str) -> list[str]:
-    """Targets, each accelerator among them."""
+def _targets() -> Iterable[str]:
     from fer_edge.targets import TARGETS
 
-    return _starting(TARGETS, incomplete)
+    return TARGETS
 
 
-def _starting(names: Iterable[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+complete_models = _shipped(lambda shipped: shipped.models())
+complete_networks = _shipped(lambda shipped: shipped.networks())
+complete_train_recipes = _shipped(lambda shipped: shipped.recipes("train"))
+complete_convert_recipes = _shipped(lambda shipped: shipped.recipes("convert"))
+complete_targets = _offering(_targets)
