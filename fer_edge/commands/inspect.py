@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from fer_edge.errors import FerEdgeError, ModelError
 
 if TYPE_CHECKING:
     from fer_edge.model import graph
+    from fer_edge.spec import ModelCard
 
 Model = Annotated[
     str,
@@ -120,6 +122,10 @@ def facts(path: Path) -> dict[str, Any]:
         notes = [note.name for note in graph.unpacked(data).metadata or ()]
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    try:
+        card, lacking = file.card_in(data, path.name), "labels: give a card with --card FILE, a JSON file"
+    except ModelError as error:
+        card, lacking = None, str(error)
     main = subgraphs[0]
     peak_bytes, peak_layer = main.peak()
     held = [member.filename for member in file.appended(data)]
@@ -141,8 +147,9 @@ def facts(path: Path) -> dict[str, Any]:
         "peak_bytes": peak_bytes,
         "peak_layer": peak_layer,
         "metadata": {"files": held} if file.METADATA in notes else None,
-        **_card(data, path),
-        "lacks": _lacks(data, path, main),
+        "labels": list(card.labels) if card else None,
+        "card": _card(card) if card else None,
+        "lacks": [*_lacks(data, path, main), *([] if card else [lacking])],
     }
 
 
@@ -172,16 +179,8 @@ def _layer(operator: graph.Operator) -> dict[str, Any]:
     }
 
 
-def _card(data: bytes, path: Path) -> dict[str, Any]:
+def _card(card: ModelCard) -> dict[str, Any]:
     """What the card says, and of its figures those that can be printed: anybody may have written it."""
-    from fer_edge.model import file
-
-    try:
-        card = file.card_in(data, str(path))
-    except ModelError:
-        card = None
-    if card is None:
-        return {"labels": None, "card": None}
     fits: dict[str, Callable[[Any], bool]] = {
         "accuracy": _is_share,
         "agreement": _is_share,
@@ -190,10 +189,7 @@ def _card(data: bytes, path: Path) -> dict[str, Any]:
     }
     measured = {name: card.measured[name] for name, fit in fits.items() if fit(card.measured.get(name))}
     said = {name: getattr(card, name) for name in ("name", "format", "architecture", "use")}
-    return {
-        "labels": list(card.labels),
-        "card": {**said, "content": card.output.content, "measured": measured},
-    }
+    return {**said, "content": card.output.content, "measured": measured}
 
 
 def _is_share(value: Any) -> bool:
@@ -201,22 +197,20 @@ def _is_share(value: Any) -> bool:
 
 
 def _lacks(data: bytes, path: Path, main: graph.Graph) -> list[str]:
-    """Why `run` would refuse it, in its own words, and what it would ask for."""
-    from fer_edge.model import file, graph
+    """Why `run` would refuse it, in its own words."""
+    from fer_edge.model import graph
+    from fer_edge.model.classifier import check_sizes
 
     found = []
-    try:
-        graph.check(data, path.name)
-    except FerEdgeError as error:
-        found.append(str(error))
+    sizes = [partial(check_sizes, main.tensors[n].shape, path.name) for n in main.inputs]
+    for check in (partial(graph.check, data, path.name), *sizes):
+        try:
+            check()
+        except FerEdgeError as error:
+            found.append(str(error))
     for what, ends in (("input", main.inputs), ("output", main.outputs)):
         if len(ends) != 1:
             found.append(f"it has {len(ends)} {what}s: a classifier of faces has one")
-    try:
-        if file.card_in(data, path.name) is None:
-            found.append("labels: give a card with --card FILE, a JSON file")
-    except ModelError as error:
-        found.append(str(error))
     return found
 
 

@@ -9,7 +9,7 @@ import importlib
 import math
 import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +71,18 @@ def load_interpreter(model: bytes, num_threads: int, name: str) -> Any:
         with quiet_stderr():
             interpreter = interpreter_class(model_content=model, num_threads=num_threads)
             for details in interpreter.get_input_details():
-                _check_input(details, name)
+                check_sizes(details.get("shape_signature", details["shape"]), name)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{name}: {runtime} cannot use this model: {first_line(error)}") from error
     return interpreter
 
 
-def _check_input(details: dict[str, Any], name: str) -> None:
-    """Before anything is allocated. The first size, of the batch, may be open: it is 1 then."""
-    shape = [int(side) for side in details["shape"]]
-    signature = [int(side) for side in details.get("shape_signature", shape)]
-    if -1 in signature[1:]:
-        raise ModelError(f"{name}: its input {signature} leaves sizes open (-1): convert it with fixed ones")
+def check_sizes(sizes: Iterable[int], name: str) -> None:
+    """Raises ModelError for an input over 1024x1024, or of open sizes (-1); that of the batch may be open."""
+    shape = [int(size) for size in sizes]
+    if -1 in shape[1:]:
+        raise ModelError(f"{name}: its input {shape} leaves sizes open (-1): convert it with fixed ones")
     if max(shape, default=0) > LARGEST_SIDE:
         raise ModelError(f"{name}: its input {shape} is larger than {LARGEST_SIDE}x{LARGEST_SIDE} pixels")
 

@@ -32,10 +32,10 @@ _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. variable: kept between runs. data_bytes: of its values, where the file holds them.
+    """One tensor. shape: -1 for a size that is open. variable: kept between runs.
 
-    dtype: as numpy spells it, where numpy has it. scales, zero_points: one for all values or one a channel;
-    none where it is not quantised.
+    data_bytes: of its values, where the file holds them. dtype: as numpy spells it, where numpy has it.
+    scales, zero_points: one for all values or one a channel; none where it is not quantised.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Tensor:
 
     @property
     def values(self) -> int:
-        """How many; a size that is not fixed (-1) counts as 1."""
+        """How many; an open size counts as 1."""
         return math.prod(max(1, n) for n in self.shape)
 
     @property
@@ -228,7 +228,7 @@ def _tensor(tensor: Any, buffer: Any, file_size: int) -> Tensor:
     quantisation = tensor.quantization
     return Tensor(
         name=(tensor.name or b"").decode(),
-        shape=tuple(int(n) for n in _values(tensor.shape)),
+        shape=tuple(int(n) for n in _values(tensor.shapeSignature)) or tuple(map(int, _values(tensor.shape))),
         dtype=_names("TensorType").get(tensor.type, f"type {tensor.type}").lower(),
         variable=bool(tensor.isVariable),
         scales=tuple(map(float, _values(quantisation and quantisation.scale))),

@@ -178,6 +178,8 @@ def test_open_sizes_are_refused():
     """Fault S1: height and width -1."""
     with pytest.raises(ModelError, match=r"its input \[-1, -1, -1, 1\] leaves sizes open"):
         Classifier(CASES / "dyn_hw.tflite", card=CASES / "cards/prob.json")
+    main = graph.read((CASES / "dyn_hw.tflite").read_bytes())[0]
+    assert main.tensors[main.inputs[0]].shape == (-1, -1, -1, 1)
 
 
 @pytest.mark.parametrize("trusted", [{hashlib.sha256(PLAIN).hexdigest()}, set()])

@@ -44,6 +44,7 @@ X, Y, Z = ((name, (1, 4)) for name in "xyz")
         (shipped_style(), {"SOFTMAX": 1}, ["labels: .*--card"]),
         (one_operator("CUSTOM", X, Y, custom="FlexErf"), {"FlexErf": 1}, ["FlexErf", "labels"]),
         (one_operator("ADD", X, Z, Y), {"ADD": 1}, ["2 inputs", "labels"]),
+        (one_operator("RELU", ("x", (1, 4, 1025)), Y), {"RELU": 1}, ["larger than 1024", "labels"]),
     ],
 )
 def test_a_foreign_file_is_told_what_it_lacks(tmp_path, data, ops, lacks):
