@@ -3,7 +3,7 @@
 # `-p 8000:8000 fer-edge run --camera 0 --web 8000 --web-host 0.0.0.0`. Its size: docs/hardening.md.
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    python3-venv python3-dev gcc g++ liblapack3 libblas3
+    python3-venv python3-dev gcc g++ binutils liblapack3 libblas3
 ENV PATH=/opt/fer-edge/bin:$PATH
 # No matrix here is large: numpy is built without OpenBLAS (28 MB). opencv-python-headless takes the place of
 # opencv-python, which brings a window that no container has.
@@ -24,6 +24,7 @@ RUN mkdir /opt/lapack && cp -L /usr/lib/*-linux-gnu/liblapack.so.3 /usr/lib/*-li
  && rm -rf opencv_python_headless.libs/libgfortran* opencv_python_headless.libs/libquadmath* \
     ai_edge_litert/libLiteRt*.so ai_edge_litert/vendors ai_edge_litert/tools fer_edge/_models/*.keras \
     pip pip-* setuptools setuptools-* pkg_resources \
+ && strip --strip-unneeded ai_edge_litert/*.so \
  && find . -depth -type d -name tests -exec rm -r {} + \
  && find . \( -name "*.pyi" -o -name "haarcascade_*" ! -name "*frontalface_default*" ! -name "*profileface*" \) -delete
 

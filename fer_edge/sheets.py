@@ -5,7 +5,8 @@ They show faces of the data set, so they stay out of any repository.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +26,13 @@ Picture = NDArray[np.uint8]
 
 SAMPLES, SAMPLE_PX = 12, 96
 MIXTURES = 3
-DETECTIONS = 8
-CELL_PX = 144
-"""Side of a picture where it must be large: 3 x 48, enough for the detector."""
+DETECTIONS, CELL_PX = 8, 144  # 3 x 48 pixels, enough for the detector
 _NAMES_PX, _HEADS_PX, _GAP_PX = 110, 24, 4
 
 
 def sample_sheet(dataset: Dataset, seed: int) -> Picture:
     """uint8 (7 * 100, 110 + 12 * 100, 3): up to 12 faces of each class, drawn by lot."""
-    random = np.random.default_rng(seed)
-    rows = []
-    for class_id in range(len(dataset.label_names)):
-        chosen = random.permutation(np.flatnonzero(dataset.labels == class_id))[:SAMPLES]
-        rows.append([_enlarged(dataset.images[row], SAMPLE_PX) for row in chosen])
+    rows = [(_enlarged(face, SAMPLE_PX) for face in faces[:SAMPLES]) for faces in _by_class(dataset, seed)]
     return _sheet(dataset.label_names, rows, SAMPLE_PX, SAMPLES)
 
 
@@ -48,17 +43,18 @@ def augmentation_sheet(dataset: Dataset, how: Augmentation, seed: int) -> Pictur
     it trains on. Single changes are drawn from the outer half of their range, so that they can be seen.
     """
     random = np.random.default_rng(seed)
-    used = [name for name, amount in zip(CHANGES, _amounts(how), strict=True) if amount]
-    heads = ["picture", *(f"({'abcde'[CHANGES.index(name)]}) {name}" for name in used)]
+    amounts = (how.rotation_deg, how.shift_px, how.shift_px, how.zoom_max - how.zoom_min, how.flip)
+    used = [name for name, amount in zip(CHANGES, amounts, strict=True) if amount]
     mixtures = 0 if how.one_change else MIXTURES
-    rows: list[list[Picture]] = []
-    for class_id in range(len(dataset.label_names)):
-        rows.append([])
-        for face in dataset.images[random.permutation(np.flatnonzero(dataset.labels == class_id))[:1]]:
-            mixed = augment(np.repeat(face[None], mixtures, axis=0), how, random) if mixtures else ()
-            row = [face, *(_changed(face, name, how, random) for name in used), *mixed]
-            rows[-1] += [_enlarged(picture, CELL_PX) for picture in row]
+    heads = ["picture", *(f"({'abcde'[CHANGES.index(name)]}) {name}" for name in used)]
     heads += ["mixture"] * mixtures
+    rows = []
+    for faces in _by_class(dataset, seed):
+        cells: list[Picture] = []
+        for face in faces[:1]:
+            mixed = augment(np.repeat(face[None], mixtures, axis=0), how, random)
+            cells = [face, *(_changed(face, name, how, random) for name in used), *mixed]
+        rows.append([_enlarged(cell, CELL_PX) for cell in cells])
     return _sheet(dataset.label_names, rows, CELL_PX, len(heads), heads)
 
 
@@ -68,16 +64,11 @@ def detection_sheet(dataset: Dataset, detector: Detector, classifier: FaceClassi
     Pictures are drawn by lot among those in which the detector finds a face; a name that is not the data
     set's is followed by the data set's.
     """
-    random = np.random.default_rng(seed)
     analyser = Analyser(detector, classifier, still=True)
-    rows: list[list[Picture]] = []
-    for class_id, label in enumerate(dataset.label_names):
-        rows.append([])
-        for row in random.permutation(np.flatnonzero(dataset.labels == class_id)):
-            if (cell := _detected(dataset.images[row], label, analyser)) is not None:
-                rows[-1].append(cell)
-            if len(rows[-1]) == DETECTIONS:
-                break
+    rows = []
+    for label, faces in zip(dataset.label_names, _by_class(dataset, seed), strict=True):
+        cells = (_detected(face, label, analyser) for face in faces)
+        rows.append(list(islice((cell for cell in cells if cell is not None), DETECTIONS)))
     return _sheet(dataset.label_names, rows, CELL_PX, DETECTIONS)
 
 
@@ -92,9 +83,16 @@ def write_sheet(sheet: Picture, path: Path, force: bool = True) -> None:
     files.write_bytes(path, encoded.tobytes(), force)
 
 
+def _by_class(dataset: Dataset, seed: int) -> Iterator[Picture]:
+    """The faces of each class, in an order drawn by lot."""
+    random = np.random.default_rng(seed)
+    for class_id in range(len(dataset.label_names)):
+        yield dataset.images[random.permutation(np.flatnonzero(dataset.labels == class_id))]
+
+
 def _sheet(
     names: Sequence[str],
-    rows: Sequence[Sequence[Picture]],
+    rows: Sequence[Iterable[Picture]],
     side: int,
     columns: int,
     heads: Sequence[str] = (),
@@ -124,23 +122,14 @@ def _enlarged(face: Picture, side: int) -> Picture:
     return np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
-def _amounts(how: Augmentation) -> tuple[float, ...]:
-    """How large each of CHANGES may be; 0 where it is not made."""
-    return how.rotation_deg, how.shift_px, how.shift_px, how.zoom_max - how.zoom_min, float(how.flip)
-
-
 def _changed(face: Picture, change: str, how: Augmentation, random: np.random.Generator) -> Picture:
     """One change of CHANGES alone."""
     part = random.uniform(0.5, 1) * random.choice((-1, 1))
-    amount = dict.fromkeys(CHANGES, 0.0) | {change: part}
+    turn, right, down, zoom, flip = (part * (name == change) for name in CHANGES)
     furthest = how.zoom_max if part > 0 else how.zoom_min
-    matrix = affine(
-        len(face),
-        amount["rotation"] * how.rotation_deg,
-        (amount["shift along x"] * how.shift_px, amount["shift along y"] * how.shift_px),
-        1 + abs(amount["zoom"]) * (furthest - 1),
-        change == "flip",
-    )
+    shift = right * how.shift_px, down * how.shift_px
+    zoomed = 1 + abs(zoom) * (furthest - 1)
+    matrix = affine(len(face), turn * how.rotation_deg, shift, zoomed, bool(flip))
     changed = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(changed, np.uint8)
 
@@ -155,9 +144,8 @@ def _detected(face: Picture, label: str, analyser: Analyser) -> Picture | None:
         return None
     largest = max(found, key=lambda one: one.box_xywh[2])
     x, y, w, h = largest.box_xywh
-    color = color_of(largest.label)
+    color, named = color_of(largest.label), str(largest.label)
     cv2.rectangle(cell, (x - border, y - border), (x - border + w, y - border + h), color, 1)
-    named = str(largest.label)
     cv2.rectangle(cell, (0, CELL_PX - 17), (CELL_PX, CELL_PX), (0, 0, 0), cv2.FILLED)
     _write(cell, named if named == label else f"{named} ({label})", (3, CELL_PX - 5), 0.42, color)
     return cell
