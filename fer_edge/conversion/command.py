@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import __version__, console, evaluation, files
-from fer_edge.conversion import formats, gate, rounding, source, toolkit
+from fer_edge import __version__, console, evaluation, files, tables
+from fer_edge.conversion import formats, gate, source, toolkit
 from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
 from fer_edge.model import file, graph, shipped
-from fer_edge.model.classifier import Classifier, load_interpreter
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
 from fer_edge.vision.crop import resize_faces
 
@@ -33,6 +33,7 @@ class Request:
     recipe: str = "default"
     seed: int = 0
     labels: str | None = None
+    class_names: str | None = None
     skip_bad_rows: bool = False
     force: bool = False
 
@@ -47,19 +48,19 @@ class Request:
 
     def recipe_used(self) -> Recipe:
         """The recipe with the options of the command line. Raises UsageError."""
-        found = formats.read(shipped.recipe("convert", self.recipe))
-        if self.qat and not any(formats.known(name).trainable for name in self.formats):
-            raise UsageError("--qat is for integer files: add --int8 or --full-integer")
-        return found.override(
-            calibration_samples=self.calibration_samples, sparsity=self.sparsity, clusters=self.clusters
+        return formats.read(shipped.recipe("convert", self.recipe)).override(
+            calibration_samples=self.calibration_samples,
+            sparsity=self.sparsity,
+            clusters=self.clusters,
+            qat=self.qat or None,
         )
 
     def dataset(self) -> Dataset:
         """The pictures, as they are labelled. Raises DataError."""
-        found = load(
-            self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed, class_names=self.class_names
+        names, skip = self.class_names, self.skip_bad_rows
+        return ferplus.chosen(
+            load(self.data, skip_bad_rows=skip, seed=self.seed, class_names=names), self.labels
         )
-        return ferplus.chosen(found, self.labels)
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     whatever stops it before.
     """
     recipe = request.recipe_used()
+    if recipe.qat and not any(formats.known(format_).trainable for format_ in request.formats):
+        raise UsageError("--qat is for integer files: add --int8 or --full-integer")
     path, why = source.find(request.model)
     name = request.name or _name(path)
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
@@ -111,20 +114,24 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
         source.import_keras()
     against = source.measure(path, dataset, recipe.parity_pictures, request.seed)
     _warn_of_chance(against)
-    against, material, made_with = _material(request, recipe, dataset, against)
+    calibration = None
+    if any(FORMATS[format_].calibrated for format_ in request.formats):
+        calibration = source.calibration(dataset, recipe.calibration_samples, request.seed, against.size_hw)
+        console.say(f"calibration: {len(calibration.ids)} Training pictures, {calibration.origin}")
+    material = Material(against.model, None if calibration is None else calibration.faces)
+    if recipe.compresses or recipe.qat:
+        training = dataset.part("Training")
+        order = np.array([against.labels.index(label) for label in dataset.label_names])
+        labels = order[training.labels]
+        material = toolkit.retrain(material, training.images, labels, recipe, request.seed)
+    if recipe.compresses:
+        against = _compressed(against, material.network, recipe)
     outputs = []
     for format_, target in targets.items():
-        with console.working(f"making {format_}"):
-            data = FORMATS[format_].make(material)
-        card = dataclasses.replace(
-            _card(name, format_, data, against),
-            recipe={**_trained(against), "conversion": made_with[format_]},
-        )
-        limits = recipe.limits_of(format_, trained=request.qat and FORMATS[format_].trainable)
-        outputs.append(_proved(target, data, card, against, limits))
-        if outputs[-1].parity.passed:
-            files.write_bytes(target, outputs[-1].data)
-            files.write_text(target.with_suffix(".json"), outputs[-1].card.to_json())
+        how = recipe.said(format_)
+        if calibration is not None and FORMATS[format_].calibrated:
+            how["calibration"] = {"pictures": len(calibration.ids), "rows": calibration.origin}
+        outputs.append(_made(name, target, format_, material, against, how, recipe.limits_of(format_)))
     return _finished(path, outputs, against, json, request.force)
 
 
@@ -149,54 +156,15 @@ def verify(
     return _finished(model, [output], against, json, request.force, written=False)
 
 
-def _material(
-    request: Request, recipe: Recipe, dataset: Dataset, against: source.Reference
-) -> tuple[source.Reference, Material, dict[str, dict[str, Any]]]:
-    """What the files are measured by and made from, and what their cards say of how.
+def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> source.Reference:
+    """What files of a pruned or clustered network are measured by: a network of its own.
 
-    A pruned or clustered network is a network of its own: it must hold what the recipe asks of it against
-    the dense one, and is then what its files are measured by. Raises GateError if it does not.
+    Raises GateError if it does not hold what the recipe asks of it against the dense one.
     """
-    seed, size_hw = request.seed, against.size_hw
-    said: dict[str, dict[str, Any]] = {}
-    calibration = None
-    if any(FORMATS[format_].calibrated for format_ in request.formats):
-        calibration = source.calibration(dataset, recipe.calibration_samples, seed, size_hw)
-        console.say(f"calibration: {len(calibration.ids)} Training pictures, {calibration.origin}")
-    faces = None if calibration is None else calibration.faces
-    material = Material(against.model, faces)
-    compresses = bool(recipe.sparsity or recipe.clusters)
-    settings = toolkit.Settings.of(recipe, request.qat, seed)
-    for format_ in request.formats:
-        trained = request.qat and FORMATS[format_].trainable
-        how: dict[str, Any] = {"name": recipe.name}
-        how["thresholds"] = dataclasses.asdict(recipe.limits_of(format_, trained=trained))
-        how |= settings.said(trained)
-        if calibration is not None and FORMATS[format_].calibrated:
-            how["calibration"] = {"pictures": len(calibration.ids), "rows": calibration.origin}
-        said[format_] = how
-    if not compresses and not request.qat:
-        return against, material, said
-    training = dataset.part("Training")
-    labels = against.card.labels if against.card else LABELS
-    order = np.array([labels.index(label) for label in dataset.label_names])
-    lesson = toolkit.Lesson(resize_faces(np.asarray(training.images), size_hw), order[training.labels])
-    network, ranges = rounding.folded(against.model, centred=True), {}
-    if request.qat and faces is not None:
-        ranges = rounding.measured(network, rounding.rounded_layers(network, float_end=True), faces)
-    found = toolkit.retrain(network, lesson, settings, ranges)
-    if compresses:
-        against = _compressed(against, found.network, labels, recipe)
-        material = dataclasses.replace(material, network=found.network, keep_weights=recipe.clusters > 0)
-    return against, dataclasses.replace(material, aware=found.aware, ranges=found.ranges), said
-
-
-def _compressed(
-    against: source.Reference, network: Any, labels: tuple[str, ...], recipe: Recipe
-) -> source.Reference:
-    names = against.pictures.dataset.label_names
-    subject = evaluation.Predictor.of_keras(network, COMPRESSED, labels)
-    parity = against.judge(subject, recipe.limits_of(COMPRESSED), "the network pruned or clustered")
+    subject, part = source.predictor(network, against.labels, COMPRESSED), against.pictures.dataset
+    found = source.on_all(subject, against.images, part.label_names, "the network pruned or clustered")
+    limits = recipe.limits_of(COMPRESSED)
+    parity = gate.compare(found, against.probabilities, part.labels, limits, part.label_names)
     console.say(
         f"pruned or clustered, in float32: {parity.accuracy:.2%} right, {parity.accuracy_fp32:.2%} before; "
         f"the same label on {parity.agreement:.2%}"
@@ -204,23 +172,35 @@ def _compressed(
     if not parity.passed:
         _show_failures({COMPRESSED: parity})
         raise GateError("the pruned or clustered network lost too much: nothing written")
-    probabilities = source.on_all(subject, against.images, names, COMPRESSED)
-    return dataclasses.replace(against, model=network, probabilities=probabilities)
+    return dataclasses.replace(against, model=network, probabilities=found)
 
 
-def _proved(
-    path: Path, data: bytes, card: ModelCard, against: source.Reference, limits: gate.Thresholds
+def _made(
+    name: str,
+    path: Path,
+    format_: str,
+    material: Material,
+    against: source.Reference,
+    how: dict[str, Any],
+    limits: gate.Thresholds,
 ) -> Output:
-    """Runs the file as `run` does; its card says what was measured."""
-    graph.check(data, path.name)
+    """Makes the file, runs it as `run` does, and writes it with its card if it passed. how: for the card."""
+    with console.working(f"making {format_}"):
+        data = FORMATS[format_].make(material)
+        graph.check(data, path.name)
+        card = _card(name, format_, data, against, how)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / path.name
         candidate.write_bytes(file.embed_card(data, card))
-        subject = evaluation.Predictor.of(Classifier(candidate, checked=True))
-        found = against.judge(subject, limits, f"verifying {card.format}")
+        subject = _subject(Classifier(candidate, checked=True))
+        found = against.judge(subject, limits, f"verifying {format_}")
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
     card = dataclasses.replace(card, measured={**origin, **found.measured()})
-    return Output(path, card.format, file.embed_card(data, card), card, graph.operators(data), found)
+    output = Output(path, format_, file.embed_card(data, card), card, graph.operators(data), found)
+    if found.passed:
+        files.write_bytes(path, output.data)
+        files.write_text(path.with_suffix(".json"), card.to_json())
+    return output
 
 
 def _finished(
@@ -310,12 +290,8 @@ def _name(path: Path) -> str:
     return path.stem if path.stem != "model" else path.resolve().parent.name
 
 
-def _trained(against: source.Reference) -> dict[str, Any]:
-    return {"training": against.card.recipe if against.card else {}}
-
-
-def _card(name: str, format_: str, data: bytes, against: source.Reference) -> ModelCard:
-    """What the source's card says and what the file itself says; without `recipe` and `measured`.
+def _card(name: str, format_: str, data: bytes, against: source.Reference, how: dict[str, Any]) -> ModelCard:
+    """What the source's card says and what the file itself says; without what is yet to be measured.
 
     Raises ModelError as `tensors` does.
     """
@@ -337,6 +313,7 @@ def _card(name: str, format_: str, data: bytes, against: source.Reference) -> Mo
         architecture=known.architecture or against.model.name,
         parameters=against.model.count_params(),
         macs=multiply_accumulates(against.model),
+        recipe={"training": known.recipe, "conversion": how},
         versions={**{f"training {k}": v for k, v in known.versions.items()}, **here},
         source_sha256=files.sha256(against.path),
         measured={},
@@ -348,9 +325,14 @@ def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
     """Input and output of a file of ours. Raises ModelError if they are not what DESIGN promises:
     raw gray levels in, probabilities out, scale 1 and zero point 0 (int8: -128) where quantised.
     """
-    model = load_interpreter(data, 1, f"the {format_} file")
-    (taken,), (given,) = model.get_input_details(), model.get_output_details()
-    gray, probabilities = _spec(taken, "gray", 255.0), _spec(given, "probabilities", 1.0)
+    main = graph.read(data)[0]
+
+    def spec(tensor: graph.Tensor, content: str, real_max: float) -> TensorSpec:
+        (scale, *_), (zero_point, *_) = tensor.scales or (0.0,), tensor.zero_points or (0,)
+        return TensorSpec(tensor.dtype, tensor.shape, scale, zero_point, real_max=real_max, content=content)
+
+    gray = spec(main.tensors[main.inputs[0]], "gray", 255.0)
+    probabilities = spec(main.tensors[main.outputs[0]], "probabilities", 1.0)
     found = (gray.dtype, round(gray.scale, 6), gray.zero_point, probabilities.dtype)
     promised = (("uint8", 0.0, 0, "float32"), ("uint8", 1.0, 0, "float32"), ("int8", 1.0, -128, "int8"))
     if found not in promised:
@@ -359,10 +341,3 @@ def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
             "(type, scale, zero point; type); does the model take gray levels 0..255?"
         )
     return gray, probabilities
-
-
-def _spec(detail: Any, content: str, real_max: float) -> TensorSpec:
-    scale, zero_point = detail["quantization"]
-    shape = tuple(int(n) for n in detail["shape"])
-    dtype = np.dtype(detail["dtype"]).name
-    return TensorSpec(dtype, shape, float(scale), int(zero_point), real_max=real_max, content=content)

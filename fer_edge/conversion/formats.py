@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fer_edge import files
 from fer_edge.conversion import rounding
 from fer_edge.conversion.gate import Thresholds
-from fer_edge.errors import ModelError, UsageError
+from fer_edge.errors import ModelError, UsageError, first_line
 from fer_edge.model import graph
 from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
@@ -35,9 +35,14 @@ class Recipe:
     """One way of converting; recipes/*.toml hold what is used.
 
     calibration_samples: pictures of Training that set the ranges of integer files. parity_pictures: at
-    most so many of PublicTest prove a file. sparsity, clusters and what follows: see `toolkit.Settings`.
-    compressed: what a pruned or clustered network must hold against the dense one. limits: of formats, where
-    they are not those of `FORMATS`.
+    most so many of PublicTest prove a file.
+
+    sparsity: share of weights that become 0, clusters: values that a layer keeps; 0 for none. qat: whether
+    the rounding of int8 is trained. steps, qat_steps: of `batch` pictures each, for pruning and for
+    clustering, for QAT. rate, qat_rate: Adam's at the start; it falls to 0. label_share: of what is learnt,
+    0..1; the rest are the float network's probabilities.
+
+    limits: of formats, and of `COMPRESSED`, where they are not those of `FORMATS`.
     """
 
     name: str = "default"
@@ -45,11 +50,12 @@ class Recipe:
     parity_pictures: int = 4000
     sparsity: float = 0.0
     clusters: int = 0
+    qat: bool = False
     steps: int = 300
-    qat_steps: int = 200
+    qat_steps: int = 400
     batch: int = 64
-    rate: float = 3e-4
-    qat_rate: float = 1e-4
+    rate: float = 1e-4
+    qat_rate: float = 3e-5
     label_share: float = 0.1
     limits: dict[str, Thresholds] = field(default_factory=dict)
 
@@ -65,16 +71,29 @@ class Recipe:
         }
         files.require(checks, f"recipe {self.name}")
 
+    @property
+    def compresses(self) -> bool:
+        """Whether the network is pruned or clustered."""
+        return bool(self.sparsity or self.clusters)
+
     def override(self, **values: Any) -> Recipe:
         """The recipe with the values that are not None."""
         return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
 
-    def limits_of(self, name: str, *, trained: bool = False) -> Thresholds:
-        """Of a format, or of `COMPRESSED`; trained: after quantisation-aware training."""
+    def limits_of(self, name: str) -> Thresholds:
+        """Of a format, or of `COMPRESSED`; a file after quantisation-aware training may differ more."""
         limits = self.limits.get(name) or (COMPRESSED_LIMITS if name == COMPRESSED else known(name).limits)
-        if not trained:
+        if not (self.qat and name in FORMATS and FORMATS[name].trainable):
             return limits
         return dataclasses.replace(limits, agreement=0.97, max_abs_diff=0.5, mean_abs_diff=0.02)
+
+    def said(self, name: str) -> dict[str, Any]:
+        """What the card of a file of that format says of how it was made."""
+        keys = ["sparsity", "clusters", "steps", "rate"] if self.compresses else []
+        keys += ["qat_steps", "qat_rate"] if self.qat and FORMATS[name].trainable else []
+        keys += ["batch", "label_share"] if keys else []
+        limits = dataclasses.asdict(self.limits_of(name))
+        return {"name": self.name, "thresholds": limits, **{key: getattr(self, key) for key in keys}}
 
 
 def read(path: Path) -> Recipe:
@@ -96,13 +115,14 @@ class Material:
     """What a format is made from.
 
     network: Keras, gray levels to probabilities. faces: calibration, uint8 (N, height, width), 0 and 255
-    among the levels; None for formats without. keep_weights: they were clustered, and keep their
-    values. aware, ranges: of quantisation-aware training, as `toolkit.Retrained` has them.
+    among the levels; None for formats without. compressed: whether it was pruned or clustered, and its large
+    kernels are `rounding.on_one_step`. aware: the folded network after quantisation-aware training, and
+    ranges that it learnt.
     """
 
     network: Any
     faces: NDArray[np.uint8] | None = None
-    keep_weights: bool = False
+    compressed: bool = False
     aware: Any = None
     ranges: rounding.Ranges = field(default_factory=dict)
 
@@ -191,10 +211,11 @@ def known(name: str) -> Making:
 
 def _rounded_weights(material: Material) -> Any:
     assert material.faces is not None
-    if not rounding.is_of_layers(material.network):
+    try:
+        network = rounding.folded(material.network)
+    except ModelError:  # of more than layers: the converter alone rounds it
         return material.network
-    network = rounding.folded(material.network)
-    return rounding.compensated(network, {}, material.faces[::2], keep_weights=material.keep_weights)
+    return rounding.compensated(network, {}, material.faces[::2], compressed=material.compressed)
 
 
 def _integer(material: Material, taken: str, given: str) -> bytes:
@@ -203,14 +224,14 @@ def _integer(material: Material, taken: str, given: str) -> bytes:
     assert material.faces is not None
     float_end = given == "float32"
     network = material.aware or rounding.folded(material.network, centred=True)
-    ranges = rounding.measured(network, rounding.rounded_layers(network, float_end=float_end), material.faces)
+    ranges = rounding.measured(network, material.faces, float_end=float_end)
     ranges |= {name: ends for name, ends in material.ranges.items() if name in ranges}
     if material.aware is None:
-        network = rounding.compensated(
-            network, ranges, material.faces[::2], keep_weights=material.keep_weights
-        )
+        faces = material.faces[::2]
+        network = rounding.compensated(network, ranges, faces, compressed=material.compressed)
     rounded = rounding.Rounded(network, ranges, float_end)
-    return tflite(rounded, network, optimise=True, ends=(tf.as_dtype(taken), tf.as_dtype(given)))
+    ends = (tf.as_dtype(taken), tf.as_dtype(given))
+    return tflite(rounded, network, optimise=True, ends=ends, one_step=material.compressed)
 
 
 def tflite(
@@ -222,13 +243,14 @@ def tflite(
     faces: NDArray[np.uint8] | None = None,
     ops: tuple[Any, ...] = (),
     ends: tuple[Any, Any] | None = None,
+    one_step: bool = False,
 ) -> bytes:
     """The .tflite file of a function of gray levels, float32 (1, height, width, 1), to probabilities (1, n).
 
     network: the Keras model that holds its weights. optimise: let the converter round weights, to `types`.
     faces: calibration, for its own ranges. ops: the sets of operators allowed. ends: types of input and
-    output of a function with the rounding in it; without, uint8 goes in and float32 comes out.
-    Raises ModelError, naming them, for operators that TFLite lacks.
+    output of a function with the rounding in it; without, uint8 goes in and float32 comes out. one_step:
+    large kernels are `rounding.on_one_step`. Raises ModelError, naming them, for operators that TFLite lacks.
     """
     import keras
     import tensorflow as tf
@@ -238,7 +260,10 @@ def tflite(
     values = [(variable, tf.constant(variable.numpy())) for variable in network.variables]
 
     def serve(face: Any) -> dict[str, Any]:
-        with keras.StatelessScope(state_mapping=values):
+        state = values
+        if one_step:
+            state = [(variable, rounding.with_one_step(value)) for variable, value in values]
+        with keras.StatelessScope(state_mapping=state):
             return {"probabilities": function(tf.cast(face, tf.float32))}
 
     module = tf.Module()
@@ -269,14 +294,12 @@ def _converted(converter: Any) -> bytes:
     except Exception as error:
         if type(error).__name__ != "ConverterError":
             raise
-        text = str(error)
-        named = re.search(r"^(?:Flex|Custom) ops: (.+)$", text, re.MULTILINE)
-        if named:
+        if named := re.search(r"^(?:Flex|Custom) ops: (.+)$", str(error), re.MULTILINE):
             raise ModelError(
                 f"the network needs operators that TFLite does not build in ({named[1]}): "
                 "make it of layers that have a TFLite operator"
             ) from error
-        raise ModelError(f"TensorFlow cannot convert the network: {text.splitlines()[0][:200]}") from error
+        raise ModelError(f"TensorFlow cannot convert the network: {first_line(error)[:200]}") from error
 
 
 def tidied(flatbuffer: bytes) -> bytes:

@@ -80,11 +80,8 @@ class Parity:
 
     def measured(self) -> dict[str, Any]:
         """Plain values for the card."""
-        values = asdict(self)
-        del values["failures"]
-        if self.compared == self.pictures:
-            del values["compared"]
-        return values
+        left_out = {"failures"} | ({"compared"} if self.compared == self.pictures else set())
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 def compare(
@@ -103,39 +100,38 @@ def compare(
     check_count(n)
     scores = metrics.scores(metrics.confusion_matrix(labels, converted[:n].argmax(axis=1), len(names)), names)
     right, right_fp32 = (p[:n].argmax(axis=1) == labels for p in (converted, reference))
-    differences = np.abs(converted.astype(np.float64) - reference)
     finite = bool(np.isfinite(converted).all())
-    broken = (Failure("values", "NaN or infinite", "numbers"),)
+    differences = np.abs(converted.astype(np.float64) - reference) if finite else np.array([math.inf])
+    failures: tuple[Failure, ...] = (Failure("values", "NaN or infinite", "numbers"),)
+    if finite:
+        others = converted.argmax(axis=1) != reference.argmax(axis=1)
+        failures = (*_far(others, differences, limits, n), *_lost(right, right_fp32, labels, limits, names))
     return Parity(
         pictures=n,
         compared=len(converted),
         agreement=metrics.agreement(converted, reference),
-        max_abs_diff=float(differences.max()) if finite else math.inf,
-        mean_abs_diff=float(differences.mean()) if finite else math.inf,
+        max_abs_diff=float(differences.max()),
+        mean_abs_diff=float(differences.mean()),
         accuracy=float(right.mean()),
         accuracy_fp32=float(right_fp32.mean()),
         macro_f1=scores["macro_f1"],
         recall={label: row["recall"] for label, row in scores["per_class"].items()},
-        failures=(*_far(converted, reference, limits, n), *_lost(right, right_fp32, labels, limits, names))
-        if finite
-        else broken,
+        failures=failures,
     )
 
 
 def _far(
-    converted: NDArray[np.float32], reference: NDArray[np.float32], limits: Thresholds, n: int
+    others: NDArray[np.bool_], differences: NDArray[np.float64], limits: Thresholds, n: int
 ) -> Iterator[Failure]:
-    """What is wrong with the probabilities. n: pictures outside Training, which come first."""
-    others = converted.argmax(axis=1) != reference.argmax(axis=1)
+    """What is wrong with the probabilities. others: pictures that got another label, of which the first n are
+    outside Training."""
     groups = {f"{len(others)} pictures": others}
     if n < len(others):  # a network is surer of what it was trained on: the rest must hold by itself
         groups[f"the {n} pictures outside Training"] = others[:n]
     for which, other in groups.items():
         if other.sum() > _differing(1 - limits.agreement, len(other)):
-            yield Failure(
-                f"agreement on {which}", f"{1 - other.mean():.2%}", f"at least {limits.agreement:.2%}"
-            )
-    differences = np.abs(converted.astype(np.float64) - reference)
+            wanted = f"at least {limits.agreement:.2%}"
+            yield Failure(f"agreement on {which}", f"{1 - other.mean():.2%}", wanted)
     if (most := differences.max()) > limits.max_abs_diff:
         yield Failure("largest difference", f"{most:.4f}", f"at most {limits.max_abs_diff:g}")
     if (mean := differences.mean()) > limits.mean_abs_diff:
@@ -150,24 +146,21 @@ def _lost(
     names: tuple[str, ...],
 ) -> Iterator[Failure]:
     """What is wrong with the labels: accuracy, or one class that collapses though the mean holds."""
-    everywhere = np.ones(len(labels), bool)
-    if lost := _loss(right, right_fp32, everywhere, limits.accuracy_loss):
+    if lost := _loss(right, right_fp32, limits.accuracy_loss):
         yield Failure("accuracy lost", f"{lost / len(labels):.2%}", f"at most {limits.accuracy_loss:.2%}")
     for index, label in enumerate(names):
-        of = labels == index
-        if _loss(right, right_fp32, of, limits.recall_loss):
-            now, before = int(right[of].sum()), int(right_fp32[of].sum())
-            yield Failure(f"{label} named", f"{now} of {of.sum()}", f"about the Keras model's {before}")
+        now, before = right[labels == index], right_fp32[labels == index]
+        if _loss(now, before, limits.recall_loss):
+            found = f"{now.sum()} of {len(now)}"
+            yield Failure(f"{label} named", found, f"about the Keras model's {before.sum()}")
 
 
-def _loss(
-    right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], of: NDArray[np.bool_], limit: float
-) -> int:
-    """How many pictures of `of` were lost on balance; 0 if `limit`, a share, or chance covers them."""
-    lost = int(right_fp32[of].sum()) - int(right[of].sum())
+def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float) -> int:
+    """How many pictures were lost on balance; 0 if `limit`, a share, or chance covers them."""
+    lost = int(right_fp32.sum()) - int(right.sum())
     # McNemar: of so many pictures that changed sides, this many more go one way by chance (two sigma).
-    chance = 2 * math.sqrt(int((right != right_fp32)[of].sum()))
-    return lost if lost > max(_allowed(limit, int(of.sum())), chance) else 0
+    chance = 2 * math.sqrt(int((right != right_fp32).sum()))
+    return lost if lost > max(_allowed(limit, len(right)), chance) else 0
 
 
 def _differing(share: float, n: int) -> int:

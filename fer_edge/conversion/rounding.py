@@ -34,6 +34,9 @@ _DAMPING = 0.01
 """Of the mean variance of the inputs, added to each: what GPTQ takes."""
 _LEAST_WEIGHTS = 1024
 """Of fewer, TFLite's dynamic range leaves a layer in float."""
+_LEVELS = 100
+"""Steps from 0 to the largest weight of a pruned or clustered layer. All 127 would make the download larger
+and nothing better."""
 
 Ranges = dict[str, tuple[float, float]]
 """Name of a layer -> smallest and largest value of its output that int8 holds."""
@@ -45,41 +48,46 @@ def inputs_of(layer: Any) -> list[Any]:
 
 
 def readers_of(model: Any) -> dict[str, list[Any]]:
-    """Name of a layer -> the layers that take its output. Every layer is used once."""
-    names = {id(layer.output): layer.name for layer in model.layers}
-    found: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
+    """Name of a layer -> the layers that take its output. Every layer is used once.
+
+    Raises ModelError where something is computed between layers, as by keras.ops.
+    """
+    readers: dict[int, list[Any]] = {id(layer.output): [] for layer in model.layers}
     for layer in model.layers[1:]:
         for tensor in inputs_of(layer):
-            found[names[id(tensor)]].append(layer)
-    return found
-
-
-def is_of_layers(model: Any) -> bool:
-    """Whether nothing is computed between its layers, as by keras.ops."""
-    made = {id(layer.output) for layer in model.layers}
-    return all(id(tensor) in made for layer in model.layers[1:] for tensor in inputs_of(layer))
+            if id(tensor) not in readers:
+                raise ModelError(
+                    "the network computes outside layers: make it of layers alone for integer files"
+                )
+            readers[id(tensor)].append(layer)
+    return {layer.name: readers[id(layer.output)] for layer in model.layers}
 
 
 def folded(model: Any, *, centred: bool = False) -> Any:
-    """A network that computes the same, without dropout, and batch normalisation inside its convolutions.
+    """A network that computes the same, without dropout; batch normalisation and ReLU in their convolutions.
 
     centred: the gray levels less `CENTRE` go in, exact in int8; for a model that begins with one Rescaling
-    which convolutions alone read. Raises ModelError for a network that computes outside layers.
+    which convolutions alone read. Raises ModelError as `readers_of` does.
     """
     import keras
 
-    if not is_of_layers(model):
-        raise ModelError("the network computes outside layers: make it of layers alone for integer files")
     readers = readers_of(model)
-    norms = {
-        layer.name: readers[layer.name][0]
-        for layer in model.layers
-        if type(layer).__name__ == "Conv2D"
-        and [type(reader).__name__ for reader in readers[layer.name]] == ["BatchNormalization"]
+
+    def then(layer: Any, kind: str) -> Any:
+        """The one layer that reads another, if it is of that kind."""
+        found = readers[layer.name]
+        return found[0] if len(found) == 1 and type(found[0]).__name__ == kind else None
+
+    convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
+    norms = {layer.name: norm for layer in convolutions if (norm := then(layer, "BatchNormalization"))}
+    relus = {
+        layer.name: relu
+        for layer in convolutions
+        if layer.get_config()["activation"] == "linear"
+        and (relu := then(norms.get(layer.name, layer), "ReLU"))
+        and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0)
     }
-    left_out = {norm.name for norm in norms.values()} | {
-        layer.name for layer in model.layers if "Dropout" in type(layer).__name__
-    }
+    left_out = {layer.name for layer in (*norms.values(), *relus.values())}
     first = model.layers[1]
     is_centred = (
         centred
@@ -87,13 +95,11 @@ def folded(model: Any, *, centred: bool = False) -> Any:
         and not np.ndim(first.scale)
         and all(type(reader).__name__ == "Conv2D" for reader in readers[first.name])
     )
-    made = {}
-    for layer in model.layers:
-        if layer is model.layers[0]:
-            made[id(layer.output)] = keras.Input(layer.output.shape[1:], name=layer.name)
-            continue
+    face = keras.Input(model.inputs[0].shape[1:], name=model.layers[0].name)
+    made = {id(model.inputs[0]): face}
+    for layer in model.layers[1:]:
         given = [made[id(tensor)] for tensor in inputs_of(layer)]
-        if layer.name in left_out:
+        if layer.name in left_out or "Dropout" in type(layer).__name__:
             made[id(layer.output)] = given[0]
             continue
         config, weights = layer.get_config(), [np.asarray(w) for w in layer.get_weights()]
@@ -104,16 +110,21 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             if takes_levels:
                 bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
                 kernel = kernel * float(first.scale)
-            if layer.name in norms:
-                factor, shift = _linear(norms[layer.name])
+            if norm := norms.get(layer.name):
+                factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+                factor = factor * np.asarray(norm.gamma) if norm.scale else factor
+                shift = -np.asarray(norm.moving_mean) * factor
+                shift = shift + np.asarray(norm.beta) if norm.center else shift
                 kernel, bias = kernel * factor, bias * factor + shift
             weights = [kernel, bias]
+        if layer.name in relus:
+            config["activation"] = "relu"
         if is_centred and layer is first:
             config |= {"scale": 1.0, "offset": -CENTRE}
         new = type(layer).from_config(config)
         made[id(layer.output)] = new(given if len(given) > 1 else given[0])
         new.set_weights(weights)
-    return keras.Model(made[id(model.inputs[0])], made[id(model.outputs[0])], name=model.name)
+    return keras.Model(face, made[id(model.outputs[0])], name=model.name)
 
 
 def centre_of(network: Any) -> float:
@@ -122,15 +133,6 @@ def centre_of(network: Any) -> float:
     if type(first).__name__ != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
         return 0.0
     return -float(first.offset)
-
-
-def _linear(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Factor and shift of each channel that a batch normalisation stands for."""
-    factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-    if norm.scale:
-        factor = factor * np.asarray(norm.gamma)
-    shift = -np.asarray(norm.moving_mean) * factor
-    return factor, shift + np.asarray(norm.beta) if norm.center else shift
 
 
 @dataclass(frozen=True)
@@ -190,14 +192,15 @@ def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
     return [layer.name for layer in layers[start:end] if is_rounded(layer)]
 
 
-def measured(network: Any, names: list[str], faces: NDArray[np.uint8]) -> Ranges:
-    """The range of each layer's output over `faces`, uint8 (N, height, width), with the least squared error.
+def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Ranges:
+    """The range of each of `rounded_layers` over `faces`, uint8 (N, height, width): the least squared error.
 
     A few bright edges set a convolution's largest value at up to 30 standard deviations: int8 would spend
     its 255 steps on values that hardly occur. The last layer with weights and all after it keep the whole.
     """
     import keras
 
+    names = rounded_layers(network, float_end=float_end)
     layers = [network.get_layer(name) for name in names]
     others = _summands(network)
     # A model of one output gives no list: the input goes along.
@@ -272,14 +275,39 @@ def best_range(counts: NDArray[np.int64], whole: tuple[float, float]) -> tuple[f
     return whole[0] * low, whole[1] * high
 
 
-def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, keep_weights: bool = False) -> Any:
+def on_one_step(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A large kernel of a convolution as multiples of one step; other weights are left as they are.
+
+    With a step for each channel, as int8 has them else, the same value would be another byte in each.
+    """
+    if not _has_one_step(weights):
+        return weights
+    step = np.abs(weights).max() / _LEVELS or 1.0
+    return np.asarray(np.rint(weights / step) * step, np.float32)
+
+
+def _has_one_step(weights: Any) -> bool:
+    return len(weights.shape) == 4 and int(np.prod(weights.shape)) >= _LEAST_WEIGHTS
+
+
+def with_one_step(weights: Any) -> Any:
+    """A TensorFlow constant that `on_one_step` gave, marked so that the converter keeps its step."""
+    import tensorflow as tf
+
+    if not _has_one_step(weights):
+        return weights
+    end = float(np.abs(weights).max()) * 127 / _LEVELS
+    return tf.quantization.fake_quant_with_min_max_args(weights, -end, end, narrow_range=True)
+
+
+def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compressed: bool = False) -> Any:
     """A copy of the folded network whose convolutions make up for the rounding of their weights to int8.
 
     One weight after the other is rounded, what it loses being passed on to those not yet rounded, as the
     inputs go together (GPTQ, Frantar et al. 2022, arXiv:2210.17323). Then each bias takes the difference of
     the layer's means, seen behind the rounding of all layers before it (Nagel et al. 2019,
-    arXiv:1906.04721, section 4.2). ranges: empty where activations stay in float. keep_weights: each is
-    rounded by itself, as clustered ones must be.
+    arXiv:1906.04721, section 4.2). ranges: empty where activations stay in float. compressed: large kernels
+    are `on_one_step` already and stay.
     """
     import keras
 
@@ -296,8 +324,10 @@ def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, keep_
         weights = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
         mean_exact, _ = _moments(exact, layer, faces)
         mean, covariance = _moments(rounded, new, faces)
-        whole, scales = rounded_weights(weights, np.diag(np.diag(covariance)) if keep_weights else covariance)
-        given = whole * scales[:, None]
+        given = weights
+        if not (compressed and _has_one_step(kernel)):
+            whole, scales = rounded_weights(weights, covariance)
+            given = whole * scales[:, None]
         shift = weights @ mean_exact - given @ mean
         new.set_weights([given.T.reshape(kernel.shape), bias + shift])
     return copy

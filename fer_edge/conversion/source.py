@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, evaluation, files
+from fer_edge import evaluation, tables
 from fer_edge.conversion import gate
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError
@@ -42,18 +42,13 @@ def find(model: str | None, runs: Path = Path("runs")) -> tuple[Path, str]:
 
     Default: the newest `runs/*/model.keras`, else the shipped `tuned.keras`. Raises ModelError.
     """
-    if model is not None:
-        path = shipped.find_network(model)
-        return path, "shipped" if path.parent == shipped.models_folder() else "as given"
-    found = sorted(runs.glob("*/model.keras"), key=lambda path: (path.stat().st_mtime_ns, str(path)))
-    if found:
-        return found[-1], "newest training run here"
-    path = shipped.models_folder() / f"{SHIPPED}.keras"
-    if not path.is_file():
-        raise ModelError(
-            f"no {runs}/*/model.keras here and no {path}: name a .keras file, or train one first"
-        )
-    return path, "shipped; no training run here"
+    if model is None:
+        found = sorted(runs.glob("*/model.keras"), key=lambda path: (path.stat().st_mtime_ns, str(path)))
+        if found:
+            return found[-1], "newest training run here"
+        return shipped.find_network(SHIPPED), "shipped; no training run here"
+    path = shipped.find_network(model)
+    return path, "shipped" if path.parent == shipped.models_folder() else "as given"
 
 
 def import_keras() -> Any:
@@ -115,6 +110,11 @@ class Reference:
     pictures: evaluation.Selection
     images: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the model's output, in its order."""
+        return self.card.labels if self.card else LABELS
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -245,10 +245,8 @@ def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
 def check(images: NDArray[Any], labels: NDArray[np.integer], names: tuple[str, ...] = LABELS) -> None:
     """Raises DataError, with the figure that shows it, unless the pictures can set ranges.
 
-    Refused: another dtype than uint8, too few, a class missing, the wrong scale, noise.
+    images: uint8 (N, height, width). Refused: too few, a class missing, the wrong scale, noise.
     """
-    if images.dtype != np.uint8:
-        raise DataError(f"calibration pictures are {images.dtype}: gray levels 0..255 as uint8 are needed")
     if len(images) < LEAST_PICTURES:
         raise DataError(f"{len(images)} calibration pictures: at least {LEAST_PICTURES} are needed")
     counts = np.bincount(labels, minlength=len(names))
@@ -289,12 +287,3 @@ def committed(data_sha256: str, samples: int, seed: int) -> NDArray[np.int64] | 
         return np.array(stored["ids"], np.int64)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def write_ids(dataset: Dataset, samples: int, seed: int, path: Path) -> None:
-    """Writes the rows that `draw` gives as the file that `committed` reads."""
-    ids = draw(dataset, samples, seed)
-    head = {"data_sha256": dataset.sha256, "split": "Training", "seed": seed}
-    lines = ",\n    ".join(", ".join(map(str, ids[k : k + 15])) for k in range(0, len(ids), 15))
-    text = json.dumps(head, indent=2)[:-2] + f',\n  "ids": [\n    {lines}\n  ]\n}}\n'
-    files.write_text(path, text)

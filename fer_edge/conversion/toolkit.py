@@ -9,104 +9,56 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child, console
-from fer_edge.conversion import rounding
-from fer_edge.conversion.formats import Recipe
-from fer_edge.conversion.rounding import Ranges, inputs_of, readers_of
+from fer_edge import child, console, tables
+from fer_edge.conversion import rounding, source
+from fer_edge.conversion.formats import Material, Recipe
+from fer_edge.conversion.rounding import inputs_of
 from fer_edge.errors import ModelError
 
 _ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 _TIMEOUT_S = 24 * 3600.0
 _CHECKED = 64
 _EQUAL = 1e-5
-_SHIFT_PX = 3
 _IN_FLOAT = ("Rescaling", "GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape", "Softmax")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is done, in this order. sparsity: share of weights that become 0, and clusters: values that a
-    layer keeps; 0 for none. qat: whether the rounding of int8 is trained.
+def retrain(
+    material: Material, images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe, seed: int
+) -> Material:
+    """The material with its network pruned, clustered and trained for int8, as the recipe asks.
 
-    steps, qat_steps: of `batch` pictures each, for pruning and for clustering, for QAT. rate, qat_rate:
-    Adam's at the start; it falls to 0. label_share: of what is learnt, 0..1; the rest are the float
-    network's probabilities.
-    """
-
-    sparsity: float
-    clusters: int
-    qat: bool
-    steps: int
-    qat_steps: int
-    batch: int
-    rate: float
-    qat_rate: float
-    label_share: float
-    seed: int
-
-    @classmethod
-    def of(cls, recipe: Recipe, qat: bool, seed: int) -> Settings:
-        """What a recipe asks for."""
-        values = {f.name: getattr(recipe, f.name) for f in fields(cls) if f.name not in ("qat", "seed")}
-        return cls(**values, qat=qat, seed=seed)
-
-    def said(self, trained: bool) -> dict[str, Any]:
-        """For the card of a file; trained: whether QAT was done to it."""
-        names = ["sparsity", "clusters", "steps", "rate"] if self.sparsity or self.clusters else []
-        names += ["qat_steps", "qat_rate"] if trained else []
-        return {name: getattr(self, name) for name in (*names, *(("batch", "label_share") if names else ()))}
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Training pictures, uint8 (N, height, width), and their labels, int64 (N,), in the model's order."""
-
-    faces: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """network: Keras 3, pruned and clustered. aware: the same after QAT, with the ranges that were learnt;
-    None and none without QAT."""
-
-    network: Any
-    aware: Any
-    ranges: Ranges
-
-
-def retrain(network: Any, lesson: Lesson, settings: Settings, ranges: Ranges) -> Retrained:
-    """What the toolkit makes of a folded Keras 3 network, which is left as it is.
-
-    network: gray levels, float32 (N, height, width, 1), to probabilities, every layer used once. ranges: of
-    its layers, where QAT begins; the toolkit's own, -6 to 6, would need thousands of steps to settle.
+    images: of Training, uint8 (N, height, width), of any size; labels: int64 (N,), in the model's order.
+    Ranges start as they are measured: the toolkit's own, -6 to 6, would need thousands of steps to settle.
     Raises ModelError for layers that Keras 2 lacks, and where the toolkit refuses the network.
     """
+    import keras
+
+    network, ranges = rounding.folded(material.network, centred=True), {}
+    if recipe.qat:
+        assert material.faces is not None
+        with console.working("measuring ranges"):
+            ranges = rounding.measured(network, material.faces, float_end=True)
     centre = rounding.centre_of(network)
-    layers, relus = _described(network)
-    own = {relu: convolution for convolution, relu in relus.items()}
-    job = {
-        "layers": layers,
-        "centre": centre,
-        "settings": asdict(settings),
-        "ranges": {own.get(name, name): ends for name, ends in ranges.items()},
-    }
+    # What the toolkit calls the layer that rounds the input.
+    job = {"ranges": ranges | {"quantize_layer": (-centre, 255 - centre)}, "centre": centre, "seed": seed}
+    job |= {"recipe": asdict(recipe), "layers": _described(network)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "job.json").write_text(json.dumps(job))
-        np.savez(folder / "weights.npz", **_weights(network, "network"))
-        probe = lesson.faces[:_CHECKED, ..., None].astype(np.float32)
-        wanted = np.asarray(network(probe, training=False))
-        np.savez(folder / "lesson.npz", faces=lesson.faces, labels=lesson.labels, wanted=wanted)
+        probe = source.resized(images[:_CHECKED], network.inputs[0].shape[1:3])
+        wanted = np.asarray(network(probe[..., None].astype(np.float32), training=False))
+        lesson = {"images": images, "labels": labels, "probe": probe, "wanted": wanted}
+        np.savez(folder / "given.npz", **lesson, **_weights(network, "network"))
         with _bars() as heard:
             learnt = child.run(
                 work,
@@ -117,64 +69,54 @@ def retrain(network: Any, lesson: Lesson, settings: Settings, ranges: Ranges) ->
                 heard=heard,
             )
         with np.load(folder / "found.npz") as found:
-            return Retrained(
-                _with_weights(network, found, "network"),
-                _with_weights(network, found, "aware") if settings.qat else None,
-                {relus.get(name, name): (low, high) for name, (low, high) in learnt.items()},
-            )
+            if recipe.compresses:
+                trained = _set_weights(keras.models.clone_model(network), found, "network")
+                material = replace(material, network=trained, compressed=True)
+            if recipe.qat:
+                trained = _set_weights(keras.models.clone_model(network), found, "aware")
+                material = replace(
+                    material, aware=trained, ranges={n: (a, b) for n, (a, b) in learnt.items()}
+                )
+    return material
 
 
-def _with_weights(network: Any, found: Any, stage: str) -> Any:
-    import keras
+def _weights(model: Any, stage: str) -> dict[str, Any]:
+    return {f"{stage}/{la.name}/{k}": w for la in model.layers for k, w in enumerate(la.get_weights())}
 
-    copy = keras.models.clone_model(network)
-    for layer in copy.layers:
+
+def _set_weights(model: Any, found: Any, stage: str) -> Any:
+    for layer in model.layers:
         layer.set_weights([found[f"{stage}/{layer.name}/{k}"] for k in range(len(layer.weights))])
-    return copy
+    return model
 
 
-def _described(network: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The layers as JSON has them, and convolution -> the ReLU that went into it.
-
-    Without what only centres gray levels. The toolkit forgets to round the weights of a convolution whose
-    ReLU is a layer of its own.
-    """
+def _described(network: Any) -> list[dict[str, Any]]:
+    """The layers as JSON has them, without what only centres gray levels, which the toolkit does not know."""
     names = {id(layer.output): layer.name for layer in network.layers}
-    readers = readers_of(network)
-    relus = {
-        layer.name: readers[layer.name][0].name
-        for layer in network.layers
-        if type(layer).__name__ == "Conv2D"
-        and layer.get_config()["activation"] == "linear"
-        and [type(reader).__name__ for reader in readers[layer.name]] == ["ReLU"]
-    }
-    instead = {relu: convolution for convolution, relu in relus.items()}
-    if rounding.centre_of(network):  # the toolkit knows no Rescaling: pictures come centred
-        instead[network.layers[1].name] = network.layers[0].name
+    if rounding.centre_of(network):
+        names[id(network.layers[1].output)] = network.layers[0].name
     described = []
     for layer in network.layers:
-        if layer.name in instead:
+        if names[id(layer.output)] != layer.name:
             continue
-        kind, config = type(layer).__name__, layer.get_config()
-        plain = {k: v for k, v in config.items() if isinstance(v, int | float | str | list | tuple)}
+        plain = {
+            k: v for k, v in layer.get_config().items() if isinstance(v, int | float | str | list | tuple)
+        }
         plain.pop("dtype", None)
-        if layer.name in relus:
-            plain["activation"] = "relu"
-        is_input = kind == "InputLayer"
-        given = [] if is_input else [names[id(tensor)] for tensor in inputs_of(layer)]
+        is_input = layer is network.layers[0]
         described.append(
             {
-                "class": kind,
+                "class": type(layer).__name__,
                 "config": {"shape": layer.output.shape[1:]} if is_input else plain,
                 "name": layer.name,
-                "inputs": [instead.get(name, name) for name in given],
+                "inputs": [] if is_input else [names[id(tensor)] for tensor in inputs_of(layer)],
             }
         )
-    return described, relus
+    return described
 
 
 @contextlib.contextmanager
-def _bars() -> Iterator[Any]:
+def _bars() -> Iterator[Callable[[str], None]]:
     """What turns the child's lines, `name total`, one a step, into a bar for each name."""
     with contextlib.ExitStack() as shown:
         shown.enter_context(console.working("starting tensorflow-model-optimization"))
@@ -203,34 +145,32 @@ def work(name: str) -> dict[str, tuple[float, float]]:
 
     folder = Path(name)
     job = json.loads((folder / "job.json").read_text())
-    settings = Settings(**job["settings"])
-    tf_keras.utils.set_random_seed(settings.seed)
+    recipe, centre = Recipe(**job["recipe"]), np.float32(job["centre"])
+    tf_keras.utils.set_random_seed(job["seed"])
     tf.config.experimental.enable_op_determinism()
-    centre = np.float32(job["centre"])
     twin, teacher = _built(job["layers"]), _built(job["layers"])
-    with np.load(folder / "weights.npz") as weights, np.load(folder / "lesson.npz") as lesson:
+    with np.load(folder / "given.npz") as given:
         for model in (twin, teacher):
-            for layer in model.layers:
-                layer.set_weights([weights[f"network/{layer.name}/{k}"] for k in range(len(layer.weights))])
-        faces, labels, wanted = lesson["faces"], lesson["labels"], lesson["wanted"]
-    got = twin(faces[: len(wanted), ..., None].astype(np.float32) - centre, training=False).numpy()
+            _set_weights(model, given, "network")
+        images, labels, probe, wanted = (given[key] for key in ("images", "labels", "probe", "wanted"))
+    got = twin(probe[..., None].astype(np.float32) - centre, training=False).numpy()
     if np.abs(got - wanted).max() > _EQUAL:
         raise ModelError(f"its copy in Keras 2 differs by {np.abs(got - wanted).max():.2g} in a probability")
-    train = _Training(teacher, Lesson(faces, labels), settings, centre)
-    if settings.sparsity:
+    train = _Training(teacher, images, labels, recipe, job["seed"], centre)
+    if recipe.sparsity:
         twin = _pruned(twin, train)
-    if settings.clusters:
+    if recipe.clusters:
         twin = _clustered(twin, train)
+    if recipe.compresses:
+        _onto_steps(twin)
     found, learnt = _weights(twin, "network"), {}
-    if settings.qat:
+    if recipe.qat:
         learnt = _aware(twin, train, job["ranges"])
+        if recipe.compresses:
+            _onto_steps(twin)
         found |= _weights(twin, "aware")
     np.savez(folder / "found.npz", **found)
     return learnt
-
-
-def _weights(model: Any, stage: str) -> dict[str, Any]:
-    return {f"{stage}/{la.name}/{k}": w for la in model.layers for k, w in enumerate(la.get_weights())}
 
 
 def _built(layers: list[dict[str, Any]]) -> Any:
@@ -249,11 +189,18 @@ def _built(layers: list[dict[str, Any]]) -> Any:
     return tf_keras.Model(made[layers[0]["name"]], made[layers[-1]["name"]])
 
 
+def _onto_steps(model: Any) -> None:
+    for layer in model.layers:
+        layer.set_weights([rounding.on_one_step(weight) for weight in layer.get_weights()])
+
+
 @dataclass(frozen=True)
 class _Training:
     teacher: Any
-    lesson: Lesson
-    settings: Settings
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    recipe: Recipe
+    seed: int
     centre: np.float32
 
     def __call__(self, model: Any, what: str, steps: int, rate: float, *callbacks: Any) -> None:
@@ -271,25 +218,15 @@ class _Training:
     def _batches(self) -> Iterator[tuple[Any, Any]]:
         import tensorflow as tf
 
-        rng, share = np.random.default_rng(self.settings.seed), self.settings.label_share
+        rng, share = np.random.default_rng(self.seed), self.recipe.label_share
         probabilities = tf.function(lambda faces: self.teacher(faces, training=False))
         exact = np.eye(self.teacher.output_shape[-1], dtype=np.float32)
         while True:
-            rows = rng.integers(0, len(self.lesson.faces), self.settings.batch)
-            faces = changed(self.lesson.faces[rows], rng) - self.centre
-            yield faces, share * exact[self.lesson.labels[rows]] + (1 - share) * probabilities(faces)
-
-
-def changed(faces: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """float32 (N, height, width, 1): half of them mirrored, shifted by up to 3 pixels, edges repeated."""
-    count, height, width = faces.shape
-    padded = np.pad(faces, ((0, 0), (_SHIFT_PX, _SHIFT_PX), (_SHIFT_PX, _SHIFT_PX)), mode="edge")
-    out = np.empty((count, height, width, 1), np.float32)
-    for k, picture in enumerate(padded):
-        y, x = rng.integers(0, 2 * _SHIFT_PX + 1, 2)
-        view = picture[y : y + height, x : x + width]
-        out[k, ..., 0] = view[:, ::-1] if rng.random() < 0.5 else view
-    return out
+            rows = rng.integers(0, len(self.images), self.recipe.batch)
+            faces = source.resized(self.images[rows], self.teacher.input_shape[1:3])
+            mirrored = rng.random((len(rows), 1, 1)) < 0.5
+            given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
+            yield given, share * exact[self.labels[rows]] + (1 - share) * probabilities(given)
 
 
 def _weighted(model: Any) -> list[str]:
@@ -311,30 +248,33 @@ def _pruned(model: Any, train: _Training) -> Any:
     """The smallest weights become 0 during the first half, along a polynomial; the rest makes up for it."""
     from tensorflow_model_optimization import sparsity
 
-    toolkit, settings = sparsity.keras, train.settings
-    half = max(settings.steps // 2, 1)
-    schedule = toolkit.PolynomialDecay(0.0, settings.sparsity, 0, half, frequency=max(half // 20, 1))
+    toolkit, recipe = sparsity.keras, train.recipe
+    half = max(recipe.steps // 2, 1)
+    schedule = toolkit.PolynomialDecay(0.0, recipe.sparsity, 0, half, frequency=max(half // 20, 1))
     model = _wrapped(model, _weighted(model), lambda layer: toolkit.prune_low_magnitude(layer, schedule))
-    train(model, "pruning", settings.steps, settings.rate, toolkit.UpdatePruningStep())
+    train(model, "pruning", recipe.steps, recipe.rate, toolkit.UpdatePruningStep())
     return toolkit.strip_pruning(model)
 
 
 def _clustered(model: Any, train: _Training) -> Any:
-    """Each layer keeps so many values, found by k-means++ and then trained; zeros of pruning stay."""
+    """Each layer keeps so many values, which are trained; zeros of pruning stay.
+
+    They start evenly spaced: where k-means++ puts them, each is as frequent as the next, and no packer gains.
+    """
     from tensorflow_model_optimization import clustering
     from tensorflow_model_optimization.python.core.clustering.keras.experimental.cluster import (
         cluster_weights,
     )
 
-    toolkit, settings = clustering.keras, train.settings
-    start = toolkit.CentroidInitialization.KMEANS_PLUS_PLUS
-    keep = settings.sparsity > 0
+    toolkit, recipe = clustering.keras, train.recipe
+    start = toolkit.CentroidInitialization.LINEAR
+    keep = recipe.sparsity > 0
     model = _wrapped(
         model,
         _weighted(model),
-        lambda layer: cluster_weights(layer, settings.clusters, start, preserve_sparsity=keep),
+        lambda layer: cluster_weights(layer, recipe.clusters, start, preserve_sparsity=keep),
     )
-    train(model, "clustering", settings.steps, settings.rate)
+    train(model, "clustering", recipe.steps, recipe.rate)
     return toolkit.strip_clustering(model)
 
 
@@ -344,54 +284,46 @@ def _aware(
     """Trains `model` with all rounded as int8 rounds it but the normalisation and the float end; gives the
     ranges learnt. ranges: where they begin."""
     from tensorflow_model_optimization import quantization
-    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve.cluster_utils import (  # noqa: E501
-        strip_clustering_cqat,
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (
+        cluster_utils,
     )
-    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve.default_8bit_cluster_preserve_quantize_scheme import (  # noqa: E501
-        Default8BitClusterPreserveQuantizeScheme,
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (
+        default_8bit_cluster_preserve_quantize_scheme as with_clusters,
     )
-    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.prune_preserve.default_8bit_prune_preserve_quantize_scheme import (  # noqa: E501
-        Default8BitPrunePreserveQuantizeScheme,
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.prune_preserve import (
+        default_8bit_prune_preserve_quantize_scheme as with_zeros,
     )
 
-    toolkit, settings = quantization.keras, train.settings
+    toolkit, recipe = quantization.keras, train.recipe
     end = [layer.name for layer in model.layers].index(_weighted(model)[-1])
     rounded = [layer.name for layer in model.layers[1:end] if type(layer).__name__ not in _IN_FLOAT]
-    keep_zeros = settings.sparsity > 0
+    keep_zeros = recipe.sparsity > 0
     combined = []
-    if settings.clusters:
-        combined = [Default8BitClusterPreserveQuantizeScheme(keep_zeros)]
+    if recipe.clusters:
+        combined = [with_clusters.Default8BitClusterPreserveQuantizeScheme(keep_zeros)]
     elif keep_zeros:
-        combined = [Default8BitPrunePreserveQuantizeScheme()]
+        combined = [with_zeros.Default8BitPrunePreserveQuantizeScheme()]
     with toolkit.quantize_scope():
         aware = toolkit.quantize_apply(_wrapped(model, rounded, toolkit.quantize_annotate_layer), *combined)
     ends = {weight.name: weight for weight in aware.weights}
-    quantisers = {
-        name: prefix
-        for name in rounded
-        for prefix in (f"quant_{name}/post_activation", f"quant_{name}/output")
-        if f"{prefix}_min:0" in ends
-    }
-    starts = {prefix: ranges[name] for name, prefix in quantisers.items() if name in ranges}
-    starts |= {
-        weight.name.removesuffix("_min:0"): (-float(train.centre), 255 - float(train.centre))
-        for layer in aware.layers
-        if type(layer).__name__ == "QuantizeLayer"
-        for weight in layer.weights
-        if weight.name.endswith("_min:0")
-    }
-    for prefix, (low, high) in starts.items():
-        ends[f"{prefix}_min:0"].assign(low)
-        ends[f"{prefix}_max:0"].assign(high)
-    train(aware, "quantisation-aware training", settings.qat_steps, settings.qat_rate)
-    trained = strip_clustering_cqat(aware) if settings.clusters else aware
-    values = {weight.name: weight.numpy() for weight in trained.weights}
+    learnt = {}  # name -> smallest and largest value, as they are trained
+    for name, smallest in ends.items():
+        if of := re.fullmatch(r"(?:quant_)?(.+)/(post_activation|output|quantize_layer)_min:0", name):
+            learnt[of[1]] = smallest, ends[name.replace("_min:0", "_max:0")]
+    for name, pair in learnt.items():
+        for variable, value in zip(pair, ranges.get(name, ()), strict=False):
+            variable.assign(value)
+    train(aware, "quantisation-aware training", recipe.qat_steps, recipe.qat_rate)
+    if recipe.clusters:
+        aware = cluster_utils.strip_clustering_cqat(aware)
+    values = {weight.name: weight.numpy() for weight in aware.weights}
     for layer in model.layers:
         found = [values[f"{layer.name}/{weight.name.split('/')[-1]}"] for weight in layer.weights]
         if found and keep_zeros:  # which drift by a fraction of a step
             found[0] = np.where(layer.get_weights()[0] == 0, 0, found[0])
         layer.set_weights(found)
     return {
-        name: (float(ends[f"{prefix}_min:0"].numpy()), float(ends[f"{prefix}_max:0"].numpy()))
-        for name, prefix in quantisers.items()
+        name: (float(low.numpy()), float(high.numpy()))
+        for name, (low, high) in learnt.items()
+        if name in rounded
     }

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,8 @@ import pytest
 
 from fer_edge.conversion import command
 from fer_edge.errors import UsageError
+from fer_edge.spec import LABELS
+from fer_edge.vision.opencv import cv2
 
 FAST = "calibration_samples = 70\nparity_pictures = 300\n"
 
@@ -102,9 +105,18 @@ def test_what_cannot_be_is_said_at_once_and_leaves_nothing(
 
 def test_the_example_in_the_help(tmp_path: Path) -> None:
     for name in ("convert", "verify"):
-        done = _fer_edge(tmp_path, name, "--help", COLUMNS="200")
-        assert done.returncode == 0
-        assert f"Example: fer-edge {name} " in done.stdout
+        assert f"Example: fer-edge {name} " in _fer_edge(tmp_path, name, "--help", COLUMNS="200").stdout
+
+
+def test_folders_that_are_numbers_are_named(tmp_path: Path) -> None:
+    for number, split in product(range(7), ("train", "test")):
+        folder = tmp_path / split / str(number)
+        folder.mkdir(parents=True)
+        cv2.imwrite(str(folder / "a.png"), np.full((48, 48), 10 * number, np.uint8))
+    request = command.Request(None, str(tmp_path), class_names=",".join(reversed(LABELS)))
+    training = request.dataset().part("Training", "PublicTest")
+    np.testing.assert_array_equal(training.labels, 6 - training.images[:, 0, 0] // 10)
+    assert len(set(training.labels)) == 7
 
 
 def test_qat_of_a_pruned_network_is_in_its_card(tmp_path: Path, tiny: Path) -> None:
