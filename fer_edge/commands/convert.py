@@ -99,12 +99,10 @@ def convert(
     from fer_edge.conversion import command, formats
 
     console.reserve_stdout(json)
-    wanted = targets.Request(targets.parse(target or ()), data, out, seed, skip_bad_rows, class_names, force)
-    if wanted.targets and (file := targets.tflite_file(model)) is not None:
-        console.write_json(json, targets.of_file(file, wanted), force)
-        return
-    if data is None:
-        raise UsageError(HOW_TO_GIVE_DATA)
+    wanted = targets.parse(target or ())
+    for one in wanted:
+        one.require()
+    needed = {format_ for one in wanted for format_ in one.formats}
     flags = {
         "float32": float32,
         "float16": float16,
@@ -124,7 +122,6 @@ def convert(
         recipe,
         seed,
         labels,
-        class_names,
         skip_bad_rows,
         force,
         formats=asked or tuple(format_ for format_ in formats.FORMATS if formats.known(format_).usual),
@@ -172,5 +169,6 @@ def verify(
     console.reserve_stdout(json)
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    request = command.Request(model, data, recipe, seed, labels, class_names, skip_bad_rows, force)
+    how = recipe, seed, labels, skip_bad_rows, force
+    request = command.Request(model, data, *how, class_names=class_names)
     command.verify(request, converted, format_, card, json)

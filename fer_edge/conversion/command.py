@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_edge import __version__, console, evaluation, files, tables
+from fer_edge import __version__, console, evaluation, files
 from fer_edge.conversion import formats, gate, source, toolkit
 from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import ferplus, load
@@ -21,7 +21,6 @@ from fer_edge.errors import GateError, ModelError, UsageError
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
-from fer_edge.vision.crop import resize_faces
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ class Request:
     recipe: str = "default"
     seed: int = 0
     labels: str | None = None
-    class_names: str | None = None
     skip_bad_rows: bool = False
     force: bool = False
 
@@ -57,10 +55,10 @@ class Request:
 
     def dataset(self) -> Dataset:
         """The pictures, as they are labelled. Raises DataError."""
-        names, skip = self.class_names, self.skip_bad_rows
-        return ferplus.chosen(
-            load(self.data, skip_bad_rows=skip, seed=self.seed, class_names=names), self.labels
+        found = load(
+            self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed, class_names=self.class_names
         )
+        return ferplus.chosen(found, self.labels)
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,10 @@ def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> sour
 
     Raises GateError if it does not hold what the recipe asks of it against the dense one.
     """
-    subject, part = source.predictor(network, against.labels, COMPRESSED), against.pictures.dataset
+    subject, part = (
+        evaluation.Predictor.of_keras(network, COMPRESSED, against.labels),
+        against.pictures.dataset,
+    )
     found = source.on_all(subject, against.images, part.label_names, "the network pruned or clustered")
     limits = recipe.limits_of(COMPRESSED)
     parity = gate.compare(found, against.probabilities, part.labels, limits, part.label_names)
@@ -192,7 +193,7 @@ def _made(
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / path.name
         candidate.write_bytes(file.embed_card(data, card))
-        subject = _subject(Classifier(candidate, checked=True))
+        subject = evaluation.Predictor.of(Classifier(candidate, checked=True))
         found = against.judge(subject, limits, f"verifying {format_}")
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
     card = dataclasses.replace(card, measured={**origin, **found.measured()})

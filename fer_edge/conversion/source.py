@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import evaluation, tables
+from fer_edge import console, evaluation
 from fer_edge.conversion import gate
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError

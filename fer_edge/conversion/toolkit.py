@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import child, console, tables
-from fer_edge.conversion import rounding, source
+from fer_edge import child, console
+from fer_edge.conversion import rounding
 from fer_edge.conversion.formats import Material, Recipe
 from fer_edge.conversion.rounding import inputs_of
 from fer_edge.errors import ModelError
+from fer_edge.vision.crop import resize_faces
 
 _ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 _TIMEOUT_S = 24 * 3600.0
@@ -55,7 +56,7 @@ def retrain(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "job.json").write_text(json.dumps(job))
-        probe = source.resized(images[:_CHECKED], network.inputs[0].shape[1:3])
+        probe = resize_faces(images[:_CHECKED], network.inputs[0].shape[1:3])
         wanted = np.asarray(network(probe[..., None].astype(np.float32), training=False))
         lesson = {"images": images, "labels": labels, "probe": probe, "wanted": wanted}
         np.savez(folder / "given.npz", **lesson, **_weights(network, "network"))
@@ -223,7 +224,7 @@ class _Training:
         exact = np.eye(self.teacher.output_shape[-1], dtype=np.float32)
         while True:
             rows = rng.integers(0, len(self.images), self.recipe.batch)
-            faces = source.resized(self.images[rows], self.teacher.input_shape[1:3])
+            faces = resize_faces(self.images[rows], self.teacher.input_shape[1:3])
             mirrored = rng.random((len(rows), 1, 1)) < 0.5
             given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
             yield given, share * exact[self.labels[rows]] + (1 - share) * probabilities(given)

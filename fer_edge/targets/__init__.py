@@ -46,31 +46,7 @@ def drawn(count: int = DRAWN) -> Pictures:
     """Faces that the program draws, the same in every call."""
     from fer_edge.data import drawn_faces
 
-    return Pictures(drawn_faces(count, seed=0)[0], None, f"{count} drawn faces")
-
-
-def pictures_of(
-    data: str | None,
-    limit: int,
-    *,
-    seed: int = 0,
-    skip_bad_rows: bool = False,
-    labels: str | None = None,
-    class_names: str | None = None,
-) -> Pictures:
-    """At most `limit` pictures of PublicTest, drawn by the seed; drawn faces where `data` is None.
-
-    labels, class_names: as `--labels`, `--class-names`. Raises DataError, UsageError.
-    """
-    if data is None:
-        return drawn()
-    from fer_edge.data import ferplus, load
-    from fer_edge.evaluation import select
-
-    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-    dataset = ferplus.chosen(dataset, labels)
-    chosen = select(dataset, "official", SPLIT, limit=limit, seed=seed).dataset
-    return Pictures(chosen.images, chosen.labels, f"{len(chosen)} pictures of {SPLIT}", chosen.label_names)
+    return drawn_faces(count, seed=0)[0]
 
 
 class Agreement(NamedTuple):
@@ -207,33 +183,7 @@ def tflite_file(model: str | None) -> Path | None:
     return None
 
 
-def formats(targets: Iterable[Target], asked: Iterable[Format]) -> tuple[Format, ...]:
-    """What is converted: `asked`, and what the targets are made from, in the order of `Format`."""
-    wanted = {*asked, *(format_ for target in targets for format_ in target.formats)}
-    return tuple(format_ for format_ in Format if format_ in wanted)
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of `convert` that matter to targets.
-
-    Raises FerEdgeError where the tool of one is absent.
-    """
-
-    targets: tuple[Target, ...]
-    data: str | None
-    out: Path | None
-    seed: int
-    skip_bad_rows: bool
-    class_names: str | None
-    force: bool
-
-    def __post_init__(self) -> None:
-        for target in self.targets:
-            target.require()
-
-
-def of_file(path: Path, request: Request) -> dict[str, Any]:
+def of_file(path: Path, targets: Sequence[Target], request: Request) -> dict[str, Any]:
     """Each target of a .tflite file as it is. Gives the value of --json."""
     jobs = [(target, path) for target in targets]
     return {"source": str(path), "targets": _all(jobs, request.out or path.parent, request)}
@@ -261,13 +211,7 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
     """Makes and writes them, prints the table. Raises GateError, at the end, if one failed its gate."""
     written = [target.paths(path.stem, folder) for target, path in jobs]
     files.refuse_to_overwrite_any([path for paths in written for path in paths], request.force)
-    pictures = pictures_of(
-        request.data,
-        PARITY_PICTURES,
-        seed=request.seed,
-        skip_bad_rows=request.skip_bad_rows,
-        class_names=request.class_names,
-    )
+    pictures, title = _pictures(request)
     table = Table(
         f"against LiteRT here on {title}",
         ("model", "target", "kB", "agreement %", "max diff", "needs", "written"),
