@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fer_edge.data import ferplus, load
+from fer_edge.data import ferplus, load, protocol_splits
 from fer_edge.spec import LABELS, ModelCard
 from fer_edge.training import session
 from fer_edge.training.recipes import Recipe
@@ -133,23 +134,17 @@ def test_another_process_killed_and_resumed_gives_the_same_weights(tmp_path):
 
 def test_both_heads_are_written_with_their_labels(tmp_path):
     data = load("drawn:210")
-    order = [ferplus.LABELS.index(name) for name in data.label_names]
-    votes = np.zeros((len(data), 10), int)
-    votes[np.arange(len(data)), [order[label] for label in data.labels]] = 10
-    lines = ["Usage,Image name," + ",".join(ferplus.COLUMNS)]
-    lines += [f"Training,{i}," + ",".join(map(str, row)) for i, row in enumerate(votes)]
-    table = tmp_path / "votes.csv"
-    table.write_text("\n".join(lines) + "\n")
+    voted = np.array([ferplus.LABELS.index(name) for name in data.label_names])[data.labels]
+    splits = protocol_splits(replace(data, votes=10 * np.eye(10, dtype=np.uint8)[voted]), "official")
     recipe = Recipe(
         "twice", network="nano", epochs=1, batch_size=16, dropout=0.0, votes_weight=1.0,
         reference_agreement=0.5, reference_loss_difference=1.0,
     )  # fmt: skip
-    session.run(recipe, recipe.split(data, f"ferplus:{table}"), tmp_path / "run", 0)
+    session.run(recipe, splits, tmp_path / "run", 0)
     first = json.loads((tmp_path / "run/card.json").read_text())
     second = json.loads((tmp_path / "run/ferplus/card.json").read_text())
-    assert first["labels"] == list(data.label_names)
-    assert (first["data"]["votes"], second["data"]["votes"]) == ("beside the labels", "the labels")
-    assert second["labels"] == list(ferplus.LABELS)
+    assert (first["labels"], first["data"]["votes"]) == (list(data.label_names), "beside the labels")
+    assert (second["labels"], second["data"]["votes"]) == (list(ferplus.LABELS), "the labels")
     assert (second["name"], second["output"]["shape"]) == ("twice_ferplus", [1, 8])
     assert second["measured"]["report"]["data"]["n"] == first["measured"]["report"]["data"]["n"]
     assert (tmp_path / "run/ferplus/model.keras").stat().st_size > 100_000
