@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,14 +89,6 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path):
     assert (tmp_path / "o.jsonl").read_bytes() == whole
 
 
-def test_what_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("x")
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("file/o.jsonl", "pipe"):  # not a folder; nobody reads it
-        with pytest.raises(OutputError, match="cannot write"):
-            JsonlLog(tmp_path / name, LABELS)
-
-
 def test_an_output_that_exists_is_refused_without_force_and_the_input_always(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "o.jsonl"
@@ -121,15 +111,6 @@ def test_two_outputs_cannot_share_a_place(given, json, tmp_path, monkeypatch):
     outputs = Outputs(**{kind: Path(name) for kind, name in given.items()})
     with pytest.raises((UsageError, OutputError), match=r"two outputs|another output"):
         outputs.check(json, True)
-
-
-def test_two_processes_cannot_write_one_log(tmp_path):
-    log = JsonlLog(tmp_path / "o.jsonl", LABELS)
-    log.write(result(), None)
-    code = f"from fer_edge.sinks.logs import *; LineFile(Path({str(tmp_path / 'o.jsonl')!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "another process is writing it" in done.stderr
-    assert (tmp_path / "o.jsonl").stat().st_size
 
 
 @pytest.mark.parametrize(
