@@ -95,20 +95,11 @@ class Run:
 
 
 def evaluate(model: str, data: str, folder: Path) -> None:
-    """Writes folder/validation.json: accuracy, loss and confusion matrix on both splits."""
-    opened, dataset, found = evaluation.open_model(model), load(data), {}
-    for split in TESTS:
-        part = dataset.part(split)
-        probabilities = evaluation.probabilities_of(opened, part.images)
-        true = probabilities[np.arange(len(part)), part.labels]
-        cm = metrics.confusion_matrix(part.labels, probabilities.argmax(1), len(LABELS))
-        found[split] = {
-            "n": len(part),
-            "accuracy": float(metrics.accuracy(cm)),
-            "loss": float(-np.log(np.maximum(true, 1e-12)).mean()),
-            "confusion_matrix": cm.astype(int).tolist(),
-        }
-    told = {"model": opened.name, "data_sha256": dataset.sha256, "splits": found}
+    """Writes folder/validation.json: the value of `fer-edge evaluate --json` on each of both splits."""
+    opened, dataset = evaluation.open_model(model), load(data)
+    chosen = {split: evaluation.select(dataset, "official", split) for split in TESTS}
+    splits = {split: evaluation.evaluate(opened, selection) for split, selection in chosen.items()}
+    told = {"model": opened.name, "data_sha256": dataset.sha256, "splits": splits}
     files.write_text(folder / "validation.json", json.dumps(told, indent=1) + "\n")
 
 
