@@ -195,7 +195,7 @@ class Snapshots(Sink):
         """Keeps each face that is its person's best so far. Raises OutputError."""
         frame = result.frame
         for face in result.faces:
-            person = f"{Path(frame.source).stem}-{face.track}" if self._still else f"{face.track}"
+            person = f"{Path(frame.source).name}-{face.track}" if self._still else f"{face.track}"
             score = face.quality * face.confidence
             known = person in self._best or len(self._best) < MOST_PEOPLE
             if face.label is not None and known and score > self._best.get(person, 0.0):

@@ -171,7 +171,7 @@ def test_snapshots_of_pictures_are_named_by_picture_and_replace_nothing(tmp_path
         sink.write(seen(20, (1, "sad", 0.3, 1.0), source="in/b.jpg"), None)
         with pytest.raises(OutputError, match="exists already") if n else contextlib.nullcontext():
             sink.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["s-a-1.png", "s-b-1.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s-a.jpg-1.png", "s-b.jpg-1.png"]
 
 
 @pytest.mark.parametrize(
