@@ -151,8 +151,9 @@ def advice_table(result: Row) -> Table:
         ("network", "run", "thr", "p50 ms", "acc %", "best %"),
         words=("network", "run"),
         optional=("best %", "thr"),
-        notes=[] if result["config"]["data"] else ["Accuracies are the cards'."],
+        notes=["Accuracies are the cards'."] * (not result["config"]["data"]),
     )
+    found.notes = [*found.notes, *[BUSY + "."] * any(row["disturbed"] for row in result["advice"])]
     for row in result["advice"]:
         time = milliseconds(row["p50_ms"]) + ("*" if row["disturbed"] else "")
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
@@ -241,7 +242,11 @@ def panel(axes: Axes, shown: Sequence[Point], cost: str) -> dict[str | None, str
     }
     for point in shown:
         colour = colours[point.network]
-        look = {"color": "white" if point.hollow else colour, "edgecolors": colour, "marker": point.marker}
+        look: dict[str, Any] = {
+            "color": "white" if point.hollow else colour,
+            "edgecolors": colour,
+            "marker": point.marker,
+        }
         size = 80 if point.network else 45
         axes.scatter(getattr(point, cost), point.accuracy, s=size, zorder=3, label=point.label, **look)
     front = pareto_front([(getattr(point, cost), point.accuracy) for point in shown])
