@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError
-from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, clip_box, is_new, square_box
+from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, is_new, square_box
 from fer_edge.vision.opencv import cv2
 
 FRONTAL, PROFILE = "haarcascade_frontalface_default.xml", "haarcascade_profileface.xml"
@@ -91,18 +91,15 @@ class HaarDetector:
         return load_cascade(name=PROFILE)
 
     def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
-        """Scans the picture, a wider one for faces that its border cuts, and turned ones if there is none."""
-        height, width = gray.shape
-        smallest_px = self._min_size_px or min(height, width) / 12
-        scale = min(1.0, STILL_MAX_PX / max(height, width))
-        found = self._scan(gray, scale, smallest_px, STILL_SCAN, 0.0)
-        wider = self._scan(gray, scale, smallest_px, STILL_SCAN, BORDER)
-        found += [box for box in wider if clip_box(box, width, height) != box and is_new(box, found)]
+        """Scans the picture, and turned if there is none; a second look keeps out what is no tilted face."""
+        smallest_px = self._min_size_px or min(gray.shape) / 12
+        scale = min(1.0, STILL_MAX_PX / max(gray.shape))
+        found = [Detection(box) for box in self._scan(gray, scale, smallest_px, STILL_SCAN)]
         tilted: list[_Followed] = []
         for roll_deg in () if found else (TILT_DEG, -TILT_DEG):
-            boxes = self._scan(gray, scale, smallest_px, STILL_SCAN, BORDER, roll_deg=roll_deg)
+            boxes = self._scan(gray, scale, smallest_px, STILL_SCAN, roll_deg=roll_deg)
             self._add_new(tilted, gray, boxes, roll_deg)
-        return [Detection(box) for box in found] + [one.face for one in tilted]
+        return found + [one.face for one in tilted]
 
     def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
         """Searches round the last boxes; the rest of the frame if one is missing, and every 12 frames."""
@@ -116,7 +113,7 @@ class HaarDetector:
             roll_deg = 0.0 if found else (0.0, TILT_DEG, 0.0, -TILT_DEG)[self._frames % 4]
             smallest_px = self._min_size_px or min(gray.shape) / 7.5
             scale = min(1.0, WINDOW_PX / smallest_px)
-            boxes = self._scan(gray, scale, smallest_px, STREAM_SCAN, BORDER, _boxes(found), roll_deg)
+            boxes = self._scan(gray, scale, smallest_px, STREAM_SCAN, _boxes(found), roll_deg)
             self._add_new(found, gray, boxes, roll_deg)
         self._followed = found
         self._frames += 1
@@ -156,14 +153,13 @@ class HaarDetector:
         scale: float,
         smallest_px: float,
         effort: tuple[float, int],
-        border: float,
         known: Sequence[Box] = (),
         roll_deg: float = 0.0,
     ) -> list[Box]:
-        """Faces of the whole frame, reduced. effort: scale factor and votes. border: of the shorter side, all
-        round. known: covered, since there the cascade takes longest."""
+        """Faces of the whole frame and of a border round it, reduced. effort: scale factor and votes. known:
+        covered, since there the cascade takes longest."""
         height, width = gray.shape
-        edge = round(min(height, width) * border)
+        edge = round(min(height, width) * BORDER)
         reduced = _resized(_cut(gray, (-edge, -edge, width + 2 * edge, height + 2 * edge)), scale)
         for x, y, w, h in known:
             left, top, right, bottom = (max(round((n + edge) * scale), 0) for n in (x, y, x + w, y + h))
@@ -171,7 +167,7 @@ class HaarDetector:
         turned, back = _turned(reduced, roll_deg)
         side = round(max(smallest_px * scale, 20))
         boxes = self._frontal.detectMultiScale(turned, *effort, minSize=(side, side))
-        return [_box(_moved(box, back), scale, -edge, -edge) for box in boxes]
+        return [_box(_led_back(box, back), scale, -edge, -edge) for box in boxes]
 
     def _near(
         self, gray: Picture, last: Box, effort: Effort, votes: int, roll_deg: float = 0.0, side: int = 0
@@ -188,7 +184,7 @@ class HaarDetector:
         )
         if not len(boxes):
             return None
-        best = _moved(boxes[int(np.argmax(found_votes))], back)
+        best = _led_back(boxes[int(np.argmax(found_votes))], back)
         face = Detection(_box(best, scale, *around[:2]), roll_deg=roll_deg, turn=0.8 * abs(side))
         return _Followed(
             face, _cut(upright, _box(best, 1.0, 0, 0)).copy()
@@ -199,22 +195,20 @@ def _boxes(found: list[_Followed]) -> list[Box]:
     return [one.face.box_xywh for one in found]
 
 
-def _turned(picture: Picture, roll_deg: float, mirrored: bool = False) -> tuple[Picture, NDArray[Any] | None]:
-    """The picture turned round its middle, or mirrored, and the matrix that leads back."""
-    if not roll_deg and not mirrored:
-        return picture, None
-    width, height = picture.shape[::-1]
+def _turned(picture: Picture, roll_deg: float, mirrored: bool = False) -> tuple[Picture, NDArray[Any]]:
+    """The picture turned round its middle, or mirrored, and the matrix (2, 3) that leads back."""
+    height, width = picture.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), roll_deg, 1.0)
     if mirrored:
         matrix = np.array([[-1.0, 0, width - 1], [0, 1, 0]])
-    turned = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return cast(Picture, turned), cv2.invertAffineTransform(matrix)
+    if mirrored or roll_deg:
+        size = width, height
+        picture = cast(Picture, cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE))
+    return picture, cv2.invertAffineTransform(matrix)
 
 
-def _moved(box: Sequence[float], matrix: NDArray[Any] | None) -> Sequence[float]:
+def _led_back(box: Sequence[float], matrix: NDArray[Any]) -> Sequence[float]:
     """The box with its centre moved by the matrix."""
-    if matrix is None:
-        return box
     x, y, w, h = box
     x, y = matrix @ (x + w / 2, y + h / 2, 1.0) - (w / 2, h / 2)
     return x, y, w, h
