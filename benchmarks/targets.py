@@ -33,7 +33,7 @@ from fer_edge.errors import FerEdgeError
 from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import Format, are_of_fer2013, split_name
+from fer_edge.spec import LABELS, Format, split_name
 from fer_edge.targets import SPLIT, Artifact, Target, parse, refusal
 from fer_edge.vision.crop import resize_faces
 
@@ -203,7 +203,7 @@ def main() -> int:
         for model in options.model or sorted(shipped.models_folder().glob("*.keras")):
             command = [*FER_EDGE, "convert", str(model), "--full-integer", "--data", options.data]
             card = evaluation.keras_card(model)
-            if card is not None and not are_of_fer2013(card.labels):
+            if card is not None and sorted(card.labels) != sorted(LABELS):
                 if options.votes is None:
                     print(f"{model}: no full-integer file without --votes", file=sys.stderr)
                     continue

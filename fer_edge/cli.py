@@ -24,7 +24,6 @@ MODULES = (
 )  # fmt: skip
 """Of fer_edge.commands; each registers the one of its name, `convert`, `inspect` and `train` another too."""
 
-
 ELSEWHERE = {
     "predict": "run", "detect": "run", "webcam": "run", "demo": "run", "export": "convert",
     "val": "evaluate", "validate": "evaluate", "eval": "evaluate", "benchmark": "bench", "fit": "train",
@@ -96,6 +95,7 @@ def _options(
 
 def application(modules: Iterable[str] = MODULES) -> typer.Typer:
     """The command line with the commands of these modules."""
+    seen = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))  # None: closed
     app = typer.Typer(
         name="fer-edge",
         cls=_Group,
@@ -103,24 +103,13 @@ def application(modules: Iterable[str] = MODULES) -> typer.Typer:
         epilog="--debug anywhere shows the traceback of an error.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if _seen_by_eyes() else None,
+        rich_markup_mode="rich" if seen else None,
         context_settings={"help_option_names": ["-h", "--help"]},
         callback=_options,
     )
     for module in modules:
         importlib.import_module(f"fer_edge.commands.{module}").register(app)
     return app
-
-
-def _seen_by_eyes() -> bool:
-    """Whether all output goes to terminals; a closed stream is None."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
-
-
-def _needed() -> Iterable[str]:
-    """On a small device the other commands' options cost memory and time: only the one that is called."""
-    called = sys.argv[1:2]
-    return called if called and called[0] in MODULES else MODULES
 
 
 def _in_a_line(error: Exception) -> FerEdgeError:
@@ -133,12 +122,6 @@ def _in_a_line(error: Exception) -> FerEdgeError:
         what = "cannot read or write" if error.filename is None else f"cannot use {error.filename}"
         return FerEdgeError(f"{what}: {error.strerror}")
     return FerEdgeError(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-
-
-def _drop_output() -> None:
-    """What standard output could not take is not tried again when Python ends."""
-    with contextlib.suppress(OSError, ValueError):  # closed, or none of the system's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_at_once(code: object) -> None:
@@ -171,12 +154,14 @@ def invoke() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        application(_needed())()
+        called = sys.argv[1:2]  # on a small device the others' options cost memory and time
+        application(called if called and called[0] in MODULES else MODULES)()
     except Exception as error:
         if debug:
             raise
         shown = _in_a_line(error)
         print(f"fer-edge: {shown}", file=sys.stderr)
         if isinstance(error, OSError):
-            _drop_output()
+            with contextlib.suppress(OSError, ValueError):  # what it could not take is not tried again
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(shown.exit_code)

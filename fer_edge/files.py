@@ -80,17 +80,16 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
     if real.exists() and not real.is_file() and not real.is_dir():
         yield real
         return
-    with contextlib.ExitStack() as stack:
-        try:
-            make_folders(real.parent)
-            aside = stack.enter_context(_claimed(real))
+    try:
+        make_folders(real.parent)
+        with _claimed(real) as aside:
             yield aside
             if force:
                 os.replace(aside, real)
             else:
                 _move_to_new(aside, real)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 _ASIDE = ".fer-edge-"
@@ -235,9 +234,8 @@ def to_json(value: Any, indent: int | None = None) -> str:
 def _in_json(character: str) -> str:
     if character.isprintable() or character == "\n":
         return character
-    if "\ud800" <= character <= "\udfff":
-        return printable(character).replace("\\", "\\\\")
-    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]
+    odd_byte = "\ud800" <= character <= "\udfff"
+    return printable(character).replace("\\", "\\\\") if odd_byte else json.dumps(character)[1:-1]
 
 
 def sha256(path: Path) -> str:
@@ -257,8 +255,6 @@ def sha256_of(data: bytes) -> str:
 
 
 _TYPES: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
-
-_LARGEST_NUMBER = 1e15  # well within what float64 counts exactly
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -294,8 +290,6 @@ def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
         wanted = _TYPES[fields[key]]
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise UsageError(f"{where}: {key} must be of type {fields[key]}, not {value!r}")
-        if (
-            isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER
-        ):  # nor nan, which passes any gate
+        if isinstance(value, int | float) and not abs(value) <= 1e15:  # nan passes any gate
             raise UsageError(f"{where}: {key} must be a finite number, not {value!r}")
     return table

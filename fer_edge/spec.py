@@ -40,11 +40,6 @@ def expressions(words: Iterable[str]) -> tuple[str, ...]:
     return found if len(set(found)) == len(set(words)) else words
 
 
-def are_of_fer2013(labels: Iterable[str]) -> bool:
-    """Whether these are FER-2013's expressions, in whatever order."""
-    return sorted(labels) == sorted(LABELS)
-
-
 INPUT_SHAPE = (48, 48, 1)
 """Height, width, channels of the networks that we train."""
 
