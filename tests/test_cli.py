@@ -15,6 +15,12 @@ import typer
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 ENTRY = tomllib.loads(PROJECT.read_text())["project"]["scripts"]["fer-edge"].split(":")
 
+
+def ended(*words, program=None, **more):
+    start = [sys.executable, "-c", program] if program else [Path(sys.executable).with_name("fer-edge")]
+    return subprocess.run([*start, *words], capture_output=True, text=True, check=False, **more)
+
+
 BUSY_INSIDE_OPENCV = """
 import atexit, sys, threading, time
 import numpy as np
@@ -41,9 +47,7 @@ main()
     ("arguments", "code"), [(["--version"], 0), (["run", "no-such-file"], 1), (["run", "--every", "0"], 2)]
 )
 def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(arguments, code):
-    done = subprocess.run(
-        [sys.executable, "-c", BUSY_INSIDE_OPENCV, *arguments], capture_output=True, text=True, check=False
-    )
+    done = ended(*arguments, program=BUSY_INSIDE_OPENCV)
     assert done.returncode == code, done.stderr
     assert done.stdout.endswith("tidied up\n")
     assert "terminate" not in done.stderr
@@ -70,8 +74,7 @@ def test_the_shell_completes_what_ships(words, offered):
         "_FER_EDGE_COMPLETE": "complete_bash",
         "PATH": os.environ["PATH"],
     }
-    fer_edge = Path(sys.executable).with_name("fer-edge")
-    done = subprocess.run([fer_edge], capture_output=True, text=True, check=True, env=environment)
+    done = ended(env=environment)
     assert set(done.stdout.split()) == offered
 
 
@@ -79,12 +82,7 @@ def test_the_shell_completes_what_ships(words, offered):
     "arguments", [["-h"], ["train", "-h"], ["bogus"], ["train", "--bogus"], ["run", "--every", "0"]]
 )
 def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", "from fer_edge.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ended(*arguments)
     said = done.stdout + done.stderr
     assert "Usage: " in said
     assert said.isascii(), said
@@ -116,15 +114,13 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
 
 @pytest.mark.parametrize(("word", "ours"), [("predict", "run"), ("export", "convert"), ("val", "evaluate")])
 def test_a_command_of_other_programs_is_shown_the_way(word, ours):
-    fer_edge = Path(sys.executable).with_name("fer-edge")
-    done = subprocess.run([fer_edge, word, "x"], capture_output=True, text=True, check=False)
+    done = ended(word, "x")
     assert done.returncode == 2
     assert f"fer-edge {ours} does this" in done.stderr
 
 
 def test_what_ships_is_listed_with_the_default():
-    fer_edge = Path(sys.executable).with_name("fer-edge")
-    done = subprocess.run([fer_edge, "models", "--json", "-"], capture_output=True, text=True, check=True)
+    done = ended("models", "--json", "-")
     found = json.loads(done.stdout)
     assert found["default"] in {model["name"] for model in found["models"]}
     assert all(model["bytes"] > 0 and 0.3 < model["accuracy"] < 1 for model in found["models"])

@@ -34,9 +34,13 @@ TRIED_ELSEWHERE = ("formats.md", "targets.md")  # their Python, by the tests of 
 GIVEN = "import numpy as np; faces = np.zeros((1, 48, 48), np.uint8)\n"
 
 
+@pytest.fixture(scope="module")
+def group():
+    return typer.main.get_command(application())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_has_the_options_that_are_written(page):
-    group = typer.main.get_command(application())
+def test_every_command_has_the_options_that_are_written(page, group):
     for words in commands(page):
         name, *rest = [word for word in words[1:] if word != "..." and not word.startswith(">")]
         with group.make_context("fer-edge", [name], resilient_parsing=True) as context:
@@ -85,10 +89,9 @@ def _shortened(words, options, again):
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs Keras")
-def test_the_blocks_of_all_pages_run_one_after_the_other_in_one_folder(tmp_path):
+def test_the_blocks_of_all_pages_run_one_after_the_other_in_one_folder(tmp_path, group):
     _of_the_reader(tmp_path)
-    commands = typer.main.get_command(application()).commands
-    options = {name: {o for p in command.params for o in p.opts} for name, command in commands.items()}
+    options = {name: {o for p in command.params for o in p.opts} for name, command in group.commands.items()}
     for page in PAGES:
         for block in blocks(page):
             if block.file:

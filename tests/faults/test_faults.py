@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from faults.bench import Bench, WrongError
+from faults.bench import Bench
 from faults.rounds import LIGHT
 
 pytestmark = pytest.mark.slow
@@ -19,8 +19,3 @@ def bench(tmp_path_factory):
 def test_nothing_is_lost_and_nothing_half_written_taken_for_whole(bench, kind):
     for _ in range(2):
         LIGHT[kind](bench)
-
-
-def test_a_command_that_fails_otherwise_is_noticed(bench):
-    with pytest.raises(WrongError, match="exit 1, not 0"):
-        bench.whole("data", "nowhere.csv")

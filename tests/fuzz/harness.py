@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import resource
 import shutil
-import signal
 import tempfile
 import time
 import traceback
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from fer_edge.errors import DataError, FerEdgeError
+from fer_edge.errors import FerEdgeError
 
 FINDS = Path(__file__).parent / "finds"
 OUTCOMES = ("taken", "refused", "fault", "crash", "hang")
@@ -38,22 +37,10 @@ class Kind:
 
 
 def kinds() -> dict[str, Kind]:
-    """All, by name; `probe` tries the harness itself."""
+    """All, by name."""
     from fuzz import command_kind, data_kinds, model_kinds
 
-    probe = {"probe": Kind(lambda rng: rng.randbytes(4), _misbehave, hang_s=2.0)}
-    return data_kinds.KINDS | model_kinds.KINDS | command_kind.KINDS | probe
-
-
-def _misbehave(content: bytes, folder: Path) -> None:
-    if content == b"die":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    elif content == b"wait":
-        time.sleep(600)
-    elif content == b"raise":
-        raise ValueError("not one of ours")
-    elif content == b"refuse":
-        raise DataError("no")
+    return data_kinds.KINDS | model_kinds.KINDS | command_kind.KINDS
 
 
 def generated(kind: str, seed: int, number: int) -> bytes:
