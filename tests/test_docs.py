@@ -104,7 +104,6 @@ def test_the_blocks_of_all_pages_run_one_after_the_other_in_one_folder(tmp_path,
 
 
 def test_the_recipe_that_the_page_shows_is_one(tmp_path):
-    pytest.importorskip("keras")
     from fer_edge.training import recipes
 
     shown, *_ = [block.code for block in blocks(ROOT / "docs/recipes.md") if block.language == "toml"]
