@@ -244,4 +244,4 @@ def test_a_recipe_may_have_limits_of_its_own(tmp_path: Path) -> None:
     mine = formats.read(path)
     assert (mine.name, mine.limits_of("int8").agreement) == ("mine", 0.9)
     assert mine.override(qat=True).limits_of("int8").agreement == 0.97
-    assert mine.limits_of("float16") == FORMATS["float16"].limits
+    assert mine.override(qat=True).limits_of("float16") == FORMATS["float16"].limits

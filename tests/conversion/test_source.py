@@ -26,28 +26,20 @@ def _run(folder: Path, name: str, time: float) -> Path:
     return path
 
 
-def test_the_newest_run_is_the_default_then_the_shipped_model(
+def test_a_model_is_named_or_the_newest_run_or_what_ships(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipped, "models_folder", lambda: tmp_path / "models")
+    runs = tmp_path / "runs"
     with pytest.raises(ModelError, match="tuned"):
-        source.find(None, tmp_path / "runs")
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "tuned.keras").touch()
-    found, why = source.find(None, tmp_path / "runs")
-    assert (found, why) == (tmp_path / "models" / "tuned.keras", "shipped; no training run here")
-    newest = _run(tmp_path / "runs", "a", 2000)
-    _run(tmp_path / "runs", "b", 1000)
-    assert source.find(None, tmp_path / "runs") == (newest, "newest training run here")
-
-
-def test_a_model_is_named_by_file_run_folder_or_shipped_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shipped, "models_folder", lambda: tmp_path / "models")
+        source.find(None, runs)
     path = _run(tmp_path, "models", 0).rename(tmp_path / "models" / "tuned.keras")
-    run = _run(tmp_path, "a", 0)
-    assert [source.find(name)[0] for name in (str(path), str(run.parent), "tuned")] == [path, run, path]
+    assert source.find(None, runs) == (path, "shipped; no training run here")
+    newest = _run(runs, "a", 2000)
+    _run(runs, "b", 1000)
+    assert source.find(None, runs) == (newest, "newest training run here")
+    named = [source.find(name)[0] for name in (str(path), str(newest.parent), "tuned")]
+    assert named == [path, newest, path]
     with pytest.raises(ModelError, match="there is no file"):
         source.find(str(tmp_path / "absent.keras"))
 
@@ -65,15 +57,6 @@ def test_files_that_are_no_keras_models_are_refused_in_a_line(tmp_path: Path, ti
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match=r"is not a \.keras file"):
         source.load(tmp_path / "model.h5")
-
-
-def test_code_inside_a_model_is_not_run(tmp_path: Path) -> None:
-    keras = source.import_keras()
-    inputs = keras.Input((48, 48, 1))
-    path = tmp_path / "lambda.keras"
-    keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, 0, :7, 0])(inputs)).save(path)
-    with pytest.raises(ModelError, match=r"needs keras\.layers\.Lambda"):
-        source.load(path)
 
 
 def test_a_model_trained_in_mixed_precision_is_float32(
@@ -106,11 +89,12 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
             source.load(tmp_path / "other.keras")
 
 
-def _of_training(counts: list[int]) -> Dataset:
-    labels = np.repeat(np.arange(7), counts)
-    n = len(labels)
-    images = np.zeros((n, 48, 48), np.uint8)
-    return Dataset(images, labels, np.zeros(n, np.uint8), np.arange(n) + 1, "given.csv", "f" * 64)
+def _dataset(*counts: list[int]) -> Dataset:
+    """counts: pictures of each label, for each split."""
+    labels = np.concatenate([np.repeat(np.arange(7), of) for of in counts]).astype(np.int64)
+    split = np.repeat(np.arange(len(counts)), [sum(of) for of in counts]).astype(np.uint8)
+    images = np.zeros((len(labels), 48, 48), np.uint8)
+    return Dataset(images, labels, split, np.arange(1, len(labels) + 1), "given.csv", "f" * 64)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +105,7 @@ def _of_training(counts: list[int]) -> Dataset:
     ],
 )
 def test_each_class_gives_the_same_number(counts: list[int], samples: int, drawn: list[int]) -> None:
-    dataset = _of_training(counts)
+    dataset = _dataset(counts)
     ids = source.draw(dataset, samples, seed=0)
     assert np.bincount(dataset.labels[ids - 1]).tolist() == drawn
     assert not np.array_equal(ids, source.draw(dataset, samples, seed=1))
@@ -153,7 +137,7 @@ def test_unfit_pictures_are_refused_with_the_figure(
 
 
 def test_the_input_spans_all_levels_whatever_the_pictures_are() -> None:
-    dim = replace(_of_training([10] * 7), images=np.tile(FACES[:70] // 3 + 20, (1, 1, 1)))
+    dim = replace(_dataset([10] * 7), images=np.tile(FACES[:70] // 3 + 20, (1, 1, 1)))
     found = source.calibration(dim, 70, seed=0)
     assert (found.faces.min(), found.faces.max()) == (0, 255)
     assert (found.faces != dim.images).sum() == 2
@@ -163,7 +147,7 @@ def test_the_input_spans_all_levels_whatever_the_pictures_are() -> None:
 def test_committed_rows_are_for_their_data_number_and_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset = _of_training([30] * 7)
+    dataset = _dataset([30] * 7)
     file, drawn = tmp_path / "rows.json", source.draw(dataset, 70, seed=0).tolist()
     file.write_text(json.dumps({"data_sha256": "f" * 64, "seed": 0, "ids": drawn}))
     monkeypatch.setattr(source, "committed_file", lambda: file)
@@ -184,26 +168,18 @@ def test_the_committed_rows_of_fer2013_are_what_is_drawn_from_it(fer2013: Path) 
     assert np.bincount(rows.labels).tolist() == [70] * 7
 
 
-def _with_splits(counts: dict[int, list[int]]) -> Dataset:
-    """counts: pictures of each label by split."""
-    labels = np.concatenate([np.repeat(np.arange(7), of) for of in counts.values()]).astype(np.int64)
-    split = np.repeat(list(counts), [sum(of) for of in counts.values()]).astype(np.uint8)
-    images = np.zeros((len(labels), 48, 48), np.uint8)
-    return Dataset(images, labels, split, np.arange(1, len(labels) + 1), "p", "s")
-
-
 def test_the_report_split_helps_out_below_a_thousand() -> None:
     for public, private, split in (
         ([143] * 6 + [142], [500] * 7, "PublicTest"),
         ([143] * 6 + [141], [500] * 7, "PublicTest+PrivateTest"),
         ([9] * 7, [0] * 7, "PublicTest"),
     ):
-        assert source.proving_split(_with_splits({0: [9] * 7, 1: public, 2: private})) == split
+        assert source.proving_split(_dataset([9] * 7, public, private)) == split
 
 
 def test_each_want_is_named_with_its_count() -> None:
-    assert source.lacking(_with_splits({0: [10] * 7, 1: [1] * 7, 2: [7] * 6 + [1]})) == []
-    assert source.lacking(_with_splits({0: [4, 9, 9, 9, 9, 9, 0], 1: [1] * 7, 2: [6] * 7})) == [
+    assert source.lacking(_dataset([10] * 7, [1] * 7, [7] * 6 + [1])) == []
+    assert source.lacking(_dataset([4, 9, 9, 9, 9, 9, 0], [1] * 7, [6] * 7)) == [
         "49 pictures outside Training: convert proves a file on at least 50",
         "angry 4, neutral 0 in Training: int8 needs at least 5 of each expression",
         "49 pictures in Training: int8 needs at least 70",
