@@ -144,7 +144,8 @@ def measure(path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard 
     """
     card = evaluation.keras_card(path)
     labels = LABELS if card is None else card.labels
-    model = load(path, labels)
+    with console.working(f"loading {path.name}"):
+        model = load(path, labels)
     split = proving_split(dataset)
     pictures = evaluation.select(dataset, "official", split, limit=most, seed=seed)
     gate.check_count(len(pictures.dataset))
