@@ -273,9 +273,8 @@ def binned(
     """
     step = max(1, math.ceil(len(face.times_s) / most))
     between_s = np.diff(face.times_s)
-    gap_s = (
-        max(GAP_S, 3 * float(np.median(between_s))) if len(between_s) else GAP_S
-    )  # frames may be far apart
+    # Frames may be far apart.
+    gap_s = max(GAP_S, 3 * float(np.median(between_s))) if len(between_s) else GAP_S
     stretches = []
     for part in np.split(np.arange(len(face.times_s)), np.flatnonzero(between_s > gap_s) + 1):
         columns = np.array_split(part, math.ceil(len(part) / step))

@@ -161,16 +161,16 @@ def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
     from urllib.parse import unquote, urlsplit
 
     name = without_password(url)
-    parts = urlsplit(url)
-    request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
-    if parts.username:
-        words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    address = urlsplit(url)
+    request = urllib.request.Request(address._replace(netloc=address.netloc.rpartition("@")[2]).geturl())
+    if address.username:
+        words = f"{unquote(address.username)}:{unquote(address.password or '')}"
         request.add_header("Authorization", f"Basic {base64.b64encode(words.encode()).decode()}")
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 401 and parts.username:
+        if error.code == 401 and address.username:
             return None, False  # another way to give the password, which FFmpeg may know
         raise SourceError(f"no stream at {name}: the server answered {error.code} {error.reason}") from error
     except (http.client.HTTPException, ValueError):
