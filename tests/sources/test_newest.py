@@ -10,17 +10,13 @@ from fer_edge.loop import Loop
 from fer_edge.sources.newest import Newest, Patience, Stillness
 
 
-def test_a_reader_gets_the_newest_and_each_once():
-    newest = Newest()
+def test_a_reader_gets_the_newest_and_each_once_and_wakes_when_there_will_be_no_more():
+    newest, got = Newest(), []
     assert (newest.number, newest.take(-1, 0)) == (-1, None)
     for value in "abc":
         newest.put(value)
     assert [newest.take(after, 0) for after in (-1, 2, 0)] == [(2, "c"), None, (2, "c")]
-
-
-def test_closing_wakes_who_waits():
-    newest, got = Newest(), []
-    waiting = threading.Thread(target=lambda: got.append(newest.take(-1, 60)))
+    waiting = threading.Thread(target=lambda: got.append(newest.take(2, 60)))
     waiting.start()
     newest.close()
     waiting.join(20)
