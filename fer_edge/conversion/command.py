@@ -63,13 +63,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Output:
-    """One format's file, written if and only if it passed. ops: operators' names and counts."""
+    """One format's file, written if and only if it passed."""
 
     path: Path
     format: str
     data: bytes
     card: ModelCard
-    ops: dict[str, int]
     parity: gate.Parity
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,7 +81,7 @@ class Output:
             "compressed_bytes": file.compressed_bytes(self.data),
             "input_dtype": self.card.input.dtype,
             "output_dtype": self.card.output.dtype,
-            "ops": self.ops,
+            "ops": graph.operators(self.data),
             **{key: value for key, value in found.measured().items() if key not in ("recall", "macro_f1")},
             "compared": found.compared,
             "passed": found.passed,
@@ -150,7 +149,7 @@ def verify(
     against = source.measure(model, dataset, recipe.parity_pictures, request.seed, classifier.card)
     found = against.judge(evaluation.Predictor.of(classifier), recipe.limits_of(name), f"verifying {name}")
     data = file.read_bytes(path)
-    output = Output(path, name, data, classifier.card, graph.operators(data), found)
+    output = Output(path, name, data, classifier.card, found)
     return _finished(model, [output], against, json, request.force, written=False)
 
 
@@ -197,7 +196,7 @@ def _made(
         found = against.judge(subject, limits, f"verifying {format_}")
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
     card = dataclasses.replace(card, measured={**origin, **found.measured()})
-    output = Output(path, format_, file.embed_card(data, card), card, graph.operators(data), found)
+    output = Output(path, format_, file.embed_card(data, card), card, found)
     if found.passed:
         files.write_bytes(path, output.data)
         files.write_text(path.with_suffix(".json"), card.to_json())
@@ -238,7 +237,7 @@ def _show(outputs: Sequence[Output], against: source.Reference) -> None:
             output.format,
             f"{len(output.data) / 1e3:.0f}",
             f"{file.compressed_bytes(output.data) / 1e3:.0f}",
-            sum(output.ops.values()),
+            sum(graph.operators(output.data).values()),
             console.percent(found.agreement, 2),
             f"{found.max_abs_diff:.4f}",
             f"{found.mean_abs_diff:.5f}",

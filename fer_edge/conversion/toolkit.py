@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def retrain(
         (folder / "job.json").write_text(json.dumps(job))
         probe = resize_faces(images[:_CHECKED], network.inputs[0].shape[1:3])
         wanted = np.asarray(network(probe[..., None].astype(np.float32), training=False))
-        lesson = {"images": images, "labels": labels, "probe": probe, "wanted": wanted}
+        lesson: dict[str, Any] = {"images": images, "labels": labels, "probe": probe, "wanted": wanted}
         np.savez(folder / "given.npz", **lesson, **_weights(network, "network"))
         with _bars() as heard:
             learnt = child.run(
@@ -157,16 +157,16 @@ def work(name: str) -> dict[str, tuple[float, float]]:
     got = twin(probe[..., None].astype(np.float32) - centre, training=False).numpy()
     if np.abs(got - wanted).max() > _EQUAL:
         raise ModelError(f"its copy in Keras 2 differs by {np.abs(got - wanted).max():.2g} in a probability")
-    train = _Training(teacher, images, labels, recipe, job["seed"], centre)
+    train = _trainer(teacher, images, labels, recipe, job["seed"], centre)
     if recipe.sparsity:
-        twin = _pruned(twin, train)
+        twin = _pruned(twin, recipe, train)
     if recipe.clusters:
-        twin = _clustered(twin, train)
+        twin = _clustered(twin, recipe, train)
     if recipe.compresses:
         _onto_steps(twin)
     found, learnt = _weights(twin, "network"), {}
     if recipe.qat:
-        learnt = _aware(twin, train, job["ranges"])
+        learnt = _aware(twin, recipe, train, job["ranges"])
         if recipe.compresses:
             _onto_steps(twin)
         found |= _weights(twin, "aware")
@@ -195,39 +195,42 @@ def _onto_steps(model: Any) -> None:
         layer.set_weights([rounding.on_one_step(weight) for weight in layer.get_weights()])
 
 
-@dataclass(frozen=True)
-class _Training:
-    teacher: Any
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    recipe: Recipe
-    seed: int
-    centre: np.float32
+_Train = Callable[..., None]
+"""Fits a model; called with it, what is done, how many steps, the learning rate, and callbacks of Keras 2."""
 
-    def __call__(self, model: Any, what: str, steps: int, rate: float, *callbacks: Any) -> None:
-        """Fits the model, printing `what` and the number of steps at each."""
-        import tf_keras
 
-        class Told(tf_keras.callbacks.Callback):  # type: ignore[misc]
-            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                print(what, steps, flush=True)
+def _trainer(
+    teacher: Any,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    recipe: Recipe,
+    seed: int,
+    centre: np.float32,
+) -> _Train:
+    import tensorflow as tf
+    import tf_keras
 
+    share, exact = recipe.label_share, np.eye(teacher.output_shape[-1], dtype=np.float32)
+    probabilities = tf.function(lambda faces: teacher(faces, training=False))
+
+    def batches() -> Iterator[tuple[Any, Any]]:
+        rng = np.random.default_rng(seed)
+        while True:
+            rows = rng.integers(0, len(images), recipe.batch)
+            faces = resize_faces(images[rows], teacher.input_shape[1:3])
+            mirrored = rng.random((len(rows), 1, 1)) < 0.5
+            given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - centre
+            yield given, share * exact[labels[rows]] + (1 - share) * probabilities(given)
+
+    def train(model: Any, what: str, steps: int, rate: float, *callbacks: Any) -> None:
+        told = tf_keras.callbacks.LambdaCallback(
+            on_batch_end=lambda batch, logs: print(what, steps, flush=True)
+        )
         schedule = tf_keras.optimizers.schedules.CosineDecay(rate, steps)
         model.compile(tf_keras.optimizers.Adam(schedule), "categorical_crossentropy")
-        model.fit(self._batches(), steps_per_epoch=steps, verbose=0, callbacks=[Told(), *callbacks])
+        model.fit(batches(), steps_per_epoch=steps, verbose=0, callbacks=[told, *callbacks])
 
-    def _batches(self) -> Iterator[tuple[Any, Any]]:
-        import tensorflow as tf
-
-        rng, share = np.random.default_rng(self.seed), self.recipe.label_share
-        probabilities = tf.function(lambda faces: self.teacher(faces, training=False))
-        exact = np.eye(self.teacher.output_shape[-1], dtype=np.float32)
-        while True:
-            rows = rng.integers(0, len(self.images), self.recipe.batch)
-            faces = resize_faces(self.images[rows], self.teacher.input_shape[1:3])
-            mirrored = rng.random((len(rows), 1, 1)) < 0.5
-            given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
-            yield given, share * exact[self.labels[rows]] + (1 - share) * probabilities(given)
+    return train
 
 
 def _weighted(model: Any) -> list[str]:
@@ -245,11 +248,11 @@ def _wrapped(model: Any, names: list[str], wrap: Any) -> Any:
     )
 
 
-def _pruned(model: Any, train: _Training) -> Any:
+def _pruned(model: Any, recipe: Recipe, train: _Train) -> Any:
     """The smallest weights become 0 during the first half, along a polynomial; the rest makes up for it."""
     from tensorflow_model_optimization import sparsity
 
-    toolkit, recipe = sparsity.keras, train.recipe
+    toolkit = sparsity.keras
     half = max(recipe.steps // 2, 1)
     schedule = toolkit.PolynomialDecay(0.0, recipe.sparsity, 0, half, frequency=max(half // 20, 1))
     model = _wrapped(model, _weighted(model), lambda layer: toolkit.prune_low_magnitude(layer, schedule))
@@ -257,7 +260,7 @@ def _pruned(model: Any, train: _Training) -> Any:
     return toolkit.strip_pruning(model)
 
 
-def _clustered(model: Any, train: _Training) -> Any:
+def _clustered(model: Any, recipe: Recipe, train: _Train) -> Any:
     """Each layer keeps so many values, which are trained; zeros of pruning stay.
 
     They start evenly spaced: where k-means++ puts them, each is as frequent as the next, and no packer gains.
@@ -267,7 +270,7 @@ def _clustered(model: Any, train: _Training) -> Any:
         cluster_weights,
     )
 
-    toolkit, recipe = clustering.keras, train.recipe
+    toolkit = clustering.keras
     start = toolkit.CentroidInitialization.LINEAR
     keep = recipe.sparsity > 0
     model = _wrapped(
@@ -280,7 +283,7 @@ def _clustered(model: Any, train: _Training) -> Any:
 
 
 def _aware(
-    model: Any, train: _Training, ranges: dict[str, tuple[float, float]]
+    model: Any, recipe: Recipe, train: _Train, ranges: dict[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
     """Trains `model` with all rounded as int8 rounds it but the normalisation and the float end; gives the
     ranges learnt. ranges: where they begin."""
@@ -295,7 +298,7 @@ def _aware(
         default_8bit_prune_preserve_quantize_scheme as with_zeros,
     )
 
-    toolkit, recipe = quantization.keras, train.recipe
+    toolkit = quantization.keras
     end = [layer.name for layer in model.layers].index(_weighted(model)[-1])
     rounded = [layer.name for layer in model.layers[1:end] if type(layer).__name__ not in _IN_FLOAT]
     keep_zeros = recipe.sparsity > 0
