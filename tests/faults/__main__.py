@@ -15,8 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, as pytest has it
 
-from faults.bench import MET, PHASES, Bench, WrongError
-from faults.rounds import ROUNDS
+from faults.rounds import MET, PHASES, ROUNDS, Bench, WrongError
 
 
 def main() -> int:

@@ -8,23 +8,115 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import random
+import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from drawn_clip import drawn_clip, write_table
 
-from faults.bench import ENDED, MET, PHASES, ROWS, Bench, check, empty
 from fer_edge import Classifier
 from fer_edge.model import graph
 
+COMMAND = (sys.executable, Path(__file__).with_name("stopped.py"))
+UNDISTURBED = (*COMMAND, "-", 0, -1)
+ROWS = 280  # a quarter of them PublicTest: enough to prove a converted file with
+PHASES = ("nothing yet", "half-written", "files finished")
+ENDED, MET = "ended before", "met"  # met: a fault that a command cannot miss
 TRAINED = ("model.keras", "card.json", "metrics.json", "curves.png", "confusion_matrix.png", "history.csv")
+
+
+class WrongError(Exception):
+    """What must not happen."""
+
+
+def check(holds: bool, text: str) -> None:
+    if not holds:
+        raise WrongError(text)
+
+
+def state(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Size and time of every file but locks."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
+
+
+class Bench:
+    """One folder to disturb commands in. seconds: what an undisturbed run of each command took here."""
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        self.folder, self.rng = folder, rng
+        self.seconds: dict[str, float] = {}
+        self.env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        self.env |= {"FER_EDGE_CACHE": str(folder / "cache"), "PYTHONPATH": str(Path(__file__).parents[1])}
+        recipe = folder / "tiny.toml"
+        recipe.write_text('network = "tiny"\nepochs = 2\nbatch_size = 16\ndropout = 0.1\n')
+        self.table = write_table(folder / "fer2013.csv", ROWS)
+        self.clip = drawn_clip(folder / "clip.avi", frames_each=150)
+        self.train = ("train", "--recipe", recipe, "--data", self.table, "--out")
+
+    def empty(self, name: str, *inside: str) -> Path:
+        """The folder anew, with these in it."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        for below in ("", *inside):
+            (self.folder / name / below).mkdir(parents=True)
+        return self.folder / name
+
+    def start(self, *words: object, before: tuple[object, ...] = UNDISTURBED) -> subprocess.Popen[str]:
+        command, pipe = list(map(str, (*before, *words))), subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=self.env, cwd=self.folder)
+
+    def ended(self, child: subprocess.Popen[str], refusal: str = "", code: int = 0) -> str:
+        """Its standard output. Anything but `code`, or 1 with this refusal, and plain lines is wrong."""
+        out, errors = child.communicate(timeout=600)
+        said, last = f"{child.args}: exit {child.returncode}: {errors[-300:]}", out + errors
+        check("Traceback" not in last and "unexpected" not in last, f"not foreseen: {said}")
+        check(child.returncode == 0 or bool(errors), f"failed without a word: {said}")
+        refused = bool(refusal) and child.returncode == 1 and refusal in errors
+        check(child.returncode == code or refused, f"not {code}: {said}")
+        return out
+
+    def whole(self, *words: object, code: int = 0, file_limit: int | None = None) -> str:
+        """Runs the command to its end; its standard output."""
+        limit = () if file_limit is None else ("prlimit", f"--fsize={file_limit}")
+        return self.ended(self.start(*words, before=(*limit, *UNDISTURBED)), code=code)
+
+    def killed(self, *words: object, writes: Path, in_a_write: bool = True) -> str:
+        """Starts the command and kills it: half of the time after a random time, else it stops by itself at
+        one of its writings into the folder `writes`, or `in_a_write`. What it was at then, or ENDED.
+
+        The first of each command runs to its end and shows how long it takes.
+        """
+        name, began, before = str(words[0]), time.monotonic(), state(writes)
+        usual, step, size = self.seconds.get(name), 0, -1
+        if usual and self.rng.random() < 0.5:
+            step = self.rng.randint(1, 12)
+            size = self.rng.choice((-1, self.rng.randint(0, 20_000))) if in_a_write else -1
+        child = self.start(*words, before=(*COMMAND, writes, step, size))
+        try:
+            child.wait(600 if step or not usual else self.rng.uniform(0, usual))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.returncode not in (-signal.SIGKILL, -signal.SIGXFSZ):
+            self.ended(child)
+            self.seconds.setdefault(name, time.monotonic() - began)
+            return ENDED
+        child.communicate()
+        new = [path for path, stat in state(writes).items() if before.get(path) != stat]
+        hidden = any(part.startswith(".") for path in new for part in path.relative_to(writes).parts)
+        return PHASES[1 if hidden else 2 if new else 0]
 
 
 def kill_data(bench: Bench) -> str:
     """Killed while it reads and caches; the next reading is right all the same."""
-    cache = empty(bench.folder / "cache", "data", "index")
-    met = bench.killed("data", bench.table, writes=cache)
+    met = bench.killed("data", bench.table, writes=bench.empty("cache", "data", "index"))
     found, again = (json.loads(bench.whole("data", bench.table, "--json", "-")) for _ in range(2))
     check(found["n"] == ROWS, f"{found['n']} rows of {ROWS} after a kill")
     check(again == found, "the cache gives something else than the reading")
@@ -33,7 +125,7 @@ def kill_data(bench: Bench) -> str:
 
 def kill_run(bench: Bench) -> str:
     """Killed while it saves; every line of the logs is whole."""
-    place = empty(bench.folder / "saved")
+    place = bench.empty("saved")
     log, table, saved = (place / name for name in ("o.jsonl", "o.csv", "o.avi"))
     command = ("run", bench.clip, "--headless", "--jsonl", log, "--csv", table, "--save", saved, "--force")
     met = bench.killed(*command, writes=place, in_a_write=False)  # no kill by hand cuts a line
@@ -47,7 +139,7 @@ def kill_run(bench: Bench) -> str:
 
 def kill_bench(bench: Bench) -> str:
     """Killed; the file that stood under --json's name stays or is replaced as a whole."""
-    path = empty(bench.folder / "measured") / "b.json"
+    path = bench.empty("measured") / "b.json"
     path.write_text('{"old": true}')
     command = ("bench", "tuned_int8", "--runs", 20, "--warmup", 1, "--json", path, "--force")
     met = bench.killed(*command, writes=path.parent)
@@ -58,16 +150,15 @@ def kill_bench(bench: Bench) -> str:
 
 def kill_train(bench: Bench) -> str:
     """Killed, perhaps twice; --resume ends with all files and every epoch once."""
-    out = empty(bench.folder / "run", "checkpoint")
-    command = ("train", "--recipe", bench.recipe, "--data", bench.table, "--out", out, "--resume")
-    met = bench.killed(*command, writes=out)
+    out = bench.empty("run", "checkpoint")
+    met = bench.killed(*bench.train, out, "--resume", writes=out)
     if met != ENDED:
         if bench.rng.random() < 0.3:
-            bench.killed(*command, writes=out)
+            bench.killed(*bench.train, out, "--resume", writes=out)
         for name in ("metrics.json", "card.json"):
             if (out / name).exists():
                 json.loads((out / name).read_text())
-        bench.whole(*command)
+        bench.whole(*bench.train, out, "--resume")
     _finished_training(out)
     return met
 
@@ -83,29 +174,29 @@ def kill_convert(bench: Bench) -> str:
     """Killed; what lies there is a whole model that runs, and a second try ends."""
     network = bench.folder / "trained/model.keras"
     if not network.exists():
-        bench.whole("train", "--recipe", bench.recipe, "--data", bench.table, "--out", network.parent)
-    out = empty(bench.folder / "converted")
+        bench.whole(*bench.train, network.parent)
+    out = bench.empty("converted")
     options = ("--float32", "--float16", "--name", "tiny", "--out", out)
-    command = ("convert", network, "--data", bench.table, *options)
-    met = bench.killed(*command, writes=out)
+    met = bench.killed("convert", network, "--data", bench.table, *options, writes=out)
     _whole_models(out)
     if met != ENDED:
-        bench.whole(*command, "--force")
-    _whole_models(out)
-    names = {path.name for path in out.glob("[!.]*")}
+        bench.whole("convert", network, "--data", bench.table, *options, "--force")
+    names = sorted(path.name for path in _whole_models(out))
     check(
-        names == {f"tiny_{f}.{end}" for f in ("float32", "float16") for end in ("tflite", "json")}, str(names)
+        names == ["tiny_float16.json", "tiny_float16.tflite", "tiny_float32.json", "tiny_float32.tflite"],
+        f"{names}",
     )
     return met
 
 
-def _whole_models(folder: Path) -> None:
+def _whole_models(folder: Path) -> list[Path]:
     for path in folder.glob("[!.]*.tflite"):
         graph.check(path.read_bytes(), path.name)
         found = Classifier(path, checked=True).predict(np.zeros((1, 48, 48), np.uint8))
         check(found.shape == (1, 7) and bool(np.isfinite(found).all()), f"{path.name} does not classify")
     for path in folder.glob("[!.]*.json"):
         json.loads(path.read_text())
+    return list(folder.glob("[!.]*"))
 
 
 def _writes(bench: Bench, place: Path) -> tuple[object, ...]:
@@ -121,7 +212,7 @@ def _writes(bench: Bench, place: Path) -> tuple[object, ...]:
 
 def full_disk(bench: Bench) -> str:
     """No room for a command's files: one line, and what was there stays."""
-    place = empty(bench.folder / "full")
+    place = bench.empty("full")
     (place / "o.json").write_text("{}")
     bench.whole(*_writes(bench, place), "--force", code=1, file_limit=bench.rng.choice([0, 100]))
     check((place / "o.json").read_text() == "{}", "the old file is lost")
@@ -139,19 +230,14 @@ def no_permission(bench: Bench) -> str:
 def two_trainings(bench: Bench) -> str:
     """Two trainings into one folder, the second begun at a random moment of the first: one of them is
     refused in a line, or goes on where the other ended; the folder holds one whole training."""
-    out = empty(bench.folder / "both", "checkpoint")
-    command = ("train", "--recipe", bench.recipe, "--data", bench.table, "--out", out, "--resume")
-    first = bench.start(*command)
+    out = bench.empty("both", "checkpoint")
+    first = bench.start(*bench.train, out, "--resume")
     with contextlib.suppress(subprocess.TimeoutExpired):
         first.wait(bench.rng.uniform(0, 0.8 * bench.seconds.get("train", 15)))
-    codes = []
-    for child in (first, bench.start(*command)):
-        out_text, errors = child.communicate(timeout=600)
-        bench.plain(command, child.returncode, out_text, errors)
-        refused = child.returncode == 1 and "another training is writing to" in errors
-        check(child.returncode == 0 or refused, f"exit {child.returncode}: {errors[-300:]}")
-        codes.append(child.returncode)
-    check(0 in codes, "both were refused")
+    second = bench.start(*bench.train, out, "--resume")
+    for child in (first, second):
+        bench.ended(child, refusal="another training is writing to")
+    check(0 in (first.returncode, second.returncode), "both were refused")
     _finished_training(out)
     return MET
 

@@ -4,10 +4,7 @@ import random
 
 import pytest
 
-from faults.bench import Bench
-from faults.rounds import LIGHT
-
-pytestmark = pytest.mark.slow
+from faults.rounds import LIGHT, Bench
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +12,7 @@ def bench(tmp_path_factory):
     return Bench(tmp_path_factory.mktemp("faults"), random.Random(7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LIGHT)
 def test_nothing_is_lost_and_nothing_half_written_taken_for_whole(bench, kind):
     for _ in range(2):
