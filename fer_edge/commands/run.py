@@ -134,7 +134,7 @@ def run(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
-        # Where a video is written too, its encoder has the memory.
+        # One frame at a time where a video is written: its encoder has threads and memory of its own.
         pace=Pace(every, max_fps, max_frames, watched and max_fps is None, ahead=save is None),
         stop=stop,
         alive=watchdog.beat,
