@@ -30,7 +30,7 @@ sys.addaudithook(refuse)
 """
 COMMANDS = {
     "video": ("run", "clip.avi", "--headless", "--save", "o.avi", "--max-frames", "3"),
-    "bench": ("bench", "tuned_int8", "--runs", "3", "--warmup", "1"),
+    "bench": ("bench", "tuned_int8", "--runs", "3", "--warmup", "1", "--patience", "0"),
     "data": ("data", "drawn:42"),
     "doctor": ("doctor",),
     "inspect": ("inspect", "nano_int8"),
