@@ -124,26 +124,22 @@ def _in_a_line(error: Exception) -> FerEdgeError:
     return FerEdgeError(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
 
 
-def _leave_at_once(code: object) -> None:
-    """Ends the process while a thread is still inside a driver.
-
-    Python, taking itself down, would end that thread by force, and inside C++ this aborts the process.
-    """
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # closed, or a pipe that nobody reads
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
-
-
 def main() -> None:
-    """Entry point of the console command; never returns."""
+    """Runs the command that sys.argv names and ends the process; never returns.
+
+    At once where a thread is still inside a driver: Python, taking itself down, would end that thread by
+    force, and inside C++ this aborts the process.
+    """
     try:
         invoke()
     except SystemExit as end:
-        if any(thread.daemon for thread in threading.enumerate()):
-            _leave_at_once(end.code)
-        raise
+        if not any(thread.daemon for thread in threading.enumerate()):
+            raise
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # closed, or a pipe that nobody reads
+                stream.flush()
+        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
 
 
 def invoke() -> None:

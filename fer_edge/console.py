@@ -135,8 +135,11 @@ class Table:
         if out.is_terminal:
             out.print(self.on_terminal(out.width))
         else:
-            for line in self._plain():
-                say(line)
+            sides = [str.ljust if header in self._words() else str.rjust for header in self.headers]
+            widths = self._widths(wrapped=False)
+            for row in (self.headers, *self._text()):
+                cells = (side(cell, size) for side, cell, size in zip(sides, row, widths, strict=True))
+                say("  ".join(cells).rstrip())
         for note in self.notes:
             for line in wrap(note, out.width) if out.is_terminal else [note]:
                 say(line)
@@ -204,13 +207,6 @@ class Table:
                 words=self._words(),
             )
         return fitted
-
-    def _plain(self) -> Iterator[str]:
-        sides = [str.ljust if header in self._words() else str.rjust for header in self.headers]
-        widths = self._widths(wrapped=False)
-        for row in (self.headers, *self._text()):
-            cells = (side(cell, size) for side, cell, size in zip(sides, row, widths, strict=True))
-            yield "  ".join(cells).rstrip()
 
 
 def milliseconds(value: float | None) -> str:
