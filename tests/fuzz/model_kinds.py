@@ -30,19 +30,6 @@ from fuzz.harness import Kind
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
 CARD = b'{"labels": ["a","b","c","d","e","f","g"], "input": {"real_min": 0}, "output": {"content": "logits"}}'
 WAS_HERE = Path("/tmp/fer-edge-was-here")
-LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
-LAYERS = [
-    {"module": module, "class_name": name, "config": config}
-    for module, name, config in (
-        ("keras.layers", "Lambda", {"name": "l", "function": LAMBDA}),
-        ("keras", "layers.Lambda", {"name": "l", "function": LAMBDA}),
-        ("keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}),
-        ("keras.layers", "TFSMLayer", {"filepath": "/tmp"}),
-        ("keras.utils", "get_file", {"origin": "http://127.0.0.1:9/x"}),
-        ("os", "system", f"touch {WAS_HERE}"),
-    )
-]
-"""What a `.keras` file of a stranger might ask for."""
 
 
 def cards() -> tuple[bytes, ...]:
@@ -197,12 +184,7 @@ def _members() -> dict[str, bytes]:
 
 def keras(rng: Random) -> bytes:
     members, way = dict(_members()), rng.random()
-    if way < 0.2:
-        config = json.loads(members["config.json"])
-        layers = config["config"]["layers"]
-        layers.insert(rng.randrange(len(layers) + 1), rng.choice(LAYERS))
-        members["config.json"] = json.dumps(config).encode()
-    elif way < 0.4:
+    if way < 0.4:
         members["config.json"] = json.dumps(reshaped(json.loads(members["config.json"]), rng)).encode()
     elif way < 0.7:
         members["model.weights.h5"] = damaged(members["model.weights.h5"], rng)
