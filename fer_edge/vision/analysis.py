@@ -191,10 +191,12 @@ class Analyser:
             return ()
         with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
-            size, boxes = self._classifier.input_size, [face.box_xywh for face, _ in pairs]
-            crops = np.stack([crop_face(gray, box, size, self._policy) for box in boxes])
+            size, policy = self._classifier.input_size, self._policy
+            crops = np.stack(
+                [crop_face(gray, face.box_xywh, size, policy, face.roll_deg) for face, _ in pairs]
+            )
             qualities = [
-                quality(crop, max(face.box_xywh[2:]), face.roll_deg, face.turn)
+                quality(crop, max(face.box_xywh[2:]), face.turn)
                 for crop, (face, _) in zip(crops, pairs, strict=True)
             ]
         with self.stages.measure("classify"):
