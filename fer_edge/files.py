@@ -41,23 +41,26 @@ def refuse_to_overwrite_any(
 
     Raises OutputError too where two of them are one file, or one is an input, whatever `force` says.
     """
-    taken = {path: "the input" for path in map(_regular, inputs) if path is not None}
+    taken = {file: "the input" for file in map(_identity, inputs) if file is not None}
     for output in outputs:
         if output is None or str(output) == "-":
             continue
         refuse_to_overwrite(Path(output), force)
-        if path := _regular(output):
-            if path in taken:
-                raise OutputError(f"cannot write {output}: it is {taken[path]}, too")
-            taken[path] = "another output"
+        if file := _identity(output):
+            if file in taken:
+                raise OutputError(f"cannot write {output}: it is {taken[file]}, too")
+            taken[file] = "another output"
 
 
-def _regular(path: Path | str | None) -> Path | None:
-    """Where links lead; None for what is no file's name, and for devices and pipes."""
+def _identity(path: Path | str | None) -> object:
+    """The same for all names of a file, links of both kinds; None for folders, devices, pipes and no file."""
     if path is None or str(path) == "-":
         return None
     real = _led_to(Path(path))
-    return None if real.exists() and not real.is_file() else real
+    if real.is_file():
+        found = real.stat()
+        return found.st_dev, found.st_ino
+    return None if real.exists() else real
 
 
 def make_folders(folder: Path) -> None:
@@ -191,7 +194,11 @@ def _led_to(path: Path) -> Path:
 
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
-    """Writes the whole file or nothing; as `written_aside`."""
+    """Writes the whole file or nothing, as `written_aside`; into a pipe or device as `open_log`."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with open_log(path) as log:
+            log.write(data)
+        return
     with written_aside(path, force) as aside:
         aside.write_bytes(data)
 

@@ -54,6 +54,9 @@ def test_one_file_for_two_outputs_or_for_the_input_is_refused(tmp_path):
     one.write_text("in")
     with pytest.raises(OutputError, match="the input"):
         files.refuse_to_overwrite_any((same,), force=True, inputs=(one,))
+    os.link(one, tmp_path / "hard.out")
+    with pytest.raises(OutputError, match="the input"):
+        files.refuse_to_overwrite_any((tmp_path / "hard.out",), force=True, inputs=(one,))
     files.refuse_to_overwrite_any(("/dev/null", "/dev/null", "-", "-"), force=False, inputs=("-", None))
 
 
@@ -175,8 +178,9 @@ def test_a_log_is_one_process_s_and_exclusive_unless_forced(tmp_path):
 def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path):
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
-    with pytest.raises(OutputError, match="nobody reads this pipe"):
-        files.open_log(pipe)
+    for write in (files.open_log, lambda path: files.write_text(path, "{}")):
+        with pytest.raises(OutputError, match="nobody reads this pipe"):
+            write(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     with files.open_log(pipe) as log:
         log.write(b"x")

@@ -74,7 +74,7 @@ def register(app: typer.Typer) -> None:
         from fer_edge.model import shipped
 
         console.reserve_stdout(json)
-        files.refuse_to_overwrite_any((csv, markdown, plot, json), force)
+        files.refuse_to_overwrite_any((csv, markdown, plot, json), force, (*(models or ()), data, card, loop))
         if loop and any((csv, plot, compare, advise)):
             raise UsageError("--loop gives --json and --markdown only")
         counts = measure.parse_threads(threads)

@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
         if table5:
             paper.table_5().show()
             return
-        files.refuse_to_overwrite_any((plot, augmented, json), force)
+        files.refuse_to_overwrite_any((plot, augmented, json), force, [path])
         how = recipes.read(shipped.recipe("train", recipe)).augmentation
         read = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
         dataset = ferplus.chosen(read, labels)

@@ -70,7 +70,7 @@ def register(app: typer.Typer) -> None:
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
             raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
-        files.refuse_to_overwrite_any((plot, detections, json), force)
+        files.refuse_to_overwrite_any((plot, detections, json), force, (model, data, card))
         subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
         dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
         chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)

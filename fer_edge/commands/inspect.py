@@ -85,9 +85,9 @@ def inspect(
     from fer_edge.model import shipped
 
     console.reserve_stdout(json)
-    files.refuse_to_overwrite_any((json,), force)
+    files.refuse_to_overwrite_any((json,), force, (model, card))
     path = shipped.find_model(model)
-    found = facts(path)
+    found = facts(path, card)
     answers = []
     if target:
         from fer_edge import targets
@@ -108,11 +108,11 @@ def inspect(
     console.write_json(json, {**found, "targets": answers}, force)
 
 
-def facts(path: Path) -> dict[str, Any]:
+def facts(path: Path, given: Path | None = None) -> dict[str, Any]:
     """Plain values for `--json`, read from the file, which is never run; sizes in bytes.
 
-    `lacks`: lines that say why the file cannot be used as it is, empty for files of ours. Raises ModelError
-    if it is no whole .tflite file.
+    `lacks`: lines that say why the file cannot be used as it is, or with the card `given`, empty for files of
+    ours. Raises ModelError if it is no whole .tflite file.
     """
     from fer_edge.model import file, graph, shipped
 
@@ -149,7 +149,7 @@ def facts(path: Path) -> dict[str, Any]:
         "metadata": {"files": held} if file.METADATA in notes else None,
         "labels": list(card.labels) if card else None,
         "card": _card(card) if card else None,
-        "lacks": [*_lacks(data, path, main), *([] if card else [lacking])],
+        "lacks": [*_lacks(data, path, main), *([] if card or given else [lacking])],
     }
 
 

@@ -83,7 +83,7 @@ def train(
 
     # All that can be refused is refused before Keras has loaded, and before anything is written.
     console.reserve_stdout(json)
-    files.refuse_to_overwrite_any((json,), force)
+    files.refuse_to_overwrite_any((json,), force, (data, recipe))
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
@@ -93,6 +93,7 @@ def train(
         for name in names:
             find(name)
     folder = out or Path("runs") / chosen.name
+    files.refuse_to_overwrite(folder / "model.keras", force=True)
     if (folder / "checkpoint").exists() and not (resume or force):
         raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
     dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
@@ -145,7 +146,7 @@ def sweep(
     from fer_edge.training import recipes
 
     console.reserve_stdout(json)
-    files.refuse_to_overwrite_any((json,), force)
+    files.refuse_to_overwrite_any((json,), force, (data, recipe))
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
     base.check_given(labels=labels)
     dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)

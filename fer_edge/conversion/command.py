@@ -103,8 +103,7 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
-    for output_ in (*written, *([Path(json)] if json is not None and json != "-" else [])):
-        files.refuse_to_overwrite(output_, request.force)
+    files.refuse_to_overwrite_any((*written, json), request.force, (path, request.data))
     dataset = request.dataset()
     console.say(f"converting {path} ({why})")
     with console.working("starting TensorFlow"):
@@ -137,6 +136,7 @@ def verify(
 ) -> dict[str, Any]:
     """Verifies a file made elsewhere; gives and writes what was measured. Raises GateError if it fails."""
     path = shipped.find_model(converted)
+    files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
     name = format_ or classifier.card.format
     if name not in FORMATS:

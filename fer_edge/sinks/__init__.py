@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.errors import UsageError
+from fer_edge.pictures import in_folder
 from fer_edge.vision.frames import FrameResult
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Outputs:
             if given.count(name) > 1:
                 raise UsageError(f"two outputs cannot both go to {name}")
         folder = str(self.save) if self.save and self.save.is_dir() else None
-        files.refuse_to_overwrite_any([name for name in given if name != folder], force, [source])
+        inputs = [source] + (in_folder(Path(source))[0] if source and Path(source).is_dir() else [])
+        files.refuse_to_overwrite_any([name for name in given if name != folder], force, inputs)
 
 
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:

@@ -177,7 +177,9 @@ class Stream(Video):
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
         video = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, timeouts)
         if not video.isOpened():
-            raise SourceError(f"no stream at {self.name}: is the address right and the server reachable?")
+            answered = scheme in ("http", "https")
+            why = "its answer is damaged, cut short or no video" if answered else "is the server reachable?"
+            raise SourceError(f"no stream at {self.name}: {why}")
         self._begin(video)
         self.is_live = scheme in LIVE_SCHEMES or (self.length_s is None and not has_length)
 

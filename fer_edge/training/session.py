@@ -111,7 +111,8 @@ def run(
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teachers, weights)
-            measured, check = ended.write(network)
+            with console.working("measuring the network"):
+                measured, check = ended.write(network)
             if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
                 ended.write_votes_network()
     except OSError as error:

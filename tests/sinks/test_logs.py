@@ -100,6 +100,10 @@ def test_an_output_that_exists_is_refused_without_force_and_the_input_always(tmp
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(OutputError, match="the input"):
         Outputs(save=path).check(None, True, "link")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    Outputs(jsonl=path).check(None, True, str(tmp_path))
+    with pytest.raises(OutputError, match="the input"):
+        Outputs(jsonl=tmp_path / "a.jpg").check(None, True, str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,9 @@ def test_a_file_cut_short_over_http_is_said(serve, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "of 6.0 s: damaged or cut short" in said
     assert "word" not in said
+    write(tmp_path / "index_at_end.mp4", 60)
+    with pytest.raises(SourceError, match="its answer is damaged, cut short or no video"):
+        Stream(serve("index_at_end.mp4", share=0.5)).open()
 
 
 @pytest.mark.parametrize(("name", "said"), [("gone.mp4", "answered 404"), ("", "answered with text/html")])
