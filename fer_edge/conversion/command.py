@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_edge import __version__, console, evaluation, files
 from fer_edge.conversion import formats, gate, source, toolkit
@@ -110,11 +111,12 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
         source.import_keras()
     against = source.measure(path, dataset, recipe.parity_pictures, request.seed)
     _warn_of_chance(against)
-    calibration = None
+    faces: NDArray[np.uint8] | None = None
+    rows = ""
     if any(FORMATS[format_].calibrated for format_ in request.formats):
-        calibration = source.calibration(dataset, recipe.calibration_samples, request.seed, against.size_hw)
-        console.say(f"calibration: {len(calibration.ids)} Training pictures, {calibration.origin}")
-    material = Material(against.model, None if calibration is None else calibration.faces)
+        faces, rows = source.calibration(dataset, recipe.calibration_samples, request.seed, against.size_hw)
+        console.say(f"calibration: {len(faces)} Training pictures, {rows}")
+    material = Material(against.model, faces)
     if recipe.compresses or recipe.qat:
         training = dataset.part("Training")
         order = np.array([against.labels.index(label) for label in dataset.label_names])
@@ -125,8 +127,8 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     outputs = []
     for format_, target in targets.items():
         how = recipe.said(format_)
-        if calibration is not None and FORMATS[format_].calibrated:
-            how["calibration"] = {"pictures": len(calibration.ids), "rows": calibration.origin}
+        if faces is not None and FORMATS[format_].calibrated:
+            how["calibration"] = {"pictures": len(faces), "rows": rows}
         outputs.append(_made(name, target, format_, material, against, how, recipe.limits_of(format_)))
     return _finished(path, outputs, against, json, request.force)
 

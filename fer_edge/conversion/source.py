@@ -198,20 +198,10 @@ def _too_few(counts: NDArray[np.integer], names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {n}" for name, n in zip(names, counts, strict=True) if n < LEAST_PER_CLASS)
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """faces: uint8 (N, height, width), gray levels, at least one pixel 0 and one 255. ids: int64 (N,),
-    rows of the data set. origin: where the choice comes from, for people."""
-
-    faces: NDArray[np.uint8]
-    ids: NDArray[np.int64]
-    origin: str
-
-
 def calibration(
     dataset: Dataset, samples: int, seed: int, size_hw: tuple[int, int] = (48, 48)
-) -> Calibration:
-    """Calibration faces from the Training rows of `dataset`, resized as `run` does.
+) -> tuple[NDArray[np.uint8], str]:
+    """Faces, uint8 (N, *size_hw), of Training rows, resized as `run` does, and where the choice comes from.
 
     The committed rows where they are for this data, number and seed, else `draw`. Raises DataError if
     what comes out is no fit calibration (`check`).
@@ -227,7 +217,7 @@ def calibration(
     # So that the input's range is 0..255, scale 1, whatever the pictures are; whole black and white ones
     # would widen inner ranges.
     faces[0, 0, 0], faces[0, 0, 1] = 0, 255
-    return Calibration(faces, chosen.ids, f"{origin} of {Path(dataset.path).name}")
+    return faces, f"{origin} of {Path(dataset.path).name}"
 
 
 def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:

@@ -43,13 +43,13 @@ def against(tiny: Path, faces: Dataset, recipe: formats.Recipe) -> source.Refere
 
 
 @pytest.fixture(scope="session")
-def calibration(faces: Dataset) -> source.Calibration:
-    return source.calibration(faces, 70, seed=0)
+def calibration(faces: Dataset) -> np.ndarray:
+    return source.calibration(faces, 70, seed=0)[0]
 
 
 @pytest.fixture(scope="session")
-def material(against: source.Reference, calibration: source.Calibration) -> formats.Material:
-    return formats.Material(against.model, calibration.faces)
+def material(against: source.Reference, calibration: np.ndarray) -> formats.Material:
+    return formats.Material(against.model, calibration)
 
 
 @pytest.fixture(scope="session")
