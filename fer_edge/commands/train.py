@@ -100,7 +100,8 @@ def train(
     splits = chosen.split(dataset, labels)
     console.say(f"recipe {chosen.name}: network {chosen.network}, {chosen.epochs} epochs, into {folder}")
     quiet_training(deterministic)
-    from fer_edge.training import session
+    with console.working("starting Keras"):
+        from fer_edge.training import session
 
     metrics = session.run(
         chosen, splits, folder, seed, resume=resume, precision=precision, teachers=teachers, weights=starts
@@ -152,7 +153,8 @@ def sweep(
     dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
     splits = base.split(dataset, labels)
     quiet_training()
-    from fer_edge.training import sweep as search
+    with console.working("starting Keras"):
+        from fer_edge.training import sweep as search
 
     plan = search.Plan(base, values, epochs_scale, subset)
     stages = tuple(search.STAGES) if stage == "all" else (stage,)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import data
+from fer_edge import console, data
 from fer_edge.data.dataset import SPLITS, Dataset
 from fer_edge.errors import DataError, ModelError, UsageError
 from fer_edge.evaluation import metrics
@@ -77,7 +77,9 @@ def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None
 
     known = keras_card(path, card)
     labels = LABELS if known is None else known.labels
-    return replace(Predictor.of_keras(keras_files.load(path), str(path), labels, known), name=path.stem)
+    with console.working("starting Keras"):
+        network = keras_files.load(path)
+    return replace(Predictor.of_keras(network, str(path), labels, known), name=path.stem)
 
 
 def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
