@@ -26,8 +26,8 @@ WIDEST_PIXEL = 8.0  # times as wide as high, or the reverse; more is no video
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # FFmpeg's formats that hold their pictures themselves: none is a list of other files or addresses.
 _FORMATS = (
-    "mov,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,gif,apng,webp_pipe,h264,"
-    "hevc,vvc,m4v,mjpeg,mjpeg_2000,mpjpeg,ivf,obu,av1,nut,nuv,rm,wtv,dv,mxf,gxf,yuv4mpegpipe,swf,h261,h263,vc1,"
+    "mov,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,gif,apng,webp_pipe,jpeg_pipe,"
+    "h264,hevc,vvc,m4v,mjpeg,mjpeg_2000,mpjpeg,ivf,obu,av1,nut,nuv,rm,wtv,dv,mxf,gxf,yuv4mpegpipe,swf,h261,h263,vc1,"
     "dirac,roq,smk,bink,flic,fbb,lavf"
 )
 

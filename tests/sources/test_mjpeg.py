@@ -64,6 +64,15 @@ def test_a_pipe_is_cut_at_its_pictures(kind, sent, levels, unreadable):
     assert (pipe.read(), pipe.ended, pipe.unreadable) == (None, True, unreadable)
 
 
+def test_a_file_of_pictures_with_thumbnails_is_a_video(tmp_path):
+    path = tmp_path / "camera.mjpeg"
+    path.write_bytes(with_thumbnail(jpeg(90), jpeg(10)) * 12)
+    file = make_capture(str(path), None, 1)
+    file.open()
+    assert [int(round(float(file.read().bgr.mean()), -1)) for _ in range(12)] == [90] * 12
+    assert (file.read(), file.ended) == (None, True)
+
+
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
