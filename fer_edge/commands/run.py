@@ -91,7 +91,7 @@ def run(
         raise UsageError("--web-host goes with --web PORT")
     outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
     console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
-    outputs.check(json, force, source)
+    outputs.check(json, force, source, model, card, detector_model)
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)

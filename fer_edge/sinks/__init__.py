@@ -45,17 +45,21 @@ class Outputs:
     snapshot: Path | None = None
     mqtt: str | None = None
 
-    def check(self, json: str | None, force: bool, source: str | None = None) -> None:
+    def check(
+        self, json: str | None, force: bool, source: str | None = None, *read: Path | str | None
+    ) -> None:
         """Raises UsageError if two outputs have one name, OutputError if they lead to one file or to the
-        source, or a file exists and `force` is not given."""
+        source or another file that is `read`, or a file exists and `force` is not given."""
         first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
         given = [str(path) for path in (self.save, self.jsonl, self.csv, first, json) if path]
         for name in given:
             if given.count(name) > 1:
                 raise UsageError(f"two outputs cannot both go to {name}")
         folder = str(self.save) if self.save and self.save.is_dir() else None
-        inputs = [source] + (in_folder(Path(source))[0] if source and Path(source).is_dir() else [])
-        files.refuse_to_overwrite_any([name for name in given if name != folder], force, inputs)
+        inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
+        files.refuse_to_overwrite_any(
+            [name for name in given if name != folder], force, [source, *read, *inside]
+        )
 
 
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:

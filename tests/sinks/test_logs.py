@@ -100,6 +100,8 @@ def test_an_output_that_exists_is_refused_without_force_and_the_input_always(tmp
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(OutputError, match="the input"):
         Outputs(save=path).check(None, True, "link")
+    with pytest.raises(OutputError, match="the input"):
+        Outputs(jsonl=path).check(None, True, None, "edge_int8", path)
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
     Outputs(jsonl=path).check(None, True, str(tmp_path))
     with pytest.raises(OutputError, match="the input"):
