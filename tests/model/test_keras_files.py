@@ -9,7 +9,6 @@ import zipfile
 import numpy as np
 import pytest
 from fuzz.harness import FINDS
-from fuzz.model_kinds import LAYERS as HOSTILE_LAYERS
 
 from fer_edge.errors import ModelError
 from fer_edge.model import keras_files
@@ -55,7 +54,13 @@ def test_archives_that_are_no_plain_model(tmp_path, monkeypatch, members, said):
         keras_files.check(archive(tmp_path / "m.keras", members))
 
 
-HIDDEN = (
+LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
+HOSTILE_LAYERS = (
+    {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": LAMBDA}},
+    {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+    {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/tmp"}},
+    {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "http://127.0.0.1:9/x"}},
+    {"module": "os", "class_name": "system", "config": "true"},
     {"module": "keras", "class_name": "layers.Lambda", "config": {}},
     {"module": "keras.layers", "class_name": "Dense.Lambda", "config": {}},
     {"module": "keras.src.layers.core.lambda_layer", "class_name": "Lambda", "config": {}},
@@ -68,7 +73,7 @@ HIDDEN = (
 )
 
 
-@pytest.mark.parametrize("layer", [*HOSTILE_LAYERS, *HIDDEN], ids=lambda layer: str(layer["class_name"]))
+@pytest.mark.parametrize("layer", HOSTILE_LAYERS, ids=lambda layer: str(layer["class_name"]))
 @pytest.mark.parametrize("where", ["layer", "deep in it"])
 def test_what_runs_code_or_reads_other_files_is_refused(tmp_path, layer, where):
     config = {"config": {"layers": [layer if where == "layer" else {"config": [{"activation": layer}]}]}}
