@@ -147,14 +147,14 @@ def test_what_cannot_be_read_is_named_with_its_reason(tmp_path, data, reason):
 
 
 @pytest.mark.parametrize(
-    "suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".jp2", ".ppm", ".avif", ".ras", ".hdr"]
+    "suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".jp2", ".ppm", ".avif", ".ras", ".hdr", ".pfm"]
 )
 def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suffix):
     """P5."""
     if not cv2.haveImageWriter(f"x{suffix}"):
         pytest.skip("not in this OpenCV")
     path = tmp_path / "photo.mp4"
-    bgr = four_corners().astype(np.float32) / 255 if suffix == ".hdr" else four_corners()
+    bgr = four_corners().astype(np.float32) / 255 if suffix in (".hdr", ".pfm") else four_corners()
     path.write_bytes(encoded(bgr, suffix))
     assert kind_of(path.read_bytes()[:32]) is not None
     assert is_picture(path)
