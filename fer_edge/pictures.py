@@ -39,8 +39,6 @@ _STARTS = (
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"#?R", "HDR"),
-    (b"PF\n", "PFM"),
-    (b"Pf\n", "PFM"),
     (b"\x76\x2f\x31\x01", "OpenEXR"),
     (b"\x59\xa6\x6a\x95", "Sun raster"),
 )
@@ -168,6 +166,8 @@ def _decoded(data: NDArray[np.uint8], kind: str | None, gray: bool) -> NDArray[A
         picture = cv2.imdecode(data, how)  # OpenCV's own way from light to 8 bits, which in PFM is no way
         if light.max(initial=0) <= 1:
             picture = cv2.convertScaleAbs(light, alpha=255)
+        if gray and picture is not None and picture.ndim == 3:  # PFM's decoder keeps colours
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     if picture is None and kind == "JPEG":
         picture = cv2.imdecode(np.append(data, np.array([0xFF, 0xD9], np.uint8)), how)  # its end is missing
     if picture is None or not (turn or mirror is not None):
