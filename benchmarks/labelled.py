@@ -4,8 +4,9 @@
     python benchmarks/labelled.py MEDIA [--model NAME]... [--detector haar] [--detector FILE.tflite]...
         --out benchmarks/results/labelled
 
-MEDIA: the folder of the files in labelled.csv, which says what an onlooker saw in their frames, and whether
-surely. Each frame's largest faces count, as many as are there; one that is not found is not named rightly.
+MEDIA: the folder of the files in LABELLED, which says what an onlooker saw in their frames, and whether
+surely (labels and frame numbers alone: the files themselves are not here). Each frame's largest faces count,
+as many as are there; one that is not found is not named rightly.
 Writes OUT.json and OUT.md.
 """
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -26,39 +26,78 @@ from fer_edge.sources import make_capture
 from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.faces import make_detector
 
-HERE = Path(__file__).resolve().parent
-
-
-def labels() -> dict[str, list[dict[str, str]]]:
-    """File to its rows: first and last frame, label, whether it is sure, faces in each frame."""
-    by_file = collections.defaultdict(list)
-    with (HERE / "labelled.csv").open() as rows:
-        for row in csv.DictReader(rows):
-            by_file[row["file"]].append(row)
-    return by_file
+LABELLED = {
+    "emotions_pexels.mp4": [
+        (0, 60, "sad", True, 1),
+        (61, 143, "sad", False, 1),
+        (144, 227, "fear", False, 1),
+        (228, 248, "happy", False, 1),
+        (249, 272, "happy", True, 1),
+        (273, 291, "happy", False, 1),
+        (292, 471, "happy", True, 1),
+    ],
+    "neutral_to_smile.mp4": [
+        (0, 15, "neutral", True, 1),
+        (16, 20, "happy", False, 1),
+        (21, 71, "happy", True, 1),
+    ],
+    "man_smile_turning.mp4": [
+        (0, 61, "happy", True, 1),
+    ],
+    "face_then_noface.mov": [
+        (0, 15, "neutral", True, 1),
+        (16, 20, "happy", False, 1),
+        (21, 71, "happy", True, 1),
+    ],
+    "two_heads_turning.mp4": [
+        (0, 55, "neutral", True, 2),
+    ],
+    "astronaut.png": [
+        (0, 0, "happy", True, 1),
+    ],
+    "biden2.jpg": [
+        (0, 0, "happy", True, 1),
+    ],
+    "justin.jpg": [
+        (0, 0, "happy", False, 1),
+    ],
+    "obama_480p.jpg": [
+        (0, 0, "happy", True, 1),
+    ],
+    "obama_small_240p.jpg": [
+        (0, 0, "happy", True, 1),
+    ],
+    "partial_face_left_edge.jpg": [
+        (0, 0, "happy", True, 1),
+    ],
+    "single_face.jpg": [
+        (0, 0, "happy", True, 1),
+    ],
+    "two_people.jpg": [
+        (0, 0, "neutral", True, 2),
+    ],
+}
+"""What one onlooker saw: of each file first and last frame, label, whether surely, faces in each frame."""
 
 
 def count(media: Path, model: str, detector: str) -> dict[str, Any]:
     """Of all frames: `sure`, `unsure` and each sure label to [faces, named rightly raw, and smoothed]."""
     classifier, counts = Classifier(model), collections.defaultdict(lambda: [0, 0, 0])
-    for name, rows in labels().items():
+    for name, rows in LABELLED.items():
         file = Path(detector) if detector != "haar" else None
         capture = make_capture(str(media / name))
         finder = make_detector("haar" if file is None else "blazeface", file)
         analyser = Analyser(finder, classifier, policy=classifier.card.crop, still=capture.is_still)
         capture.open()
-        for n in range(1 + max(int(row["last"]) for row in rows)):
-            frame = capture.read()
-            seen = analyser.analyse(frame) if frame else ()
-            row = next((row for row in rows if int(row["first"]) <= n <= int(row["last"])), None)
-            if row is None:
-                continue
-            there = int(row["faces"])
-            faces = sorted(seen, key=lambda face: -face.box_xywh[2])[:there]
-            raw = sum(analyser.labels[int(face.probabilities.argmax())] == row["label"] for face in faces)
-            shown = sum(face.label == row["label"] for face in faces)
-            for key in ("sure", row["label"]) if row["sure"] == "yes" else ("unsure",):
-                counts[key] = [a + b for a, b in zip(counts[key], (there, raw, shown), strict=True)]
+        for first, last, label, sure, there in rows:
+            for _ in range(first, last + 1):
+                frame = capture.read()
+                seen = analyser.analyse(frame) if frame else ()
+                faces = sorted(seen, key=lambda face: -face.box_xywh[2])[:there]
+                raw = sum(analyser.labels[int(face.probabilities.argmax())] == label for face in faces)
+                shown = sum(face.label == label for face in faces)
+                for key in ("sure", label) if sure else ("unsure",):
+                    counts[key] = [a + b for a, b in zip(counts[key], (there, raw, shown), strict=True)]
         capture.close()
     return {"model": model, "detector": Path(detector).stem, "counts": dict(counts)}
 
