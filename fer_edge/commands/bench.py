@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[
             int | None, Option(min=1, help="Accuracy on so many pictures, drawn by the seed.")
         ] = None,
-        card: Annotated[Path | None, Option(metavar="FILE", help="Card for models that carry none.")] = None,
+        card: options.Card = None,
         threads: Annotated[str, Option(metavar="N,...", help="Thread counts, a row each: 1,2.")] = "1",
         warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
         runs: Annotated[int, Option(min=1, help="Timed inferences of each row, in all.")] = 1000,

@@ -151,9 +151,7 @@ def verify(
     format_: Annotated[
         str | None, typer.Option("--format", help="Whose limits hold; default: the card's format.")
     ] = None,
-    card: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Card (JSON) of a file that carries none.")
-    ] = None,
+    card: options.Card = None,
     recipe: Recipe = "default",
     labels: options.Labels = None,
     class_names: options.ClassNames = None,

@@ -37,9 +37,7 @@ def register(app: typer.Typer) -> None:
             str | None, Option(metavar="flip", help="flip: average each picture with its mirror image.")
         ] = None,
         threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
-        card: Annotated[
-            Path | None, Option(metavar="FILE", help="Card (JSON) of a model that carries none.")
-        ] = None,
+        card: options.Card = None,
         plot: Annotated[
             Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
         ] = None,

@@ -35,9 +35,6 @@ Targets = Annotated[
     ),
 ]
 Layers = Annotated[bool, typer.Option("--layers", help="Each layer, in place of a line an operator.")]
-Card = Annotated[
-    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +74,7 @@ def inspect(
     *,
     target: Targets = None,
     layers: Layers = False,
-    card: Card = None,
+    card: options.Card = None,
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:

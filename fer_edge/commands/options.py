@@ -21,6 +21,9 @@ VOTES = "ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013n
 CLASSES = "The expressions of class folders that are numbers, in the numbers' order."
 _CLASS_NAMES = typer.Option("--class-names", envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=CLASSES)
 
+Card = Annotated[
+    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
+]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help=JSON)]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
