@@ -185,15 +185,16 @@ class Classifier:
             self._interpreter.set_tensor(self._input_index, self._input)
         self._interpreter.invoke()
         real = self.output.dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
-        total = float(real.sum())
+        values = real.tolist()  # for a handful of values, Python's sum and min take a third of numpy's time
+        total = sum(values)
         if not math.isfinite(total):
             raise ModelError(f"{self.path} gives values that are no numbers: its weights are damaged")
         if self.output.content == "logits":
             return softmax(real)
-        if abs(total - 1) > self._tolerance or real.min() < -self._tolerance:
+        if abs(total - 1) > self._tolerance or min(values) < -self._tolerance:
             raise ModelError(
-                f"{self.path} gives values of {real.min():.3g} to {real.max():.3g} with the sum {total:.3g}, "
-                'which are no probabilities: if they are logits, its card must say "content": "logits"'
+                f"{self.path} gives values of {min(values):.3g} to {max(values):.3g} with the sum "
+                f'{total:.3g}, which are no probabilities: if they are logits, its card must say "content": "logits"'
             )
         return real
 
