@@ -194,7 +194,8 @@ class Classifier:
         if abs(total - 1) > self._tolerance or min(values) < -self._tolerance:
             raise ModelError(
                 f"{self.path} gives values of {min(values):.3g} to {max(values):.3g} with the sum "
-                f'{total:.3g}, which are no probabilities: if they are logits, its card must say "content": "logits"'
+                f"{total:.3g}, which are no probabilities: if they are logits, its card must say "
+                '"content": "logits"'
             )
         return real
 
