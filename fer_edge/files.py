@@ -138,6 +138,17 @@ def _opened(path: Path, flags: int, wait: bool = False) -> Iterator[bool | None]
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def held(folder: Path, wait: bool = False) -> Iterator[bool]:
+    """Makes `folder`; whether this process alone works in it for the block's time. wait: until it does.
+
+    However the process ends, the lock ends with it. Raises OSError.
+    """
+    make_folders(folder)
+    with _opened(folder / ".lock", os.O_RDWR | os.O_CREAT, wait) as locked:
+        yield locked is not False
+
+
 def _lock(descriptor: int, wait: bool = False) -> bool | None:
     """Until it is closed; False where another process has it locked, None on a disk that knows no locks."""
     try:

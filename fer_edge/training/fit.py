@@ -6,11 +6,9 @@ names the arrays' files: it alone decides which epoch stands, whatever else lies
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -237,19 +235,6 @@ def train(
             )
     restore(place, trainee, state, best=True)  # the network shares its layers
     return network, state
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Makes `folder`; whether this process alone trains into it for the block's time. Raises OSError."""
-    files.make_folders(folder)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:

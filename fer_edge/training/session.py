@@ -96,7 +96,7 @@ def run(
     teacher, start = Teacher.opened(teachers), fit.Start.opened(weights)
     first = device.workers().first
     try:
-        with fit.held(folder) if first else contextlib.nullcontext(True) as mine:
+        with files.held(folder) if first else contextlib.nullcontext(True) as mine:
             if not mine:
                 raise OutputError(f"another training is writing to {folder}: choose another --out")
             if first:

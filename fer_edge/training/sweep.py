@@ -1,20 +1,16 @@
 """The paper's search of its Table 3: batch size, then epochs, then dropout, each at the best before it.
 
-Results are an Optuna study a stage, in one SQLite file that processes share. Who trains a value holds a lock
+Results are an Optuna study, in a journal that processes and machines share. Who trains a value holds a lock
 on its folder, which ends with the process, however that ends: another takes the training over from its
-checkpoint. (Optuna's heartbeat never misses a process that was killed before its first beat.)
+checkpoint. (Optuna's journal has no heartbeat; its GridSampler counts interrupted trials among the ended.)
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +24,13 @@ from fer_edge.training.recipes import Recipe, score
 
 try:
     import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, TrialState
 except ImportError as error:
     raise MissingExtraError("optuna", "train", "a sweep") from error
 
 STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
-POLL_S = 5.0
 
 Result = dict[str, Any]
 
@@ -101,32 +98,27 @@ class Sweep:
         }
         optuna.logging.set_verbosity(logging.ERROR)
         logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each network
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         files.make_folders(folder)
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that begin at once would both make the tables
-            self.studies = self._opened(folder / "study.db")
+        self.study = self._opened(folder / "study.log")
 
-    def _opened(self, path: Path) -> dict[str, optuna.Study]:
+    def _opened(self, path: Path) -> optuna.Study:
         try:
-            storage = optuna.storages.RDBStorage(
-                f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": 60}}
+            storage = JournalStorage(JournalFileBackend(str(path.resolve())))
+            study = optuna.create_study(
+                storage=storage, study_name="sweep", direction="maximize", load_if_exists=True
             )
-            create = partial(optuna.create_study, storage=storage, direction="maximize", load_if_exists=True)
-            studies = {stage: create(study_name=stage) for stage in STAGES}
-            before = studies["batch"].user_attrs.get("settings", self.settings)
-            studies["batch"].set_user_attr("settings", before)
-        except Exception as error:  # of SQLite, SQLAlchemy, Alembic or Optuna
+            before = study.user_attrs.get("settings", self.settings)
+            study.set_user_attr("settings", before)
+        except Exception as error:  # of JSON, or of Optuna, which trusts what it reads
             raise DataError(f"{path} cannot be read as a study: choose another --out") from error
         for name, value in self.settings.items():
             if before[name] != value:
                 raise UsageError(f"{path.parent} holds a sweep with another {name}: choose another --out")
-        return studies
+        return study
 
     def _ended(self, stage: str) -> dict[float, FrozenTrial]:
-        """Trials with a result, and those that failed for good, by their value."""
-        trials = self.studies[stage].trials
-        return {t.params[stage]: t for t in trials if {"history", "error"} & {*t.user_attrs}}
+        """What was trained or failed for good, by its value: a trial has its stage's parameter alone."""
+        return {t.params[stage]: t for t in self.study.get_trials(deepcopy=False) if stage in t.params}
 
     def run(self, stages: tuple[str, ...]) -> Result:
         """Trains until every value of the stages has ended, in this process or another; gives the results.
@@ -141,29 +133,22 @@ class Sweep:
                 if name not in ended or ended[name]["unfinished"]:
                     raise UsageError(f"stage {stage} needs the best of {name}: run --stage {name} first")
                 best[name] = ended[name]["best"]
-            self._work(stage, best)
+            for wait in (False, True):  # first what nobody trains, then what others do, if they end it
+                for value in sorted(set(self.plan.trained(stage).values())):
+                    self._train(stage, value, best, wait)
         return self.results(write=True)
 
-    def _work(self, stage: str, best: dict[str, float]) -> None:
-        values, waited = set(self.plan.trained(stage).values()), False
-        while left := sorted(values - set(self._ended(stage))):
-            if not any(self._trained_here(stage, value, best) for value in left):
-                if not waited:
-                    console.say(f"stage {stage}: waiting for {len(left)} trainings of other processes")
-                waited = True
-                time.sleep(POLL_S)
-
-    def _trained_here(self, stage: str, value: float, best: dict[str, float]) -> bool:
-        """Trains one value of a stage, if no process does or has."""
+    def _train(self, stage: str, value: float, best: dict[str, float], wait: bool) -> None:
+        """Trains one value of a stage if no process has, nor does; wait: until none does."""
         setting = self.plan.setting(stage, value, best)
         recipe, name = self.plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
-        place = self.folder / "trials" / name
-        told: dict[str, Any] = {"recipe": asdict(recipe), "device": self.device}
-        among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
-        with fit.held(place) as mine:
+        if wait and value not in self._ended(stage):
+            console.say(f"stage {stage}: another process trains {name}, waiting for it")
+        with files.held(place := self.folder / "trials" / name, wait) as mine:
             if not mine or value in self._ended(stage):
-                return False
+                return
             console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
+            told: dict[str, Any] = {"recipe": asdict(recipe), "device": self.device}
             try:
                 history = self._known(told["recipe"])
                 history = history or fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
@@ -172,19 +157,19 @@ class Sweep:
             except GateError as error:
                 console.warn(str(error))
                 ended = {"state": TrialState.FAIL, "user_attrs": {"error": str(error)}}
+            among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
             trial = optuna.create_trial(params={stage: value}, distributions={stage: among}, **ended)
-            self.studies[stage].add_trial(trial)
+            self.study.add_trial(trial)
         self.results(write=True)
-        return True
 
     def _known(self, recipe: dict[str, Any]) -> list[dict[str, float]]:
         """The history of an earlier stage's training that holds this one; [] if there is none."""
-        for told in (trial.user_attrs for stage in STAGES for trial in self._ended(stage).values()):
-            other = told.get("recipe", {"epochs": 0})
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            other = trial.user_attrs["recipe"]
             if recipe["schedule"] == "plateau" and other["epochs"] > recipe["epochs"]:
                 other = other | {"epochs": recipe["epochs"]}
             if other == recipe:
-                return list(told["history"][: recipe["epochs"]])
+                return list(trial.user_attrs["history"][: recipe["epochs"]])
         return []
 
     def results(self, write: bool = False) -> Result:

@@ -4,10 +4,9 @@ Trainings are replaced by ones whose results are known beforehand.
 """
 
 import json
-import os
-import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 
 from optuna.trial import TrialState
 
-from fer_edge import paper
+from fer_edge import files, paper
 from fer_edge.data import load
 from fer_edge.errors import DataError, GateError, UsageError
 from fer_edge.training import fit, sweep
@@ -138,7 +137,7 @@ t.work(pathlib.Path(sys.argv[1])).run(("batch",))
 """
 
 
-def test_the_training_of_a_killed_process_is_begun_again(trained, tmp_path):
+def test_the_training_of_a_killed_process_is_waited_for_and_begun_again(trained, tmp_path, capsys):
     root = Path(__file__).parents[2]
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=root
@@ -146,20 +145,22 @@ def test_the_training_of_a_killed_process_is_begun_again(trained, tmp_path):
     try:
         while "begun" not in (line := child.stdout.readline()):
             assert line
-        with fit.held(tmp_path / "trials/batch16-epochs50-dropout0") as mine:
-            assert not mine  # which is why another process would wait
+        with files.held(tmp_path / "trials/batch16-epochs50-dropout0") as mine:
+            assert not mine
+        threading.Timer(1, child.kill).start()
+        mine = work(tmp_path)
+        assert len(mine.run(("batch",))["stages"]["batch"]["rows"]) == 5
     finally:
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()
         child.wait()
         child.stdout.close()
-    mine = work(tmp_path)
-    assert len(mine.run(("batch",))["stages"]["batch"]["rows"]) == 5
-    assert len(trained) == 5
-    states = [trial.state for trial in mine.studies["batch"].trials]
+    assert "another process trains batch16-epochs50-dropout0, waiting" in capsys.readouterr().out
+    assert [batch for batch, *_ in trained] == [32, 64, 128, 256, 16]
+    states = [trial.state for trial in mine.study.trials]
     assert (states.count(TrialState.COMPLETE), states.count(TrialState.FAIL)) == (4, 1)  # 128 fails
 
 
 def test_a_damaged_study_is_named(tmp_path):
-    (tmp_path / "study.db").write_bytes(b"no database" * 1000)
-    with pytest.raises(DataError, match=r"study\.db cannot be read"):
+    (tmp_path / "study.log").write_bytes(b"no journal\n" * 1000)
+    with pytest.raises(DataError, match=r"study\.log cannot be read"):
         work(tmp_path)
