@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.json"
 SHOWN = 20
-"""Bad rows that are listed one by one; the JSON file has the first thousand."""
+"""Bad rows that are listed one by one; the JSON file has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -127,5 +127,5 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         for row in bad["rows"][:SHOWN]:
             yield f"  {row['where']} {row['why']}"
         if bad["count"] > SHOWN:
-            yield f"  and {bad['count'] - SHOWN:,} more (--json lists the first thousand)"
+            yield f"  and {bad['count'] - SHOWN:,} more (--json lists them)"
     yield f"content sha256 {summary['sha256']}"

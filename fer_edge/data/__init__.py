@@ -14,7 +14,6 @@ from fer_edge.data import drawn
 from fer_edge.data.dataset import (
     SPLITS,
     BadRow,
-    BadRows,
     Dataset,
     Protocol,
     protocol_splits,
@@ -38,29 +37,23 @@ WHERE_FROM = (
 
 
 def load(
-    path: str | None,
-    *,
-    skip_bad_rows: bool = False,
-    seed: int = 0,
-    class_names: str | None = None,
+    path: str | None, *, skip_bad_rows: bool = False, seed: int = 0, class_names: str | None = None
 ) -> Dataset:
-    """Reads fer2013.csv (plain, .xz, .gz, .zip, .tar.gz), icml_face_data.csv, a folder tree, or `drawn`.
+    """Reads fer2013.csv (plain, .xz, .gz, .zip), icml_face_data.csv, a folder tree, or `drawn`.
 
     skip_bad_rows: leave rows that are not valid out, instead of raising. seed: of `drawn` and of what is held
     out. class_names: the expressions of a tree whose class folders are numbers, in the numbers' order, joined
-    by commas; default FER_EDGE_CLASS_NAMES. What was read is kept in `cache_folder`; what else a tree holds
-    is named on standard error. Raises UsageError for None, DataError for what cannot be read.
+    by commas. What was read is kept in `cache_folder`; what else a tree holds is named on standard error.
+    Raises UsageError for None, DataError for what cannot be read.
     """
     if path is None:
         raise UsageError(f"which data set? --data PATH, or FER_EDGE_DATA. {WHERE_FROM}")
     if path.partition(":")[0] == "drawn":
         return drawn.dataset(path, seed)
-    source = find_source(path, class_names or os.environ.get("FER_EDGE_CLASS_NAMES"))
-    for line in source.warnings:
-        console.warn(line)
+    source = find_source(path, class_names)
     dataset = replace(_read(source, path), left_out=source.left_out)
-    if dataset.bad.count and not skip_bad_rows:
-        first, count = dataset.bad.first[0], dataset.bad.count
+    if dataset.bad and not skip_bad_rows:
+        first, count = dataset.bad[0], len(dataset.bad)
         rows, them = ("row", "it") if count == 1 else ("rows", "them")
         raise DataError(
             f"{path}: {first.where} {first.why}; {count} bad {rows} in all; --skip-bad-rows leaves {them} out"
@@ -100,9 +93,10 @@ def _read(source: Table | Tree, path: str) -> Dataset:
     return cached(key, path) or dataset
 
 
-VERSION = 4
-"""Counted up whenever a reader or the layout changes, so that what was kept before is not used."""
+# --- the cache
 
+VERSION = 5
+"""Counted up whenever a reader or the layout changes, so that what was kept before is not used."""
 _NUMBERS = ("labels", "split", "ids")
 
 
@@ -128,9 +122,8 @@ def cached(key: str, path: str) -> Dataset | None:
         sound = sound and labels.shape == split.shape == ids.shape
         if not (sound and set(labels) <= set(range(len(LABELS))) and set(split) <= set(range(len(SPLITS)))):
             return None
-        bad = BadRows(int(rest["bad_count"]), [BadRow(*row) for row in rest["bad"]])
-        sha256, protocol = rest["sha256"], rest["protocol"]
-        return Dataset(images, labels, split.astype(np.uint8), ids, path, sha256, protocol, bad)
+        bad, sha256 = tuple(BadRow(*row) for row in rest["bad"]), rest["sha256"]
+        return Dataset(images, labels, split.astype(np.uint8), ids, path, sha256, rest["protocol"], bad)
     except Exception:  # numpy's reader of damaged headers fails in whatever its parser raises
         return None
 
@@ -138,8 +131,7 @@ def cached(key: str, path: str) -> Dataset | None:
 def keep(key: str, dataset: Dataset) -> None:
     """Writes the data set into the cache. Raises OutputError; its images are not left there then."""
     rest = {name: getattr(dataset, name).tolist() for name in _NUMBERS}
-    rest |= {name: getattr(dataset, name) for name in ("sha256", "protocol")}
-    rest |= {"bad_count": dataset.bad.count, "bad": dataset.bad.first}
+    rest |= {name: getattr(dataset, name) for name in ("sha256", "protocol", "bad")}
     with files.written_aside(_kept_as(key, ".npy")) as aside, aside.open("wb") as file:
         np.save(file, dataset.images)
         file.flush()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ from fer_edge.spec import INPUT_SHAPE, LABELS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
+PROTOCOLS = ("official", "paper", "holdout")
+HELD_OUT = 0.1
+"""The part of `Training` that is held out where a source has no rows to choose on."""
+MOST_BAD = 10_000
+"""Rows that are not valid; with more it is no data set."""
 
 
 class BadRow(NamedTuple):
@@ -25,25 +30,6 @@ class BadRow(NamedTuple):
 
     where: str
     why: str
-
-
-@dataclass
-class BadRows:
-    """How many rows are not used, and the first of them (at most BadRows.KEPT)."""
-
-    KEPT: ClassVar[int] = 1000
-    count: int = 0
-    first: list[BadRow] = field(default_factory=list)
-
-    def add(self, row: BadRow) -> None:
-        """One more."""
-        self.count += 1
-        if self.count <= self.KEPT:
-            self.first.append(row)
-
-    def as_json(self) -> dict[str, Any]:
-        """Count and first rows as plain values."""
-        return {"count": self.count, "rows": [row._asdict() for row in self.first]}
 
 
 Row = tuple[int, int, int, NDArray[np.integer[Any]]]
@@ -59,9 +45,9 @@ class Dataset:
     split: uint8 (N,), index into SPLITS.
     ids: int64 (N,), the row in the source, counted from 1 after a header, or the picture's place
     in the sorted folder tree, from 1.
-    path: what the user named. sha256: of the decoded content (see `content_sha256`). protocol:
-    `official` where the source names the splits of FER-2013, else `holdout` (a tree with train/ and
-    test/ alone, a table without `Usage`). bad: rows that cannot be used. left_out: what a tree holds
+    path: what the user named. sha256: of pictures, labels and splits in their order, whatever file they came
+    in. protocol: `official` where the source names the splits of FER-2013, else `holdout` (a tree with train/
+    and test/ alone, a table without `Usage`). bad: rows that cannot be used. left_out: what a tree holds
     besides pictures of a class. votes: FER+'s, uint8 (N, 10) in the order of ferplus.COLUMNS, where they were
     attached.
     """
@@ -73,8 +59,8 @@ class Dataset:
     path: str
     sha256: str
     protocol: str = "official"
-    bad: BadRows = field(default_factory=BadRows)
-    left_out: BadRows = field(default_factory=BadRows)
+    bad: tuple[BadRow, ...] = ()
+    left_out: tuple[BadRow, ...] = ()
     label_names: tuple[str, ...] = LABELS
     votes: NDArray[np.uint8] | None = None
 
@@ -83,34 +69,31 @@ class Dataset:
 
     @classmethod
     def of_rows(cls, found: Iterable[Row | BadRow], path: str, protocol: str) -> Dataset:
-        """Collects what a reader finds. Raises DataError where no row is valid."""
+        """Collects what a reader finds. Raises DataError where no row is valid, or over MOST_BAD are not."""
         images: list[NDArray[np.uint8]] = []
         numbers: list[tuple[int, int, int]] = []
-        bad = BadRows()
+        bad: list[BadRow] = []
         for row in found:
             if isinstance(row, BadRow):
-                bad.add(row)
+                bad.append(row)
+                if len(bad) > MOST_BAD:
+                    raise DataError(f"{path} has over {MOST_BAD} rows that are not valid: not FER-2013")
             else:
                 numbers.append(row[:3])
                 images.append(row[3].astype(np.uint8).reshape(INPUT_SHAPE[:2]))
         if not images:
-            first = f": {bad.first[0].where} {bad.first[0].why}" if bad.count else ""
+            first = f": {bad[0].where} {bad[0].why}" if bad else ""
             raise DataError(f"{path} has nothing valid in it{first}")
         ids, labels, splits = np.array(numbers, np.int64).T.copy()
         pixels, split = np.stack(images), splits.astype(np.uint8)
-        sha256 = content_sha256(pixels, labels, split)
-        return cls(pixels, labels, split, ids, path, sha256, protocol, bad)
+        digest = hashlib.sha256(pixels.data)
+        digest.update(labels.astype("<i8").tobytes() + split.tobytes())
+        return cls(pixels, labels, split, ids, path, digest.hexdigest(), protocol, tuple(bad))
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows (a boolean mask or indices), in that order."""
-        return replace(
-            self,
-            images=self.images[chosen],
-            labels=self.labels[chosen],
-            split=self.split[chosen],
-            ids=self.ids[chosen],
-            votes=None if self.votes is None else self.votes[chosen],
-        )
+        own = {name: getattr(self, name)[chosen] for name in ("images", "labels", "split", "ids")}
+        return replace(self, **own, votes=None if self.votes is None else self.votes[chosen])
 
     def sample(self, count: int | None, seed: int) -> Dataset:
         """`count` rows at most, drawn by the seed, in the source's order; all for None."""
@@ -121,22 +104,6 @@ class Dataset:
     def part(self, *names: str) -> Dataset:
         """The rows whose split is among `names` (of SPLITS), in the source's order."""
         return self.rows(np.isin(self.split, [SPLITS.index(name) for name in names]))
-
-
-def content_sha256(images: NDArray[np.uint8], labels: NDArray[np.int64], split: NDArray[np.uint8]) -> str:
-    """SHA-256 of pictures, labels and splits in their order.
-
-    The same rows give the same hash whatever file they came in (.csv, .xz, .zip, other column order).
-    """
-    digest = hashlib.sha256(np.ascontiguousarray(images).data)
-    digest.update(labels.astype("<i8").tobytes())
-    digest.update(split.tobytes())
-    return digest.hexdigest()
-
-
-PROTOCOLS = ("official", "paper", "holdout")
-HELD_OUT = 0.1
-"""The part of `Training` that is held out where a source has no rows to choose on."""
 
 
 @dataclass(frozen=True)
@@ -170,10 +137,10 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
         )
     if protocol == "holdout" and dataset.protocol == "official":
         raise DataError(f"{dataset.path} has splits of its own: use --protocol official")
-    training, public, private = (dataset.part(name) for name in SPLITS)
-    for name, part in zip(SPLITS, (training, public, private), strict=True):
-        if len(part) == 0:
-            raise DataError(f"{dataset.path} has no {name} rows, which --protocol {protocol} needs")
+    parts = {name: dataset.part(name) for name in SPLITS}
+    if absent := [name for name, part in parts.items() if not len(part)]:
+        raise DataError(f"{dataset.path} has no {absent[0]} rows, which --protocol {protocol} needs")
+    training, public, private = parts.values()
     if protocol == "paper":
         return Protocol(protocol, training, dataset.part("PublicTest", "PrivateTest"), report=public)
     return Protocol(dataset.protocol, training, validation=public, report=private)
@@ -196,18 +163,15 @@ def with_held_out(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset, split=split)
 
 
-def picture_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """One 64-bit hash a picture, uint64 (N,).
-
-    Two different pictures among 36,000 share one with a probability of 4e-11.
-    """
+def _hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """One a picture; two different ones among 36,000 share it with a probability of 4e-11."""
     digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
     return np.frombuffer(digests, np.uint64)
 
 
 def seen_in_training(dataset: Dataset, training: Dataset) -> NDArray[np.bool_]:
     """For each row of `dataset`, whether `training` holds the same picture; bool (N,)."""
-    return np.isin(picture_hashes(dataset.images), picture_hashes(training.images))
+    return np.isin(_hashes(dataset.images), _hashes(training.images))
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
@@ -216,37 +180,37 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     counts: {split: {label: rows}}. duplicates.different: different pictures in all. duplicates.within:
     {split: rows, different pictures, pictures that carry several labels}. duplicates.across: rows of `split`
     whose picture is also in `of`, and how many of them are there under other labels only. bad, left_out:
-    count and the first of them, with the reason.
+    count and rows, with the reason.
     """
     names = dataset.label_names
-    _, picture = np.unique(picture_hashes(dataset.images), return_inverse=True)
+    _, picture = np.unique(_hashes(dataset.images), return_inverse=True)
     labelled = picture * len(names) + dataset.labels  # one number for picture and label together
     masks = {name: dataset.split == index for index, name in enumerate(SPLITS)}
-
-    def within(rows: NDArray[np.bool_]) -> dict[str, int]:
+    counts, within, across = {}, {}, []
+    for split, rows in masks.items():
+        numbers = np.bincount(dataset.labels[rows], minlength=len(names)).tolist()
+        counts[split] = dict(zip(names, numbers, strict=True))
         _, labels = np.unique(np.unique(labelled[rows]) // len(names), return_counts=True)
-        return {"rows": int(rows.sum()), "different": len(labels), "several_labels": int((labels > 1).sum())}
-
-    def across(split: str, of: str) -> dict[str, Any]:
-        seen = np.isin(picture[masks[split]], picture[masks[of]])
-        agreed = np.isin(labelled[masks[split]], labelled[masks[of]])
-        return {"split": split, "of": of, "rows": int(seen.sum()), "other_label": int((seen & ~agreed).sum())}
-
-    def counts(rows: NDArray[np.bool_]) -> dict[str, int]:
-        return dict(zip(names, np.bincount(dataset.labels[rows], minlength=len(names)).tolist(), strict=True))
-
-    pairs = (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest"))
+        several = int((labels > 1).sum())
+        within[split] = {"rows": int(rows.sum()), "different": len(labels), "several_labels": several}
+    for split, of in (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest")):
+        if masks[split].any() and masks[of].any():
+            seen = np.isin(picture[masks[split]], picture[masks[of]])
+            other = seen & ~np.isin(labelled[masks[split]], labelled[masks[of]])
+            across.append(
+                {"split": split, "of": of, "rows": int(seen.sum()), "other_label": int(other.sum())}
+            )
     return {
         "path": dataset.path,
         "sha256": dataset.sha256,
         "protocol": dataset.protocol,
         "n": len(dataset),
-        "counts": {name: counts(rows) for name, rows in masks.items()},
-        "duplicates": {
-            "different": int(picture.max()) + 1,
-            "within": {name: within(rows) for name, rows in masks.items()},
-            "across": [across(*pair) for pair in pairs if all(masks[name].any() for name in pair)],
-        },
-        "bad": dataset.bad.as_json(),
-        "left_out": dataset.left_out.as_json(),
+        "counts": counts,
+        "duplicates": {"different": int(picture.max()) + 1, "within": within, "across": across},
+        "bad": _listed(dataset.bad),
+        "left_out": _listed(dataset.left_out),
     }
+
+
+def _listed(rows: Sequence[BadRow]) -> dict[str, Any]:
+    return {"count": len(rows), "rows": [row._asdict() for row in rows]}

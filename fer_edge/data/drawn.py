@@ -7,7 +7,7 @@ from collections import namedtuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.data.dataset import Dataset, content_sha256
+from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 from fer_edge.vision.opencv import cv2
@@ -40,17 +40,16 @@ def dataset(name: str, seed: int) -> Dataset:
         raise DataError(f"{name}: give 'drawn' or 'drawn:N', N from 42 to 1000000 pictures")
     n = int(text)
     images, labels = drawn_faces(n, seed)
-    split = np.zeros(n, np.uint8)
+    split = np.zeros(n, np.int64)
     for rows in (np.flatnonzero(labels == label) for label in range(len(LABELS))):
         sixth = len(rows) // 6
         split[rows[: 2 * sixth]] = np.repeat((1, 2), sixth)
-    return Dataset(images, labels, split, np.arange(1, n + 1), name, content_sha256(images, labels, split))
+    ids = range(1, n + 1)
+    return Dataset.of_rows(zip(ids, labels.tolist(), split.tolist(), images, strict=True), name, "official")
 
 
 _SIDE = INPUT_SHAPE[0]
-_SCALE = 4  # drawn four times as large, then averaged down
-_CANVAS = _SIDE * _SCALE
-
+_CANVAS = 4 * _SIDE  # then averaged down
 
 _Expression = namedtuple(
     "_Expression", "brow_raise brow_slant eye_open mouth_curve mouth_open mouth_width nose_wrinkle"

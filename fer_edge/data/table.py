@@ -7,19 +7,18 @@ import csv
 import gzip
 import io
 import lzma
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import IO, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files
-from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Row
+from fer_edge.data.dataset import SPLITS, BadRow, Dataset, Row
 from fer_edge.errors import DataError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
@@ -27,9 +26,10 @@ PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
 MAX_BYTES = 4 << 30
 """Most that a packed file may unpack to: 14 times FER-2013, so that a zip bomb ends soon."""
 MAX_LINE = 1 << 20
+COLUMNS = ("emotion", "pixels", "usage")
 
 _DAMAGED = (
-    EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile,
+    EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile,
     NotImplementedError, RuntimeError,  # of zipfile: a version or a way of packing that it lacks, a password
     UnicodeDecodeError,  # a damaged name
 )  # fmt: skip
@@ -50,8 +50,7 @@ class Table:
     """A table on disk; a source as `data.load` reads it, like `tree.Tree`."""
 
     place: Path
-    left_out: ClassVar[BadRows] = BadRows()
-    warnings: ClassVar[tuple[str, ...]] = ()
+    left_out: ClassVar[tuple[BadRow, ...]] = ()
 
     def __str__(self) -> str:
         return f"{self.place.name} ({len(self) / 1e6:.1f} MB)"
@@ -88,7 +87,45 @@ class Table:
             return Dataset.of_rows(rows(), path, "holdout" if columns.usage is None else "official")
 
 
-def _records(stream: io.BufferedIOBase, where: str) -> Iterator[tuple[int, list[str]]]:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """The unpacked stream, and the raw file whose `tell()` says how far the reading is.
+
+    What kind of file it is, its first bytes say. Raises DataError for one that cannot be read, is damaged,
+    cut short or encrypted, or a .zip that holds no table or several.
+    """
+    try:
+        with path.open("rb") as raw:
+            start = raw.peek(6)
+            if start.startswith(b"PK\x03\x04"):
+                with zipfile.ZipFile(raw) as archive, archive.open(_member(archive, path)) as member:
+                    yield io.BufferedReader(cast(io.RawIOBase, member), 1 << 16), raw  # its own is slow
+                return
+            xz, gz = start.startswith(b"\xfd7zXZ\0"), start.startswith(b"\x1f\x8b")
+            with lzma.open(raw) if xz else gzip.open(raw) if gz else raw as stream:
+                yield stream, raw
+    except _DAMAGED as error:
+        why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
+        raise DataError(f"{path} {why}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _member(archive: zipfile.ZipFile, path: Path) -> str:
+    """The name of its table; not macOS' own `._fer2013.csv`, which archives made there hold beside it."""
+    last = {name: name.rsplit("/", 1)[-1].lower() for name in archive.namelist()}
+    names = [name for name in last if last[name].endswith(".csv") and not last[name].startswith("._")]
+    for known in _KNOWN_TABLES:
+        if len(names) > 1:
+            names = [name for name in names if last[name] == known] or names
+    if not names:
+        raise DataError(f"{path} holds no .csv file: unpack it and give the folder, if it holds pictures")
+    if len(names) > 1:
+        raise DataError(f"{path} holds several tables ({', '.join(sorted(names)[:5])}): unpack it, give one")
+    return names[0]
+
+
+def _records(stream: IO[bytes], where: str) -> Iterator[tuple[int, list[str]]]:
     """Each row's line in the file, from 1, and its fields; none for a quote that is not closed.
 
     Raises DataError past MAX_LINE bytes in a line or MAX_BYTES in all.
@@ -96,10 +133,12 @@ def _records(stream: io.BufferedIOBase, where: str) -> Iterator[tuple[int, list[
     total = 0
     for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), 1):
         total += len(line)
+        if line[257:262] == b"ustar":
+            raise DataError(f"{where} is a tar archive: unpack it and give the .csv file in it")
         if len(line) == MAX_LINE:
             raise DataError(f"{where}: line {number} is longer than a million bytes: not a FER-2013 table")
         if total > MAX_BYTES:
-            raise _too_large(where)
+            raise DataError(f"{where} unpacks to more than {MAX_BYTES >> 30} GiB: not FER-2013")
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.strip():
             yield number, _fields(text)
@@ -119,9 +158,8 @@ def _find_columns(header: list[str], where: str) -> _Columns:
         raise DataError(f"{where} is UTF-16: save it as UTF-8")
     raw = [field.lstrip("\ufeff").strip().strip('"').strip() for field in header]
     names = [name.lower() for name in raw]
-    for name in ("emotion", "pixels", "usage"):
-        if names.count(name) > 1:
-            raise DataError(f"{where} has the column {name!r} twice")
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise DataError(f"{where} has the column {twice[0]!r} twice")
     if "pixels" not in names:
         found = ", ".join(repr(name[:40]) for name in raw[:8]) or "nothing"
         raise DataError(f"{where} is not FER-2013: its header needs emotion,pixels,Usage and has {found}")
@@ -156,94 +194,11 @@ def parse_pixels(text: str) -> NDArray[np.int64]:
     """
     words = text.split()
     if text.isascii() and "".join(words).isdigit():  # figures alone: all of them at once
-        values = np.fromstring(text, np.int64, sep=" ")
+        values = np.fromstring(" ".join(words), np.int64, sep=" ")
         if len(values) == PIXELS and values.max() <= 255:
             return values
     for word in words:
-        figures = word.lstrip("0") if word.isascii() and word.isdigit() else word
-        if figures and not (len(figures) <= 3 and figures.isdigit() and int(figures) <= 255):
+        figures = word.lstrip("0")[:4] if word.isascii() and word.isdigit() else "256"
+        if int(figures or 0) > 255:
             raise ValueError(f"the pixel value {word[:20]!r}, not a number from 0 to 255")
-    if len(words) != PIXELS:
-        raise ValueError(f"{len(words)} pixel values instead of {PIXELS}")
-    return np.array([int(word) for word in words], np.int64)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, io.BufferedReader]]:
-    """Gives the unpacked stream, and the raw file whose `tell()` says how far the reading is.
-
-    What kind of file it is, its first bytes say. Raises DataError for one that cannot be read, is damaged,
-    cut short or encrypted, or holds no table or several.
-    """
-    try:
-        with path.open("rb") as raw:
-            start = raw.peek(6)
-            if start.startswith(b"PK\x03\x04"):
-                with zipfile.ZipFile(raw) as archive, _zip_member(archive, path) as member:
-                    yield member, raw
-                return
-            xz, gz = start.startswith(b"\xfd7zXZ\0"), start.startswith(b"\x1f\x8b")
-            with lzma.open(raw) if xz else gzip.open(raw) if gz else raw as stream:
-                is_tar = stream.read(512)[257:262] == b"ustar"
-                stream.seek(0)
-                yield _tar_member(stream, path) if is_tar else stream, raw
-    except _DAMAGED as error:
-        why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
-        raise DataError(f"{path} {why}") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _zip_member(archive: zipfile.ZipFile, path: Path) -> io.BufferedIOBase:
-    names = [name for name in archive.namelist() if _is_table(name)]
-    for known in _KNOWN_TABLES:
-        if len(names) > 1:
-            names = [n for n in names if n.rsplit("/", 1)[-1].lower() == known] or names
-    if not names:
-        raise DataError(f"{path} holds no .csv file: unpack it and give the folder, if it holds pictures")
-    if len(names) > 1:
-        raise DataError(f"{path} holds several tables ({', '.join(sorted(names)[:5])}): unpack it, give one")
-    # ZipExtFile has a slow readline of its own
-    return io.BufferedReader(cast(io.RawIOBase, archive.open(names[0])), 1 << 16)
-
-
-def _tar_member(stream: io.BufferedIOBase, path: Path) -> io.BufferedIOBase:
-    """The first .csv file of a tar archive, read as a stream.
-
-    Headers one by one: `tarfile.open` would take an extended one into memory, whatever its size.
-    """
-    while any(header := stream.read(tarfile.BLOCKSIZE)):
-        member = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
-        if not 0 <= member.size <= MAX_BYTES - stream.tell():
-            raise _too_large(str(path))
-        if member.isfile() and _is_table(member.name):
-            return io.BufferedReader(_Member(stream, member.size), 1 << 16)
-        stream.seek(-(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE, io.SEEK_CUR)
-    raise DataError(f"{path} holds no .csv file")
-
-
-def _is_table(name: str) -> bool:
-    """Not macOS' own `._fer2013.csv`, which an archive made there holds beside each file."""
-    return name.lower().endswith(".csv") and not name.rsplit("/", 1)[-1].startswith("._")
-
-
-class _Member(io.RawIOBase):
-    """The next `left` bytes of a stream. Raises EOFError where it ends before."""
-
-    def __init__(self, stream: io.BufferedIOBase, left: int) -> None:
-        self._stream, self._left = stream, left
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(min(len(buffer), self._left))
-        if not data and self._left > 0:
-            raise EOFError("its table ends too early")
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
-
-
-def _too_large(where: str) -> DataError:
-    return DataError(f"{where} unpacks to more than {MAX_BYTES >> 30} GiB: not FER-2013")
+    raise ValueError(f"{len(words)} pixel values instead of {PIXELS}")

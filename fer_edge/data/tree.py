@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console
-from fer_edge.data.dataset import SPLITS, BadRow, BadRows, Dataset, Row
+from fer_edge.data.dataset import SPLITS, BadRow, Dataset, Row
 from fer_edge.errors import DataError, SourceError
 from fer_edge.pictures import SUFFIXES, kind_in, read_picture
 from fer_edge.spec import INPUT_SHAPE, LABELS, SPELLINGS
@@ -30,9 +30,6 @@ _OFFICIAL = {"training", "publictest", "privatetest"}
 _MAX_BYTES = 32 << 20  # of a picture of one face
 _NAMED = 5  # of what is left out, in a warning
 _HIDDEN = (".", "__")  # __MACOSX
-Classes = dict[str, list[Path]]
-"""Pictures of a split by the name of their class folder."""
-
 _ASK = "--class-names (or FER_EDGE_CLASS_NAMES) says which is which"
 
 
@@ -50,14 +47,13 @@ class Tree:
     """A tree on disk; a source as `data.load` reads it, like `table.Table`.
 
     pictures: in the order of their names. protocol: what the split folders' names mean. left_out: whatever
-    else is there, but for hidden files. warnings: what the user should know of it.
+    else is there, but for hidden files.
     """
 
     place: Path
     pictures: tuple[Picture, ...]
     protocol: str
-    left_out: BadRows
-    warnings: tuple[str, ...]
+    left_out: tuple[BadRow, ...]
 
     def __str__(self) -> str:
         return f"{self.place.name or self.place} ({len(self)} pictures)"
@@ -96,72 +92,6 @@ class Tree:
         return Dataset.of_rows(rows(), path, self.protocol)
 
 
-def find_tree(path: str, class_names: str | None = None) -> Tree:
-    """Finds split and class folders, also where one folder holds them all (`archive/train/...`).
-
-    class_names: see `load`. Raises DataError where a split is missing or empty, saying which tree is expected
-    and what was found, and where the splits hold different classes, listing the differences.
-    """
-    root = _root_of(Path(path))
-    folders, left_out = _folders(root), BadRows()
-    splits = _splits(folders, path)
-    for folder in folders:
-        if folder not in splits:
-            left_out.add(BadRow(folder.name, "is no split"))
-    classes = {folder: _classes(folder, root, left_out) for folder in splits}
-    if 0 not in splits.values() or len(splits) < 2 or not all(classes.values()):
-        counts = [
-            f"{split.name}/ ({sum(map(len, found.values()))} pictures)" for split, found in classes.items()
-        ]
-        found = counts or [f"{folder.name}/" for folder in folders[:10]] or ["no folder"]
-        raise DataError(
-            f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "
-            f"Training, PublicTest, PrivateTest), CLASS being {', '.join(LABELS)}; found {', '.join(found)}"
-        )
-    label_of = labels_of({name for found in classes.values() for name in found}, class_names)
-    _compare(classes, label_of, path)
-    if set(splits.values()) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
-        splits = {folder: 2 * split for folder, split in splits.items()}
-    pictures = [
-        Picture(file.relative_to(root).as_posix(), file, split, label)
-        for folder, split in splits.items()
-        for name, files in classes[folder].items()
-        if (label := label_of[name]) is not None
-        for file in files
-    ]
-    official = {_plain(folder.name) for folder in splits} == _OFFICIAL
-    assumed = class_names is None and all(map(str.isdecimal, label_of))
-    return Tree(
-        root,
-        tuple(sorted(pictures)),
-        "official" if official else "holdout",
-        left_out,
-        tuple(_warnings(path, left_out, assumed)),
-    )
-
-
-def labels_of(folders: set[str], class_names: str | None = None) -> dict[str, int | None]:
-    """Each class folder's label index, None if unknown.
-
-    A number before the word is passed over (`3_happy`). Numbers alone are what `class_names` says (`load`),
-    else FER-2013's if they are 0 to 6, else unknown: other data sets count from 1 and in another order.
-    Raises DataError for class names that do not fit.
-    """
-    numbers = sorted(folders, key=int) if all(map(str.isdecimal, folders)) else []
-    if class_names is not None:
-        labels = [_LABEL_OF.get(_plain(word)) for word in class_names.split(",")]
-        if len(labels) != len(numbers) or set(labels) != set(range(len(LABELS))):
-            raise DataError(
-                f"--class-names {class_names}: name the seven expressions in the order of class folders that "
-                f"are numbers, joined by commas ({','.join(LABELS)}); the folders are "
-                f"{', '.join(numbers or sorted(folders))}"
-            )
-        return dict(zip(numbers, labels, strict=True))
-    if [int(name) for name in numbers] == list(range(len(LABELS))):
-        return {name: int(name) for name in numbers}
-    return {name: _LABEL_OF.get(_plain(name).lstrip("0123456789")) for name in folders}
-
-
 def read_face(path: Path) -> NDArray[np.uint8]:
     """uint8 (48, 48); of a picture that can be read in part a warning is printed. Raises SourceError."""
     gray, warning = read_picture(path, gray=True, max_bytes=_MAX_BYTES)
@@ -174,13 +104,58 @@ def read_face(path: Path) -> NDArray[np.uint8]:
     return resize_face(gray, INPUT_SHAPE[:2])
 
 
-def _plain(name: str) -> str:
-    """Letters and digits in lower case: `Public_Test` and `public test` are the same."""
-    return re.sub(r"[\W_]+", "", name.lower())
+def find_tree(path: str, class_names: str | None = None) -> Tree:
+    """Finds split and class folders, also where one folder holds them all (`archive/train/...`).
+
+    class_names: see `load`. What is left out or assumed is said. Raises DataError where a split is missing or
+    empty, saying which tree is expected and what was found, and where the splits hold different classes,
+    listing the differences.
+    """
+    root = _root_of(Path(path))
+    folders = _folders(root)
+    splits = _splits(folders, path)
+    left_out = [BadRow(folder.name, "is no split") for folder in folders if folder not in splits]
+    classes = {folder: _classes(folder, root, left_out) for folder in splits}
+    if 0 not in splits.values() or len(splits) < 2 or not all(classes.values()):
+        counts = [
+            f"{folder.name}/ ({sum(map(len, own.values()))} pictures)" for folder, own in classes.items()
+        ]
+        found = counts or [f"{folder.name}/" for folder in folders[:10]] or ["no folder"]
+        raise DataError(
+            f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "
+            f"Training, PublicTest, PrivateTest), CLASS being {', '.join(LABELS)}; found {', '.join(found)}"
+        )
+    label_of = _labels_of({name for own in classes.values() for name in own}, class_names)
+    numbered = all(map(str.isdecimal, label_of))
+    _compare(classes, label_of, path, f"; for folders that are numbers {_ASK}" if numbered else "")
+    if set(splits.values()) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
+        splits = {folder: 2 * split for folder, split in splits.items()}
+    pictures = [
+        Picture(file.relative_to(root).as_posix(), file, split, label)
+        for folder, split in splits.items()
+        for name, files in classes[folder].items()
+        if (label := label_of[name]) is not None
+        for file in files
+    ]
+    if numbered and class_names is None:
+        numbers = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
+        taken = f"class folders 0 to 6 are taken for FER-2013's ({numbers})"
+        console.warn(f"{path}: {taken}; other data sets number them in another order: {_ASK}")
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        named = ", ".join(f"{row.where} {row.why}" for row in left_out[:_NAMED])
+        console.warn(f"{path}: {len(left_out)} left out: {named}{more}")
+    official = {_plain(folder.name) for folder in splits} == _OFFICIAL
+    return Tree(root, tuple(sorted(pictures)), "official" if official else "holdout", tuple(left_out))
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
+def _root_of(root: Path) -> Path:
+    for _ in range(3):
+        inside = _folders(root)
+        if len(inside) != 1 or _plain(inside[0].name) in _SPLIT_OF:
+            break
+        root = inside[0]
+    return root
 
 
 def _folders(root: Path) -> list[Path]:
@@ -191,13 +166,13 @@ def _folders(root: Path) -> list[Path]:
         _refuse(error)
 
 
-def _root_of(root: Path) -> Path:
-    for _ in range(3):
-        inside = _folders(root)
-        if len(inside) != 1 or _plain(inside[0].name) in _SPLIT_OF:
-            break
-        root = inside[0]
-    return root
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _plain(name: str) -> str:
+    """Letters and digits in lower case: `Public_Test` and `public test` are the same."""
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _splits(folders: list[Path], path: str) -> dict[Path, int]:
@@ -211,12 +186,12 @@ def _splits(folders: list[Path], path: str) -> dict[Path, int]:
     return {found[split]: split for split in sorted(found)}
 
 
-def _classes(split: Path, root: Path, left_out: BadRows) -> Classes:
+def _classes(split: Path, root: Path, left_out: list[BadRow]) -> dict[str, list[Path]]:
     """Pictures in each class folder and below it, by the folder's name; whatever else goes to `left_out`."""
-    found: Classes = {}
+    found: dict[str, list[Path]] = {}
 
     def leave_out(path: Path, why: str) -> None:
-        left_out.add(BadRow(path.relative_to(root).as_posix(), why))
+        left_out.append(BadRow(path.relative_to(root).as_posix(), why))
 
     folders = _folders(split)
     for file in sorted(split.iterdir()):
@@ -243,30 +218,40 @@ def _is_picture(file: Path) -> bool:
         return False
 
 
-def _compare(classes: dict[Path, Classes], label_of: dict[str, int | None], path: str) -> None:
+def _labels_of(folders: set[str], class_names: str | None) -> dict[str, int | None]:
+    """Each class folder's label index, None if unknown.
+
+    A number before the word is passed over (`3_happy`). Numbers alone are what `class_names` says (`load`),
+    else FER-2013's if they are 0 to 6, else unknown: other data sets count from 1 and in another order.
+    """
+    numbers = sorted(folders, key=int) if all(map(str.isdecimal, folders)) else []
+    if class_names is not None:
+        labels = [_LABEL_OF.get(_plain(word)) for word in class_names.split(",")]
+        if len(labels) != len(numbers) or set(labels) != set(range(len(LABELS))):
+            raise DataError(
+                f"--class-names {class_names}: name the seven expressions in the order of class folders that "
+                f"are numbers, joined by commas ({','.join(LABELS)}); the folders are "
+                f"{', '.join(numbers or sorted(folders))}"
+            )
+        return dict(zip(numbers, labels, strict=True))
+    if [int(name) for name in numbers] == list(range(len(LABELS))):
+        return {name: int(name) for name in numbers}
+    return {name: _LABEL_OF.get(_plain(name).lstrip("0123456789")) for name in folders}
+
+
+def _compare(
+    classes: dict[Path, dict[str, list[Path]]], label_of: dict[str, int | None], path: str, hint: str
+) -> None:
     """Raises DataError, listing the differences, unless each split has the seven classes."""
     differences = []
     for folder, found in classes.items():
-        for name in sorted(found):
-            if label_of[name] is None:
-                differences.append(f"{folder.name}/ has {name} ({len(found[name])} pictures)")
+        unknown = [name for name in sorted(found) if label_of[name] is None]
+        differences += [f"{folder.name}/ has {name} ({len(found[name])} pictures)" for name in unknown]
         known = {label_of[name] for name in found}
         if lacking := [label for index, label in enumerate(LABELS) if index not in known]:
             differences.append(f"{folder.name}/ lacks {', '.join(lacking)}")
     if differences:
-        numbers = f"; for folders that are numbers {_ASK}" if all(map(str.isdecimal, label_of)) else ""
         raise DataError(
             f"{path}: each split must have the same seven class folders: {'; '.join(differences)}; "
-            f"expected in each {', '.join(LABELS)}{numbers}"
+            f"expected in each {', '.join(LABELS)}{hint}"
         )
-
-
-def _warnings(path: str, left_out: BadRows, assumed: bool) -> Iterator[str]:
-    if assumed:
-        numbered = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
-        taken = f"class folders 0 to 6 are taken for FER-2013's ({numbered})"
-        yield f"{path}: {taken}; other data sets number them in another order: {_ASK}"
-    if left_out.count:
-        more = f" and {left_out.count - _NAMED} more" if left_out.count > _NAMED else ""
-        named = ", ".join(f"{row.where} {row.why}" for row in left_out.first[:_NAMED])
-        yield f"{path}: {left_out.count} left out: {named}{more}"

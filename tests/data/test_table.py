@@ -7,7 +7,6 @@ import gzip
 import io
 import lzma
 import tarfile
-import tracemalloc
 import zipfile
 
 import numpy as np
@@ -102,12 +101,13 @@ def test_bad_rows_are_named_counted_and_can_be_skipped(table):
     with pytest.raises(DataError, match=first):
         data.load(path)
     read = data.load(path, skip_bad_rows=True)
-    assert read.bad.count == 17
-    assert dict(read.bad.first) == {
+    assert dict(read.bad) == {
         f"row {row} (line {row + 2})": f"has {why}" for row, why in enumerate(BAD.values(), 2)
     }
     assert read.ids.tolist() == [1, *range(19, 25)]
     np.testing.assert_array_equal(read.images, [face(row) for row in range(1, 8)])
+    with pytest.raises(DataError, match="over 10000 rows that are not valid"):
+        data.load(str(table([*rows, *["x"] * 10_001])), skip_bad_rows=True)
 
 
 NOT_OURS = {
@@ -151,16 +151,6 @@ def test_pixels_round_trip(pattern, gap):
     assert parse_pixels(gap.join(f"{value:03d}" for value in values)).tolist() == values
 
 
-def _tar(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return out.getvalue()
-
-
 def _zip(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -169,76 +159,38 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def _members(text: bytes) -> dict[str, bytes]:
-    """As archives have them: macOS' own file and others beside the table."""
-    return {"README": b"hello" * 200, "a/._fer2013.csv": b"x", "../fer2013/fer2013.csv": text}
-
-
 PACKED = {
     "xz": lzma.compress,
     "gz": gzip.compress,
-    "tar": lambda text: _tar(_members(text)),
-    "tar.gz": lambda text: gzip.compress(_tar(_members(text))),
-    "tar.xz": lambda text: lzma.compress(_tar(_members(text))),
-    "zip": lambda text: _zip({"train.csv": b"x", **_members(text)}),  # the known one of several
+    "zip": lambda text: _zip(  # as archives have them: macOS' own file and others beside the table
+        {"train.csv": b"x", "README": b"hi" * 400, "a/._fer2013.csv": b"x", "../fer2013/fer2013.csv": text}
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", PACKED)
-def test_packed_is_the_same_data_whatever_it_is_called(table, tmp_path, kind):
-    path = table(plain_rows())
-    (tmp_path / f"packed.{kind}").write_bytes(PACKED[kind](path.read_bytes()))
-    plain = data.load(str(path))
-    assert data.load(str(tmp_path / f"packed.{kind}")).sha256 == plain.sha256
-    misnamed = (tmp_path / f"packed.{kind}").rename(tmp_path / "misnamed.csv")
-    assert data.load(str(misnamed)).sha256 == plain.sha256
+def test_packed_is_the_same_data_whatever_it_is_called(table, tmp_path, monkeypatch, kind):
+    path, packed = table(plain_rows()), tmp_path / "misnamed.csv"
+    whole = PACKED[kind](path.read_bytes())
+    packed.write_bytes(whole)
+    assert data.load(str(packed)).sha256 == data.load(str(path)).sha256
     assert not list(tmp_path.parent.rglob("fer2013/fer2013.csv"))  # nothing was unpacked
-
-
-@pytest.mark.parametrize("kind", PACKED)
-def test_cut_short_or_endless_is_an_error(table, tmp_path, monkeypatch, kind):
-    packed = tmp_path / f"packed.{kind}"
-    whole = PACKED[kind](table(plain_rows()).read_bytes())
     packed.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="damaged, cut short"):
         data.load(str(packed))
-    packed.write_bytes(whole)
+    packed.write_bytes(whole + b" ")  # not from the cache
     monkeypatch.setattr(reading, "MAX_BYTES", 100_000)
     with pytest.raises(DataError, match="unpacks to more than"):
         data.load(str(packed))
 
 
-def _header(**fields) -> bytes:
-    member = tarfile.TarInfo("fer2013.csv")
-    for name, value in fields.items():
-        setattr(member, name, value)
-    return member.tobuf(tarfile.GNU_FORMAT)
-
-
-@pytest.mark.parametrize(
-    ("archive", "why"),
-    [
+def test_an_archive_without_one_table_says_so(tmp_path, own_cache):
+    packed, tar = tmp_path / "x", tarfile.TarInfo("fer2013.csv").tobuf()
+    for archive, why in (
         (_zip({"a/x.png": b"x"}), "holds no .csv"),
         (_zip({"one.csv": b"x", "two.csv": b"x"}), "several tables .one.csv, two.csv."),
-        (_tar({"a/x.png": b"x"}), "holds no .csv"),
-        (_header(type=tarfile.SYMTYPE, linkname="/etc/passwd") + bytes(1024), "holds no .csv"),
-        (_header(type=tarfile.CHRTYPE) + bytes(1024), "holds no .csv"),
-        (_header(type=tarfile.XHDTYPE, size=3 << 30) + bytes(64 << 20), "holds no .csv"),
-        (_header(size=8 << 30), "unpacks to more than"),
-        (_header(size=-512), "unpacks to more than"),
-        (_header()[:300] + b"?" + _header()[301:], "damaged"),
-        (_header(size=4096) + b"emotion,pixels,Usage\n", "ends too early"),
-    ],
-    ids=["zip", "several", "tar", "link", "device", "extended", "large", "negative", "checksum", "short"],
-)
-def test_an_archive_without_one_sound_table(tmp_path, own_cache, archive, why):
-    """Nothing of an archive's headers is taken into memory unbounded or followed."""
-    packed = tmp_path / "x"
-    packed.write_bytes(archive if archive[:2] == b"PK" else gzip.compress(archive, 1))
-    tracemalloc.start()
-    try:
+        (gzip.compress(tar + bytes(1024)), "is a tar archive: unpack it"),
+    ):
+        packed.write_bytes(archive)
         with pytest.raises(DataError, match=why):
             data.load(str(packed))
-        assert tracemalloc.get_traced_memory()[1] < 16 << 20
-    finally:
-        tracemalloc.stop()
