@@ -49,44 +49,37 @@ def run(
     """
     import tempfile  # heavy, and a run loads this module without ever calling it
 
-    with tempfile.TemporaryDirectory(prefix="fer-edge-") as folder:
-        given, answered, errors = (Path(folder, name) for name in ("given", "answer.json", "errors"))
-        given.write_bytes(data)
-        asked = json.dumps([function.__module__, function.__name__, arguments, str(answered)])
-        code = _process(asked, given, errors, timeout_s, {**os.environ, **(environment or {})}, heard)
+    with tempfile.TemporaryDirectory(prefix="fer-edge-") as name:
+        folder = Path(name)
+        (folder / "given").write_bytes(data)
+        asked = json.dumps([function.__module__, function.__name__, arguments, str(folder / "answer")])
+        code = _process(asked, folder, timeout_s, {**os.environ, **(environment or {})}, heard)
         try:
-            found: dict[str, Any] = json.loads(answered.read_bytes())
+            found: dict[str, Any] = json.loads((folder / "answer").read_bytes())
         except (OSError, ValueError):
             if code is None:
                 raise ChildError(f"{what} took over {timeout_s:.0f} s") from None
             how = f"signal {-code}" if code < 0 else f"exit {code}"
-            lines = errors.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise ChildError(f"{what} ended its process ({how}): {lines[-1].strip()}") from None
+            lines = (folder / "errors").read_text(errors="replace").strip().splitlines()
+            said = lines[-1].strip() if lines else "it said nothing"
+            raise ChildError(f"{what} ended its process ({how}): {said}") from None
     if "error" in found:
         raise ModelError(found["error"] if what in found["error"] else f"{what}: {found['error']}")
     return found["answer"]
 
 
-def _process(
-    asked: str,
-    given: Path,
-    errors: Path,
-    timeout_s: float,
-    environment: Mapping[str, str],
-    heard: Callable[[str], object] | None,
-) -> int | None:
-    """The exit code; None where it took too long."""
+def _process(asked: str, folder: Path, timeout_s: float, environment: Any, heard: Any) -> int | None:
+    """`given` of the folder goes in, `errors` comes out. The exit code; None where it took too long."""
     import threading
 
-    until = time.monotonic() + timeout_s
+    command, until = [sys.executable, "-P", "-c", _PROGRAM, asked], time.monotonic() + timeout_s
     with (
-        given.open("rb") as stdin,
-        errors.open("wb") as stderr,
+        (folder / "given").open("rb") as given,
+        (folder / "errors").open("wb") as errors,
         subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM, asked],
-            stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment,
+            command, stdin=given, stdout=subprocess.PIPE, stderr=errors, env=environment
         ) as process,
-    ):  # fmt: skip
+    ):
         end = threading.Timer(timeout_s, process.kill)
         end.start()
         try:

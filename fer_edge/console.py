@@ -9,7 +9,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -103,7 +103,6 @@ def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
     if json_path == "-":
         sys.stdout.write(text)
     else:
-        files.refuse_to_overwrite(Path(json_path), force)
         files.write_text(Path(json_path), text, force=force)
 
 
@@ -135,11 +134,13 @@ class Table:
         if out.is_terminal:
             out.print(self.on_terminal(out.width))
         else:
-            sides = [str.ljust if header in self._words() else str.rjust for header in self.headers]
-            widths = self._widths(wrapped=False)
-            for row in (self.headers, *self._text()):
-                cells = (side(cell, size) for side, cell, size in zip(sides, row, widths, strict=True))
-                say("  ".join(cells).rstrip())
+            aligned = []
+            for header, *cells in self._columns():
+                width = max(map(len, (header, *cells)))
+                side = str.ljust if header in self._words() else str.rjust
+                aligned.append([side(cell, width) for cell in (header, *cells)])
+            for row in zip(*aligned, strict=True):
+                say("  ".join(row).rstrip())
         for note in self.notes:
             for line in wrap(note, out.width) if out.is_terminal else [note]:
                 say(line)
@@ -150,18 +151,23 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        fitted = self._fitted(width)
+        words, columns, least = self._words(), {}, {}
+        for header, *cells in self._columns():
+            columns[header] = cells
+            least[header] = max(map(len, (header, *(" ".join(cells).split() if header in words else cells))))
+        for header in self.optional:
+            if header in least and sum(least.values()) + 2 * (len(least) - 1) > width:
+                del columns[header], least[header]
+        fits = sum(least.values()) + 2 * (len(least) - 1) <= width
         table = RichTable(title=Text(printable(self.title)), title_justify="left", box=box.SIMPLE_HEAD)
         table.padding, table.pad_edge, table.show_edge = (0, 1, 0, 0), False, False
-        least = fitted._widths(wrapped=True)
-        fits = sum(least) + 2 * (len(least) - 1) <= width
-        for header, longest_word in zip(fitted.headers, least, strict=True):
-            if header in self._words():
+        for header, longest_word in least.items():
+            if header in words:
                 table.add_column(header, overflow="fold", min_width=longest_word if fits else None)
             else:
                 table.add_column(header, justify="right", no_wrap=True)
-        for cells in fitted._text():
-            table.add_row(*map(Text, cells))  # a plain string would be read for markup
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*map(Text, row))  # a plain string would be read for markup
         return table
 
     def markdown(self) -> str:
@@ -185,28 +191,9 @@ class Table:
     def _text(self) -> list[list[str]]:
         return [["-" if cell is None else printable(cell) for cell in row] for row in self.rows]
 
-    def _widths(self, wrapped: bool) -> list[int]:
-        """Of each column; `wrapped`: of words, their longest alone."""
-        widths = []
-        for header, *cells in zip(self.headers, *self._text(), strict=True):
-            parts = " ".join(cells).split() if wrapped and header in self._words() else cells
-            widths.append(max(map(len, (header, *parts))))
-        return widths
-
-    def _fitted(self, width: int) -> Table:
-        """Without as many of the optional columns as do not fit."""
-        fitted = self
-        for header in self.optional:
-            if sum(fitted._widths(wrapped=True)) + 2 * (len(fitted.headers) - 1) <= width:
-                break
-            kept = [n for n, name in enumerate(fitted.headers) if name != header]
-            fitted = replace(
-                fitted,
-                headers=[fitted.headers[n] for n in kept],
-                rows=[[row[n] for n in kept] for row in fitted.rows],
-                words=self._words(),
-            )
-        return fitted
+    def _columns(self) -> list[tuple[str, ...]]:
+        """Each with its header first."""
+        return list(zip(self.headers, *self._text(), strict=True))
 
 
 def milliseconds(value: float | None) -> str:

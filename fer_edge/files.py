@@ -56,10 +56,10 @@ def _identity(path: Path | str | None) -> object:
     """The same for all names of a file, links of both kinds; None for folders, devices, pipes and no file."""
     if path is None or str(path) == "-":
         return None
-    if (named := Path(path)).is_file():
-        found = named.stat()
-        return found.st_dev, found.st_ino
-    return None if named.exists() else _led_to(named)
+    real = _led_to(Path(path))
+    if real.is_file():
+        return real.stat().st_dev, real.stat().st_ino
+    return None if real.exists() else real
 
 
 def make_folders(folder: Path) -> None:

@@ -8,8 +8,8 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -40,22 +40,17 @@ def register(app: typer.Typer) -> None:
 def doctor(json: Json = None, force: Force = False) -> None:
     """Say what is installed, found and missing here, and what to do about it."""
     console.reserve_stdout(json)
-    found = list(examine())
+    found = [finding.as_dict() for finding in examine()]
+    headers = ("", "status", "found", "what to do")
     if console.console().is_terminal:
-        table = console.Table("", headers := ("", "state", "found", "what to do"), words=headers)
-        for finding in found:
-            table.add(finding.what, finding.status, finding.found, finding.advice)
-        table.show()
+        console.Table("", headers, [list(one.values()) for one in found], words=headers).show()
     else:
-        for finding in found:
-            advice = f"; {finding.advice}" if finding.advice else ""
-            console.say(f"{finding.what}: {finding.status}: {finding.found}{advice}")
-    keys = ("what", "status", "found", "advice")
-    console.write_json(json, {"findings": [{key: getattr(f, key) for key in keys} for f in found]}, force)
+        for one in found:
+            console.say(": ".join(filter(None, one.values())))
+    console.write_json(json, {"findings": found}, force)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One line of the table. advice: what to do, empty where nothing is. missing: `run` cannot do without."""
 
     what: str
@@ -68,6 +63,10 @@ class Finding:
         """ok; note: works, but worth knowing; missing."""
         return "missing" if self.missing else "note" if self.advice else "ok"
 
+    def as_dict(self) -> dict[str, str]:
+        """In the order of the table's columns."""
+        return {"what": self.what, "status": self.status, "found": self.found, "advice": self.advice}
+
 
 def examine() -> Iterator[Finding]:
     """Every finding, in the order in which a reader needs them. Raises nothing."""
@@ -78,7 +77,11 @@ def examine() -> Iterator[Finding]:
     yield opencv_flavours(machine.version)
     yield _tried("opencv", "does not work", _opencv)
     yield _tried("interpreter", "none", _interpreter)
-    yield _models()
+    from fer_edge.model import shipped  # loads numpy, which this command line can do without
+
+    names, best = [path.stem for path in shipped.models()], shipped.best_here()
+    advice = "" if best in names else f"{best} does not ship here: give run --model FILE"
+    yield Finding("models", ", ".join(names) or "none", advice)
     yield from _cameras()
     yield from _display()
     yield Finding("processor", f"{machine.cpu_name() or 'unknown'}, {machine.usable_cores()} cores")
@@ -120,16 +123,12 @@ def gpus_of(names: list[str], counts: dict[str, int], backend: str) -> Finding:
     if not names:
         return Finding("gpu", "none found by nvidia-smi: training uses the processor")
     able = [name for name, count in counts.items() if count]
-    text = f"{', '.join(names)}; used by {', '.join(able) or 'no backend of Keras'}"
-    if backend in able:
-        return Finding("gpu", text)
-    return Finding(
-        "gpu", text, f"KERAS_BACKEND={able[0]} fer-edge train ..." if able else "pip install 'fer-edge[gpu]'"
-    )
+    other = f"KERAS_BACKEND={able[0]} fer-edge train ..." if able else "pip install 'fer-edge[gpu]'"
+    used = ", ".join(able) or "no backend of Keras"
+    return Finding("gpu", f"{', '.join(names)}; used by {used}", "" if backend in able else other)
 
 
 def _tried(what: str, otherwise: str, look: Callable[[], str]) -> Finding:
-    """What `run` cannot do without."""
     try:
         return Finding(what, look())
     except FerEdgeError as error:
@@ -149,15 +148,6 @@ def _interpreter() -> str:
 
     name, _ = find_interpreter()
     return f"{name} {machine.version(name.replace('_', '-')) or ''}".strip()
-
-
-def _models() -> Finding:
-    from fer_edge.model import shipped
-
-    names = [path.stem for path in shipped.models()]
-    best = shipped.best_here()
-    advice = "" if best in names else f"{best} does not ship here: give run --model FILE"
-    return Finding("models", ", ".join(names) or "none", advice)
 
 
 def _cameras() -> Iterator[Finding]:

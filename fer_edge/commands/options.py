@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-
-
-def _data(text: str) -> Any:
-    return typer.Option("--data", envvar="FER_EDGE_DATA", metavar="PATH", help=text)
-
 
 JSON = "Write the result as JSON; - for standard output."
 DATA = "fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'."
@@ -20,6 +16,11 @@ PROTOCOL = "official: choose on PublicTest, report PrivateTest; paper: the paper
 VOTES = "ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv."
 CLASSES = "The expressions of class folders that are numbers, in the numbers' order."
 _CLASS_NAMES = typer.Option("--class-names", envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=CLASSES)
+
+
+def _data(text: str) -> Any:
+    return typer.Option("--data", envvar="FER_EDGE_DATA", metavar="PATH", help=text)
+
 
 Card = Annotated[
     Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
@@ -39,32 +40,19 @@ Precision = Annotated[
 ]
 
 
-def _offering(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Completes a word by those names that begin with it."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    return complete
+def _completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Offers those names that begin with what was typed."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
 
 
-def _shipped(found: Callable[[Any], Iterable[Path]]) -> Callable[[str], list[str]]:
-    def names() -> Iterable[str]:
-        from fer_edge.model import shipped
-
-        return (path.stem for path in found(shipped))
-
-    return _offering(names)
+def _shipped(what: str, *kind: str) -> Callable[[str], list[str]]:
+    """Names of what `fer_edge.model.shipped` lists; it loads numpy, which `--help` does without."""
+    module = "fer_edge.model.shipped"
+    return _completing(lambda: [path.stem for path in getattr(import_module(module), what)(*kind)])
 
 
-def _targets() -> Iterable[str]:
-    from fer_edge.targets import TARGETS
-
-    return TARGETS
-
-
-complete_models = _shipped(lambda shipped: shipped.models())
-complete_networks = _shipped(lambda shipped: shipped.networks())
-complete_train_recipes = _shipped(lambda shipped: shipped.recipes("train"))
-complete_convert_recipes = _shipped(lambda shipped: shipped.recipes("convert"))
-complete_targets = _offering(_targets)
+complete_models = _shipped("models")
+complete_networks = _shipped("networks")
+complete_train_recipes = _shipped("recipes", "train")
+complete_convert_recipes = _shipped("recipes", "convert")
+complete_targets = _completing(lambda: import_module("fer_edge.targets").TARGETS)

@@ -131,14 +131,14 @@ def tflite(rng: Random) -> bytes:
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
-def _forked(asked: str, given: Path, errors: Path, timeout_s: float, *_: object) -> int:
+def _forked(asked: str, folder: Path, timeout_s: float, *_: object) -> int:
     """What `child` does in a new Python, here in a copy of this one: starting takes most of the time."""
-    errors.touch()
+    (folder / "errors").touch()
     forked = os.fork()
     if forked == 0:
         signal.alarm(round(timeout_s))
         try:
-            os.dup2(os.open(given, os.O_RDONLY), 0)
+            os.dup2(os.open(folder / "given", os.O_RDONLY), 0)
             with open(0) as sys.stdin:
                 child.answer(asked)
         finally:
