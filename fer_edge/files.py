@@ -56,10 +56,10 @@ def _identity(path: Path | str | None) -> object:
     """The same for all names of a file, links of both kinds; None for folders, devices, pipes and no file."""
     if path is None or str(path) == "-":
         return None
-    real = _led_to(Path(path))
-    if real.is_file():
-        return real.stat().st_dev, real.stat().st_ino
-    return None if real.exists() else real
+    named = Path(path)
+    if named.is_file():
+        return named.stat().st_dev, named.stat().st_ino
+    return None if named.exists() else _led_to(named)
 
 
 def make_folders(folder: Path) -> None:

@@ -1,7 +1,6 @@
-"""How the process of a command ends."""
+"""How the process of a command begins and ends, and what the command line offers."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,16 +10,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from processes import ended, fer_edge, python
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 ENTRY = tomllib.loads(PROJECT.read_text())["project"]["scripts"]["fer-edge"].split(":")
-
-
-def ended(*words, program=None, **more):
-    start = [sys.executable, "-c", program] if program else [Path(sys.executable).with_name("fer-edge")]
-    return subprocess.run([*start, *words], capture_output=True, text=True, check=False, **more)
-
-
 BUSY_INSIDE_OPENCV = """
 import atexit, sys, threading, time
 import numpy as np
@@ -44,11 +37,10 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["--version"], 0), (["run", "no-such-file"], 1), (["run", "--every", "0"], 2)]
+    ("words", "code"), [(["--version"], 0), (["run", "no-such-file"], 1), (["run", "--every", "0"], 2)]
 )
-def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(arguments, code):
-    done = ended(*arguments, program=BUSY_INSIDE_OPENCV)
-    assert done.returncode == code, done.stderr
+def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(words, code):
+    done = python(BUSY_INSIDE_OPENCV, *words, code=code)
     assert done.stdout.endswith("tidied up\n")
     assert "terminate" not in done.stderr
 
@@ -56,9 +48,7 @@ def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(arguments, 
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["rep"], {"report"}),
         (["run", "--head"], {"--headless"}),
-        (["run", "--model", "nano_i"], {"nano_int8"}),
         (["bench", "nano_int8", "tuned_i"], {"tuned_int8"}),
         (["train", "--recipe", "dem"], {"demo"}),
         (["train", "--weights", "nan"], {"nano"}),
@@ -68,21 +58,14 @@ def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(arguments, 
     ids=" ".join,
 )
 def test_the_shell_completes_what_ships(words, offered):
-    environment = {
-        "COMP_WORDS": " ".join(["fer-edge", *words]),
-        "COMP_CWORD": str(len(words)),
-        "_FER_EDGE_COMPLETE": "complete_bash",
-        "PATH": os.environ["PATH"],
-    }
-    done = ended(env=environment)
+    asked = {"COMP_WORDS": " ".join(["fer-edge", *words]), "COMP_CWORD": str(len(words))}
+    done = fer_edge(variables={**asked, "_FER_EDGE_COMPLETE": "complete_bash"})
     assert set(done.stdout.split()) == offered
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-h"], ["train", "-h"], ["bogus"], ["train", "--bogus"], ["run", "--every", "0"]]
-)
-def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(arguments):
-    done = ended(*arguments)
+@pytest.mark.parametrize("words", [["-h"], ["train", "-h"], ["bogus"], ["train", "--bogus"]])
+def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(words):
+    done = fer_edge(*words)
     said = done.stdout + done.stderr
     assert "Usage: " in said
     assert said.isascii(), said
@@ -91,36 +74,31 @@ def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(arguments):
 
 def test_a_closed_output_is_no_fault():
     command = f"'{sys.executable}' -c 'from fer_edge.cli import main; main()' doctor >&-"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert ended("sh", "-c", command, code=0).stderr == ""
 
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     start = f"from {ENTRY[0]} import {ENTRY[1]}; print('started', flush=True); {ENTRY[1]}()"
-    ended = set()
-    for moment_ms in range(0, 300, 10):
-        with subprocess.Popen(
-            [sys.executable, "-c", start, "evaluate", "edge_int8", "--data", "drawn:5000"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) as process:  # fmt: skip
+    command = [sys.executable, "-c", start, "evaluate", "edge_int8", "--data", "drawn:5000"]
+    pipes, found = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}, set()
+    for moment_ms in range(0, 300, 20):
+        with subprocess.Popen(command, **pipes) as process:
             process.stdout.readline()
             time.sleep(moment_ms / 1000)
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
-        ended.add((process.returncode, errors))
-    assert ended == {(130, "")}
+        found.add((process.returncode, errors))
+    assert found == {(130, "")}
 
 
 @pytest.mark.parametrize(("word", "ours"), [("predict", "run"), ("export", "convert"), ("val", "evaluate")])
 def test_a_command_of_other_programs_is_shown_the_way(word, ours):
-    done = ended(word, "x")
-    assert done.returncode == 2
-    assert f"fer-edge {ours} does this" in done.stderr
+    assert f"fer-edge {ours} does this" in fer_edge(word, "x", code=2).stderr
 
 
 def test_what_ships_is_listed_with_the_default():
-    done = ended("models", "--json", "-")
+    done = fer_edge("models", "--json", "-")
     found = json.loads(done.stdout)
     assert found["default"] in {model["name"] for model in found["models"]}
     assert all(model["bytes"] > 0 and 0.3 < model["accuracy"] < 1 for model in found["models"])
@@ -131,9 +109,6 @@ def test_options_stand_in_panels():
     from fer_edge.cli import PANEL_OF, application
 
     group = typer.main.get_command(application())
-    known = {option for command in group.commands.values() for p in command.params for option in p.opts}
-    assert set(PANEL_OF) <= known
-    train = group.get_command(None, "train")
-    assert {p.rich_help_panel for p in train.params if p.opts[0] in ("--data", "--out", "--epochs")} == {
-        "Input", "Output", "Training",
-    }  # fmt: skip
+    assert set(PANEL_OF) <= {o for command in group.commands.values() for p in command.params for o in p.opts}
+    panels = {p.opts[0]: p.rich_help_panel for p in group.get_command(None, "train").params}
+    assert [panels[name] for name in ("--data", "--out", "--epochs")] == ["Input", "Output", "Training"]

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import typer
 from doc_blocks import PAGES, ROOT, blocks, commands, commands_in
 from drawn_clip import drawn_clip, write_table
+from processes import ended
 
 from fer_edge.cli import application
 from fer_edge.data import ferplus
@@ -28,7 +28,7 @@ NEEDS = {
     "/shared/plain": "several machines",
 }  # fmt: skip
 """Words of commands that are looked at and not run."""
-ADDED = {"train": ["--epochs", "1"], "bench": ["--runs", "20", "--patience", "0"]}
+ADDED = {"train": {"--epochs": "1"}, "bench": {"--runs": "20", "--patience": "0"}}
 """What makes them short; where the page itself says how many, that stays."""
 TRIED_ELSEWHERE = ("formats.md", "targets.md")  # their Python, by the tests of what it extends
 GIVEN = "import numpy as np; faces = np.zeros((1, 48, 48), np.uint8)\n"
@@ -72,19 +72,17 @@ def _of_the_reader(folder):
 
 def _run(words, place):
     """On a terminal of 80 columns, in which no table may cut a cell."""
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "FER_EDGE_CACHE": str(place / "cache"), "COLUMNS": "80"}
-    on_terminal = ["script", "--return", "--quiet", "--command", shlex.join(words), "/dev/null"]
-    done = subprocess.run(on_terminal, check=False, capture_output=True, text=True, cwd=place, env=env)
-    assert done.returncode == 0, f"{shlex.join(words)}: {done.stdout}"
+    here = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "FER_EDGE_CACHE": str(place / "cache")}
+    on_terminal = ("script", "--return", "--quiet", "--command", shlex.join(words), "/dev/null")
+    done = ended(*on_terminal, cwd=place, variables={**here, "COLUMNS": "80"}, code=0)
     assert "…" not in done.stdout, f"{shlex.join(words)}: a cell is cut"
 
 
 def _shortened(words, options, again):
     """As a test has it; again: other pages came before, and left their outputs."""
-    more = ["--epochs", "4"] if "demo" in words else ADDED.get(words[1], [])
-    more = [] if more[:1] and more[0] in words else more
-    return [*words, *more, *(["--force"] if again and "--force" in options else [])]
+    added = {"--epochs": "4"} if "demo" in words else ADDED.get(words[1], {})
+    more = [word for name, value in added.items() if name not in words for word in (name, value)]
+    return [*words, *more, *(["--force"] if again and {"--force"} & options - set(words) else [])]
 
 
 @pytest.mark.slow

@@ -1,15 +1,12 @@
 """The device side loads nothing heavy, asks no network, and keeps frames only where that is asked for."""
 
-import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from drawn_clip import drawn_clip
+from processes import FER_EDGE, ended, python
 
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
 HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "matplotlib", "sklearn", "pandas")
 NEEDLESS = (
     *HEAVY, "rich", "uvicorn", "starlette", "ssl", "hashlib", "email", "http", "asyncio", "tempfile",
@@ -41,8 +38,7 @@ COMMANDS = {
 
 def test_the_command_line_imports_nothing_heavy():
     code = f"import sys, fer_edge.cli; print(sorted(set(sys.modules) & set({HEAVY!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert python(code, code=0).stdout.strip() == "[]"
 
 
 def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
@@ -54,8 +50,7 @@ def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
         "from fer_edge.cli import main\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "needless []"
+    assert python(code, code=0).stdout.splitlines()[-1] == "needless []"
     assert len(log.read_text().splitlines()) == 12
 
 
@@ -71,40 +66,39 @@ def place(tmp_path):
 
 
 def run(place, *command):
-    env = {**os.environ, "PYTHONPATH": str(place / "hook"), "FER_EDGE_TRIED": str(place / "tried")}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=place, env=env)
-    assert done.returncode == 0, done.stderr
+    hook = {"PYTHONPATH": str(place / "hook"), "FER_EDGE_TRIED": str(place / "tried")}
+    done = ended(*command, cwd=place, variables=hook, code=0)
     assert "was imported" not in done.stdout + done.stderr
     return done.stdout
+
+
+def tried(place):
+    path = place / "tried"
+    return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_device_commands_do_without_tensorflow_and_open_no_socket(place, name):
     run(place, FER_EDGE, *COMMANDS[name])
-    assert not (place / "tried").exists(), (place / "tried").read_text()
+    assert tried(place) == ""
 
 
 def test_a_picture_is_named_without_either(place, media):
-    assert "happy" in run(
-        place, FER_EDGE, "run", media / "obama_480p.jpg", "--headless", "--jsonl", "o.jsonl"
-    )
-    assert not (place / "tried").exists(), (place / "tried").read_text()
+    shown = run(place, FER_EDGE, "run", media / "obama_480p.jpg", "--headless", "--jsonl", "o.jsonl")
+    assert "happy" in shown
+    assert tried(place) == ""
 
 
 def test_the_hook_sees_a_socket_that_is_opened(place):
     run(place, sys.executable, "-c", "import socket; socket.socket().close()")
-    assert "socket.__new__" in (place / "tried").read_text()
+    assert "socket.__new__" in tried(place)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see what native code does")
 def test_no_native_code_opens_a_socket_of_the_internet(place):
-    run(
-        place,
-        *("strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", "trace"),
-        FER_EDGE,
-        *COMMANDS["video"],
-    )
-    assert [line for line in (place / "trace").read_text().splitlines() if "AF_INET" in line] == []
+    strace = ("strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", "trace")
+    run(place, *strace, FER_EDGE, *COMMANDS["video"])
+    assert "AF_INET" not in (place / "trace").read_text()
 
 
 def test_frames_are_kept_only_where_they_are_asked_for(place):

@@ -2,25 +2,16 @@
 
 import csv
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import pytest
 from drawn_clip import drawn_clip
+from processes import fer_edge
 from tiny_models import shipped_style
 
 from fer_edge.data.ferplus import LABELS
 from fer_edge.model import file
 from fer_edge.spec import ModelCard, TensorSpec
-
-
-def fer_edge(*arguments, folder):
-    command = [Path(sys.executable).with_name("fer-edge"), *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +33,7 @@ def folder(tmp_path_factory):
 def test_all_outputs_have_the_eight_in_the_model_s_order(folder):
     run = "run", "clip.avi", "--model", "eight.tflite", "--headless", "--web", "0", "--snapshot", "o.png"
     logs = "--jsonl", "o.jsonl", "--csv", "o.csv", "--save", "o.mp4", "--json", "o.json"
-    assert "live page: http://127.0.0.1:" in fer_edge(*run, *logs, folder=folder)
+    assert "live page: http://127.0.0.1:" in fer_edge(*run, *logs, cwd=folder, code=0).stdout
     lines = [json.loads(line) for line in (folder / "o.jsonl").read_text().splitlines()]
     faces = [(line["frame"], face) for line in lines for face in line["faces"]]
     with (folder / "o.csv").open(newline="") as table:
@@ -61,14 +52,14 @@ def test_all_outputs_have_the_eight_in_the_model_s_order(folder):
     summary = json.loads((folder / "o.json").read_text())
     assert set(summary["shares"]) <= set(LABELS)
     assert sum(summary["shares"].values()) == pytest.approx(1)
-    report = fer_edge("report", "o.jsonl", "--png", "r.png", "--json", "-", folder=folder)
+    report = fer_edge("report", "o.jsonl", "--png", "r.png", "--json", "-", cwd=folder, code=0).stdout
     assert json.loads(report)["frames"] == 12
     assert "contempt" in (folder / "o.html").read_text()
 
 
 def test_sure_of_nothing_is_uncertain(folder):
     asked = "--headless", "--jsonl", "-", "--min-confidence", "1"
-    said = fer_edge("run", "clip.avi", "--model", "eight.tflite", *asked, folder=folder)
+    said = fer_edge("run", "clip.avi", "--model", "eight.tflite", *asked, cwd=folder, code=0).stdout
     found = [face for line in said.splitlines() for face in json.loads(line)["faces"]]
     unsure = [face for face in found if face["confidence"] < 1]
     assert unsure

@@ -2,11 +2,11 @@
 
 import itertools
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from processes import ended, fer_edge
 
 from fer_edge import __version__
 
@@ -14,15 +14,12 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 
 
-def guard(*names, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, ROOT / ".ci/guard", *names], check=False, capture_output=True, text=True, cwd=cwd
-    )
+def guard(*names, **how):
+    return ended(sys.executable, ROOT / ".ci/guard", *names, **{"cwd": ROOT, **how})
 
 
 def test_no_data_is_tracked():
-    done = guard()
-    assert done.returncode == 0, done.stdout
+    guard(code=0)
 
 
 def test_the_guard_finds_what_it_is_for(tmp_path):
@@ -31,8 +28,7 @@ def test_the_guard_finds_what_it_is_for(tmp_path):
     (tmp_path / "big.bin").write_bytes(bytes(10_000_001))
     (tmp_path / "fine.csv").write_text("epoch,loss\n1,2\n")
     (tmp_path / "hidden.dat").write_bytes(b"\xff\xd8\xff\xe0JFIF")
-    done = guard("face.png", "fer.csv", "big.bin", "fine.csv", "hidden.dat", cwd=tmp_path)
-    assert done.returncode == 1
+    done = guard("face.png", "fer.csv", "big.bin", "fine.csv", "hidden.dat", cwd=tmp_path, code=1)
     found = [line.split(":")[0] for line in done.stdout.splitlines()]
     assert found == ["face.png", "fer.csv", "big.bin", "hidden.dat"]
 
@@ -66,10 +62,8 @@ def test_no_known_case_is_left_out(cases):
 
 
 def test_k3_each_of_472_frames_has_its_line(media, tmp_path):
-    log, fer_edge = tmp_path / "o.jsonl", Path(sys.executable).with_name("fer-edge")
-    command = [fer_edge, "run", media / "emotions_pexels.mp4", "--headless", "--every", "24", "--jsonl", log]
-    environment = {key: value for key, value in os.environ.items() if "DISPLAY" not in key}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
+    log = tmp_path / "o.jsonl"
+    fer_edge("run", media / "emotions_pexels.mp4", "--headless", "--every", "24", "--jsonl", log, code=0)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     times = [line["time_s"] for line in lines]
     assert [line["frame"] for line in lines] == list(range(472))
