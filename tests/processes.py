@@ -1,0 +1,40 @@
+"""The command, and a program, in processes of their own as a user starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FER_EDGE = Path(sys.executable).with_name("fer-edge")
+
+
+def fer_edge(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    """`fer-edge WORDS`; how: as of `ended`."""
+    return ended(FER_EDGE, *words, **how)
+
+
+def python(program: str, *words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    """`python -c PROGRAM WORDS`; how: as of `ended`."""
+    return ended(sys.executable, "-c", program, *words, **how)
+
+
+def ended(
+    *command: object, code: int | None = None, variables: Mapping[str, str] | None = None, **how: Any
+) -> subprocess.CompletedProcess[str]:
+    """The process at its end. code: the exit code that is asked for. variables: of the environment, besides
+    what is there; how: as of subprocess.run."""
+    how = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "env": {**os.environ, **(variables or {})},
+        **how,
+    }
+    done = subprocess.run(list(map(str, command)), text=True, check=False, **how)
+    assert code in (None, done.returncode), (
+        f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
+    )
+    return done
