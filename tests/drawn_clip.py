@@ -9,22 +9,20 @@ import numpy as np
 
 from fer_edge.data.drawn import draw_face, drawn_faces
 
-SIZE = (320, 240)
-
 
 def drawn_clip(
-    path: Path, labels=("happy",), frames_each: int = 12, fps: float = 10.0, seed: int = 4
+    path: Path, labels=("happy",), frames_each=12, fps=10.0, seed=4, code="MJPG", size=(320, 240)
 ) -> Path:
-    """Each expression for so many frames, the face wandering by a few pixels; MJPG in an .avi."""
+    """Each expression for so many frames, the face wandering by a few pixels; by default MJPG in an .avi."""
     random = np.random.default_rng(seed)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, SIZE)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), fps, size)
     for label in labels:
         face = cv2.resize(draw_face(label, random), (140, 140), interpolation=cv2.INTER_CUBIC)
         for n in range(frames_each):
-            gray = np.full(SIZE[::-1], int(np.median(face[0])), np.uint8)
+            gray = np.full((240, 320), int(np.median(face[0])), np.uint8)
             left, top = 90 + n % 5, 50 + n % 3
             gray[top : top + 140, left : left + 140] = face
-            writer.write(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR))
+            writer.write(cv2.cvtColor(cv2.resize(gray, size), cv2.COLOR_GRAY2BGR))
     writer.release()
     return path
 

@@ -13,7 +13,7 @@ def bench(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", LIGHT)
-def test_nothing_is_lost_and_nothing_half_written_taken_for_whole(bench, kind):
+@pytest.mark.parametrize("fault", LIGHT)
+def test_nothing_is_lost_and_nothing_half_written_taken_for_whole(bench, fault):
     for _ in range(2):
-        LIGHT[kind](bench)
+        fault(bench)

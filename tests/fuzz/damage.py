@@ -22,26 +22,20 @@ def damaged(data: bytes, rng: Random) -> bytes:
         return rng.choice([data, rng.randbytes(rng.randrange(200))])
     changed = bytearray(data)
     for _ in range(rng.randint(1, 4)):
-        if changed:
-            _change(changed, rng)
+        at, length = rng.randrange(len(changed) + 1), rng.randint(1, 64)
+        number = rng.choice(NUMBERS).to_bytes(8, rng.choice(["little", "big"])).strip(b"\0") or b"\0"
+        part = bytes(changed[at : at + length])
+        changed[at : at + length] = rng.choice([
+            bytes([part[0] ^ 1 << rng.randrange(8)]) + part[1:] if part else b"",  # a bit
+            number + part[len(number) :],
+            rng.randbytes(length),  # in its place
+            rng.randbytes(length) + part,  # before it
+            part * rng.randint(2, 9),
+            b"",
+        ])  # fmt: skip
+        if rng.random() < 0.1:
+            del changed[at:]
     return bytes(changed)
-
-
-def _change(data: bytearray, rng: Random) -> None:
-    at, length = rng.randrange(len(data)), rng.randint(1, 64)
-    way = rng.choice(["flip", "flip", "noise", "number", "number", "cut", "remove", "insert", "repeat"])
-    if way == "flip":
-        data[at] ^= 1 << rng.randrange(8)
-    elif way == "number":
-        width = rng.choice([1, 2, 4, 8])
-        value = rng.choice(NUMBERS) % (1 << 8 * width)
-        data[at : at + width] = value.to_bytes(width, rng.choice(["little", "little", "big"]))
-    elif way in ("noise", "insert"):
-        data[at : at + length if way == "noise" else at] = rng.randbytes(length)
-    elif way == "repeat":
-        data[at:at] = bytes(data[at : at + 4 * length]) * rng.randint(1, 8)
-    else:
-        del data[at : None if way == "cut" else at + length]
 
 
 def damaged_after_name(data: bytes, rng: Random) -> bytes:
@@ -50,19 +44,18 @@ def damaged_after_name(data: bytes, rng: Random) -> bytes:
     return name + b"\0" + damaged(content, rng)
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key) in nested lists and dicts."""
-    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
-    return [place for key in keys for place in [(value, key), *_places(value[key])]]
-
-
 def reshaped(value: Any, rng: Random) -> Any:
     """A copy of a JSON-like value with one to three of its parts replaced, removed, renamed or nested."""
     value = json.loads(json.dumps(value))
     for _ in range(rng.randint(1, 3)):
-        if not (places := _places(value)):
+        containers = [value]  # every list and dict that is not empty, of those inside too
+        for one in containers:
+            inside = one.values() if isinstance(one, dict) else one
+            containers += [other for other in inside if isinstance(other, dict | list) and other]
+        container = rng.choice(containers)
+        if not container:
             break
-        container, key = rng.choice(places)
+        key = rng.choice(list(container) if isinstance(container, dict) else range(len(container)))
         hostile, action = copy.deepcopy(rng.choice(HOSTILE)), rng.random()
         if action < 0.6:
             container[key] = hostile

@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from drawn_clip import drawn_clip
 
 from fer_edge.data import SPLITS, Dataset, drawn_faces, find_source, keep, load, protocol_splits, summarise
 from fer_edge.data import cached as kept
@@ -42,7 +43,7 @@ ODD = (
 )  # fmt: skip
 CONTENTS = ("text", "empty", "huge", "wide", "cut", "face 5", "face 9", "gif", "deep")
 TARGETS = ("/dev/zero", "/dev/null", "/etc/passwd", "/proc/self/mem", "nowhere", ".", "..", "/")
-WHAT = ("file", "file", "link", "pipe", "folder", "rename")
+WHAT = ("file", "file", "link", "pipe", "folder")
 
 
 def table(rng: Random) -> bytes:
@@ -149,23 +150,21 @@ def read_cached(data: bytes, folder: Path) -> None:
 
 
 def tree(rng: Random) -> bytes:
-    """JSON, a list of [what, path, content] to make in this order: a sound folder tree of pictures, and up to
-    four things that do not belong there."""
+    """JSON, a list of [what, path, content] to make in this order: a tree of pictures, one class in ten of an
+    odd name, and up to four things that do not belong there."""
     splits = rng.choice(TREES) if rng.random() < 0.5 else TREES[0]
     root = "archive/" if rng.random() < 0.2 else ""
-    steps = [
-        ["file", f"{root}{split}/{label}/{s}.png", f"face {(k + 7 * s) % 14}"]
-        for s, split in enumerate(splits)
-        for k, label in enumerate(LABELS)
-    ]
+    steps = []
+    for k, label in enumerate(LABELS):
+        named = label if rng.random() < 0.9 else rng.choice(ODD)
+        steps += [
+            ["file", f"{root}{split}/{named}/{s}.png", f"face {(k + 7 * s) % 14}"]
+            for s, split in enumerate(splits)
+        ]
     for _ in range(rng.randrange(0, 5)):
         what, place = rng.choice(WHAT), rng.choice(steps)[1].split("/")
-        if what == "rename":
-            old = place[: rng.randrange(1, len(place) + 1)]
-            odd = [what, "/".join(old), "/".join([*old[:-1], rng.choice(ODD)])]
-        else:
-            place[rng.randrange(len(place))] = rng.choice([*ODD, "8.png"])
-            odd = [what, "/".join(place), rng.choice(TARGETS if what == "link" else CONTENTS)]
+        place[rng.randrange(len(place))] = rng.choice([*ODD, "8.png"])
+        odd = [what, "/".join(place), rng.choice(TARGETS if what == "link" else CONTENTS)]
         steps.insert(rng.randrange(len(steps) // 2, len(steps) + 1), odd)
     return json.dumps(steps).encode()
 
@@ -182,12 +181,8 @@ def _content(name: str) -> bytes:
 
 def _make(root: Path, what: str, name: str, content: str) -> None:
     """Links lead out of the tree: reading may follow them, making must not."""
-    path, new = root / name, root / content
-    for place in (path, new) if what == "rename" else (path,):
-        if not place.parent.resolve().is_relative_to(root.resolve()):
-            return
-    if what == "rename":
-        path.rename(new)
+    path = root / name
+    if not path.parent.resolve().is_relative_to(root.resolve()):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     if what == "file":
@@ -195,7 +190,7 @@ def _make(root: Path, what: str, name: str, content: str) -> None:
         path.write_bytes(_content(content))
         if content == "huge":
             os.truncate(path, 1 << 40)  # a hole: it takes no room
-    else:
+    elif what in ("link", "pipe", "folder"):
         {"link": lambda: path.symlink_to(content), "pipe": lambda: os.mkfifo(path)}.get(what, path.mkdir)()
 
 
@@ -235,11 +230,14 @@ def read_tree(data: bytes, folder: Path) -> None:
 
 @cache
 def pictures() -> tuple[bytes, ...]:
-    colour = np.dstack([FACES[0], FACES[1], FACES[0][::-1]])
+    face, colour = FACES[0], np.dstack([FACES[0], FACES[1], FACES[0][::-1]])
     suffixes = (".jpg", ".png", ".bmp", ".webp", ".tiff", ".gif", ".ppm", ".jp2", ".avif")
-    pixels = [(suffix, colour) for suffix in suffixes]
-    pixels += [(".pgm", FACES[0]), (".png", FACES[0].astype(np.uint16) * 257)]
-    pixels += [(".tiff", FACES[0].astype(np.float32)), (".png", cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))]
+    pixels = [
+        *((suffix, colour) for suffix in suffixes),
+        (".pgm", face),
+        (".png", face.astype(np.uint16) * 257),
+    ]
+    pixels += [(".tiff", face.astype(np.float32)), (".png", cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))]
     encoded = [b"P5\n30000 30000\n255\n" + bytes(100)]
     for suffix, values in pixels:
         with contextlib.suppress(cv2.error):  # a build without the format
@@ -261,17 +259,12 @@ def read_picture(data: bytes, folder: Path) -> None:
 @cache
 def videos() -> tuple[bytes, ...]:
     """`SUFFIX\0bytes`."""
-    made = []
-    codes = ((".mp4", "mp4v"), (".avi", "MJPG"), (".mkv", "MJPG"), (".avi", "XVID"), (".mov", "mp4v"))
+    made, codes = [], (("mp4", "mp4v"), ("avi", "MJPG"), ("mkv", "MJPG"), ("avi", "XVID"), ("mov", "mp4v"))
     with tempfile.TemporaryDirectory() as folder:
-        for n, (suffix, code) in enumerate(codes):
-            path = Path(folder, f"{n}{suffix}")
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25.0, (64, 48))
-            for face in FACES[:6]:
-                writer.write(cv2.cvtColor(cv2.resize(face, (64, 48)), cv2.COLOR_GRAY2BGR))
-            writer.release()
+        for suffix, code in codes:
+            path = drawn_clip(Path(folder, f"v.{suffix}"), frames_each=6, code=code, size=(64, 48))
             if path.is_file():
-                made.append(suffix.encode() + b"\0" + path.read_bytes())
+                made.append(f".{suffix}".encode() + b"\0" + path.read_bytes())
     return tuple(made)
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import tempfile
-import tomllib
 import zipfile
 from functools import cache, partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file, shipped
 from fer_edge.spec import ModelCard, TensorSpec
-from fuzz.damage import damaged, damaged_after_name, of, reshaped, reshaped_json
+from fuzz.damage import HOSTILE, damaged, damaged_after_name, of, reshaped, reshaped_json
 from fuzz.harness import Kind
 
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
@@ -54,27 +53,20 @@ def read_card(data: bytes, folder: Path) -> None:
 
 
 def recipes(kind: str) -> tuple[bytes, ...]:
-    """As JSON."""
-    return tuple(json.dumps(tomllib.loads(path.read_text())).encode() for path in shipped.recipes(kind))
+    return tuple(path.read_bytes() for path in shipped.recipes(kind))
 
 
 def reshaped_toml(data: bytes, rng: Random) -> bytes:
-    """Of JSON."""
+    """Up to three lines with another value, turned into a table, doubled or gone; seldom a bottomless one."""
     if rng.random() < 0.01:
         return b"a = " + b"[" * 100_000
-    text = _toml(reshaped(json.loads(data), rng)).encode("utf-8", "surrogatepass")
+    lines = data.decode().splitlines()
+    for _ in range(rng.randint(1, 3)):
+        n, value = rng.randrange(len(lines)), json.dumps(rng.choice(HOSTILE))
+        value, key = value.replace("NaN", "nan").replace("Infinity", "inf"), lines[n].partition(" = ")[0]
+        lines[n] = rng.choice([*[f"{key} = {value}"] * 4, f"[{key}]", f"{lines[n]}\n{lines[n]}", ""])
+    text = "\n".join(lines).encode("utf-8", "surrogatepass")
     return damaged(text, rng) if rng.random() < 0.4 else text
-
-
-def _toml(value: Any) -> str:
-    """Just enough of TOML for our recipes; what it cannot say it says wrongly, which is the purpose."""
-    plain = [f"{key} = {_toml_value(v)}" for key, v in value.items() if not isinstance(v, dict)]
-    tables = [f"[{key}]\n{_toml(v)}" for key, v in value.items() if isinstance(v, dict)]
-    return "\n".join([*plain, *tables]) + "\n"
-
-
-def _toml_value(value: Any) -> str:
-    return json.dumps(value).replace("NaN", "nan").replace("Infinity", "inf").replace("null", "")
 
 
 def read_train_recipe(data: bytes, folder: Path) -> None:
