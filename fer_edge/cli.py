@@ -31,7 +31,7 @@ ELSEWHERE = {
 """What other programs call what ours does."""
 
 PANELS = {
-    "Input": "camera card class-names data detections detector-model labels limit model pictures protocol "
+    "Input": "camera card class-names data detector-model labels model pictures protocol "
     "recipe skip-bad-rows split subset teacher weights",
     "Output": "csv force headless html json jsonl markdown mqtt name out plot png save snapshot web "
     "web-host web-token",

@@ -20,14 +20,13 @@ _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
 
 OTHERS_LIMIT, OTHERS_CORES = 0.1, 0.5
 """Above this share of the machine's cores, and above so many cores, other processes were at work."""
-WAITING_LIMIT = 0.1
-"""Above this share of the wall time, the timing thread was kept waiting for a core."""
 _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 
 
 def describe() -> dict[str, Any]:
     """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB; governor: the
     first core's."""
+    memory_mib = _mib("/proc/meminfo", "MemTotal")
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
@@ -35,22 +34,51 @@ def describe() -> dict[str, Any]:
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
-        "memory_mib": round(_mib("/proc/meminfo", "MemTotal") or 0) or None,
+        "memory_mib": memory_mib and round(memory_mib),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load_average": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "numpy": _first_of(("numpy",)),
-        "opencv": _first_of(_OPENCV),
-        "interpreter": _first_of(_INTERPRETERS),
+        "numpy": _first_of("numpy"),
+        "opencv": _first_of(*_OPENCV),
+        "interpreter": _first_of(*_INTERPRETERS),
         "fer_edge": __version__,
         "commit": _commit(),
     }
 
 
+def cpu_name() -> str | None:
+    """The processor as the system calls it."""
+    if platform.system() == "Darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
+
+
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def version(package: str) -> str | None:
+    """The installed version, None if the package is not installed."""
+    import importlib.metadata  # heavy, and the loop's page imports this module for its memory alone
+
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _first_of(*packages: str) -> str | None:
+    return next((f"{package} {found}" for package in packages if (found := version(package))), None)
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this package lies in; `-dirty` where its files were changed."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    return _output("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
 
 
 def address_space_mib() -> int:
@@ -70,22 +98,6 @@ def require_address_space() -> None:
         )
 
 
-def cpu_name() -> str | None:
-    """The processor as the system calls it."""
-    if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string")
-    return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
-
-
-def busy_seconds() -> float | None:
-    """CPU time of the whole machine since its start, stolen time included; None without /proc/stat."""
-    first_line = (_read("/proc/stat") or "").split("\n", 1)[0].split()
-    if len(first_line) < 9 or first_line[0] != "cpu":
-        return None
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first_line[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
 def peak_rss_mib() -> float | None:
     """Peak resident memory of this process alone, in MiB; None where the system does not tell.
 
@@ -101,94 +113,41 @@ def rss_mib() -> float | None:
     return _mib("/proc/self/status", "VmRSS")
 
 
-def _mib(path: str, key: str) -> float | None:
-    told = _field(path, key)
-    return None if told is None else int(told.split()[0]) / 1024
-
-
 class Watch:
-    """Adds up, over the stretches of time in which it is entered (`with`), what others take meanwhile.
+    """Finds out what others take of the machine during a block (`with`).
 
-    One's own threads are no disturbance: the machine's CPU time less that of this process and of those that
-    it started (and waited for) is what others took. A thread that waits in the system's queue for a core
-    waits for somebody, while one that sleeps until its own workers are done does not.
-
-    elapsed_s: wall time of the stretches. cpu_s: CPU time of this process in them, of all its threads.
+    That is the machine's CPU time less that of this process and of those that it started and waited for.
+    Known at the block's end: elapsed_s (wall) and cpu_s (this process, all threads); others_share, 0..1 of
+    all cores, None if it is not known or the time was too short to tell; disturbed, whether that is much.
     """
-
-    def __init__(self) -> None:
-        self.elapsed_s = self.cpu_s = self._others_s = self._queued_s = 0.0
 
     def __enter__(self) -> Watch:
         self._began = _clocks()
         return self
 
     def __exit__(self, *_: object) -> None:
-        wall, cpu, others, queued = (
-            ended - began for began, ended in zip(self._began, _clocks(), strict=True)
-        )
-        self.elapsed_s, self.cpu_s = self.elapsed_s + wall, self.cpu_s + cpu
-        self._others_s, self._queued_s = self._others_s + others, self._queued_s + queued
-
-    def others_share(self) -> float | None:
-        """0..1 of all cores; None if it is not known or the time was too short to tell."""
-        if math.isnan(self._others_s) or self.elapsed_s < _LEAST_S:
-            return None
-        return max(0.0, self._others_s) / (self.elapsed_s * (os.cpu_count() or 1))
-
-    def others_at_work(self) -> bool:
-        """Whether other processes took a noticeable share of the machine."""
-        limit = min(OTHERS_LIMIT, OTHERS_CORES / (os.cpu_count() or 1))
-        return (self.others_share() or 0.0) > limit
-
-    def waited(self) -> bool:
-        """Whether this thread had to wait for a core, and not for its own process, which filled all cores.
-
-        Where the system has no queue to read, the time in which no thread of the process ran is waiting.
-        """
-        if math.isnan(self._queued_s):
-            return self.cpu_s < (1 - WAITING_LIMIT) * self.elapsed_s
-        filled = self.cpu_s > (1 - WAITING_LIMIT) * self.elapsed_s * usable_cores()
-        return self._queued_s > WAITING_LIMIT * self.elapsed_s and not filled
-
-    def disturbed(self) -> bool:
-        """Whether others disturbed what this thread did in these stretches, with its process's threads."""
-        return self.others_at_work() or self.waited()
+        passed = (ended - began for began, ended in zip(self._began, _clocks(), strict=True))
+        self.elapsed_s, self.cpu_s, others_s = passed
+        cores = os.cpu_count() or 1
+        known = self.elapsed_s >= _LEAST_S and not math.isnan(others_s)
+        self.others_share = max(0.0, others_s) / (self.elapsed_s * cores) if known else None
+        self.disturbed = (self.others_share or 0.0) > min(OTHERS_LIMIT, OTHERS_CORES / cores)
 
 
-def _clocks() -> tuple[float, float, float, float]:
-    """Seconds: wall, CPU, the others', waiting for a core; NaN for what is not told."""
+def _clocks() -> tuple[float, float, float]:
+    """Seconds: wall, CPU, the others'; NaN for what is not told."""
     cpu_s, times, busy_s = time.process_time(), os.times(), busy_seconds()
     others_s = math.nan if busy_s is None else busy_s - cpu_s - times.children_user - times.children_system
-    return time.perf_counter(), cpu_s, others_s, queued_s()
+    return time.perf_counter(), cpu_s, others_s
 
 
-def queued_s() -> float:
-    """How long this thread has waited for a core since it began; NaN where the system does not tell."""
-    words = (_read("/proc/thread-self/schedstat") or "").split()
-    return int(words[1]) / 1e9 if len(words) > 1 else math.nan
-
-
-def version(package: str) -> str | None:
-    """The installed version, None if the package is not installed."""
-    import importlib.metadata  # heavy, and the loop's page imports this module for its memory alone
-
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+def busy_seconds() -> float | None:
+    """CPU time of the whole machine since its start, stolen time included; None without /proc/stat."""
+    first_line = (_read("/proc/stat") or "").split("\n", 1)[0].split()
+    if len(first_line) < 9 or first_line[0] != "cpu":
         return None
-
-
-def _first_of(packages: tuple[str, ...]) -> str | None:
-    return next((f"{package} {found}" for package in packages if (found := version(package))), None)
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that this package lies in; `-dirty` where its files were changed."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
-    return _output("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first_line[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _output(*command: str) -> str | None:
@@ -197,6 +156,11 @@ def _output(*command: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def _mib(path: str, key: str) -> float | None:
+    told = _field(path, key)
+    return None if told is None else int(told.split()[0]) / 1024
 
 
 def _field(path: str, *keys: str) -> str | None:

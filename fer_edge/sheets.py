@@ -1,4 +1,4 @@
-"""Sheets of faces, a row for each expression: samples, augmentations (Figure 6), detections (Figure 7).
+"""Sheets of faces, a row for each expression: samples and augmentations (Figure 6).
 
 They show faces of the data set, so they stay out of any repository.
 """
@@ -6,7 +6,6 @@ They show faces of the data set, so they stay out of any repository.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,13 @@ from fer_edge.data.dataset import Dataset
 from fer_edge.errors import OutputError
 from fer_edge.training.augmentation import CHANGES, affine, augment
 from fer_edge.training.recipes import Augmentation
-from fer_edge.vision.analysis import Analyser, FaceClassifier
-from fer_edge.vision.frames import Detector, Frame
 from fer_edge.vision.opencv import cv2
-from fer_edge.vision.overlay import color_of
 
 Picture = NDArray[np.uint8]
 
 SAMPLES, SAMPLE_PX = 12, 96
 MIXTURES = 3
-DETECTIONS, CELL_PX = 8, 144  # 3 x 48 pixels, enough for the detector
+CELL_PX = 144
 _NAMES_PX, _HEADS_PX, _GAP_PX = 110, 24, 4
 
 
@@ -56,20 +52,6 @@ def augmentation_sheet(dataset: Dataset, how: Augmentation, seed: int) -> Pictur
             cells = [face, *(_changed(face, name, how, random) for name in used), *mixed]
         rows.append([_enlarged(cell, CELL_PX) for cell in cells])
     return _sheet(dataset.label_names, rows, CELL_PX, len(heads), heads)
-
-
-def detection_sheet(dataset: Dataset, detector: Detector, classifier: FaceClassifier, seed: int) -> Picture:
-    """Eight faces of each class as `run` finds and names them.
-
-    Pictures are drawn by lot among those in which the detector finds a face; a name that is not the data
-    set's is followed by the data set's.
-    """
-    analyser = Analyser(detector, classifier, still=True)
-    rows = []
-    for label, faces in zip(dataset.label_names, _by_class(dataset, seed), strict=True):
-        cells = (_detected(face, label, analyser) for face in faces)
-        rows.append(list(islice((cell for cell in cells if cell is not None), DETECTIONS)))
-    return _sheet(dataset.label_names, rows, CELL_PX, DETECTIONS)
 
 
 def write_sheet(sheet: Picture, path: Path, force: bool = True) -> None:
@@ -111,10 +93,8 @@ def _sheet(
     return sheet
 
 
-def _write(
-    sheet: Picture, text: str, at: tuple[int, int], size: float, color: Sequence[int] = (0, 0, 0)
-) -> None:
-    cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)
+def _write(sheet: Picture, text: str, at: tuple[int, int], size: float) -> None:
+    cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def _enlarged(face: Picture, side: int) -> Picture:
@@ -132,20 +112,3 @@ def _changed(face: Picture, change: str, how: Augmentation, random: np.random.Ge
     matrix = affine(len(face), turn * how.rotation_deg, shift, zoomed, bool(flip))
     changed = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(changed, np.uint8)
-
-
-def _detected(face: Picture, label: str, analyser: Analyser) -> Picture | None:
-    """The picture with the largest face's box and name, or None where no face is found."""
-    border = CELL_PX // 4
-    cell = _enlarged(face, CELL_PX)
-    wide = cv2.copyMakeBorder(cell, border, border, border, border, cv2.BORDER_REPLICATE)
-    found = analyser.analyse(Frame(np.asarray(wide, np.uint8), 0.0, ""))
-    if not found:
-        return None
-    largest = max(found, key=lambda one: one.box_xywh[2])
-    x, y, w, h = largest.box_xywh
-    color, named = color_of(largest.label), str(largest.label)
-    cv2.rectangle(cell, (x - border, y - border), (x - border + w, y - border + h), color, 1)
-    cv2.rectangle(cell, (0, CELL_PX - 17), (CELL_PX, CELL_PX), (0, 0, 0), cv2.FILLED)
-    _write(cell, named if named == label else f"{named} ({label})", (3, CELL_PX - 5), 0.42, color)
-    return cell

@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_edge import files, paper
 from fer_edge.evaluation import metrics
+from fer_edge.spec import LABELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper.md"
 PRIVATE_TEST = 3_589
@@ -37,8 +38,8 @@ def training_accuracy(loss: float) -> tuple[float, float]:
 
 
 def report() -> str:
-    table_10 = paper.table_10_pictures()
-    accuracy = metrics.accuracy(table_10)
+    table_10 = metrics.scores(paper.table_10_pictures(), LABELS)
+    accuracy = table_10["accuracy"]
     tests = [*(triple[0] for triple in paper.TEST_SCORES), accuracy]
     line, off = training_accuracy(paper.TABLE_9[0.6].loss)
     conclusion, _ = training_accuracy(paper.STATED["conclusion"].loss)
@@ -47,8 +48,8 @@ def report() -> str:
             f"- Table 1 sums to {sum(paper.TABLE_1.values()):,} (the data has 35,887), Table 4 to "
             f"{sum(paper.TABLE_4.values()):,} ({paper.TEST:,}).",
             f"- Table 10 with PublicTest's counts: accuracy {100 * accuracy:.1f}, macro precision "
-            f"{100 * metrics.precision(table_10).mean():.1f}, macro recall "
-            f"{100 * metrics.recall(table_10).mean():.1f} %. Stated are "
+            f"{100 * table_10['macro_precision']:.1f}, macro recall "
+            f"{100 * table_10['macro_recall']:.1f} %. Stated are "
             + " and ".join("/".join(f"{100 * v:.0f}" for v in triple) for triple in paper.TEST_SCORES)
             + " (accuracy, precision, recall).",
             f"- Training loss and accuracy of Tables 7 to 9 lie on one line, to {off:.1f} points, but for "

@@ -172,8 +172,10 @@ def of_test_set(results: Path) -> Table:
         if "confusion_matrix" in public:
             matrices[f"ours, {name}"] = np.array(public["confusion_matrix"])
     for name, cm in matrices.items():
-        means = metrics.accuracy(cm), metrics.precision(cm).mean(), metrics.recall(cm).mean()
-        table.add(name, *(percent(share) for share in (*metrics.recall(cm), *means)))
+        scores = metrics.scores(cm, LABELS)
+        means = (scores[key] for key in ("accuracy", "macro_precision", "macro_recall"))
+        recalls = (row["recall"] for row in scores["per_class"].values())
+        table.add(name, *map(percent, (*recalls, *means)))
     return table
 
 

@@ -117,8 +117,9 @@ def _scores(named: list[int], labels: np.ndarray, pictures: int) -> dict[str, An
     which = subjects.chosen(len(labels), pictures)
     cm = metrics.confusion_matrix(labels[which], np.array(named), 7)
     interval = list(metrics.wilson_interval(int(cm.trace()), len(which)))
-    scores = {"accuracy": metrics.accuracy(cm), "macro_f1": float(metrics.f1(cm).mean())}
-    return {**scores, "accuracy_interval": interval, "pictures": len(which)}
+    scores = metrics.scores(cm, range(7))
+    told = {key: scores[key] for key in ("accuracy", "macro_f1")}
+    return {**told, "accuracy_interval": interval, "pictures": len(which)}
 
 
 def _agreements(rows: list[dict[str, Any]]) -> None:
@@ -138,17 +139,19 @@ def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     model = shipped.find_model(shipped.best_here(options.weights))
     ours = {"haar": "", **dict(text.split("=", 1) for text in options.detector)}
     runs: dict[str, list[dict[str, Any]]] = {FER: [], **{f"fer-edge, {name}": [] for name in ours}}
-    watch = machine.Watch()
+    shares, disturbed = [], False
     for name in list(runs) * options.rounds:
         print(f"clip: {name}", file=sys.stderr, flush=True)
         detector = name.removeprefix("fer-edge, ")
-        with watch:
+        with machine.Watch() as meanwhile:
             if name == FER:
                 row = child.run(subjects.fer_pipeline, str(clip), what=name, timeout_s=900)
             else:
                 given = (str(clip), str(model), 1, 1, detector, ours[detector])
                 row = child.run(loop.run_here, *given, what=name, timeout_s=900)
         runs[name].append(row)
+        shares.append(meanwhile.others_share or 0.0)
+        disturbed |= meanwhile.disturbed
     rows = []
     for name, own in runs.items():
         middle = sorted(own, key=lambda row: row["fps"])[(len(own) - 1) // 2]
@@ -157,8 +160,7 @@ def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         ends = {"ratio": statistics.median(ratios), "ratio_low": min(ratios), "ratio_high": max(ratios)}
         rows.append({"name": name, **told, **ends})
     about = {"video": options.clip.name, "model": model.stem, "rounds": options.rounds}
-    disturbed = {"others_share": watch.others_share(), "disturbed": watch.others_at_work()}
-    return {**about, **disturbed, "rows": rows}
+    return {**about, "others_share": max(shares), "disturbed": disturbed, "rows": rows}
 
 
 def markdown(value: dict[str, Any]) -> str:

@@ -23,13 +23,12 @@ from fer_edge import child, console, machine
 
 PROCESSES = 10
 """Which share the runs; fewer where there are fewer runs than that."""
-BLOCK = 25
-"""Timed inferences of one model in a row, before the next model's turn."""
-SETTLE = 5
-"""Untimed ones before each block, which bring the model's weights back into the caches."""
-REFERENCE_SIDE = 256
-"""Rows and columns of the reference's matrices: 17 M multiply-accumulates, as many as a small network's."""
-REFERENCE_BLOCK = 5
+BLOCK, SETTLE = 25, 5
+"""Timed inferences of one model in a row, before the next model's turn; untimed ones before them, which bring
+the model's weights back into the caches."""
+REFERENCE_SIDE, REFERENCE_BLOCK = 256, 5
+"""Rows and columns of the reference's matrices (17 M multiply-accumulates, as many as a small network's), and
+products in a row."""
 REFERENCE_LIMIT = 1.05
 """A process whose reference takes longer than this many times the best was disturbed."""
 MOST_REPEATS = 3
@@ -43,8 +42,6 @@ _SETTLED_AFTER = 20  # inferences, after which the interpreter holds all that it
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-
-
 Measured = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
@@ -57,6 +54,20 @@ class Row(NamedTuple):
     path: str
     threads: int
     card: str = ""
+
+
+def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured:
+    """Of models in LiteRT, each by `Classifier.predict_one`: as `measured`, which takes `how`.
+
+    The rows should have the same number of threads: LiteRT's workers wait awake for some time, and slow down
+    whoever comes next. Raises ModelError if a process ends.
+    """
+    given: dict[str, Any] = {"what": "a timing process", "timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
+
+    def start(share: int, order: int) -> dict[str, Any]:
+        return dict(child.run(time_here, json.dumps(rows), warmup, share, order, **given))
+
+    return measured(start, runs, **how)
 
 
 def measured(
@@ -75,20 +86,18 @@ def measured(
     Where fewer than half as many were, the summaries are of the least disturbed, and `disturbed` is true.
 
     Told is, with times in ms: `best_ms`, the shortest median of a block of references, which is what the
-    machine can do when it is left alone; `process_ms`, each process's median; `processes`; `quiet`; and
-    `others_share`, what others took of the machine. Raises what `start` raises.
+    machine can do when it is left alone; `process_ms`, each process's median; `processes`; and `quiet`.
+    Raises what `start` raises.
     """
     count = min(processes, runs)
     shares = [runs // count + (index < runs % count) for index in range(count)]
     done: list[dict[str, Any]] = []
-    watch = machine.Watch()
 
     def add(share: int) -> None:
-        own = machine.Watch()
-        with watch, own:
+        with machine.Watch() as meanwhile:
             answer = start(share, seed + len(done))
-        busy = answer["waited"] or own.others_at_work()
-        done.append({**answer, "busy": busy, "own_ms": statistics.median(answer["reference_ms"])})
+        own_ms = statistics.median(answer["reference_ms"])
+        done.append({**answer, "busy": meanwhile.disturbed, "own_ms": own_ms})
 
     def best_ms() -> float:
         return float(min(min(one["reference_ms"]) for one in done))
@@ -104,28 +113,14 @@ def measured(
             break
         add(share)
     kept = quiet()
-    told = {"best_ms": best_ms(), "process_ms": [one["own_ms"] for one in done], "processes": len(done)}
-    told |= {"quiet": len(kept), "others_share": watch.others_share()}
+    told = {"best_ms": best_ms(), "process_ms": [one["own_ms"] for one in done]}
+    told |= {"processes": len(done), "quiet": len(kept)}
     disturbed = 2 * len(kept) < count
     if disturbed:
         kept = sorted(done, key=lambda one: one["own_ms"])[:count]
     times, cpu_ms = (zip(*(one[name] for one in kept), strict=True) for name in ("wall_ms", "cpu_ms"))
     found = [{**summary(*own), "disturbed": disturbed} for own in zip(times, cpu_ms, strict=True)]
     return found, told
-
-
-def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured:
-    """Of models in LiteRT, each by `Classifier.predict_one`: as `measured`, which takes `how`.
-
-    The rows should have the same number of threads: LiteRT's workers wait awake for some time, and slow down
-    whoever comes next. Raises ModelError if a process ends.
-    """
-    given: dict[str, Any] = {"what": "a timing process", "timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
-
-    def start(share: int, order: int) -> dict[str, Any]:
-        return dict(child.run(time_here, json.dumps(rows), warmup, share, order, **given))
-
-    return measured(start, runs, **how)
 
 
 def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> dict[str, Any]:
@@ -142,12 +137,28 @@ def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> di
     return {"latency_ms": latency_ms, "cpu_ms": statistics.fmean(cpu_ms), "fps": 1000 / p50}
 
 
+def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
+    """A timing process. named: JSON of the rows."""
+    from fer_edge import data
+    from fer_edge.model.classifier import Classifier
+    from fer_edge.vision.crop import resize_face
+
+    rows, drawn = json.loads(named), data.drawn_faces(FACES, seed)[0]
+    ready: dict[int, Callable[[], object]] = {}
+    for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
+        path, threads, card = rows[index]
+        classifier = Classifier(Path(path), threads, Path(card) if card else None, checked=True)
+        faces = itertools.cycle([resize_face(face, classifier.input_size) for face in drawn])
+        ready[int(index)] = lambda one=classifier, faces=faces: one.predict_one(next(faces))  # type: ignore[misc]
+    return timed([ready[index] for index in range(len(rows))], warmup, runs, seed)
+
+
 def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:
     """Times the subjects, which take turns: `warmup` calls of each untimed, then `runs` of each in blocks of
     BLOCK, the subjects in an order that `order` draws anew for each round; after each block, the reference.
 
-    in ms, `wall_ms` of each inference and mean `cpu_ms` by subject, the median `reference_ms` of each of its
-    blocks, and whether the thread `waited` for a core.
+    In ms, `wall_ms` of each inference and mean `cpu_ms` by subject, and the median `reference_ms` of each of
+    its blocks.
     """
     wall_ms: list[list[float]] = [[] for _ in subjects]
     cpu_ms, reference_ms = [0.0 for _ in subjects], []
@@ -158,18 +169,17 @@ def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, orde
             subject()
     gc.disable()
     try:
-        with machine.Watch() as meanwhile:
-            for first in range(0, runs, BLOCK):
-                for index in random.permutation(len(subjects)):
-                    count = min(BLOCK, runs - first)
-                    began = time.process_time()
-                    wall_ms[index] += _block(subjects[index], count)
-                    cpu_ms[index] += 1e3 * (time.process_time() - began) * count / (SETTLE + count) / runs
-                    block = _block(lambda: np.matmul(a, b, out=out), REFERENCE_BLOCK)
-                    reference_ms.append(statistics.median(block))
+        for first in range(0, runs, BLOCK):
+            for index in random.permutation(len(subjects)):
+                count = min(BLOCK, runs - first)
+                began = time.process_time()
+                wall_ms[index] += _block(subjects[index], count)
+                cpu_ms[index] += 1e3 * (time.process_time() - began) * count / (SETTLE + count) / runs
+                block = _block(lambda: np.matmul(a, b, out=out), REFERENCE_BLOCK)
+                reference_ms.append(statistics.median(block))
     finally:
         gc.enable()
-    return {"wall_ms": wall_ms, "cpu_ms": cpu_ms, "reference_ms": reference_ms, "waited": meanwhile.waited()}
+    return {"wall_ms": wall_ms, "cpu_ms": cpu_ms, "reference_ms": reference_ms}
 
 
 def _block(subject: Callable[[], object], count: int) -> list[float]:
@@ -208,19 +218,3 @@ def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
         clock.append(time.perf_counter())
     load, first = (1e3 * (ended - began) for began, ended in itertools.pairwise(clock[:3]))
     return {"load_ms": load, "first_ms": first, "peak_rss_mib": machine.peak_rss_mib()}
-
-
-def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
-    """A timing process. named: JSON of the rows."""
-    from fer_edge import data
-    from fer_edge.model.classifier import Classifier
-    from fer_edge.vision.crop import resize_face
-
-    rows, drawn = json.loads(named), data.drawn_faces(FACES, seed)[0]
-    ready: dict[int, Callable[[], object]] = {}
-    for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
-        path, threads, card = rows[index]
-        classifier = Classifier(Path(path), threads, Path(card) if card else None, checked=True)
-        faces = itertools.cycle([resize_face(face, classifier.input_size) for face in drawn])
-        ready[int(index)] = lambda one=classifier, faces=faces: one.predict_one(next(faces))  # type: ignore[misc]
-    return timed([ready[index] for index in range(len(rows))], warmup, runs, seed)

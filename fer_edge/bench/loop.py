@@ -7,6 +7,7 @@ drawn, as for a live view, but not encoded.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +39,12 @@ def run(
     rounds: int = 3,
     sizes: Sequence[tuple[int, int]] = ((320, 240), (640, 480), (1280, 720)),
 ) -> dict[str, Any]:
-    """The value of `bench --loop --json`: a row a size, see `_merged`.
+    """The value of `bench --loop --json`: a row a size.
 
     faces: how many are in every frame of the video, by whoever knows it. threads: of everything. detector,
     detector_model: as `run` takes them. rounds: runs of each size, of which the middle one counts. sizes:
     width and height of the frames, pixels. Raises SourceError for no video, ModelError, OutputError.
     """
-    import tempfile
-
     from fer_edge.model.classifier import check
 
     described = machine.describe()
@@ -125,21 +124,19 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Counter(Sink):
-    """A sink that takes the drawn pictures, as a display does, and counts the faces of each frame."""
+    """Takes the drawn pictures, as a display does, and counts the faces; `known` are in each frame."""
 
     wants_picture = True
 
-    def __init__(self) -> None:
-        self.faces: list[int] = []
+    def __init__(self, known: int) -> None:
+        self.known, self.frames, self.found, self.extra = known, 0, 0, 0
 
     def write(self, result: FrameResult, _annotated: NDArray[np.uint8] | None) -> None:
         """One frame."""
-        self.faces.append(len(result.faces))
-
-    def found(self, known: int) -> tuple[float | None, int]:
-        """Share of the faces that were found, `known` in each frame, and boxes beyond them."""
-        share = sum(min(n, known) for n in self.faces) / (known * len(self.faces)) if known else None
-        return share, sum(max(0, n - known) for n in self.faces)
+        count = len(result.faces)
+        self.frames += 1
+        self.found += min(count, self.known)
+        self.extra += max(0, count - self.known)
 
 
 def run_here(
@@ -168,21 +165,20 @@ def run_here(
     classifier = Classifier(model, threads, checked=True)
     finder = make_detector(detector, Path(detector_model) if detector_model else None, None, threads)
     analyser = Analyser(finder, classifier, policy=classifier.card.crop)
-    counter = Counter()
+    counter = Counter(known)
     loop = Loop(analyser, [JsonlLog(Path(video).with_suffix(".jsonl"), analyser.labels), counter])
     with machine.Watch() as meanwhile:
         loop.run(capture)
-    frames, elapsed = len(counter.faces), meanwhile.elapsed_s
+    frames, elapsed = counter.frames, meanwhile.elapsed_s
     stages = loop.summary.as_dict()["stages"]
     means = {n: row["mean_ms"] * row["n"] / frames for n, row in stages.items() if n in STAGES}
-    share, extra = counter.found(known)
     return {
         "frames": frames,
         "fps": frames / elapsed,
         "cpu_ms": 1e3 * meanwhile.cpu_s / frames,
         "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
-        "found": share,
-        "extra": extra,
+        "found": counter.found / (known * frames) if known else None,
+        "extra": counter.extra,
         "peak_rss_mib": machine.peak_rss_mib(),
-        "disturbed": meanwhile.disturbed(),
+        "disturbed": meanwhile.disturbed,
     }

@@ -18,7 +18,7 @@ from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, check
 from fer_edge.spec import Format, split_name
 
-SCORES = ("accuracy", "macro_f1", "agreement")
+UNKNOWN = dict.fromkeys(("accuracy", "accuracy_interval", "macro_f1", "agreement"))
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
@@ -80,38 +80,27 @@ def run(
         }
         for path, n in rows
     ]
+    config = {"warmup": warmup, "runs": runs, "processes": min(runs, latency.PROCESSES)}
     return {
         "schema": 1,
         "machine": described,
-        "config": {
-            "warmup": warmup,
-            "runs": runs,
-            "processes": min(runs, latency.PROCESSES),
-            "data": selection and _about(selection),
-        },
+        "config": {**config, "data": selection and selection.about()},
         "reference": told,
         "advice": report.advice(results),
         "results": results,
     }
 
 
-def _about(selection: Selection) -> dict[str, Any]:
-    whole = selection.dataset
-    about = {"path": whole.path, "sha256": whole.sha256, "protocol": selection.protocol, "n": len(whole)}
-    return {**about, "split": selection.split, "sample_seed": selection.sample_seed}
-
-
 def accuracies(
     classifiers: Mapping[Path, Classifier], selection: Selection | None
 ) -> dict[Path, dict[str, Any]]:
-    """Of each file, SCORES as fractions 0..1, each with its 95 % interval [low, high] as NAME_interval.
+    """Of each file, the keys of UNKNOWN: fractions 0..1, with 95 % intervals [low, high].
 
     agreement: of the named class with the float32 file's of the same network, which lies beside it.
     None is what was not measured: of a model of other expressions all, and a warning says why.
     """
-    unknown = {key: None for name in SCORES for key in (name, f"{name}_interval")}
     if selection is None:
-        return dict.fromkeys(classifiers, unknown)
+        return dict.fromkeys(classifiers, UNKNOWN)
     part = selection.dataset
     floats = {path: _float32(path) for path in classifiers}
     needed = {**{path: Classifier(path) for path in floats.values() if path}, **classifiers}
@@ -120,15 +109,14 @@ def accuracies(
     with console.progress("accuracy", len(needed) * len(part)) as step:
         for path, one in needed.items():
             try:
-                said[path] = probabilities_of(
-                    Predictor.of(one), part.images, labels=part.label_names, step=step
-                )
+                model = Predictor.of(one)
+                said[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
             except ModelError as error:
                 reasons.setdefault(one.labels, str(error))  # one for a network, not one a file
     for reason in reasons.values():
         console.warn(reason)
     return {
-        path: _scores(part.labels, said[path], said.get(floats[path])) if path in said else unknown
+        path: _scores(part.labels, said[path], said.get(floats[path])) if path in said else UNKNOWN
         for path in classifiers
     }
 
@@ -136,15 +124,13 @@ def accuracies(
 def _scores(
     labels: NDArray[np.int64], p: NDArray[np.float32], reference: NDArray[np.float32] | None
 ) -> dict[str, Any]:
-    cm, n = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1]), len(labels)
-    agreement = None if reference is None else metrics.agreement(p, reference)
+    cm = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1])
+    scores = metrics.scores(cm, range(len(cm)))
     return {
-        "accuracy": metrics.accuracy(cm),
-        "accuracy_interval": list(metrics.wilson_interval(int(cm.trace()), n)),
-        "macro_f1": float(metrics.f1(cm).mean()),
-        "macro_f1_interval": list(metrics.macro_f1_interval(cm)),
-        "agreement": agreement,
-        "agreement_interval": agreement and list(metrics.wilson_interval(round(agreement * n), n)),
+        "accuracy": scores["accuracy"],
+        "accuracy_interval": list(metrics.wilson_interval(int(cm.trace()), len(labels))),
+        "macro_f1": scores["macro_f1"],
+        "agreement": None if reference is None else metrics.agreement(p, reference),
     }
 
 

@@ -266,7 +266,7 @@ ACCURACY_DROP = 0.005
 MEMORY_NOISE_MIB = 1.0
 FRACTIONS = ("accuracy", "macro_f1", "agreement")
 _MACHINE = ("cpu", "board", "architecture", "usable_cores")
-_SAME_PICTURES = ("sha256", "split", "n", "sample_seed")
+_SAME_PICTURES = ("sha256", "split", "n")
 
 
 class Change(NamedTuple):
@@ -317,9 +317,9 @@ def left_out(old: Row, new: Row) -> dict[str, str]:
     a, b = (side.get("machine") or {} for side in (old, new))
     if not all(a[key] == b[key] for key in _MACHINE if key in a and key in b):
         why = "the older benchmark is of another machine: times and memory are not compared"
-        return found | dict.fromkeys(("p50", "peak_rss_mib"), why)
+        return found | dict.fromkeys(("p50_ms", "peak_rss_mib"), why)
     why = "the machine itself was faster in one of the two: times are not compared"
-    return found if same_speed(old, new) else {**found, "p50": why}
+    return found if same_speed(old, new) else {**found, "p50_ms": why}
 
 
 def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
@@ -335,34 +335,33 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
         a = before.get((b["model"], b["threads"]))
         if a is None:
             continue
-        was, now = _figures(a), _figures(b)
-        without = never | {"p50"} if a.get("disturbed") or b.get("disturbed") else never
-        for figure in ("p50", "bytes", "peak_rss_mib", *FRACTIONS):
-            if figure in was and figure in now and figure not in without:
+        without = never | {"p50_ms"} if a.get("disturbed") or b.get("disturbed") else never
+        for figure in ("p50_ms", "bytes", "peak_rss_mib", *FRACTIONS):
+            was, now = _figure(a, figure), _figure(b, figure)
+            if was and now and figure not in without:
                 verdict = _verdict(figure, was, now, tolerance)
-                name = "p50_ms" if figure == "p50" else figure
-                found.append(Change(b["model"], int(b["threads"]), name, was[figure], now[figure], verdict))
+                found.append(Change(b["model"], int(b["threads"]), figure, was[0], now[0], verdict))
     return found
 
 
-def _figures(row: Row) -> dict[str, float]:
-    """What is compared of a row, as far as it is known, and the ends of its p50."""
-    found = {key: row.get(key) for key in ("peak_rss_mib", *FRACTIONS)} | {"bytes": row["bytes"]}
-    p50 = row["latency_ms"]["p50"]
-    found |= {key: row["latency_ms"].get(key, p50) for key in ("p50", "p50_low", "p50_high")}
-    return {key: float(value) for key, value in found.items() if value is not None}
+def _figure(row: Row, figure: str) -> tuple[float, float, float] | None:
+    """A figure and the ends between which chance moves it; None where it is not known."""
+    if figure == "p50_ms":
+        own = row["latency_ms"]
+        ends = (own.get(key, own["p50"]) for key in ("p50_low", "p50_high"))
+        return float(own["p50"]), *map(float, ends)  # type: ignore[return-value]
+    value = row["bytes"] if figure == "bytes" else row.get(figure)
+    noise = MEMORY_NOISE_MIB / 2 if figure == "peak_rss_mib" else 0
+    return None if value is None else (float(value), float(value) - noise, float(value) + noise)
 
 
-def _verdict(figure: str, was: dict[str, float], now: dict[str, float], tolerance: float) -> str:
-    old, new = was[figure], now[figure]
-    beyond = new > old * (1 + tolerance)
-    if figure == "p50":
-        worse, better = now["p50_low"] > was["p50_high"], now["p50_high"] < was["p50_low"]
-    elif figure in FRACTIONS:
-        worse, better, beyond = new < old, new > old, old - new > ACCURACY_DROP
-    else:
-        noise = MEMORY_NOISE_MIB if figure == "peak_rss_mib" else 0
-        worse, better = new - old > noise, old - new > noise
+def _verdict(
+    figure: str, was: tuple[float, float, float], now: tuple[float, float, float], tolerance: float
+) -> str:
+    grew, shrank = now[1] > was[2], now[2] < was[1]
+    worse, better, beyond = grew, shrank, now[0] > was[0] * (1 + tolerance)
+    if figure in FRACTIONS:
+        worse, better, beyond = shrank, grew, was[0] - now[0] > ACCURACY_DROP
     return "better" if better else "same" if not worse else "regression" if beyond else "worse"
 
 

@@ -33,9 +33,6 @@ def register(app: typer.Typer) -> None:
         split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
         protocol: options.Protocol = "official",
         labels: options.Labels = None,
-        limit: Annotated[
-            int | None, Option(min=1, help="Accuracy on so many pictures, drawn by the seed.")
-        ] = None,
         card: options.Card = None,
         threads: Annotated[str, Option(metavar="N,...", help="Thread counts, a row each: 1,2.")] = "1",
         warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
@@ -91,7 +88,7 @@ def register(app: typer.Typer) -> None:
                 whole = ferplus.chosen(
                     load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
                 )
-                selection = evaluation.select(whole, protocol, split, limit=limit, seed=seed)
+                selection = evaluation.select(whole, protocol, split)
             how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
             result = measure.run(paths, selection, card=card, seed=seed, **how)
             table = report.table(result)

@@ -41,9 +41,6 @@ def register(app: typer.Typer) -> None:
         plot: Annotated[
             Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
         ] = None,
-        detections: Annotated[
-            Path | None, Option(metavar="FILE", help="Draw faces as 'run' finds and names them.")
-        ] = None,
         robustness: Annotated[
             bool,
             Option(
@@ -68,7 +65,7 @@ def register(app: typer.Typer) -> None:
         console.reserve_stdout(json)
         if tta not in (None, "flip"):
             raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
-        files.refuse_to_overwrite_any((plot, detections, json), force, (model, data, card))
+        files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
         subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
         dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
         chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
@@ -85,10 +82,4 @@ def register(app: typer.Typer) -> None:
             report.robustness_table(result["robustness"], subject.name, chosen.split).show()
         if plot is not None:
             report.draw_evaluation(result, plot)
-        if detections is not None:
-            from fer_edge import sheets
-            from fer_edge.vision.faces import make_detector
-
-            sheet = sheets.detection_sheet(chosen.dataset, make_detector("haar"), subject, seed)
-            sheets.write_sheet(sheet, detections, force)
         console.write_json(json, result, force)

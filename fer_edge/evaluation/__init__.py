@@ -102,17 +102,19 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows that are evaluated, and what metrics.json says of them.
-
-    seen: bool (N,), rows whose picture is also in Training; None where there is no Training.
-    sample_seed: what drew the rows, where they are only some of the split's; else None.
-    """
+    """The rows that are evaluated. seen: bool (N,), those whose picture is also in Training; None where there
+    is no Training."""
 
     dataset: Dataset
     protocol: str
     split: str
     seen: NDArray[np.bool_] | None
-    sample_seed: int | None = None
+
+    def about(self) -> dict[str, Any]:
+        """What metrics.json and `bench --json` say of them."""
+        whole = self.dataset
+        about = {"path": whole.path, "sha256": whole.sha256, "protocol": self.protocol}
+        return {**about, "split": self.split, "n": len(whole)}
 
 
 def select(
@@ -136,7 +138,7 @@ def select(
         raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
     chosen_rows, training = part.sample(limit, seed), dataset.part("Training")
     seen = data.seen_in_training(chosen_rows, training) if len(training) else None
-    return Selection(chosen_rows, name, split, seen, seed if len(chosen_rows) < len(part) else None)
+    return Selection(chosen_rows, name, split, seen)
 
 
 def evaluate(
@@ -199,54 +201,30 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
     cm = metrics.confusion_matrix(dataset.labels, predicted, len(dataset.label_names))
     scores = metrics.scores(cm, dataset.label_names)
     unseen = None if seen is None or seen.all() else float((predicted == dataset.labels)[~seen].mean())
-    return {
-        "model": model,
-        "data": {
-            "path": dataset.path,
-            "sha256": dataset.sha256,
-            "protocol": selection.protocol,
-            "split": selection.split,
-            "n": len(dataset),
-        },
-        "accuracy": scores["accuracy"],
-        "accuracy_without_duplicates": unseen,
-        **scores,
-        "confusion_matrix": cm.tolist(),
-    }
+    about = {"model": model, "data": selection.about(), "accuracy": scores["accuracy"]}
+    return {**about, "accuracy_without_duplicates": unseen, **scores, "confusion_matrix": cm.tolist()}
 
 
 Face = NDArray[np.uint8]
-_CENTRE = (23.5, 23.5)
-
-
-def _tight(face: Face) -> Face:
-    """Tighter by 5 px on each side, enlarged again."""
-    return np.asarray(cv2.resize(face[5:-5, 5:-5], (48, 48)), np.uint8)
+_TURN = cv2.getRotationMatrix2D((23.5, 23.5), 15.0, 1)
 
 
 def _small(face: Face) -> Face:
-    """38 px of 48, the border repeated around it: a crop that is too loose."""
     return np.pad(np.asarray(cv2.resize(face, (38, 38), interpolation=cv2.INTER_AREA), np.uint8), 5, "edge")
-
-
-def _turned(face: Face) -> Face:
-    """Counter-clockwise about the centre, the border repeated."""
-    matrix = cv2.getRotationMatrix2D(_CENTRE, 15.0, 1)
-    return np.asarray(cv2.warpAffine(face, matrix, (48, 48), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _noisy(face: Face, rng: np.random.Generator) -> Face:
     return np.clip(face + rng.normal(0, 15.0, face.shape), 0, 255).round().astype(np.uint8)
 
 
-CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Face]] = {
+CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Any]] = {
     "clean": lambda face, rng: face,
-    "tight crop 5 px": lambda face, rng: _tight(face),
+    "tight crop 5 px": lambda face, rng: cv2.resize(face[5:-5, 5:-5], (48, 48)),
     "face at 80 %": lambda face, rng: _small(face),
     "dark x0.4": lambda face, rng: (face * 0.4).astype(np.uint8),
     "gamma 2.2": lambda face, rng: (255 * (face / 255.0) ** 2.2).astype(np.uint8),
-    "rotated 15°": lambda face, rng: _turned(face),
-    "blur sigma 1.5": lambda face, rng: np.asarray(cv2.GaussianBlur(face, (0, 0), 1.5), np.uint8),
+    "rotated 15°": lambda face, rng: cv2.warpAffine(face, _TURN, (48, 48), borderMode=cv2.BORDER_REPLICATE),
+    "blur sigma 1.5": lambda face, rng: cv2.GaussianBlur(face, (0, 0), 1.5),
     "noise sigma 15": _noisy,
 }
 """Name of a condition to its function of a face, uint8 (48, 48), which it leaves alone; only noise draws from
@@ -276,8 +254,6 @@ def robustness(
         images = np.stack([change(face, rng) for face in chosen.images])
         spoilt = replace(selection, dataset=replace(chosen, images=images), seen=None)
         result = evaluate(model, spoilt, flip=flip, step=step)
-        right = int(np.trace(result["confusion_matrix"]))
-        low, high = metrics.wilson_interval(right, len(chosen))
-        accuracy, macro_f1 = result["accuracy"], result["macro_f1"]
-        conditions[name] = {"accuracy": accuracy, "low": low, "high": high, "macro_f1": macro_f1}
+        low, high = metrics.wilson_interval(int(np.trace(result["confusion_matrix"])), len(chosen))
+        conditions[name] = {key: result[key] for key in ("accuracy", "macro_f1")} | {"low": low, "high": high}
     return {"seed": seed, "n": len(chosen), "conditions": conditions}

@@ -1,7 +1,6 @@
 """Made-up timings and clocks, with what follows from them worked out by hand; nothing asserts a speed."""
 
 import itertools
-import math
 import subprocess
 import sys
 import zlib
@@ -14,35 +13,35 @@ from fer_edge import machine
 from fer_edge.bench import latency
 
 
-def answers(references, waited=()):
+def answers(references):
     """A `start` that gives, one after the other, processes with these references: one block each, ms.
 
     The model takes ten times as long as the reference: 10 ms where nothing disturbs.
     """
-    turns = enumerate(references)
+    turns = iter(references)
 
     def start(runs, order):
-        index, reference = next(turns)
+        reference = next(turns)
         blocks = reference if isinstance(reference, list) else [reference]
-        times = {"wall_ms": [[10.0 * blocks[0]] * runs], "cpu_ms": [1.0], "reference_ms": blocks}
-        return {**times, "waited": index in waited}
+        return {"wall_ms": [[10.0 * blocks[0]] * runs], "cpu_ms": [1.0], "reference_ms": blocks}
 
     return start
 
 
-def measured(references, wanted=4, waited=(), patience_s=60.0, others=False):
-    """What is told of the processes, and the model's row."""
-    start = answers(references, waited)
+def measured(references, wanted=4, patience_s=60.0, others=False):
+    """What is told of the processes, and the model's row. others: are at work."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(machine.Watch, "others_at_work", lambda self: others)
-        (row,), told = latency.measured(start, 5 * wanted, processes=wanted, patience_s=patience_s)
+        patched.setattr(machine, "busy_seconds", (n * 10.0**others for n in itertools.count()).__next__)
+        patched.setattr(machine, "_LEAST_S", 0 if others else 60)
+        (row,), told = latency.measured(
+            answers(references), 5 * wanted, processes=wanted, patience_s=patience_s
+        )
     return told, row
 
 
 def test_a_process_whose_reference_is_over_5_percent_off_is_repeated():
     # 1.06 is off the best of 1.0, 1.05 is not; the fifth process stands in for it
     told, row = measured([1.0, 1.06, 1.05, 1.02, 1.04, 9.0])
-    told.pop("others_share")
     assert told == {"best_ms": 1.0, "process_ms": [1.0, 1.06, 1.05, 1.02, 1.04], "processes": 5, "quiet": 4}
     assert not row["disturbed"]
     assert row["latency_ms"]["p50"] == pytest.approx(10.3)  # of 10.0 10.2 10.4 10.5, five of each
@@ -62,13 +61,9 @@ def test_what_stays_disturbed_says_so_and_is_told_of_the_least_disturbed():
     assert [row["latency_ms"][key] for key in ("p50_low", "p50", "p50_high")] == [10.0, 12.0, 12.0]
 
 
-def test_half_of_the_processes_are_enough():
+def test_half_of_the_processes_are_enough_and_others_at_work_disturb_as_well():
     assert not measured([1.0, 1.0, 1.5, 1.5], patience_s=0)[1]["disturbed"]
     assert measured([1.0, 1.5, 1.5, 1.5], patience_s=0)[1]["disturbed"]
-
-
-def test_waiting_for_a_core_and_others_at_work_disturb_as_well():
-    assert measured(itertools.repeat(1.0), waited=(1,))[0]["processes"] == 5
     assert measured(itertools.repeat(1.0), patience_s=0, others=True)[1]["disturbed"]
 
 
@@ -115,64 +110,43 @@ def test_rounds_take_turns_and_the_reference_follows_every_block():
 @pytest.fixture
 def clocks(monkeypatch):
     """Clocks to be moved by hand, of a machine with four cores."""
-    now = SimpleNamespace(wall=100.0, own=5.0, children=1.0, busy=1000.0, queued=0, cores=4)
+    now = SimpleNamespace(wall=100.0, own=5.0, children=1.0, busy=1000.0, cores=4)
     monkeypatch.setattr(machine.time, "perf_counter", lambda: now.wall)
     monkeypatch.setattr(machine.time, "process_time", lambda: now.own)
     times = lambda: SimpleNamespace(children_user=now.children, children_system=0.5)  # noqa: E731
     monkeypatch.setattr(machine.os, "times", times)
     monkeypatch.setattr(machine.os, "cpu_count", lambda: now.cores)
-    monkeypatch.setattr(machine, "usable_cores", lambda: now.cores)
     monkeypatch.setattr(machine, "busy_seconds", lambda: now.busy)
-    monkeypatch.setattr(machine, "queued_s", lambda: now.queued)
     return now
 
 
-def passed(now, wall, own=0.0, children=0.0, others=0.0, queued_s=0.0):
-    """Seconds go by; the machine is busy with own, children and others."""
-    now.wall, now.own, now.children = now.wall + wall, now.own + own, now.children + children
-    now.busy, now.queued = now.busy + own + children + others, now.queued + queued_s
-
-
 @pytest.mark.parametrize(
-    ("seconds", "cores", "share", "disturbed"),
+    ("own", "children", "others", "cores", "share", "disturbed"),
     [
-        ({"own": 30, "children": 8}, 4, 0, False),
-        ({"own": 10, "others": 10}, 4, 0.25, True),
-        ({"own": 10, "others": 9}, 64, 9 / 640, True),  # one busy program on a machine of many cores
-        ({"own": 10, "others": 3.9}, 4, 0.0975, False),
-        ({"own": 8.5, "queued_s": 0.5}, 4, 0, False),  # it waited for its own worker
-        ({"own": 5, "queued_s": 5}, 4, 0, True),  # as in a container that has less than a core
-        ({"own": 37, "queued_s": 5}, 4, 0, False),  # it waited for its own threads, which filled all cores
+        (30, 8, 0, 4, 0, False),
+        (10, 0, 10, 4, 0.25, True),
+        (10, 0, 9, 64, 9 / 640, True),  # one busy program on a machine of many cores
+        (10, 0, 3.9, 4, 0.0975, False),
     ],
 )
-def test_who_disturbs(clocks, seconds, cores, share, disturbed):
+def test_who_disturbs(clocks, monkeypatch, own, children, others, cores, share, disturbed):
     clocks.cores = cores
     with machine.Watch() as meanwhile:
-        passed(clocks, wall=10, **seconds)
-    assert meanwhile.others_share() == pytest.approx(share)
-    assert meanwhile.disturbed() is disturbed
-    assert (meanwhile.elapsed_s, meanwhile.cpu_s) == (pytest.approx(10), pytest.approx(seconds["own"]))
-
-
-def test_only_the_stretches_count(clocks):
-    meanwhile = machine.Watch()
-    for _ in range(2):
-        with meanwhile:
-            passed(clocks, wall=1, own=1)
-        passed(clocks, wall=5, others=20)
-    assert (meanwhile.others_share(), meanwhile.elapsed_s) == (pytest.approx(0), pytest.approx(2))
-
-
-def test_what_the_system_does_not_tell_is_not_known(clocks, monkeypatch):
+        clocks.wall, clocks.own, clocks.children = (
+            clocks.wall + 10,
+            clocks.own + own,
+            clocks.children + children,
+        )
+        clocks.busy += own + children + others
+    assert (meanwhile.others_share, meanwhile.disturbed) == (pytest.approx(share), disturbed)
+    assert (meanwhile.elapsed_s, meanwhile.cpu_s) == (pytest.approx(10), pytest.approx(own))
     with machine.Watch() as meanwhile:
-        passed(clocks, wall=0.2, others=0.8)
-    assert meanwhile.others_share() is None  # too short for clocks of 10 ms
+        clocks.wall, clocks.busy = clocks.wall + 0.2, clocks.busy + 0.8
+    assert meanwhile.others_share is None  # too short for clocks of 10 ms
     monkeypatch.setattr(machine, "busy_seconds", lambda: None)
-    monkeypatch.setattr(machine, "queued_s", lambda: math.nan)
-    for own, disturbed in ((10, False), (5, True)):  # some thread of its own always ran, or not
-        with machine.Watch() as meanwhile:
-            passed(clocks, wall=10, own=own)
-        assert (meanwhile.others_share(), meanwhile.disturbed()) == (None, disturbed)
+    with machine.Watch() as meanwhile:
+        clocks.wall += 10
+    assert (meanwhile.others_share, meanwhile.disturbed) == (None, False)
 
 
 @pytest.mark.skipif(machine.busy_seconds() is None, reason="this system has no /proc/stat")
@@ -188,6 +162,6 @@ def test_real_threads_and_children_of_ones_own_are_counted_as_ones_own():
             thread.join()
         subprocess.run([sys.executable, "-c", "print(sum(range(20_000_000)))"], check=True)
     burnt = sum(machine.os.times()[:4]) - sum(own[:4])
-    others = meanwhile.others_share() * meanwhile.elapsed_s * machine.os.cpu_count()
+    others = meanwhile.others_share * meanwhile.elapsed_s * machine.os.cpu_count()
     assert burnt > 0.3
     assert others == pytest.approx(max(0, machine.busy_seconds() - busy - burnt), abs=0.25)

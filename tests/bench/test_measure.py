@@ -43,10 +43,7 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, selection
     assert (wrong["accuracy"], wrong["macro_f1"], wrong["agreement"]) == (5 / 8, pytest.approx(5 / 7), 5 / 8)
     # Wilson's interval of 5 in 8 (Brown, Cai, DasGupta 2001 give the formula); of 8 in 8 its end is 1
     assert wrong["accuracy_interval"] == pytest.approx([0.3057, 0.8632], abs=1e-4)
-    assert wrong["agreement_interval"] == wrong["accuracy_interval"]
     assert right["accuracy_interval"] == pytest.approx([0.6756, 1.0], abs=1e-4)
-    # a class of one picture, or of two that fared alike, cannot be drawn otherwise
-    assert wrong["macro_f1_interval"] == pytest.approx([5 / 7, 5 / 7])
 
 
 def test_without_data_or_float32_beside_it_or_with_other_expressions_these_are_null(
@@ -54,8 +51,8 @@ def test_without_data_or_float32_beside_it_or_with_other_expressions_these_are_n
 ):
     rows = run([models / "right_int8.tflite", elsewhere, elsewhere], **ONE)["results"]
     assert [row["model"] for row in rows] == [str(models / "right_int8.tflite"), str(elsewhere)]  # one name
-    assert {row[key] for row in rows for key in ("accuracy", "macro_f1", "agreement")} == {None}
-    assert {row[key] for row in rows for key in ("accuracy_interval", "macro_f1_interval")} == {None}
+    unknown = ("accuracy", "accuracy_interval", "macro_f1", "agreement")
+    assert {row[key] for row in rows for key in unknown} == {None}
     (row,) = run([elsewhere], selection, **ONE)["results"]
     assert (row["accuracy"], row["agreement"]) == (5 / 8, None)
     card = json.loads(elsewhere.with_suffix(".json").read_text())
