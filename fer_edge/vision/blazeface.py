@@ -60,9 +60,10 @@ class BlazeFaceDetector:
         path = model or find_blazeface()
         if path is None:
             raise UsageError(f"no BlazeFace model here: {COMMAND}, or --detector-model FILE")
+        data = file.read_bytes(path)
         if model:
-            classifier.check(model)
-        self._network = classifier.load_interpreter(file.read_bytes(path), num_threads, str(path))
+            file.check(data, str(path))
+        self._network = classifier.load_interpreter(data, num_threads, str(path))
         given = self._network.get_input_details()[0]
         self._side = int(given["shape"][1]) if len(given["shape"]) == 4 else 0
         self._anchors = _anchors(self._side)

@@ -202,7 +202,7 @@ def bright_square(monkeypatch, tmp_path):
     def make(*scores, least=None):
         network = BrightSquare(scores)
         monkeypatch.setattr(blazeface.classifier, "load_interpreter", lambda *_: network)
-        monkeypatch.setattr(blazeface.classifier, "check", lambda _: None)
+        monkeypatch.setattr(blazeface.file, "check", lambda *_: None)
         (tmp_path / "model.tflite").touch()
         monkeypatch.setattr(blazeface.file, "read_bytes", lambda _: b"")
         return BlazeFaceDetector(tmp_path / "model.tflite", least), network
