@@ -17,17 +17,13 @@ def test_what_a_function_returns_comes_back():
 @pytest.mark.parametrize(
     ("function", "arguments", "said"),
     [
-        (os.abort, (), r"^x\.tflite ended its process \(signal 6\): "),
-        (
-            os._exit,
-            (0,),
-            r"^x\.tflite ended its process \(exit 0\): it said nothing",
-        ),  # no answer, no success
-        (int, ("x",), r"^x\.tflite ended its process \(exit 1\): ValueError: "),
+        (os.abort, (), r"\(signal 6\): "),
+        (os._exit, (0,), r"\(exit 0\): it said nothing"),  # no answer, no success
+        (int, ("x",), r"\(exit 1\): ValueError: "),
     ],
 )
 def test_a_process_without_an_answer_has_failed(function, arguments, said):
-    with pytest.raises(child.ChildError, match=said):
+    with pytest.raises(child.ChildError, match=r"^x\.tflite ended its process " + said):
         child.run(function, *arguments, what="x.tflite")
 
 

@@ -4,10 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from processes import python
 
 from fer_edge import files
 from fer_edge.errors import OutputError
@@ -34,39 +33,30 @@ def test_sha256_of_known_bytes_also_without_python_s_own_modules(tmp_path, monke
     assert files.sha256_of(b"abc") == ABC
 
 
-def test_any_output_that_exists_is_refused_unless_forced(tmp_path):
-    there = tmp_path / "there.json"
-    there.write_text("kept")
-    with pytest.raises(OutputError, match=r"there\.json exists already: .*--force"):
-        files.refuse_to_overwrite_any((None, "-", tmp_path / "new.png", str(there)), force=False)
-    files.refuse_to_overwrite_any((there,), force=True)
-    files.refuse_to_overwrite_any((None, "-", tmp_path / "new.png"), force=False)
-    with pytest.raises(OutputError, match="it is a folder"):
-        files.refuse_to_overwrite(tmp_path, force=True)
-    assert there.read_text() == "kept"
-
-
-def test_one_file_for_two_outputs_or_for_the_input_is_refused(tmp_path):
-    one, same = tmp_path / "x.out", tmp_path / "dir/../x.out"
+def test_outputs_are_refused_before_a_command_begins(tmp_path):
+    there, new, below = tmp_path / "x.out", tmp_path / "new.png", tmp_path / "x.out/below/o.txt"
+    same, hard, link = tmp_path / "dir/../x.out", tmp_path / "hard.out", tmp_path / "link.out"
     (tmp_path / "dir").mkdir()
     with pytest.raises(OutputError, match="another output"):
-        files.refuse_to_overwrite_any((one, None, same), force=True)
-    one.write_text("in")
-    with pytest.raises(OutputError, match="the input"):
-        files.refuse_to_overwrite_any((same,), force=True, inputs=(one,))
-    os.link(one, tmp_path / "hard.out")
-    with pytest.raises(OutputError, match="the input"):
-        files.refuse_to_overwrite_any((tmp_path / "hard.out",), force=True, inputs=(one,))
-    files.refuse_to_overwrite_any(("/dev/null", "/dev/null", "-", "-"), force=False, inputs=("-", None))
-
-
-def test_an_output_below_a_file_is_refused_before_and_while_it_is_written(tmp_path):
-    (tmp_path / "file").write_text("x")
-    path = tmp_path / "file" / "below" / "out.txt"
-    with pytest.raises(OutputError, match=r"file is a file, not a folder"):
-        files.refuse_to_overwrite(path, force=True)
-    with pytest.raises(OutputError, match=r"cannot write .*out\.txt: Not a directory"):
-        files.write_text(path, "text")
+        files.refuse_to_overwrite_any((there, None, same), force=True)
+    there.write_text("kept")
+    os.link(there, hard)
+    link.symlink_to(there)
+    for outputs, force, inputs, reason in [
+        ((None, "-", new, str(there)), False, (), r"x\.out exists already: .*--force"),
+        ((same,), True, (there,), "the input"),
+        ((hard,), True, (there,), "the input"),
+        ((link,), True, (there,), "the input"),
+        ((tmp_path,), True, (), "it is a folder"),
+        ((below,), True, (), r"x\.out is a file, not a folder"),
+    ]:
+        with pytest.raises(OutputError, match=reason):
+            files.refuse_to_overwrite_any(outputs, force, inputs)
+    files.refuse_to_overwrite_any((there, "/dev/null", "/dev/null", "-", "-", None), True, ("-", None))
+    files.refuse_to_overwrite_any((new, "/dev/null"), force=False)
+    with pytest.raises(OutputError, match=r"cannot write .*o\.txt: Not a directory"):
+        files.write_text(below, "text")
+    assert there.read_text() == "kept"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -101,32 +91,25 @@ def test_a_name_of_250_letters_can_be_written(tmp_path):
 
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
-    target, link = tmp_path / "out.txt", tmp_path / "link.txt"
-    target.write_text("old")
+    target, link, circle = (tmp_path / name for name in ("out.txt", "link.txt", "circle"))
     link.symlink_to(target)
-    files.write_text(link, "new")
-    assert link.is_symlink()
-    assert target.read_text() == "new"
-    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    circle.symlink_to(circle)
+    for text in ("old", "new"):
+        files.write_text(link, text)
+        assert (link.is_symlink(), target.read_text()) == (True, text)
     with pytest.raises(OutputError, match="lead in a circle"):
-        files.write_text(tmp_path / "circle", "text")
+        files.write_text(circle, "text")
 
 
 def test_the_temporary_file_is_new_and_follows_no_link(tmp_path):
+    o, p = tmp_path / "o.mp4", tmp_path / "p.mp4"
     mask = os.umask(0o022)
-    try:
-        with (
-            files.written_aside(tmp_path / "o.mp4") as aside,
-            files.written_aside(tmp_path / "p.mp4") as other,
-        ):
-            assert aside.suffix == ".mp4"
-            assert aside.name != other.name
-            assert not aside.is_symlink()
-            assert aside.stat().st_mode & 0o777 == 0o644
-            aside.write_text("o")
-    finally:
-        os.umask(mask)
-    assert (tmp_path / "o.mp4").read_text() == "o"
+    with files.written_aside(o) as aside, files.written_aside(p) as other:
+        assert (aside.suffix, aside.name != other.name, aside.is_symlink()) == (".mp4", True, False)
+        assert aside.stat().st_mode & 0o777 == 0o644
+        aside.write_text("o")
+    os.umask(mask)
+    assert o.read_text() == "o"
 
 
 def test_two_writers_of_one_file_the_second_is_refused_at_once(tmp_path):
@@ -156,7 +139,7 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
         "with files.written_aside(pathlib.Path(sys.argv[1])) as aside:\n"
         "    aside.write_text('half'); os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "o.mp4"], check=False)
+    python(code, tmp_path / "o.mp4", code=-9)
     assert [name[:10] for name in names(tmp_path)] == [".fer-edge-"]
     files.write_text(tmp_path / "other.txt", "text")
     assert names(tmp_path) == ["other.txt"]

@@ -12,13 +12,6 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-TYPES = {
-    "float32": schema.TensorType.FLOAT32,
-    "int8": schema.TensorType.INT8,
-    "uint8": schema.TensorType.UINT8,
-    "int32": schema.TensorType.INT32,
-}
-
 
 @dataclass(frozen=True)
 class Spec:
@@ -33,48 +26,39 @@ class Builder:
     """Collects tensors and operators; `file` gives the bytes."""
 
     def __init__(self) -> None:
-        self.model = schema.ModelT()
-        self.model.version = 3
-        self.model.description = b"tiny"
-        self.model.buffers = [schema.BufferT()]
-        self.model.operatorCodes = []
-        self.model.metadata = []
-        self.graph = schema.SubGraphT()
-        self.graph.tensors, self.graph.operators = [], []
-        self.model.subgraphs = [self.graph]
+        self.graph = schema.SubGraphT(tensors=[], operators=[])
+        self.model = schema.ModelT(
+            version=3, description=b"tiny", buffers=[schema.BufferT()], operatorCodes=[], metadata=[],
+            subgraphs=[self.graph],
+        )  # fmt: skip
 
     def tensor(self, name: str, shape: tuple[int, ...], spec: Spec, data: np.ndarray | None = None) -> int:
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.type = name.encode(), list(shape), TYPES[spec.dtype]
-        tensor.buffer = 0
+        tensor = schema.TensorT(name=name.encode(), shape=list(shape))
+        tensor.type = getattr(schema.TensorType, spec.dtype.upper())
         if spec.scale:
-            tensor.quantization = schema.QuantizationParametersT()
-            tensor.quantization.scale = [spec.scale]
-            tensor.quantization.zeroPoint = [spec.zero_point]
+            tensor.quantization = schema.QuantizationParametersT(
+                scale=[spec.scale], zeroPoint=[spec.zero_point]
+            )
         if data is not None:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(data.tobytes(), np.uint8)
-            self.model.buffers.append(buffer)
-            tensor.buffer = len(self.model.buffers) - 1
+            tensor.buffer = len(self.model.buffers)
+            self.model.buffers.append(schema.BufferT(data=np.frombuffer(data.tobytes(), np.uint8)))
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
     def operator(
         self, name: str, inputs: list[int], outputs: list[int], options: object = None, custom: str = ""
     ) -> None:
-        code = schema.OperatorCodeT()
+        code = schema.OperatorCodeT(customCode=custom.encode() or None)
         code.builtinCode = getattr(schema.BuiltinOperator, name)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
         code.version = 4 if name == "FULLY_CONNECTED" else 1
-        code.customCode = custom.encode() or None
-        self.model.operatorCodes.append(code)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = len(self.model.operatorCodes) - 1
-        operator.inputs, operator.outputs = inputs, outputs
+        operator = schema.OperatorT(
+            opcodeIndex=len(self.model.operatorCodes), inputs=inputs, outputs=outputs, builtinOptions=options
+        )
         if options is not None:
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = options
+        self.model.operatorCodes.append(code)
         self.graph.operators.append(operator)
 
     def file(self, inputs: list[int], outputs: list[int]) -> bytes:
@@ -110,26 +94,21 @@ def dense(
     DEQUANTIZE stand around it. Quantised layers hold `weights` as int8 of `weight_scale`.
     """
     build = Builder()
-    labels, values = weights.shape
+    labels = len(weights)
     first, last = middle or (entry, output)
-    weight_spec = Spec("float32") if first.dtype == "float32" else Spec(first.dtype, weight_scale)
-    face = build.tensor("face", shape, entry)
-    layer_in = build.tensor("layer_in", shape, first) if middle else face
-    matrix = build.tensor("weights", (labels, values), weight_spec, weights.astype(weight_spec.dtype))
-    layer_out = build.tensor("layer_out", (1, labels), last)
+    kind = Spec("float32") if first.dtype == "float32" else Spec(first.dtype, weight_scale)
+    matrix = build.tensor("weights", weights.shape, kind, weights.astype(kind.dtype))
+    face = taken = build.tensor("face", shape, entry)
     if middle:
-        build.operator("QUANTIZE", [face], [layer_in], schema.QuantizeOptionsT())
-    build.operator("FULLY_CONNECTED", [layer_in, matrix, -1], [layer_out], schema.FullyConnectedOptionsT())
-    end = layer_out
-    if middle:
-        end = build.tensor("real", (1, labels), output)
-        build.operator("DEQUANTIZE", [layer_out], [end], schema.DequantizeOptionsT())
-    if softmax:
-        options = schema.SoftmaxOptionsT()
-        options.beta = 1.0
-        probabilities = build.tensor("probabilities", (1, labels), output)
-        build.operator("SOFTMAX", [end], [probabilities], options)
-        end = probabilities
+        taken = build.tensor("layer_in", shape, first)
+        build.operator("QUANTIZE", [face], [taken], schema.QuantizeOptionsT())
+    end = build.tensor("layer_out", (1, labels), last)
+    build.operator("FULLY_CONNECTED", [taken, matrix, -1], [end], schema.FullyConnectedOptionsT())
+    more = [("DEQUANTIZE", "real", schema.DequantizeOptionsT())] if middle else []
+    more += [("SOFTMAX", "probabilities", schema.SoftmaxOptionsT(beta=1.0))] if softmax else []
+    for name, result, options in more:
+        before, end = end, build.tensor(result, (1, labels), output)
+        build.operator(name, [before], [end], options)
     return build.file([face], [end])
 
 
