@@ -7,11 +7,10 @@ import cv2
 import pytest
 from drawn_clip import drawn_clip
 from processes import fer_edge
-from tiny_models import shipped_style
+from tiny_models import shipped_card, shipped_style
 
 from fer_edge.data.ferplus import LABELS
 from fer_edge.model import file
-from fer_edge.spec import ModelCard, TensorSpec
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +18,7 @@ def folder(tmp_path_factory):
     """With a clip of 12 drawn frames and a model that names the brightest of a face's first eight pixels."""
     folder = tmp_path_factory.mktemp("run")
     drawn_clip(folder / "clip.avi")
-    card = ModelCard(
-        name="eight",
-        format="int8",
-        labels=LABELS,
-        input=TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0),
-        output=TensorSpec("float32", (1, 8), real_max=1.0, content="probabilities"),
-    )
-    (folder / "eight.tflite").write_bytes(file.embed_card(shipped_style(8), card))
+    (folder / "eight.tflite").write_bytes(file.embed_card(shipped_style(8), shipped_card(*LABELS)))
     return folder
 
 

@@ -7,10 +7,13 @@ asked for. Built through the schema that LiteRT brings; TensorFlow is not needed
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from fer_edge.spec import ModelCard, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -132,3 +135,10 @@ def shipped_style(labels: int = 3, side: int = 48) -> bytes:
         output=Spec("float32"),
         softmax=True,
     )
+
+
+def shipped_card(*labels: str, side: int = 48, **more: Any) -> ModelCard:
+    """The card of such a file; more: fields of the card."""
+    face = TensorSpec("uint8", (1, side, side, 1), 1.0, 0)
+    answer = TensorSpec("float32", (1, len(labels)), real_max=1.0, content="probabilities")
+    return ModelCard("tiny", "int8", labels, face, answer, **more)

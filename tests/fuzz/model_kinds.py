@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -17,7 +18,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from tiny_models import Spec, dense, picks, shipped_style
+from tiny_models import Spec, dense, picks, shipped_card, shipped_style
 
 from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
@@ -26,6 +27,7 @@ from fer_edge.spec import ModelCard, TensorSpec
 from fuzz.damage import HOSTILE, damaged, damaged_after_name, of, reshaped, reshaped_json
 from fuzz.harness import Kind
 
+FLOAT = Spec("float32")
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
 CARD = b'{"labels": ["a","b","c","d","e","f","g"], "input": {"real_min": 0}, "output": {"content": "logits"}}'
 WAS_HERE = Path("/tmp/fer-edge-was-here")
@@ -37,7 +39,7 @@ def cards() -> tuple[bytes, ...]:
 
 @cache
 def _cardless() -> bytes:
-    return dense((1, 48, 48, 1), np.zeros((7, 2304)), entry=Spec("float32"), output=Spec("float32"))
+    return dense((1, 48, 48, 1), np.zeros((7, 2304)), entry=FLOAT, output=FLOAT)
 
 
 def read_card(data: bytes, folder: Path) -> None:
@@ -105,12 +107,9 @@ def read_benchmark(data: bytes, folder: Path) -> None:
 
 @cache
 def _tflite() -> tuple[bytes, ...]:
-    labels = ("angry", "happy", "sad")
-    out = TensorSpec("float32", (1, 3), content="probabilities", real_max=1.0)
-    raw = ModelCard("tiny", "int8", labels, TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0), out)
-    real = ModelCard("tiny", "float32", labels, TensorSpec("float32", (1, 8, 8, 3)), out)
-    weights, ends = picks(192, 0, 1, 2), Spec("float32")
-    colour = dense((1, 8, 8, 3), weights, entry=ends, output=ends, softmax=True)
+    raw = shipped_card("angry", "happy", "sad")
+    real = replace(raw, format="float32", input=TensorSpec("float32", (1, 8, 8, 3)))
+    colour = dense((1, 8, 8, 3), picks(192, 0, 1, 2), entry=FLOAT, output=FLOAT, softmax=True)
     return file.embed_card(shipped_style(), raw), file.embed_card(colour, real)
 
 

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models import Spec, dense, picks, shipped_style
+from tiny_models import Spec, dense, picks, shipped_card, shipped_style
 
 from fer_edge.errors import ModelError
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import ModelCard, TensorSpec
+from fer_edge.spec import TensorSpec
 
 LABELS = ["happy", "sad", "neutral"]
 FLOAT = Spec("float32")
@@ -124,13 +124,7 @@ def test_faces_of_another_size_or_dtype_are_refused(tmp_path, face):
 
 def test_labels_travel_inside_the_file(tmp_path):
     """Fault I1: whatever order the labels have, it is the file's."""
-    card = ModelCard(
-        name="m",
-        format="int8",
-        labels=("sad", "neutral", "happy"),
-        input=TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0),
-        output=TensorSpec("float32", (1, 3), real_max=1.0, content="probabilities"),
-    )
+    card = shipped_card("sad", "neutral", "happy")
     (tmp_path / "m.tflite").write_bytes(file.embed_card(shipped_style(), card))
     classifier = Classifier(tmp_path / "m.tflite")
     assert classifier.card == card

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.table import Table
-from tiny_models import Builder, Spec, dense, one_operator, picks, shipped_style
+from tiny_models import Builder, Spec, dense, one_operator, picks, shipped_card, shipped_style
 
 from fer_edge.errors import ModelError
 from fer_edge.model import file, graph, shipped
@@ -26,15 +26,7 @@ LABELS = ["happy", "sad", "überrascht"]
 F32 = Spec("float32")
 FLOAT = dense((1, 8, 8, 1), picks(64, 0, 1, 2), entry=F32, output=F32)
 PLAIN = shipped_style()
-CARD = ModelCard(
-    name="m",
-    format="int8",
-    labels=tuple(LABELS),
-    input=TensorSpec("uint8", (1, 48, 48, 1), 1.0, 0),
-    output=TensorSpec("float32", (1, 3), real_max=1.0, content="probabilities"),
-    crop=CropPolicy(0.1),
-    measured={"accuracy": 0.5},
-)
+CARD = shipped_card(*LABELS, crop=CropPolicy(0.1), measured={"accuracy": 0.5})
 CARDED = file.embed_card(PLAIN, CARD)
 WHOLE = {"labels": LABELS, "input": {"real_min": -1, "real_max": 1}, "output": {"content": "logits"}}
 

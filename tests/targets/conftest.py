@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_models import Spec, dense, picks, shipped_style
+from tiny_models import Spec, dense, picks, shipped_card, shipped_style
 
 from fer_edge.model import file
 from fer_edge.spec import ModelCard, TensorSpec
@@ -17,13 +17,7 @@ SIDE = 8
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """uint8 gray in, float32 probabilities of three labels out: softmax over the first three pixels."""
-    card = ModelCard(
-        "tiny",
-        "int8",
-        ("happy", "sad", "so-so"),
-        TensorSpec("uint8", (1, SIDE, SIDE, 1), 1.0, 0),
-        TensorSpec("float32", (1, 3), real_max=1.0, content="probabilities"),
-    )
+    card = shipped_card("happy", "sad", "so-so", side=SIDE)
     path = tmp_path_factory.mktemp("tiny") / "tiny_int8.tflite"
     path.write_bytes(file.embed_card(shipped_style(side=SIDE), card))
     return path
@@ -32,19 +26,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """int8 in and out, logits of two labels: the first two pixels, in steps of 2; range 0..1."""
-    card = ModelCard(
-        "whole",
-        "full_integer",
-        ("yes", "no"),
-        TensorSpec("int8", (1, SIDE, SIDE, 1), 1 / 255, -128, real_max=1.0),
-        TensorSpec("int8", (1, 2), 2 / 255, -128, content="logits"),
-    )
-    flatbuffer = dense(
-        (1, SIDE, SIDE, 1),
-        picks(SIDE * SIDE, 0, 1),
-        entry=Spec("int8", 1 / 255, -128),
-        output=Spec("int8", 2 / 255, -128),
-    )
+    face = TensorSpec("int8", (1, SIDE, SIDE, 1), 1 / 255, -128, real_max=1.0)
+    answer = TensorSpec("int8", (1, 2), 2 / 255, -128, content="logits")
+    card = ModelCard("whole", "full_integer", ("yes", "no"), face, answer)
+    ends = {"entry": Spec("int8", 1 / 255, -128), "output": Spec("int8", 2 / 255, -128)}
+    flatbuffer = dense((1, SIDE, SIDE, 1), picks(SIDE * SIDE, 0, 1), **ends)
     path = tmp_path_factory.mktemp("whole") / "whole_full_integer.tflite"
     path.write_bytes(file.embed_card(flatbuffer, card))
     return path

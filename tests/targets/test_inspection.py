@@ -6,13 +6,13 @@ import re
 
 import numpy as np
 import pytest
-from tiny_models import Builder, Spec, one_operator, shipped_style
+from tiny_models import Builder, Spec, one_operator, shipped_card, shipped_style
 from typer.testing import CliRunner
 
 from fer_edge.cli import application
 from fer_edge.commands import inspect
 from fer_edge.model import file, graph, shipped
-from fer_edge.spec import USE, ModelCard, TensorSpec
+from fer_edge.spec import USE
 
 
 def test_a_file_of_ours(tiny):
@@ -129,8 +129,7 @@ def test_the_papers_network_has_the_macs_that_its_card_says():
     ],
 )
 def test_what_a_card_says_is_told_and_figures_that_are_none_passed_over(tmp_path, measured, use, told):
-    ends = TensorSpec("uint8", (1, 48, 48, 1), 1.0), TensorSpec("float32", (1, 3), content="probabilities")
-    card = ModelCard("tiny", "int8", ("angry", "happy", "sad"), *ends, measured=measured, use=use)
+    card = shipped_card("angry", "happy", "sad", measured=measured, use=use)
     lines = inspect.lines(inspected(tmp_path, file.embed_card(shipped_style(), card)))
     assert [line for line in lines if line.startswith(("recall", "use "))] == told
     assert bool(told) == any("right on 50.00%" in line for line in lines)
