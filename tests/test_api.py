@@ -1,7 +1,5 @@
 """The public names, and `analyze` as a program would call it."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import python
 
 import fer_edge
 from fer_edge import Classifier, FerEdgeError, analyze
@@ -37,8 +36,7 @@ def test_importing_the_package_loads_nothing_and_analyzing_no_tensorflow():
         "import numpy; fer_edge.analyze(numpy.zeros((90, 90), numpy.uint8));"
         "print(sorted(early), sorted({'tensorflow', 'keras', 'typer', 'rich'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[] []"
+    assert python(code, code=0).stdout.strip() == "[] []"
 
 
 def test_a_smiling_face_is_found_and_named(media):

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from processes import fer_edge
 
 from fer_edge.errors import DataError, OutputError
 from fer_edge.timeline import MOST_FACES, Face, Recording, binned, clock, draw, page, read, runs, shares
@@ -105,7 +104,6 @@ def test_an_empty_and_an_absent_file_are_said(log, tmp_path):
 
 # --- drawn ---
 
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
 LABELS = ("happy", "sad")
 
 
@@ -117,11 +115,6 @@ def face(times_s, shown, track=1, source="a.mp4"):
 def recording(*faces, name="o.jsonl"):
     sources = tuple(dict.fromkeys(face.source for face in faces)) or ("a.mp4",)
     return Recording(Path(name), LABELS, sources, 10, 9, 65.0, faces)
-
-
-def report(*arguments, **options):
-    command = [FER_EDGE, "report", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def line(time_s="0", label="happy", track=1, **probabilities):
@@ -186,13 +179,13 @@ def test_the_page_holds_everything_and_asks_for_nothing():
 def test_from_outside(tmp_path):
     log = tmp_path / "o.jsonl"
     log.write_text('{"source": "a.mp4", "frame": 0, "time_s": 0.0, "faces": []}\n')
-    assert report(log).returncode == 0
+    fer_edge("report", log, code=0)
     assert (tmp_path / "o.png").stat().st_size > 1000
     assert "no face in this recording" in (tmp_path / "o.html").read_text()
-    again = report(log)
+    again = fer_edge("report", log)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
-    assert report(".", cwd=tmp_path).stderr.startswith("fer-edge: there is no log .: ")
+    assert fer_edge("report", ".", cwd=tmp_path).stderr.startswith("fer-edge: there is no log .: ")
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,12 @@
 """`fer-edge bench` and `fer-edge evaluate` as a user runs them."""
 
 import json
-import os
-import subprocess
-import sys
+
+from processes import fer_edge
 
 
-def command(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", "from fer_edge.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
+def command(*arguments, **variables):
+    return fer_edge(*arguments, variables=variables)
 
 
 def test_command_without_tensorflow_writes_all_forms_and_gates(models, tmp_path):

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from processes import fer_edge
 
 from fer_edge.conversion import command
 from fer_edge.spec import LABELS
 from fer_edge.vision.opencv import cv2
 
 FAST = "calibration_samples = 70\nparity_pictures = 300\n"
-
-
-def _fer_edge(folder: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from fer_edge.cli import main; sys.argv[0] = 'fer-edge'; main()"
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("FER_EDGE")}
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**kept, **environment},
-        check=False,
-    )
 
 
 def _limits(agreement: float) -> str:
@@ -43,7 +28,7 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path: Path, ti
         f"{FAST}[float32]\n{_limits(0.99)}[int8]\nagreement = 0.0\nmax_abs_diff = 0.0\nmean_abs_diff = 1.0\n"
     )
     asked = ["convert", tiny, "--data", "drawn", "--recipe", recipe, "--out", "models"]
-    done = _fer_edge(tmp_path, *asked, "--float32", "--int8", "--json", "-")
+    done = fer_edge(*asked, "--float32", "--int8", "--json", "-", cwd=tmp_path)
     assert done.returncode == 3
     reason = "300 pictures are few, each is 0.3%; with more, or --qat, it may pass"
     assert done.stderr.splitlines()[-1] == f"fer-edge: int8 failed and not written: {reason}"
@@ -61,15 +46,17 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path: Path, ti
     assert "Traceback" not in done.stderr
     assert "oneDNN" not in done.stderr
 
-    again = _fer_edge(tmp_path, *asked, "--float32")
+    again = fer_edge(*asked, "--float32", cwd=tmp_path)
     assert again.returncode == 1
     assert "models/tiny_float32.tflite exists already" in again.stderr
 
     file = tmp_path / "models" / "tiny_float32.tflite"
-    proven = _fer_edge(tmp_path, "verify", file, tiny, "--recipe", recipe, FER_EDGE_DATA="drawn")
+    proven = fer_edge(
+        "verify", file, tiny, "--recipe", recipe, cwd=tmp_path, variables={"FER_EDGE_DATA": "drawn"}
+    )
     assert (proven.returncode, proven.stderr) == (0, "")
     assert "100.00" in proven.stdout
-    unknown = _fer_edge(tmp_path, "verify", file, tiny, "--data", "drawn", "--format", "int9")
+    unknown = fer_edge("verify", file, tiny, "--data", "drawn", "--format", "int9", cwd=tmp_path)
     assert unknown.returncode == 2
     assert "'int9': choose its limits with --format, from float32, float16" in unknown.stderr
 
@@ -89,7 +76,7 @@ def test_what_cannot_be_is_said_at_once_and_leaves_nothing(
     tmp_path: Path, asked: list[str], code: int, said: str
 ) -> None:
     asked = [*asked, "--out", "new"] if asked[0] == "convert" else asked
-    done = _fer_edge(tmp_path, *asked, PYTHONPROFILEIMPORTTIME="1")
+    done = fer_edge(*asked, cwd=tmp_path, variables={"PYTHONPROFILEIMPORTTIME": "1"})
     lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == code
     assert len(lines) == 1
@@ -100,7 +87,7 @@ def test_what_cannot_be_is_said_at_once_and_leaves_nothing(
 
 def test_the_example_in_the_help(tmp_path: Path) -> None:
     for name in ("convert", "verify"):
-        assert f"Example: fer-edge {name} " in _fer_edge(tmp_path, name, "--help", COLUMNS="200").stdout
+        assert f"Example: fer-edge {name} " in fer_edge(name, "--help", variables={"COLUMNS": "200"}).stdout
 
 
 def test_folders_that_are_numbers_are_named(tmp_path: Path) -> None:

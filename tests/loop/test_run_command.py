@@ -1,27 +1,22 @@
 """`fer-edge run` from outside: exit codes, one line for an error, files whole after a signal."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from loop_fakes import until
+from processes import FER_EDGE, ended, fer_edge
 
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
-NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
 
-def run(*arguments, **options):
-    command = [str(a) for a in (FER_EDGE, "run", *arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=NO_DISPLAY, check=False, **options
-    )
+def run(*arguments, **how):
+    return fer_edge("run", *arguments, timeout=60, variables=NO_DISPLAY, **how)
 
 
 def rows(path):
@@ -135,9 +130,7 @@ def test_a_full_disk_and_a_file_that_exists_are_said(empty_clip, tmp_path):
 def test_closed_streams_do_not_end_up_in_files(empty_clip, tmp_path, closed):
     log, saved = tmp_path / "o.jsonl", tmp_path / "o.mp4"
     command = f"{FER_EDGE} run {empty_clip} --headless --max-frames 3 --jsonl {log} --save {saved} {closed}"
-    assert (
-        subprocess.run(command, shell=True, env=NO_DISPLAY, capture_output=True, check=False).returncode == 0
-    )
+    ended("sh", "-c", command, variables=NO_DISPLAY, code=0)
     assert [row["frame"] for row in rows(log)] == [0, 1, 2]
     assert cv2.VideoCapture(str(saved)).read()[0]
 

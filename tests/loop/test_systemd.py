@@ -1,23 +1,20 @@
 """Signs of life for systemd, received on a socket of the test's own."""
 
-import os
 import re
 import shlex
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
 from drawn_clip import drawn_clip
+from processes import ended, fer_edge
 
 from fer_edge.cli import application
 from fer_edge.loop import Watchdog
 
 UNIT = (Path(__file__).parents[2] / "docs/fer-edge.service").read_text()
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
 
 
 @pytest.fixture
@@ -63,10 +60,10 @@ def test_nothing_happens_without_systemd(environment):
 
 def test_a_run_says_when_it_is_ready_and_that_it_lives(systemd, tmp_path):
     path, received = systemd
-    environment = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "0"}
-    command = [FER_EDGE, "run", drawn_clip(tmp_path / "c.avi", frames_each=4), "--headless"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "0"}
+    fer_edge(
+        "run", drawn_clip(tmp_path / "c.avi", frames_each=4), "--headless", variables=environment, code=0
+    )
     messages = received()
     assert messages[0] == b"READY=1"
     assert messages.count(b"WATCHDOG=1") >= 4  # every frame and the look that finds the end
@@ -76,7 +73,7 @@ def test_a_run_says_when_it_is_ready_and_that_it_lives(systemd, tmp_path):
 def test_the_unit_is_one(tmp_path):
     (tmp_path / "fer-edge.service").write_text(UNIT.replace("/opt/fer-edge/bin/fer-edge", "/bin/true"))
     command = ["systemd-analyze", "verify", "--man=no", tmp_path / "fer-edge.service"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = ended(*command)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "fer-edge" in line]) == (0, [])
 
 

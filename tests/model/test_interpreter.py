@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+from processes import ended
 from tiny_models import shipped_style
 
 from fer_edge.errors import FerEdgeError, ModelError
@@ -106,7 +107,7 @@ def test_a_refused_model_gives_one_line():
 def test_too_little_address_space_is_one_line(kib):
     """Loading OpenCV ended in SIGSEGV, numpy in its own words."""
     run = f"ulimit -v {kib}; exec {sys.executable} -m fer_edge run --headless no.mp4"
-    done = subprocess.run(["sh", "-c", run], capture_output=True, text=True, check=False)
+    done = ended("sh", "-c", run)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert f"limited to {kib >> 10} MiB (ulimit -v)" in done.stderr
 
@@ -115,5 +116,5 @@ def test_too_little_address_space_is_one_line(kib):
 def test_the_address_space_that_is_asked_for_is_enough():
     needed = "import fer_edge.machine as m; print(m.address_space_mib() << 10)"
     run = f"ulimit -v $({sys.executable} -c '{needed}'); exec {sys.executable} -c '{ANALYSE}'"
-    done = subprocess.run(["sh", "-c", run], capture_output=True, text=True, check=False)
+    done = ended("sh", "-c", run)
     assert (done.returncode, done.stdout.strip()) == (0, "()"), done.stderr

@@ -1,14 +1,12 @@
 """`.keras` files from elsewhere: what may be in them, and what may not."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 from fuzz.harness import FINDS
+from processes import python
 
 from fer_edge.errors import ModelError
 from fer_edge.model import keras_files
@@ -106,8 +104,5 @@ def test_a_network_with_dropout_loads_on_pytorch(tmp_path):
         "one, two = (m.predict(face, verbose=0) for m in (made, keras_files.load(path)))\n"
         "print(numpy.abs(one - two).max() < 1e-6)"
     )
-    env = {**os.environ, "KERAS_BACKEND": "torch"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-    )
+    done = python(code, cwd=tmp_path, variables={"KERAS_BACKEND": "torch"})
     assert done.stdout.split() == ["True"], done.stderr

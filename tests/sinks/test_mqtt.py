@@ -7,18 +7,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_clip import drawn_clip
 from loop_fakes import picture, until
+from processes import fer_edge
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks.mqtt import Mqtt, People
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 USER, PASSWORD = "me", "w0rd@:/"
 
@@ -118,9 +117,8 @@ def address(broker, topic):
 
 def test_a_run_tells_home_assistant_and_says_goodbye(broker, heard, tmp_path):
     clip = drawn_clip(tmp_path / "c.avi", ("happy", "sad"), frames_each=6)
-    command = [FER_EDGE, "run", clip, "--headless", "--smooth", "0", "--mqtt", address(broker, "home/door")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    told = ("--smooth", "0", "--mqtt", address(broker, "home/door"))
+    done = fer_edge("run", clip, "--headless", *told, code=0)
     assert "w0rd" not in done.stdout + done.stderr
     until(lambda: heard.get("home/door/status", [])[-1:] == ["offline"])
     assert "online" in heard["home/door/status"]

@@ -2,14 +2,12 @@
 
 import csv
 import json
-import os
 import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
@@ -19,14 +17,9 @@ from fer_edge.spec import LABELS, ModelCard
 from fer_edge.training import session
 from fer_edge.training.recipes import Recipe
 
-FER_EDGE = Path(sys.executable).with_name("fer-edge")
-
 
 def fer_edge(*arguments, cwd, **more):
-    env = {**os.environ, "FER_EDGE_CACHE": str(cwd / "cache"), **more}
-    return subprocess.run(
-        [FER_EDGE, *arguments], check=False, capture_output=True, text=True, cwd=cwd, env=env
-    )
+    return processes.fer_edge(*arguments, cwd=cwd, variables={"FER_EDGE_CACHE": str(cwd / "cache"), **more})
 
 
 WORDS = ("train", "--recipe", "paper", "--data", "drawn:252", "--epochs", "2")
@@ -115,9 +108,8 @@ def test_another_process_killed_and_resumed_gives_the_same_weights(tmp_path):
     words = ("train", "--recipe", "small.toml", "--data", "drawn:84", "--deterministic", "--seed=3", "--out")
     done = fer_edge(*words, "whole", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    child = subprocess.Popen(
-        [FER_EDGE, *words, "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command, silent = [processes.FER_EDGE, *words, "killed"], subprocess.DEVNULL
+    child = subprocess.Popen(command, cwd=tmp_path, stdout=silent, stderr=silent)
     state = tmp_path / "killed/checkpoint/state.json"
     while not state.exists() and child.poll() is None:
         time.sleep(0.01)
