@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from fer_edge.errors import FerEdgeError
 from fer_edge.sinks import Sink
 from fer_edge.sinks.window import QUIT_KEYS, Screen
 from fer_edge.sources import Capture
@@ -35,14 +34,12 @@ REMEMBERED = 64  # tracks whose last label is kept; older ones have left the pic
 @dataclass(frozen=True)
 class Pace:
     """every: analyse one frame of so many. max_fps: take no more frames a second. max_frames: then end.
-    own_speed: a file's frames are not taken before their time. ahead: a thread decodes the next one
-    meanwhile, so that two are held."""
+    own_speed: a file's frames are not taken before their time."""
 
     every: int = 1
     max_fps: float | None = None
     max_frames: int | None = None
     own_speed: bool = False
-    ahead: bool = True
 
 
 class Loop:
@@ -75,7 +72,6 @@ class Loop:
         self._stages = StageTimes(("read", "write", "draw", "save"))
         self.summary = Summary([self._stages, analyser.stages])
         self._overlay = Overlay(analyser.labels)
-        self._failure: Exception | None = None
         self._faces: tuple[Face, ...] = ()  # the latest ones found
         self._source: str | None = None
         self._index = -1
@@ -87,52 +83,36 @@ class Loop:
         """Until the source ends, `stop` is set, the window is closed or `max_frames` is reached.
 
         capture: open; closed here, as are the sinks. make: a new capture, for a live source that breaks
-        off. Raises the first SourceError or OutputError once all is closed.
+        off. Raises SourceError or OutputError once all is closed.
         """
-        try:
-            if capture.is_live:
-                self._run_live(capture, make or (lambda: capture))
-            elif self._screen is None or capture.is_still:
-                self._run_recorded(capture)
-            else:
-                self._beside(lambda: self._run_recorded(capture), self._refresh)
-                self._refresh()  # the last frame too
-        except FerEdgeError as error:
-            self._failure = self._failure or error
-        finally:
-            self._stop.set()
-            self.summary.unreadable = capture.unreadable
+        with contextlib.ExitStack() as closing:
+            for output in (self._screen, *self._pictures, *self._logs):
+                if output is not None:
+                    closing.callback(output.close)
             if not capture.is_live:  # a live one is its reader's to close
-                capture.close()
-            for output in (*self._logs, *self._pictures, self._screen):
-                self._close(output)
-        if self._failure is not None:
-            raise self._failure
-
-    def _close(self, output: Sink | Screen | None) -> None:
-        try:
-            if output is not None:
-                output.close()
-        except FerEdgeError as error:
-            self._failure = self._failure or error
+                closing.callback(capture.close)
+            try:
+                if capture.is_live:
+                    self._run_live(capture, make or (lambda: capture))
+                elif self._screen is None or capture.is_still:
+                    self._run_recorded(capture)
+                else:
+                    self._beside(lambda: self._run_recorded(capture), self._refresh)
+                    self._refresh()  # the last frame too
+            finally:
+                self._stop.set()
+                self.summary.unreadable = capture.unreadable
 
     def _beside(self, work: Callable[[], None], look: Callable[[], None]) -> None:
         """Works in a thread while the main one, which alone may have a window, looks again and again."""
-
-        def guarded() -> None:
+        with ThreadPoolExecutor(1) as worker:
+            done = worker.submit(work)
             try:
-                work()
-            except Exception as error:  # raised again by run()
-                self._failure = self._failure or error
-
-        worker = threading.Thread(target=guarded, daemon=True)
-        worker.start()
-        try:
-            while worker.is_alive() and not self._stop.is_set():
-                look()
-        finally:
-            self._stop.set()
-            worker.join()
+                while not done.done() and not self._stop.is_set():
+                    look()
+            finally:
+                self._stop.set()
+        done.result()
 
     def _refresh(self) -> None:
         if self._screen is not None and self._screen.refresh() in QUIT_KEYS:
@@ -190,8 +170,7 @@ class Loop:
     # --- a file ---
 
     def _run_recorded(self, capture: Capture) -> None:
-        ahead = self._pace.ahead and not capture.is_still
-        with contextlib.closing(_ahead(capture) if ahead else _each(capture)) as frames:
+        with contextlib.closing(_frames(capture)) as frames:
             while self._wants_more():
                 with self._stages.measure("read"):
                     frame = next(frames, None)
@@ -245,35 +224,16 @@ class Loop:
             yield
 
 
-def _each(capture: Capture) -> Generator[Frame]:
-    while (frame := capture.read()) is not None:
-        yield frame
-
-
-def _ahead(capture: Capture) -> Generator[Frame]:
-    """Each frame is read in a thread while the one before is worked on: two are there at a time."""
-    wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    given: queue.SimpleQueue[Frame | Exception | None] = queue.SimpleQueue()
-
-    def work() -> None:
-        while wanted.get():
-            try:
-                given.put(capture.read())
-            except Exception as error:  # raised below
-                given.put(error)
-
-    reader = threading.Thread(target=work, daemon=True)
-    reader.start()
-    wanted.put(True)
-    try:
-        while (frame := given.get()) is not None:
-            if isinstance(frame, Exception):
-                raise frame
-            wanted.put(True)
+def _frames(capture: Capture) -> Generator[Frame]:
+    """Each is read in a thread while the one before is worked on; pictures, which may be huge, are not."""
+    if capture.is_still:
+        yield from iter(capture.read, None)
+        return
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(capture.read)
+        while (frame := coming.result()) is not None:
+            coming = reader.submit(capture.read)
             yield frame
-    finally:
-        wanted.put(False)
-        reader.join()
 
 
 class Summary:

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import threading
 import time
+import types
 
 import numpy as np
 
@@ -132,20 +133,22 @@ class ListSink(Sink):
         self.closed += 1
 
 
-class FakeWindow:
-    """Remembers what was shown; presses `key` after so many looks."""
+class FakeWindow(types.SimpleNamespace):
+    """OpenCV's functions for windows; remembers what was shown, and presses `key` after so many looks."""
 
-    def __init__(self, key=None, after=10**9):
+    def __init__(self, key=-1, after=10**9):
+        super().__init__(namedWindow=lambda *_: None, resizeWindow=lambda *_: None, imshow=self.show)
+        vars(self).update(waitKey=self.look, destroyAllWindows=self.close, getWindowProperty=lambda *_: 1)
         self.shown, self.closed = [], False
         self._key, self._left = key, after
 
-    def show(self, picture):
+    def show(self, title, picture):
         self.shown.append(int(picture[-1, -1, 0]))
 
-    def key(self, wait_ms):
+    def look(self, wait_ms):
         time.sleep(wait_ms / 1000)
         self._left -= 1
-        return self._key if self._left < 0 else None
+        return self._key if self._left < 0 else -1
 
     def close(self):
         self.closed = True

@@ -134,8 +134,7 @@ def run(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
-        # One frame at a time where a video is written: its encoder has threads and memory of its own.
-        pace=Pace(every, max_fps, max_frames, watched and max_fps is None, ahead=save is None),
+        pace=Pace(every, max_fps, max_frames, own_speed=watched and max_fps is None),
         stop=stop,
         alive=watchdog.beat,
     )
@@ -190,10 +189,10 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _screen() -> Screen | None:
-    from fer_edge.sinks.window import Screen, Window, why_no_window
+    from fer_edge.sinks.window import Screen, why_no_window
 
     reason = why_no_window()
     if reason is None:
-        return Screen(Window())
+        return Screen()
     console.say(f"no window: {reason}; going on without (--headless says so from the start)")
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +139,8 @@ def _is_playable(path: Path) -> bool:
     return bool(ok)
 
 
-MOST_PEOPLE = 1000  # that a run keeps pictures of
+MOST_PEOPLE = 1000  # that a run makes pictures of
+BETTER = 1.02  # times as good as the last is what replaces it: a score creeps up over many frames
 AROUND = 0.5  # of a face's side: what is kept on each side of it
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -174,47 +174,33 @@ class Snapshots(Sink):
     """The best picture of each person, with some of what is round the face and nothing drawn on it.
 
     Of track 1 it is `best-1.png` where path is `best.png`; of a face that was never sure enough for a label
-    there is none. still: tracks are a picture's own, whose name goes before them. every_s: better pictures
-    are on disk after so long, so that a long run that is killed leaves them. Raises UsageError for a name
-    that is no picture's.
+    there is none. still: tracks are a picture's own, whose name goes before them. Raises UsageError for a
+    name that is no picture's.
     """
 
-    def __init__(self, path: Path, force: bool, *, still: bool = False, every_s: float = 10.0) -> None:
+    def __init__(self, path: Path, force: bool, *, still: bool = False) -> None:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"--snapshot {path}: a picture is saved as one of {' '.join(SUFFIXES)}")
         self._path = path
         self._force = force
         self._still = still
-        self._every_s = every_s
         self._best: dict[str, float] = {}
-        self._better: dict[str, NDArray[np.uint8]] = {}  # than what is on disk
-        self._written: set[str] = set()
-        self._next_s = time.monotonic() + every_s
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Keeps each face that is its person's best so far. Raises OutputError."""
+        """Writes each face that is its person's best so far. Raises OutputError."""
         frame = result.frame
         for face in result.faces:
             person = f"{Path(frame.source).name}-{face.track}" if self._still else f"{face.track}"
-            score = face.quality * face.confidence
-            known = person in self._best or len(self._best) < MOST_PEOPLE
-            if face.label is not None and known and score > self._best.get(person, 0.0):
-                height, width = frame.bgr.shape[:2]
-                x, y, w, h = clip_box(square_box(face.box_xywh, AROUND), width, height)
-                self._best[person] = score
-                self._better[person] = frame.bgr[y : y + h, x : x + w].copy()
-        if time.monotonic() >= self._next_s:
-            self.close()
-
-    def close(self) -> None:
-        """Writes what is not written yet. Raises OutputError."""
-        self._next_s = time.monotonic() + self._every_s
-        while self._better:
-            person, picture = self._better.popitem()
-            mine = person in self._written  # or another's, which only --force replaces
+            score, best = face.quality * face.confidence, self._best.get(person)
+            full = best is None and len(self._best) >= MOST_PEOPLE
+            if face.label is None or score <= BETTER * (best or 0.0) or full:
+                continue
+            height, width = frame.bgr.shape[:2]
+            x, y, w, h = clip_box(square_box(face.box_xywh, AROUND), width, height)
             path = self._path.with_stem(f"{self._path.stem}-{person}")
-            write_picture(path, picture, self._force or mine)
-            self._written.add(person)
+            # Its own earlier one is replaced; somebody else's file only with --force.
+            write_picture(path, frame.bgr[y : y + h, x : x + w], self._force or best is not None)
+            self._best[person] = score
 
 
 def saved(capture: Capture, path: Path, force: bool) -> Sink:

@@ -228,7 +228,7 @@ class Handler(socketserver.BaseRequestHandler):
             self._stream("video", "multipart/x-mixed-replace; boundary=frame", self._pictures())
         elif address.path == "/events":
             self._stream("events", "text/event-stream; charset=utf-8", self._states())
-        elif address.path in ("/state", "/state.json"):
+        elif address.path == "/state":
             latest = self.server.state.take(-1, 0)
             self._answer((latest[1] if latest else "{}").encode(), kind="application/json")
         else:

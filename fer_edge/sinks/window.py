@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,52 +48,35 @@ def open_and_close() -> None:
     cv2.destroyAllWindows()
 
 
-class Window:
-    """Shows pictures and hears keys; for the main thread only."""
-
-    def __init__(self) -> None:
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        self._sized = False
-
-    def show(self, picture: NDArray[np.uint8]) -> None:
-        """Shows the picture; the first one gives the window its size."""
-        if not self._sized:
-            cv2.resizeWindow(TITLE, picture.shape[1], picture.shape[0])
-            self._sized = True
-        cv2.imshow(TITLE, picture)
-
-    def key(self, wait_ms: int) -> int | None:
-        """Lets the window live for `wait_ms`; the key pressed, None for none, QUIT if it was closed."""
-        pressed = cv2.waitKey(max(1, wait_ms))
-        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
-            return QUIT
-        return None if pressed == -1 else pressed & 0xFF
-
-    def close(self) -> None:
-        """Closes the window."""
-        cv2.destroyAllWindows()
-
-
 class Screen:
-    """`put` from any thread; `refresh`, `hold` and `close` from the main one."""
+    """Shows pictures and hears keys. `put` from any thread, all else from the main one.
 
-    def __init__(self, window: Window) -> None:
+    window: OpenCV, or whatever has its functions for windows.
+    """
+
+    def __init__(self, window: Any = cv2) -> None:
         self._window = window
         self._pictures = Newest[NDArray[np.uint8]]()
         self._shown = -1
-        self.close = window.close
+        self.close = window.destroyAllWindows
+        window.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def put(self, picture: NDArray[np.uint8]) -> None:
         """Keeps a copy in place of the last picture."""
         self._pictures.put(picture.copy())
 
     def refresh(self) -> int | None:
-        """Shows what is new and lets the window live for a moment; the key pressed."""
+        """Shows what is new and lets the window live for a moment; the key pressed, QUIT if it was closed."""
         taken = self._pictures.take(self._shown, 0)
         if taken is not None:
+            if self._shown < 0:
+                self._window.resizeWindow(TITLE, taken[1].shape[1], taken[1].shape[0])
             self._shown, picture = taken
-            self._window.show(picture)
-        return self._window.key(REFRESH_MS)
+            self._window.imshow(TITLE, picture)
+        pressed = self._window.waitKey(REFRESH_MS)
+        if self._window.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            return QUIT
+        return None if pressed == -1 else pressed & 0xFF
 
     def hold(self, stop: threading.Event) -> None:
         """Shows a picture that stands alone until a key is pressed; q or Escape ends the run."""

@@ -2,12 +2,10 @@
 
 import threading
 
-import numpy as np
-import pytest
 from loop_fakes import FakeCapture, ListSink, analyser, picture
 
 from fer_edge.loop import Loop
-from fer_edge.sources.newest import Newest, Patience, Stillness
+from fer_edge.sources.newest import Newest, NewestFrame, Patience
 
 
 def test_a_reader_gets_the_newest_and_each_once_and_wakes_when_there_will_be_no_more():
@@ -23,23 +21,14 @@ def test_a_reader_gets_the_newest_and_each_once_and_wakes_when_there_will_be_no_
     assert got == [None]
 
 
-def feed(stillness, *pictures_and_times):
-    return [stillness.is_suspicious(np.array(shown), time_s) for shown, time_s in pictures_and_times]
-
-
-def test_a_picture_is_suspicious_once_after_its_time():
-    times_s = (0, 5, 10, 10.1, 15, 30, 60)
-    assert feed(Stillness(10), *((picture(7), t) for t in times_s)) == [t == 10.1 for t in times_s]
-    stillness = Stillness(1)  # another picture may freeze again, and the first one too
-    asked = [feed(stillness, (picture(v), t), (picture(v), t + 2))[1] for v, t in ((1, 0), (2, 10), (1, 20))]
-    assert asked == [True, True, True]
-
-
-def test_noise_of_one_level_in_one_pixel_and_a_change_of_size_are_life():
+def test_a_picture_is_frozen_once_after_its_time():
+    source = NewestFrame(FakeCapture([], live=True, ends=True), lambda: None, Patience(frozen_s=10))
+    asked = [(7, 0), (7, 10), (7, 10.1), (7, 60), (2, 70), (2, 90), (7, 100), (7, 120)]
+    assert [t for level, t in asked if source._is_frozen(picture(level), t)] == [10.1, 90, 120]
     noisy = picture(7)
-    noisy[13, 29, 1] += 1  # off the grid that is compared first
-    assert not any(feed(Stillness(10), *((noisy if n % 2 else picture(7), 3.0 * n) for n in range(20))))
-    assert feed(Stillness(1), (picture(0), 0), (picture(0, (30, 40)), 9)) == [False, False]
+    noisy[13, 29, 1] += 1  # one level of one pixel, off the grid that is compared first; and another size
+    assert not any(source._is_frozen(noisy if t % 2 else picture(7), 200 + 9 * t) for t in range(20))
+    assert not source._is_frozen(picture(7, (30, 40)), 900)
 
 
 def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
@@ -57,14 +46,3 @@ def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
     assert first.closed
     said = capsys.readouterr().err
     assert said.count("camera 0 has given the same picture for 0.1 s: opening it again") == 1
-
-
-@pytest.mark.parametrize("frozen_s", [0.1, 10.0])
-def test_a_living_camera_is_left_alone(frozen_s):
-    capture = FakeCapture([picture(n % 2) for n in range(40)], live=True, interval_s=0.01, ends=True)
-
-    def make():
-        return FakeCapture([], live=True, opens=False)
-
-    Loop(analyser(), [ListSink()], patience=Patience(frozen_s=frozen_s)).run(capture, make)
-    assert capture.ended
