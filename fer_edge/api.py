@@ -49,10 +49,18 @@ def analyze(
 
     Raises SourceError for what is no picture, ModelError for a model that cannot be used.
     """
-    picture = _picture(frame)
+    if isinstance(frame, str | os.PathLike):
+        picture = read_picture(Path(frame))[0]
+    elif isinstance(frame, np.ndarray) and frame.ndim in (2, 3) and frame.size:
+        picture = to_bgr(np.ascontiguousarray(frame))
+    else:
+        shape = getattr(frame, "shape", type(frame).__name__)
+        raise SourceError(
+            f"a frame must be an array (height, width) or (height, width, channels), not {shape}"
+        )
+    paths = (None if file is None else os.fspath(file) for file in (card, detector_model))
     with _lock:
-        files = [None if file is None else os.fspath(file) for file in (card, detector_model)]
-        analyser = _analyser(os.fspath(model), detector, *files, min_size_px, min_confidence, num_threads)
+        analyser = _analyser(os.fspath(model), detector, *paths, min_size_px, min_confidence, num_threads)
         faces = analyser.analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
 
@@ -60,29 +68,14 @@ def analyze(
 @functools.lru_cache(maxsize=8)
 def _analyser(
     model: str,
-    detector: str,
+    name: str,
     card: str | None,
-    detector_model: str | None,
-    min_size_px: int | None,
-    min_confidence: float,
-    num_threads: int,
+    file: str | None,
+    least_px: int | None,
+    least: float,
+    threads: int,
 ) -> Analyser:
-    classifier = Classifier(model, num_threads, Path(card) if card else None)
-    return Analyser(
-        make_detector(detector, Path(detector_model) if detector_model else None, min_size_px, num_threads),
-        classifier,
-        policy=classifier.card.crop,
-        min_confidence=min_confidence,
-        still=True,
-    )
-
-
-def _picture(frame: NDArray[Any] | str | os.PathLike[str]) -> NDArray[np.uint8]:
-    if isinstance(frame, str | os.PathLike):
-        return read_picture(Path(frame))[0]
-    if not isinstance(frame, np.ndarray) or frame.ndim not in (2, 3) or not frame.size:
-        shape = getattr(frame, "shape", type(frame).__name__)
-        raise SourceError(
-            f"a frame must be an array (height, width) or (height, width, channels), not {shape}"
-        )
-    return to_bgr(np.ascontiguousarray(frame))
+    classifier = Classifier(model, threads, Path(card) if card else None)
+    detector = make_detector(name, Path(file) if file else None, least_px, threads)
+    crop = classifier.card.crop
+    return Analyser(detector, classifier, policy=crop, min_confidence=least, still=True)

@@ -7,9 +7,8 @@ What a file is, its content says. It comes out upright, in 8 bits, and no larger
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,9 +71,8 @@ def is_picture(path: Path) -> bool:
     GIF and motion JPEG are films, and HEIC cannot be read. Raises SourceError for what is no file.
     """
     kind, ending = kind_in(path), path.suffix.lower()
-    if kind in ("GIF", "HEIC") or ending in (".mjpeg", ".mjpg"):
-        return False
-    return kind is not None or ending in SUFFIXES
+    film = kind == "GIF" or ending in (".mjpeg", ".mjpg")
+    return not film and kind != "HEIC" and (kind is not None or ending in SUFFIXES)
 
 
 def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -157,8 +155,8 @@ def _decoded(data: NDArray[np.uint8], kind: str | None, gray: bool) -> NDArray[A
     it has one, of which OpenCV knows nothing.
     """
     how = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-    turn, mirror = _turn_of_avif(data.tobytes()) if kind == "AVIF" else (0, None)
-    if turn or mirror is not None:
+    turns, mirror = _avif_turn(data.tobytes()) if kind == "AVIF" else (0, None)
+    if turns or mirror is not None:
         how |= cv2.IMREAD_IGNORE_ORIENTATION
     picture = cv2.imdecode(data, how | cv2.IMREAD_ANYDEPTH)
     if picture is not None and picture.dtype.kind == "f":
@@ -170,52 +168,17 @@ def _decoded(data: NDArray[np.uint8], kind: str | None, gray: bool) -> NDArray[A
             picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     if picture is None and kind == "JPEG":
         picture = cv2.imdecode(np.append(data, np.array([0xFF, 0xD9], np.uint8)), how)  # its end is missing
-    if picture is None or not (turn or mirror is not None):
-        return cast("NDArray[Any] | None", picture)
-    turned = np.rot90(picture, turn)
-    return np.ascontiguousarray(turned if mirror is None else np.flip(turned, mirror))
+    if picture is not None and turns:
+        picture = np.rot90(picture, turns)
+    if picture is not None and mirror is not None:
+        picture = np.flip(picture, mirror)
+    return None if picture is None else np.ascontiguousarray(picture)
 
 
-def _turn_of_avif(data: bytes) -> tuple[int, int | None]:
-    """Quarter turns counter-clockwise, then the axis to mirror (0 rows, 1 columns) of an AVIF's main picture.
+def _avif_turn(data: bytes) -> tuple[int, int | None]:
+    """Quarter turns counter-clockwise, then the axis to mirror (0 rows, 1 columns).
 
-    ISO/IEC 23008-12: `irot` and `imir` among the properties that `ipma` gives to the item of `pitm`.
+    ISO/IEC 23008-12: the boxes `irot` and `imir`, nine bytes each; all pictures of a file share them.
     """
-    try:
-        meta = dict(_boxes(dict(_boxes(data))[b"meta"][4:]))
-        main, properties = int.from_bytes(meta[b"pitm"][4:6]), dict(_boxes(meta[b"iprp"]))
-        known = list(_boxes(properties[b"ipco"]))
-        chosen = [known[index - 1] for index in _associated(properties[b"ipma"], main) if index]
-        turns = [value[0] & 3 for name, value in chosen if name == b"irot"]
-        mirrors = [value[0] & 1 for name, value in chosen if name == b"imir"]
-    except (KeyError, IndexError):
-        return 0, None
-    return next(iter(turns), 0), next(iter(mirrors), None)
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of each box of an ISO base media file."""
-    at = 0
-    while at + 8 <= len(data):
-        size, head = int.from_bytes(data[at : at + 4]), 8
-        if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16]), 16
-        size = size or len(data) - at
-        if size < head:
-            return
-        yield data[at + 4 : at + 8], data[at + head : at + size]
-        at += size
-
-
-def _associated(ipma: bytes, item: int) -> list[int]:
-    """The numbers, from 1, of an item's properties."""
-    id_bytes, index_bytes = (4 if ipma[0] else 2), (2 if ipma[3] & 1 else 1)
-    at = 8
-    for _ in range(int.from_bytes(ipma[4:8])):
-        number, at = int.from_bytes(ipma[at : at + id_bytes]), at + id_bytes
-        places = [at + 1 + n * index_bytes for n in range(ipma[at])]
-        if number == item:
-            mask = 0x7FFF if index_bytes == 2 else 0x7F  # the highest bit says `essential`
-            return [int.from_bytes(ipma[place : place + index_bytes]) & mask for place in places]
-        at += 1 + len(places) * index_bytes
-    return []
+    turn, mirror = (data.partition(b"\0\0\0\x09" + name)[2][:1] for name in (b"irot", b"imir"))
+    return (turn[0] & 3 if turn else 0), (mirror[0] & 1 if mirror else None)

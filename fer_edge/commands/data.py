@@ -36,16 +36,10 @@ def register(app: typer.Typer) -> None:
             Path | None, Option(metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6).")
         ] = None,
         recipe: Annotated[
-            str,
-            Option(
-                help="Whose changes: a name or a TOML file.", autocompletion=options.complete_train_recipes
-            ),
+            str, Option(help="Whose: a name or a TOML file.", autocompletion=options.complete_train_recipes)
         ] = "paper",
         table5: Annotated[
-            bool,
-            Option(
-                "--table5", help="Only the paper's Table 5: gray levels and what equation 1 makes of them."
-            ),
+            bool, Option("--table5", help="Only the paper's Table 5: gray levels under equation 1.")
         ] = False,
         labels: options.Labels = None,
         class_names: options.ClassNames = None,
@@ -100,10 +94,8 @@ def _table(summary: dict[str, Any]) -> Table:
     rows["all"] = [sum(numbers) for numbers in zip(*rows.values(), strict=True)]
     different = [within["different"] for within in duplicates["within"].values()]
     rows["different"] = [*different, duplicates["different"]]
-    table = Table("", ("", *counts, "all"))
-    for name, numbers in rows.items():
-        table.add(name, *(f"{number:,}" for number in numbers))
-    return table
+    cells = [(name, *(f"{number:,}" for number in numbers)) for name, numbers in rows.items()]
+    return Table("", ("", *counts, "all"), cells)
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
@@ -124,8 +116,7 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         yield "no picture is in two splits"
     if bad["count"]:
         yield f"skipped as not valid: {bad['count']:,}"
-        for row in bad["rows"][:SHOWN]:
-            yield f"  {row['where']} {row['why']}"
-        if bad["count"] > SHOWN:
-            yield f"  and {bad['count'] - SHOWN:,} more (--json lists them)"
+        yield from (f"  {row['where']} {row['why']}" for row in bad["rows"][:SHOWN])
+    if bad["count"] > SHOWN:
+        yield f"  and {bad['count'] - SHOWN:,} more (--json lists them)"
     yield f"content sha256 {summary['sha256']}"

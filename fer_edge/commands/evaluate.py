@@ -27,10 +27,7 @@ def register(app: typer.Typer) -> None:
         ],
         data: options.Data = None,
         *,
-        split: Annotated[
-            str | None,
-            Option(help="PublicTest, PrivateTest or Training; default: what the protocol reports."),
-        ] = None,
+        split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
         protocol: options.Protocol = "official",
         labels: options.Labels = None,
         tta: Annotated[
@@ -42,10 +39,7 @@ def register(app: typer.Typer) -> None:
             Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
         ] = None,
         robustness: Annotated[
-            bool,
-            Option(
-                "--robustness", help="Also on pictures cut, dark, turned, blurred, noisy (see --pictures)."
-            ),
+            bool, Option("--robustness", help="Also on --pictures cut, dark, turned, blurred, noisy.")
         ] = False,
         pictures: Annotated[
             int, Option(min=1, help="How many pictures of the split --robustness draws by --seed.")

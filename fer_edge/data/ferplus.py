@@ -21,10 +21,10 @@ COLUMNS = (
 """The columns of votes in fer2013new.csv; NF: not a face."""
 
 
-def read(path: Path) -> NDArray[np.uint8]:
-    """Votes uint8 (N, 10), columns as COLUMNS, a row for each of FER-2013's in its order.
+def attach(dataset: Dataset, path: Path) -> Dataset:
+    """The data set with its votes, from a row of fer2013new.csv for each of FER-2013's.
 
-    Raises DataError naming the line and what is wrong with it.
+    Raises DataError for another file, naming the line, and where the rows are not FER-2013's, one for one.
     """
     rows, line = [], 0
     try:
@@ -40,17 +40,11 @@ def read(path: Path) -> NDArray[np.uint8]:
     except (OSError, ValueError, TypeError, csv.Error) as error:  # a field that is missing is None
         at = f" (line {line})" if line else ""
         raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
-    return np.array(rows, np.uint8).reshape(len(rows), len(COLUMNS))
-
-
-def attach(dataset: Dataset, path: Path) -> Dataset:
-    """The data set with its votes. Raises DataError where the rows are not FER-2013's, one for one."""
-    votes = read(path)
-    if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(votes):
+    if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(rows):
         raise DataError(
-            f"{path} has votes for {len(votes)} rows; {dataset.path} is not the FER-2013 they are of"
+            f"{path} has votes for {len(rows)} rows; {dataset.path} is not the FER-2013 they are of"
         )
-    return dataclasses.replace(dataset, votes=votes[dataset.ids - 1])
+    return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])
 
 
 def shares(votes: NDArray[np.uint8]) -> NDArray[np.float32]:

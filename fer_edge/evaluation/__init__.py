@@ -19,7 +19,7 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier, softmax
 from fer_edge.spec import LABELS, ModelCard
-from fer_edge.vision.crop import resize_face
+from fer_edge.vision.crop import resize_faces
 from fer_edge.vision.opencv import cv2
 
 
@@ -50,10 +50,8 @@ class Predictor:
         taken, given = ([tuple(end.shape) for end in ends or ()] for ends in (model.inputs, model.outputs))
         if len(taken) != 1 or len(taken[0]) != 4 or None in taken[0][1:] or taken[0][3] != 1:
             raise ModelError(f"{name} takes {taken}: (None, height, width, 1), one gray picture, is needed")
-        if given != [(None, len(labels))]:
-            raise ModelError(
-                f"{name} gives {given}: (None, {len(labels)}), one value for each label, is needed"
-            )
+        if given != [wanted := (None, len(labels))]:
+            raise ModelError(f"{name} gives {given}: {wanted}, one value for each label, is needed")
 
         def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
             real = faces if card is None else card.input.real_of(faces)
@@ -87,11 +85,10 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
 
     Raises ModelError for a `card` that is not there, and for what is none.
     """
-    beside = (path.with_suffix(".json"), path.with_name("card.json"))
-    for candidate in beside if card is None else (card,):
+    for candidate in (card,) if card else (path.with_suffix(".json"), path.with_name("card.json")):
         if candidate.is_file():
             return ModelCard.from_json(candidate.read_bytes(), str(candidate))
-    if card is not None:
+    if card:
         raise ModelError(f"there is no card {card}")
     return None
 
@@ -175,7 +172,7 @@ def probabilities_of(
     columns = [model.labels.index(label) for label in labels]
     out = np.empty((len(images), len(labels)), np.float32)
     for start in range(0, len(images), CHUNK):
-        faces = np.stack([resize_face(face, model.input_size) for face in images[start : start + CHUNK]])
+        faces = resize_faces(images[start : start + CHUNK], model.input_size)
         p = model.predict(faces)
         if flip:
             p += model.predict(np.ascontiguousarray(faces[:, :, ::-1]))

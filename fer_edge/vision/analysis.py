@@ -30,7 +30,7 @@ class StageTimes:
     """Durations by stage; the count is of all, mean and percentiles are of the latest KEPT."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._times_s = {name: np.zeros(KEPT) for name in names}
+        self._times_ms = {name: np.zeros(KEPT) for name in names}
         self._counts = dict.fromkeys(names, 0)
 
     @contextlib.contextmanager
@@ -44,7 +44,7 @@ class StageTimes:
 
     def add(self, name: str, seconds: float) -> None:
         """One duration of the stage."""
-        self._times_s[name][self._counts[name] % KEPT] = seconds
+        self._times_ms[name][self._counts[name] % KEPT] = 1000 * seconds
         self._counts[name] += 1
 
     def table(self) -> dict[str, dict[str, float]]:
@@ -52,15 +52,11 @@ class StageTimes:
         rows = {}
         for name, count in self._counts.items():
             if count:
-                ms = np.sort(self._times_s[name][:count]) * 1000
+                ms = np.sort(self._times_ms[name][:count])
                 # np.percentile would load numpy.ma: 2 MiB on a device, for two numbers.
                 p50, p95 = np.interp((0.5 * (len(ms) - 1), 0.95 * (len(ms) - 1)), np.arange(len(ms)), ms)
-                rows[name] = {
-                    "n": count,
-                    "mean_ms": round(float(ms.mean()), 3),
-                    "p50_ms": round(float(p50), 3),
-                    "p95_ms": round(float(p95), 3),
-                }
+                told = {"mean_ms": ms.mean(), "p50_ms": p50, "p95_ms": p95}
+                rows[name] = {"n": count} | {key: round(float(value), 3) for key, value in told.items()}
         return rows
 
 
@@ -100,16 +96,10 @@ class Tracker:
     _next_id: int = 1
 
     def update(
-        self,
-        boxes: list[Box],
-        probabilities: NDArray[np.float32],
-        time_s: float,
-        readable: Sequence[bool] | None = None,
+        self, boxes: list[Box], probabilities: NDArray[np.float32], time_s: float, readable: Sequence[bool]
     ) -> list[Track]:
-        """The tracks of `boxes`, in their order; probabilities float32 (len(boxes), labels).
-
-        readable: which of them count for the label, by default all.
-        """
+        """The tracks of `boxes`, in their order; probabilities float32 (len(boxes), labels). readable: which
+        of them count for the label."""
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self.gap_s]
         tracks = self._match(boxes)
         for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
@@ -118,7 +108,7 @@ class Tracker:
                 self._tracks.append(tracks[i])
                 self._next_id += 1
             tracks[i].box_xywh, tracks[i].seen_s = box, time_s
-            if readable is None or readable[i]:
+            if readable[i]:
                 self._read(tracks[i], own, time_s)
         return [tracks[i] for i in range(len(boxes))]
 
@@ -173,48 +163,38 @@ class Analyser:
         self._still = still
         self._tracker = Tracker(half_life_s)
         self._seen_s: tuple[float, ...] = ()  # the times of the last three frames
-        self._gray: Picture | None = None
 
     def analyse(self, frame: Frame) -> tuple[Face, ...]:
         """The faces of the next frame. Raises SourceError for a frame of unknown layout."""
         self._seen_s = (*self._seen_s[-2:], frame.time_s)
         pace_s = min(np.diff(self._seen_s), default=0.0)  # of two, since one may be a camera's that came back
         self._tracker.gap_s = max(MAX_GAP_S, MAX_GAP_FRAMES * float(pace_s))
-        gray = self._to_gray(frame.bgr)
+        gray = to_gray(frame.bgr)
         find = self._detector.detect_still if self._still else self._detector.detect
         with self.stages.measure("detect"):
-            found = find(to_bgr(frame.bgr), gray)
-        height, width = gray.shape
-        pairs = [(face, clip_box(face.box_xywh, width, height)) for face in found]
-        pairs = [(face, clipped) for face, clipped in pairs if clipped[2] > 0 and clipped[3] > 0]
-        if not pairs:
+            every = find(to_bgr(frame.bgr), gray)
+        clipped = [clip_box(one.box_xywh, gray.shape[1], gray.shape[0]) for one in every]
+        inside = [n for n, (_, _, width, height) in enumerate(clipped) if width and height]
+        found, boxes = [every[n] for n in inside], [clipped[n] for n in inside]
+        if not found:
             return ()
         with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
-            size, policy = self._classifier.input_size, self._policy
-            crops = np.stack(
-                [crop_face(gray, face.box_xywh, size, policy, face.roll_deg) for face, _ in pairs]
-            )
+            how = self._classifier.input_size, self._policy
+            crops = np.stack([crop_face(gray, one.box_xywh, *how, one.roll_deg) for one in found])
             qualities = [
-                quality(crop, max(face.box_xywh[2:]), face.turn)
-                for crop, (face, _) in zip(crops, pairs, strict=True)
+                quality(crop, max(one.box_xywh[2:]), one.turn) for crop, one in zip(crops, found, strict=True)
             ]
         with self.stages.measure("classify"):
             probabilities = self._classifier.predict(crops)
         readable = [value >= self._min_quality for value in qualities]
         tracker = Tracker() if self._still else self._tracker
-        tracks = tracker.update([box for _, box in pairs], probabilities, frame.time_s, readable)
+        tracks = tracker.update(boxes, probabilities, frame.time_s, readable)
         faces = []
-        for (face, box), track, own, value in zip(pairs, tracks, probabilities, qualities, strict=True):
-            confidence = float(track.smoothed[track.class_id])
-            sure = confidence >= self._min_confidence and value >= self._min_quality
+        for n, track in enumerate(tracks):
+            confidence, smoothed = float(track.smoothed[track.class_id]), track.smoothed.copy()
+            sure = readable[n] and confidence >= self._min_confidence
             label = self.labels[track.class_id] if sure else None
-            smoothed = track.smoothed.copy()
-            faces.append(Face(box, track.id, label, confidence, own.copy(), smoothed, value, face.keypoints))
+            own, points = probabilities[n].copy(), found[n].keypoints
+            faces.append(Face(boxes[n], track.id, label, confidence, own, smoothed, qualities[n], points))
         return tuple(faces)
-
-    def _to_gray(self, frame: Picture) -> Picture:
-        if frame.ndim == 2 or frame.shape[2] == 1:
-            return to_gray(frame)
-        self._gray = to_gray(frame, self._gray)
-        return self._gray

@@ -81,8 +81,7 @@ class BlazeFaceDetector:
         """Looks at the whole picture and at each tile."""
         height, width = gray.shape
         found: list[Detection] = []
-        for region in ((0, 0, width, height), *self._tiles(width, height)):
-            self._add(found, frame_bgr, region)
+        self._add(found, frame_bgr, (0, 0, width, height), *self._tiles(width, height))
         return found
 
     def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
@@ -94,8 +93,7 @@ class BlazeFaceDetector:
         if whole not in regions and (not self._last or self._frames % SEARCH_EVERY == 0):
             regions.append(whole)
         found: list[Detection] = []
-        for region in regions:
-            self._add(found, frame_bgr, region)
+        self._add(found, frame_bgr, *regions)
         if whole not in regions and any(_lacks(found, one) for one in self._last):
             self._add(found, frame_bgr, whole)
         if tiles:
@@ -104,10 +102,10 @@ class BlazeFaceDetector:
         self._frames += 1
         return list(found)
 
-    def _add(self, found: list[Detection], frame_bgr: Picture, region: Box) -> None:
-        """The region's faces that are not among those found already."""
+    def _add(self, found: list[Detection], frame_bgr: Picture, *regions: Box) -> None:
+        """The regions' faces that are not among those found already."""
         height, width = frame_bgr.shape[:2]
-        for score, one in self._look(frame_bgr, region):
+        for score, one in (face for region in regions for face in self._look(frame_bgr, region)):
             if min(one.box_xywh[2:]) < max(self._min_size_px, 1) or not _lacks(found, one):
                 continue
             known = any(overlap(one.box_xywh, last.box_xywh) > 0.3 for last in self._last)

@@ -38,29 +38,26 @@ def to_bgr(frame: NDArray[Any]) -> Picture:
 
     Raises SourceError for other shapes and dtypes.
     """
-    codes = {1: cv2.COLOR_GRAY2BGR, 3: None, 4: cv2.COLOR_BGRA2BGR}
-    return _converted(frame, codes)
+    return _converted(frame, {1: cv2.COLOR_GRAY2BGR, 3: None, 4: cv2.COLOR_BGRA2BGR})
 
 
-def to_gray(frame: NDArray[Any], out: Picture | None = None) -> Picture:
+def to_gray(frame: NDArray[Any]) -> Picture:
     """uint8 (H, W) gray levels from (H, W) or (H, W, 1, 3 or 4) in OpenCV's BGR order, 8 or 16 bits.
 
-    out: used for the result where colours are converted and its size fits.
     Raises SourceError for other shapes and dtypes.
     """
-    codes = {1: None, 3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
-    gray = _converted(frame, codes, out)
+    gray = _converted(frame, {1: None, 3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY})
     return gray if gray.ndim == 2 else gray[:, :, 0]
 
 
-def _converted(frame: NDArray[Any], codes: dict[int, int | None], out: Picture | None = None) -> Picture:
+def _converted(frame: NDArray[Any], codes: dict[int, int | None]) -> Picture:
     """codes: OpenCV's conversion by number of channels, None for as it is."""
     frame = to_8_bit(frame)
     channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
     if channels not in codes:
         raise SourceError(f"a picture of shape {frame.shape}: only 1, 3 and 4 channels can be read")
     code = codes[channels]
-    return frame if code is None else cast(Picture, cv2.cvtColor(frame, code, out))
+    return frame if code is None else cast(Picture, cv2.cvtColor(frame, code))
 
 
 def resize_face(face: Picture, size_hw: tuple[int, int]) -> Picture:
@@ -77,6 +74,18 @@ def resize_faces(faces: Picture, size_hw: tuple[int, int]) -> Picture:
     return faces if faces.shape[1:] == size_hw else np.stack([resize_face(face, size_hw) for face in faces])
 
 
+def cut(gray: Picture, box_xywh: Box) -> Picture:
+    """The box's pixels, uint8 (h, w); the border's are repeated where it leaves the picture. Empty where the
+    box lies wholly outside."""
+    x, y, w, h = box_xywh
+    height, width = gray.shape
+    inside = gray[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)]
+    if inside.shape == (h, w) or not inside.size:
+        return inside
+    edges = (max(-y, 0), max(y + h - height, 0), max(-x, 0), max(x + w - width, 0))
+    return cast(Picture, cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE))
+
+
 def crop_face(
     gray: Picture,
     box_xywh: Box,
@@ -89,27 +98,17 @@ def crop_face(
     Where the square leaves the picture, the border's pixels are repeated, so that a face at the
     border keeps its proportions. Raises ValueError if the box is empty or wholly outside.
     """
-    if abs(roll_deg) < LEVELLED_FROM_DEG:
-        return resize_face(_square(gray, box_xywh, policy.margin), size_hw)
-    wide = _square(gray, box_xywh, policy.margin + 0.25 * (1 + 2 * policy.margin))  # half as wide again
-    middle, edge = (len(wide) - 1) / 2, len(wide) // 6
-    matrix, size = cv2.getRotationMatrix2D((middle, middle), roll_deg, 1.0), wide.shape[::-1]
-    level = cast(Picture, cv2.warpAffine(wide, matrix, size, borderMode=cv2.BORDER_REPLICATE))
-    return resize_face(level[edge : len(wide) - edge, edge : len(wide) - edge], size_hw)
-
-
-def _square(gray: Picture, box_xywh: Box, margin: float) -> Picture:
-    """The pixels of the square round the box."""
-    x, y, side, _ = square_box(box_xywh, margin)
-    height, width = gray.shape
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
-    if left >= right or top >= bottom:
-        raise ValueError(f"box {box_xywh} has no pixel in a picture of {width}x{height}")
-    face = gray[top:bottom, left:right]
-    if face.shape == (side, side):
-        return face
-    edges = (top - y, y + side - bottom, left - x, x + side - right)
-    return cast(Picture, cv2.copyMakeBorder(face, *edges, cv2.BORDER_REPLICATE))
+    tilted, margin = abs(roll_deg) >= LEVELLED_FROM_DEG, policy.margin
+    # A tilted one is cut half as wide again, so that it fills the square once it is level.
+    face = cut(gray, square_box(box_xywh, margin + 0.25 * (1 + 2 * margin) if tilted else margin))
+    if not face.size:
+        raise ValueError(f"box {box_xywh} has no pixel in a picture of {gray.shape[1]}x{gray.shape[0]}")
+    if tilted:
+        middle, edge = (len(face) - 1) / 2, len(face) // 6
+        matrix = cv2.getRotationMatrix2D((middle, middle), roll_deg, 1.0)
+        level = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        face = cast(Picture, level[edge : len(face) - edge, edge : len(face) - edge])
+    return resize_face(face, size_hw)
 
 
 def quality(face: Picture, side_px: float, turn: float = 0.0) -> float:
@@ -120,7 +119,6 @@ def quality(face: Picture, side_px: float, turn: float = 0.0) -> float:
     PublicTest, 50 % are then named rightly, 67 % as they are.
     """
     face = resize_face(face, (48, 48))
-    edges = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_16S))[1]
-    contrast = cv2.meanStdDev(face)[1]
-    sharpness = float(edges[0, 0]) / max(float(contrast[0, 0]), 8.0)
+    edges, contrast = (cv2.meanStdDev(one)[1][0, 0] for one in (cv2.Laplacian(face, cv2.CV_16S), face))
+    sharpness = float(edges) / max(float(contrast), 8.0)
     return max(0.0, min(1.0, sharpness / 0.17, side_px / 26, 1 - turn / 1.5))

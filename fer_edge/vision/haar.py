@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError
+from fer_edge.vision.crop import cut
 from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, is_new, square_box
 from fer_edge.vision.opencv import cv2
 
@@ -45,17 +46,15 @@ WIDE = Effort(48, 0.3, 1.1, (0.75, 1.35))
 CAREFUL = Effort(72, 0.3, 1.05, (0.75, 1.35))
 
 
-def load_cascade(opencv: Any = cv2, name: str = FRONTAL) -> cv2.CascadeClassifier:
+def load_cascade(name: str = FRONTAL, opencv: Any = cv2) -> cv2.CascadeClassifier:
     """Raises FerEdgeError where this OpenCV has no Haar cascades (5.0 has none)."""
-    advice = "pip install 'opencv-python>=4.10,<5'"
-    if not hasattr(opencv, "CascadeClassifier"):
-        raise FerEdgeError(f"OpenCV {opencv.__version__} has no CascadeClassifier: {advice}")
     path = Path(getattr(getattr(opencv, "data", None), "haarcascades", "")) / name
-    if not path.is_file():
-        raise FerEdgeError(f"OpenCV {opencv.__version__} came without {name}: {advice}")
+    if not hasattr(opencv, "CascadeClassifier") or not path.is_file():
+        what = f"OpenCV {opencv.__version__} has no CascadeClassifier or came without {name}"
+        raise FerEdgeError(f"{what}: pip install 'opencv-python>=4.10,<5'")
     cascade = opencv.CascadeClassifier(str(path))
     if cascade.empty():
-        raise FerEdgeError(f"OpenCV cannot read {path}: {advice}")
+        raise FerEdgeError(f"OpenCV cannot read {path}: pip install 'opencv-python>=4.10,<5'")
     return cast(cv2.CascadeClassifier, cascade)
 
 
@@ -88,7 +87,7 @@ class HaarDetector:
     @functools.cached_property
     def _profile(self) -> cv2.CascadeClassifier:
         """Loaded when a face turns: 1 MiB."""
-        return load_cascade(name=PROFILE)
+        return load_cascade(PROFILE)
 
     def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
         """Scans the picture, and turned if there is none; a second look keeps out what is no tilted face."""
@@ -105,9 +104,7 @@ class HaarDetector:
         """Searches round the last boxes; the rest of the frame if one is missing, and every 12 frames."""
         found: list[_Followed] = []
         for last in self._followed:
-            now = self._again(gray, last)
-            if now and is_new(now.face.box_xywh, _boxes(found)):
-                found.append(now)
+            _add(found, self._again(gray, last))
         if len(found) < max(len(self._followed), 1) or self._frames % SEARCH_EVERY == 0:
             # While no face is known, a tilted one is sought in every other frame.
             roll_deg = 0.0 if found else (0.0, TILT_DEG, 0.0, -TILT_DEG)[self._frames % 4]
@@ -123,9 +120,7 @@ class HaarDetector:
         """Those of the boxes that a second, closer look confirms, which keeps out most of what is no face."""
         for box in boxes:
             if is_new(box, _boxes(found)):
-                now = self._near(gray, box, WIDE, TILTED_VOTES if roll_deg else NEW_VOTES, roll_deg)
-                if now and is_new(now.face.box_xywh, _boxes(found)):
-                    found.append(now)
+                _add(found, self._near(gray, box, WIDE, TILTED_VOTES if roll_deg else NEW_VOTES, roll_deg))
 
     def _again(self, gray: Picture, last: _Followed) -> _Followed | None:
         """The same face in this frame, by the cheapest search that finds it."""
@@ -138,7 +133,7 @@ class HaarDetector:
             if now := self._near(gray, box, CAREFUL, KNOWN_VOTES, side=side):
                 return now
         around, scale = square_box(box, WIDE.margin), min(1.0, last.look.shape[1] / box[2])
-        region = _resized(_cut(gray, around), scale)
+        region = _resized(cut(gray, around), scale)
         if last.carried >= CARRIED_FRAMES or np.any(np.less(region.shape, last.look.shape)):
             return None
         _, likeness, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(region, last.look, cv2.TM_CCOEFF_NORMED))
@@ -160,7 +155,7 @@ class HaarDetector:
         covered, since there the cascade takes longest."""
         height, width = gray.shape
         edge = round(min(height, width) * BORDER)
-        reduced = _resized(_cut(gray, (-edge, -edge, width + 2 * edge, height + 2 * edge)), scale)
+        reduced = _resized(cut(gray, (-edge, -edge, width + 2 * edge, height + 2 * edge)), scale)
         for x, y, w, h in known:
             left, top, right, bottom = (max(round((n + edge) * scale), 0) for n in (x, y, x + w, y + h))
             reduced[top:bottom, left:right] = 128
@@ -175,7 +170,7 @@ class HaarDetector:
         """The best face in the region round `last`, of about its size and tilt; None if there is none.
         side: 1 and -1 for the two profiles."""
         around, scale = square_box(last, effort.margin), min(1.0, effort.side_px / last[2])
-        upright = _resized(_cut(gray, around), scale)
+        upright = _resized(cut(gray, around), scale)
         region, back = _turned(upright, roll_deg, mirrored=side < 0)
         least, most = (round(last[2] * scale * size) for size in effort.sizes)
         cascade = self._profile if side else self._frontal
@@ -186,13 +181,16 @@ class HaarDetector:
             return None
         best = _led_back(boxes[int(np.argmax(found_votes))], back)
         face = Detection(_box(best, scale, *around[:2]), roll_deg=roll_deg, turn=0.8 * abs(side))
-        return _Followed(
-            face, _cut(upright, _box(best, 1.0, 0, 0)).copy()
-        )  # of a frame whose memory is used again
+        return _Followed(face, cut(upright, _box(best, 1.0, 0, 0)).copy())  # not to hold the whole frame
 
 
 def _boxes(found: list[_Followed]) -> list[Box]:
     return [one.face.box_xywh for one in found]
+
+
+def _add(found: list[_Followed], one: _Followed | None) -> None:
+    if one and is_new(one.face.box_xywh, _boxes(found)):
+        found.append(one)
 
 
 def _turned(picture: Picture, roll_deg: float, mirrored: bool = False) -> tuple[Picture, NDArray[Any]]:
@@ -212,17 +210,6 @@ def _led_back(box: Sequence[float], matrix: NDArray[Any]) -> Sequence[float]:
     x, y, w, h = box
     x, y = matrix @ (x + w / 2, y + h / 2, 1.0) - (w / 2, h / 2)
     return x, y, w, h
-
-
-def _cut(gray: Picture, box: Box) -> Picture:
-    """The box's pixels; the border's are repeated where it leaves the frame."""
-    x, y, w, h = box
-    height, width = gray.shape
-    part = gray[max(y, 0) : y + h, max(x, 0) : x + w]
-    if part.shape == (h, w) or not part.size:
-        return part
-    edges = (max(-y, 0), max(y + h - height, 0), max(-x, 0), max(x + w - width, 0))
-    return cast(Picture, cv2.copyMakeBorder(part, *edges, cv2.BORDER_REPLICATE))
 
 
 def _resized(gray: Picture, scale: float) -> Picture:

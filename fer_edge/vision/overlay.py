@@ -98,17 +98,13 @@ def _draw_box(canvas: Picture, face: Face, names: dict[str | None, str], unit: f
 def panel_place(
     box_xywh: Box, size: tuple[int, int], frame_wh: tuple[int, int], taken: Sequence[Box] = ()
 ) -> tuple[int, int]:
-    """Upper left corner of a panel of `size` (w, h) in the frame: the first of some places, from the box's
-    right side to the frame's corners, that covers neither the box nor what is `taken`; else the one that
-    covers least."""
+    """Upper left corner of a panel of `size` (w, h) inside the frame: of places at the box's sides and in the
+    frame's corners the first that covers least of the box and what is `taken`."""
     (x, y, w, h), (width, height), (frame_w, frame_h) = box_xywh, size, frame_wh
     right, bottom = max(0, frame_w - width), max(0, frame_h - height)
-    beside, along = min(max(y, 0), bottom), min(max(x, 0), right)
-    places = [(x + w, beside), (x - width, beside), (along, y + h), (along, y - height)]
-    inside = [(left, top) for left, top in places if 0 <= left <= right and 0 <= top <= bottom]
-    # On the side that is farther from the box first.
-    sides = (0, right) if x + w / 2 > frame_w / 2 else (right, 0)
-    inside += [(left, top) for top in (bottom, 0) for left in sides]
+    places = [(x + w, y), (x - width, y), (x, y + h), (x, y - height)]
+    places += [(left, top) for top in (bottom, 0) for left in (0, right)]
+    inside = [(min(max(left, 0), right), min(max(top, 0), bottom)) for left, top in places]
 
     def covered(place: tuple[int, int]) -> int:
         return sum(common_area((*place, width, height), other) for other in (box_xywh, *taken))

@@ -89,7 +89,7 @@ def tracks_of(shares, times_s, half_life_s=0.3):
     """Label and smoothed shares of one face after each update."""
     tracker, box = Tracker(half_life_s), (0, 0, 20, 20)
     rows = zip(shares, times_s, strict=True)
-    tracks = [tracker.update([box], np.array([own], np.float32), time_s)[0] for own, time_s in rows]
+    tracks = [tracker.update([box], np.array([own], np.float32), time_s, [True])[0] for own, time_s in rows]
     return tracks[-1].class_id, tracks[-1].smoothed
 
 
@@ -139,15 +139,15 @@ def test_who_is_who_follows_the_overlap(lefts, ids):
     tracker = Tracker()
     for n, row in enumerate(lefts):
         boxes = [(left, 0, 20, 20) for left in row]
-        tracks = tracker.update(boxes, np.full((len(row), 2), 0.5, np.float32), 0.45 * n)
+        tracks = tracker.update(boxes, np.full((len(row), 2), 0.5, np.float32), 0.45 * n, [True] * len(row))
     assert [track.id for track in tracks] == ids
     assert [track.box_xywh for track in tracks] == boxes
 
 
 def test_each_face_is_smoothed_on_its_own():
     tracker, boxes = Tracker(), [(0, 0, 20, 20), (100, 0, 20, 20)]
-    tracker.update(boxes, np.array([[1, 0], [0, 1]], np.float32), 0.0)
-    first, second = tracker.update(boxes, np.array([[0, 1], [0, 1]], np.float32), 0.3)
+    tracker.update(boxes, np.array([[1, 0], [0, 1]], np.float32), 0.0, [True] * 2)
+    first, second = tracker.update(boxes, np.array([[0, 1], [0, 1]], np.float32), 0.3, [True] * 2)
     assert (first.smoothed, second.smoothed) == (pytest.approx([0.5, 0.5]), pytest.approx([0, 1]))
 
 

@@ -60,9 +60,9 @@ def test_an_uncertain_face_and_a_foreign_label_are_drawn():
         ((10, 20, 100, 100), (110, 20)),  # room on the right
         ((520, 20, 110, 100), (370, 20)),  # on the left only
         ((10, 470, 100, 10), (110, 380)),  # moved up to stay inside
-        ((100, 0, 500, 480), (0, 380)),  # no room beside: the corner farther from the middle of the box
-        ((40, 0, 500, 480), (490, 380)),
-        ((0, 0, 570, 480), (490, 380)),  # nothing free: the least is covered
+        ((100, 0, 500, 480), (0, 0)),  # nothing free: the least is covered
+        ((40, 0, 500, 480), (490, 0)),
+        ((0, 0, 570, 480), (490, 0)),
     ],
 )
 def test_the_panel_lies_beside_the_face_and_inside_the_frame(box, corner):
