@@ -7,7 +7,7 @@ import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -22,14 +22,13 @@ from fer_edge.vision.overlay import hex_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 UNCERTAIN = "uncertain"
 LATEST_S = 1e9  # thirty years: no recording has a later time
-MOST_FACES, MOST_LABELS = 8, 16  # that a page has room for: those seen in most frames, the most probable
+MOST_FACES = 8  # that a page has room for: those seen in most frames
+MOST_LABELS = 64  # that a log may have: no model of expressions has more
 MOST_COLUMNS = 900  # of time in a picture: a longer recording is averaged
 GAP_S = 1.0  # a face that was away for longer leaves a gap
-STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # between the times on the axis
 TEXT = "#222222"  # colour of letters and lines; on the page, the reader's own
 
 
@@ -68,19 +67,6 @@ class Recording:
     frames_with_face: int
     seconds: float
     faces: tuple[Face, ...]
-
-    @property
-    def drawn_faces(self) -> tuple[Face, ...]:
-        """The ones that a page has room for."""
-        return self.faces[:MOST_FACES]
-
-    @property
-    def drawn_labels(self) -> list[int]:
-        """Indices of the labels that a page has room for, in their order."""
-        if len(self.labels) <= MOST_LABELS:
-            return list(range(len(self.labels)))
-        sums = np.sum([face.probabilities.sum(axis=0) for face in self.faces], axis=0)
-        return sorted(int(i) for i in np.argsort(-sums)[:MOST_LABELS])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for `report --json`."""
@@ -126,27 +112,32 @@ def read(path: Path) -> Recording:
     ends: dict[str, list[float]] = {}
     labels: tuple[str, ...] = ()
     frames = with_face = 0
-    for number, row in _rows(path):
-        try:
-            source, time_s, faces = printable(row["source"]), float(row["time_s"]), row["faces"]
-            if not -LATEST_S < time_s < LATEST_S:
-                raise ValueError("no time of a run")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    with file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+                source, time_s = printable(row["source"]), float(row["time_s"])
+                found = [_face(face) for face in row["faces"]]
+                if not -LATEST_S < time_s < LATEST_S:
+                    raise ValueError("no time of a run")
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+                if not line.endswith(b"\n"):
+                    console.warn(f"the last line of {path} is cut short; left out")
+                    break
+                raise DataError(f"line {number} of {path} is none of run --jsonl") from error
             frames += 1
-            with_face += bool(faces)
+            with_face += bool(found)
             ends.setdefault(source, [time_s, time_s])[1] = time_s
-            for face in faces:
-                own = tuple(map(printable, face["probabilities"]))
-                values = [float(share) for share in face["probabilities"].values()]
-                if not (own and all(map(math.isfinite, values))):
-                    raise ValueError("no face of a run")
+            for track, own, label, values in found:
                 labels = labels or own
                 if own != labels:
                     what = f"line {number} of {path} has other labels than the lines before"
                     raise DataError(f"{what}: two models' logs?")
-                label = None if face["label"] is None else printable(face["label"])
-                seen.setdefault((source, int(face["track"])), []).append((time_s, label, values))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise _not_a_log(path, number) from error
+                seen.setdefault((source, track), []).append((time_s, label, values))
     if not frames:
         raise DataError(f"{path} has no line: is it what run --jsonl wrote?")
     whole = []
@@ -157,24 +148,13 @@ def read(path: Path) -> Recording:
     return Recording(path, labels, tuple(ends), frames, with_face, seconds, tuple(whole))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    if not line.endswith(b"\n"):
-                        console.warn(f"the last line of {path} is cut short; left out")
-                        return
-                    raise _not_a_log(path, number) from error
-                yield number, row
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _not_a_log(path: Path, number: int) -> DataError:
-    return DataError(f"line {number} of {path} is none of run --jsonl")
+def _face(face: Any) -> tuple[int, tuple[str, ...], str | None, list[float]]:
+    """Track, labels, label shown, probabilities. Raises what reading odd JSON raises."""
+    labels = tuple(map(printable, face["probabilities"]))
+    values = [float(share) for share in face["probabilities"].values()]
+    if not (0 < len(labels) <= MOST_LABELS and all(map(math.isfinite, values))):
+        raise ValueError("no face of a run")
+    return int(face["track"]), labels, None if face["label"] is None else printable(face["label"]), values
 
 
 # --- the picture ---
@@ -195,62 +175,52 @@ def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> No
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
     except ImportError as error:
         raise MissingExtraError("matplotlib", "plot", "drawing a report") from error
     look: dict[Any, Any] = {"font.size": 11, "svg.fonttype": "none", "text.parse_math": False}
     for what in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
         look[what] = TEXT
-    count = max(1, len(recording.drawn_faces))
+    faces = recording.faces[:MOST_FACES]
     with rc_context(look), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks
-        figure = Figure(figsize=(5.6, 1.3 + 1.7 * count), layout="constrained")
-        panels = list(figure.subplots(count, 1, squeeze=False)[:, 0])
-        _fill(figure, panels, recording)
+        figure = Figure(figsize=(5.6, 1.3 + 1.7 * max(1, len(faces))), layout="constrained")
+        panels = list(figure.subplots(max(1, len(faces)), 1, squeeze=False)[:, 0])
+        for axes, face in zip(panels, faces, strict=False):
+            _draw_face(axes, face, recording)
+        if faces:
+            names = [*recording.labels, *([None] if UNCERTAIN in shares(recording.faces) else [])]
+            patches = [Patch(color=hex_color(name), label=name or UNCERTAIN) for name in names]
+            figure.legend(handles=patches, loc="outside upper center", ncols=4, frameon=False)
+            panels[-1].set_xlabel("minutes:seconds")
+        else:
+            panels[0].text(0.5, 0.5, "no face in this recording", ha="center", va="center")
+            panels[0].set_axis_off()
         figure.savefig(target, dpi=180, **options)
-
-
-def _fill(figure: Figure, panels: Sequence[Axes], recording: Recording) -> None:
-    from matplotlib.patches import Patch
-
-    if not recording.faces:
-        panels[0].text(0.5, 0.5, "no face in this recording", ha="center", va="center")
-        panels[0].set_axis_off()
-        return
-    for axes, face in zip(panels, recording.drawn_faces, strict=True):
-        _draw_face(axes, face, recording)
-    panels[-1].set_xlabel("minutes:seconds")
-    names: list[str | None] = [recording.labels[i] for i in recording.drawn_labels]
-    names += [None] if UNCERTAIN in shares(recording.faces) else []
-    patches = [Patch(color=hex_color(name), label=name or UNCERTAIN) for name in names]
-    figure.legend(handles=patches, loc="outside upper center", ncols=4, frameon=False)
 
 
 def _draw_face(axes: Axes, face: Face, recording: Recording) -> None:
     """Areas of its probabilities; above them, a strip of the labels shown."""
-    from matplotlib.ticker import MultipleLocator
+    from matplotlib.ticker import MaxNLocator
 
-    labels = recording.drawn_labels
-    colors = [hex_color(recording.labels[i]) for i in labels]
+    colors = [hex_color(label) for label in recording.labels]
     strip = axes.inset_axes((0, 1.02, 1, 0.09), sharex=axes)
     strip.set_axis_off()
     for times_s, probabilities, shown in binned(face):
-        axes.stackplot(times_s, probabilities[:, labels].T, colors=colors, alpha=0.8)
+        axes.stackplot(times_s, probabilities.T, colors=colors, alpha=0.8)
         for begin_s, end_s, label in runs(times_s, shown):
             strip.broken_barh([(begin_s, end_s - begin_s)], (0, 1), color=hex_color(label))
     if face.times_s[0] == face.times_s[-1]:  # a picture: one moment has no width
         axes.axvline(face.times_s[0], color=hex_color(face.shown[0]))
-    axes.set_title(
-        ("face " if len(recording.sources) == 1 else "") + _name(face, recording), loc="left", pad=16
-    )
+    alone = len(recording.sources) == 1
+    axes.set_title(("face " if alone else "") + _name(face, recording), loc="left", pad=16)
     axes.set(ylim=(0, 1), yticks=(0, 0.5, 1))
     axes.margins(x=0)
-    if len(recording.sources) == 1:  # panels of one source show the same time
-        begin_s = min(float(one.times_s[0]) for one in recording.drawn_faces)
-        end_s = max(float(one.times_s[-1]) for one in recording.drawn_faces)
+    if alone:  # panels of one source show the same time
+        begin_s = min(float(one.times_s[0]) for one in recording.faces[:MOST_FACES])
+        end_s = max(float(one.times_s[-1]) for one in recording.faces[:MOST_FACES])
         axes.set_xlim(begin_s, max(end_s, begin_s + 1e-3))
-    left_s, right_s = axes.get_xlim()
-    fitting = (step for step in STEPS_S if right_s - left_s <= 7 * step)
-    axes.xaxis.set_major_locator(MultipleLocator(next(fitting, (right_s - left_s) / 5)))
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 1.5, 3, 6, 10], integer=True))
     axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
 
 
@@ -301,14 +271,11 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #ddd; --quiet: #666 }
 @media (prefers-color-scheme: dark) { :root { --line: #3a3e44; --quiet: #9aa0a6; background: #16181b } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46em; margin: 1.5em auto; padding: 0 1em }
-h1 { font-size: 1.4em; overflow-wrap: anywhere } p { overflow-wrap: anywhere } .quiet { color: var(--quiet) }
+h1 { font-size: 1.4em } h1, p { overflow-wrap: anywhere } .quiet { color: var(--quiet) }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9em; width: 100% }
 th, td { padding: .25em .4em; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; overflow-wrap: break-word }
 svg { width: 100%; height: auto; display: block } @media (max-width: 30em) { table { font-size: .8em } }
-.share { display: flex; height: 1.6em; border-radius: 4px; overflow: hidden; margin: 1em 0 }
-.share span { display: block } li { display: inline-block; margin-right: 1.2em } ul { padding: 0 }
-i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px }
 """
 
 
@@ -320,6 +287,9 @@ def page(recording: Recording) -> str:
     _save(recording, svg, format="svg", transparent=True)
     drawn = svg.getvalue().decode().replace(TEXT, "currentColor")
     heads = "".join(f"<th>{head}</th>" for head in ("face", "from", "length", "frames", "changes", "shown"))
+    shown = escape(in_words(shares(recording.faces)))
+    fewer = len(recording.faces) - MOST_FACES
+    left_out = f"{fewer} faces that were seen in fewer frames are left out." if fewer > 0 else ""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -328,41 +298,21 @@ def page(recording: Recording) -> str:
 <style>{_STYLE}</style>
 <h1>{escape(recording.path.name)}</h1>
 <p>{names}{more}: {recording.frames} frames in {clock(recording.seconds)}, a face in
-{recording.frames_with_face}, {len(recording.faces)} different.</p>
-{_bar(recording)}
+{recording.frames_with_face}, {len(recording.faces)} different. {shown}</p>
 {drawn[drawn.index("<svg") :]}
 <table>
 <thead><tr>{heads}</tr></thead>
 <tbody>
-{"".join(_row(face, recording) for face in recording.drawn_faces)}</tbody>
+{"".join(_row(face, recording) for face in recording.faces[:MOST_FACES])}</tbody>
 </table>
 <p class="quiet">Upper strip and shares: the label that was shown. Areas: each frame's own probabilities.
-{_left_out(recording)}</p>
+{left_out}</p>
 </html>
 """
 
 
-def _bar(recording: Recording) -> str:
-    """Each label's share of the whole recording, as a bar with its legend."""
-    bars = items = ""
-    for name, share in list(shares(recording.faces).items())[: MOST_LABELS + 1]:
-        color, text = hex_color(None if name == UNCERTAIN else name), escape(name)
-        bars += f'<span style="width:{100 * share:.3f}%;background:{color}" title="{text}"></span>'
-        items += f'<li><i style="background:{color}"></i>{text} {share:.1%}</li>'
-    return f'<div class="share">{bars}</div>\n<ul>{items}</ul>'
-
-
 def _row(face: Face, recording: Recording) -> str:
-    most = dict(list(shares([face]).items())[:MOST_LABELS])
     times = clock(face.times_s[0]), clock(face.seconds)
-    shown = in_words(most).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks between labels alone
+    shown = in_words(shares([face])).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks between labels
     cells = _name(face, recording), *times, len(face.shown), face.changes, shown
     return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>\n"
-
-
-def _left_out(recording: Recording) -> str:
-    faces = len(recording.faces) - len(recording.drawn_faces)
-    labels = len(recording.labels) - len(recording.drawn_labels)
-    said = [f"{faces} faces that were seen in fewer frames"] if faces else []
-    said += [f"{labels} labels of small probability"] if labels else []
-    return f"{' and '.join(said)} are left out." if said else ""
