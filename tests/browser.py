@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import queue
 import shutil
 import subprocess
 import tempfile
-import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from loop_fakes import served
 from numpy.typing import NDArray
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -46,22 +48,24 @@ def report(page: bytes, faces: NDArray[np.uint8], picture: bytes = b"") -> dict[
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/?report=/report&faces=/faces"
-    url += "&picture=/picture" if picture else ""
+    asked = "report=/report&faces=/faces" + "&picture=/picture" * bool(picture)
+    with served(Handler) as server, opened(f"http://127.0.0.1:{server.server_port}/?{asked}"):
+        result: dict[str, Any] = json.loads(answers.get(timeout=600))
+    assert "error" not in result, result
+    return result
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[None]:
+    """Chromium shows it meanwhile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [str(find()), *OPTIONS, f"--user-data-dir={profile}", url]
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command, silent = [str(find()), *OPTIONS, f"--user-data-dir={profile}", url], subprocess.DEVNULL
+        child = subprocess.Popen(command, stdout=silent, stderr=silent)
         try:
-            result: dict[str, Any] = json.loads(answers.get(timeout=600))
+            yield
         finally:
             child.terminate()
             child.wait()
-            server.shutdown()
-            server.server_close()
-    assert "error" not in result, result
-    return result

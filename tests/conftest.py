@@ -11,23 +11,18 @@ from fer_edge import console
 
 SHARED = Path(os.environ.get("FER_EDGE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
-
 LOADS_TENSORFLOW = ("conversion", "training", "model/test_keras_files.py")
 """Below tests/: slow from the first import on."""
 
 
 def _loads_tensorflow(path: Path) -> bool:
-    return str(path.relative_to(Path(__file__).parent)).startswith(LOADS_TENSORFLOW)
+    here = Path(__file__).parent
+    return path.is_relative_to(here) and str(path.relative_to(here)).startswith(LOADS_TENSORFLOW)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out at once what `make quick` would import in vain."""
-    tests = collection_path.is_relative_to(Path(__file__).parent)
-    return (
-        True
-        if config.option.markexpr == "not slow" and tests and _loads_tensorflow(collection_path)
-        else None
-    )
+    return (config.option.markexpr == "not slow" and _loads_tensorflow(collection_path)) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import socket
-import subprocess
 import threading
 import time
 
@@ -296,15 +295,10 @@ def test_the_rate_of_frames(page):
 
 
 @pytest.mark.skipif(browser.find() is None, reason="needs Chromium, which is not installed")
-def test_chromium_shows_it(page, tmp_path):
+def test_chromium_shows_it(page):
     """Script and streams work under the page's own rules; what it looks like is for eyes."""
     page.server.state.put(
         json.dumps({"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1})
     )
-    command = [browser.find(), *browser.OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", page.server.url]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with browser.opened(page.server.url):
         until(lambda: page.server.viewers == {"video": 1, "events": 1})
-    finally:
-        child.terminate()
-        child.wait()
