@@ -29,7 +29,10 @@ from fuzz.harness import Kind
 
 FLOAT = Spec("float32")
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
-CARD = b'{"labels": ["a","b","c","d","e","f","g"], "input": {"real_min": 0}, "output": {"content": "logits"}}'
+CARD = (
+    b'{"labels": ["a","b","c","d","e","f","g"], "input": {"real_min": 0, "real_max": 1},'
+    b' "output": {"content": "logits"}}'
+)
 WAS_HERE = Path("/tmp/fer-edge-was-here")
 
 
