@@ -19,10 +19,25 @@ from typer.core import TyperGroup
 from fer_edge import __version__
 from fer_edge.errors import FerEdgeError, printable
 
-MODULES = (
-    "run", "report", "train", "evaluate", "convert", "inspect", "bench", "data", "doctor",
-)  # fmt: skip
-"""Of fer_edge.commands; each registers the one of its name, `convert`, `inspect` and `train` another too."""
+COMMANDS = {
+    "run": ("run", "run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"),
+    "report": ("report", "run clip.mp4 --headless --jsonl c.jsonl && fer-edge report c.jsonl"),
+    "train": ("train", "train --data fer2013.csv --out runs/plain; then again with --resume."),
+    "sweep": (
+        "train",
+        "sweep --data fer2013.csv --out runs/sweep. The same command again goes on after a kill; given in "
+        "another terminal at the same time, or on another machine that sees the folder, it shares the work.",
+    ),
+    "evaluate": ("evaluate", "evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"),
+    "convert": ("convert", "convert runs/plain/model.keras --data fer2013.csv --all --out models"),
+    "verify": ("convert", "verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"),
+    "inspect": ("inspect", "inspect other.tflite --layers --target microcontroller"),
+    "models": ("inspect", "models --json -"),
+    "bench": ("bench", "bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"),
+    "data": ("data", "data fer2013.csv.xz --plot samples.png --json data.json"),
+    "doctor": ("doctor", "doctor --json -"),
+}
+"""Each with the module of fer_edge.commands that has a function of its name, and an example."""
 
 ELSEWHERE = {
     "predict": "run", "detect": "run", "webcam": "run", "demo": "run", "export": "convert",
@@ -93,8 +108,8 @@ def _options(
         machine.require_address_space()
 
 
-def application(modules: Iterable[str] = MODULES) -> typer.Typer:
-    """The command line with the commands of these modules."""
+def application(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """The command line with these commands."""
     seen = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))  # None: closed
     app = typer.Typer(
         name="fer-edge",
@@ -107,8 +122,10 @@ def application(modules: Iterable[str] = MODULES) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         callback=_options,
     )
-    for module in modules:
-        importlib.import_module(f"fer_edge.commands.{module}").register(app)
+    for name in names:
+        module, example = COMMANDS[name]
+        command = getattr(importlib.import_module(f"fer_edge.commands.{module}"), name)
+        app.command(name, epilog=f"Example: fer-edge {example}")(command)
     return app
 
 
@@ -151,7 +168,7 @@ def invoke() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         called = sys.argv[1:2]  # on a small device the others' options cost memory and time
-        application(called if called and called[0] in MODULES else MODULES)()
+        application(called if called and called[0] in COMMANDS else COMMANDS)()
     except Exception as error:
         if debug:
             raise

@@ -10,100 +10,90 @@ from typer import Option
 
 from fer_edge.commands import options
 
-EXAMPLE = (
-    "Example: fer-edge bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"
-)
 
+def bench(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Networks or files that ship, .tflite files, folders of a run; default: all that ship.",
+            metavar="[MODEL]...",
+            autocompletion=options.complete_models,
+        ),
+    ] = None,
+    data: options.OptionalData = None,
+    *,
+    split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
+    protocol: options.Protocol = "official",
+    labels: options.Labels = None,
+    card: options.Card = None,
+    threads: Annotated[str, Option(metavar="N,...", help="Thread counts, a row each: 1,2.")] = "1",
+    warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
+    runs: Annotated[int, Option(min=1, help="Timed inferences of each row, in all.")] = 1000,
+    patience: Annotated[float, Option(min=0, help="Seconds for repeating what was disturbed.")] = 20.0,
+    advise: Annotated[bool, Option("--advise", help="Say only which file to run here.")] = False,
+    loop: Annotated[
+        Path | None, Option(metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
+    ] = None,
+    faces: Annotated[int, Option(min=0, help="Faces in each frame of --loop's video.")] = 1,
+    detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
+    detector_model: Annotated[Path | None, Option(metavar="FILE", help="Its file.")] = None,
+    csv: Annotated[Path | None, Option(metavar="FILE", help="Write every figure as CSV.")] = None,
+    markdown: Annotated[Path | None, Option(metavar="FILE", help="Write a Markdown table.")] = None,
+    plot: Annotated[
+        Path | None, Option(metavar="FILE", help="Draw accuracy against latency and size.")
+    ] = None,
+    compare: Annotated[
+        Path | None, Option(metavar="FILE", help="An older --json: what changed; exit 3 if worse.")
+    ] = None,
+    tolerance: Annotated[float, Option(min=0, help="Percent by which time, size, memory may grow.")] = 10.0,
+    class_names: options.ClassNames = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Measure size, load time, latency, memory and accuracy of models side by side."""
+    from fer_edge import console, evaluation, files
+    from fer_edge.bench import loop as looping
+    from fer_edge.bench import measure, report
+    from fer_edge.data import ferplus, load
+    from fer_edge.errors import UsageError
+    from fer_edge.model import shipped
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-
-    @app.command(epilog=EXAMPLE)
-    def bench(
-        models: Annotated[
-            list[str] | None,
-            typer.Argument(
-                help="Networks or files that ship, .tflite files, folders of a run; default: all that ship.",
-                metavar="[MODEL]...",
-                autocompletion=options.complete_models,
-            ),
-        ] = None,
-        data: options.OptionalData = None,
-        *,
-        split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
-        protocol: options.Protocol = "official",
-        labels: options.Labels = None,
-        card: options.Card = None,
-        threads: Annotated[str, Option(metavar="N,...", help="Thread counts, a row each: 1,2.")] = "1",
-        warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
-        runs: Annotated[int, Option(min=1, help="Timed inferences of each row, in all.")] = 1000,
-        patience: Annotated[float, Option(min=0, help="Seconds for repeating what was disturbed.")] = 20.0,
-        advise: Annotated[bool, Option("--advise", help="Say only which file to run here.")] = False,
-        loop: Annotated[
-            Path | None, Option(metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
-        ] = None,
-        faces: Annotated[int, Option(min=0, help="Faces in each frame of --loop's video.")] = 1,
-        detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
-        detector_model: Annotated[Path | None, Option(metavar="FILE", help="Its file.")] = None,
-        csv: Annotated[Path | None, Option(metavar="FILE", help="Write every figure as CSV.")] = None,
-        markdown: Annotated[Path | None, Option(metavar="FILE", help="Write a Markdown table.")] = None,
-        plot: Annotated[
-            Path | None, Option(metavar="FILE", help="Draw accuracy against latency and size.")
-        ] = None,
-        compare: Annotated[
-            Path | None, Option(metavar="FILE", help="An older --json: what changed; exit 3 if worse.")
-        ] = None,
-        tolerance: Annotated[
-            float, Option(min=0, help="Percent by which time, size, memory may grow.")
-        ] = 10.0,
-        class_names: options.ClassNames = None,
-        skip_bad_rows: options.SkipBadRows = False,
-        seed: options.Seed = 0,
-        json: options.Json = None,
-        force: options.Force = False,
-    ) -> None:
-        """Measure size, load time, latency, memory and accuracy of models side by side."""
-        from fer_edge import console, evaluation, files
-        from fer_edge.bench import loop as looping
-        from fer_edge.bench import measure, report
-        from fer_edge.data import ferplus, load
-        from fer_edge.errors import UsageError
-        from fer_edge.model import shipped
-
-        console.reserve_stdout(json)
-        files.refuse_to_overwrite_any((csv, markdown, plot, json), force, (*(models or ()), data, card, loop))
-        if loop and any((csv, plot, compare, advise)):
-            raise UsageError("--loop gives --json and --markdown only")
-        counts = measure.parse_threads(threads)
-        paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
-        old = report.read(compare) if compare else None
-        result: dict[str, Any]
-        if loop is not None:
-            model = paths[0] if models else shipped.find_model(shipped.best_here())
-            result = looping.run(loop, faces, model, counts[0], detector, detector_model)
-            table = looping.table(result)
-        else:
-            selection = None
-            if data is not None:
-                whole = ferplus.chosen(
-                    load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
-                )
-                selection = evaluation.select(whole, protocol, split)
-            how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
-            result = measure.run(paths, selection, card=card, seed=seed, **how)
-            table = report.table(result)
-        if not advise:
-            table.show()
-            console.say("")
-        if result.get("advice"):
-            console.say("Which file to run here, the fastest within half a point of the best accuracy:")
-            report.advice_table(result).show()
-        if markdown is not None:
-            files.write_text(markdown, table.markdown())
-        if csv is not None:
-            files.write_text(csv, report.csv(result))
-        if plot is not None:
-            report.draw(result, plot)
-        console.write_json(json, result, force)
-        if old is not None:
-            report.show_changes(old, result, tolerance / 100)
+    console.reserve_stdout(json)
+    files.refuse_to_overwrite_any((csv, markdown, plot, json), force, (*(models or ()), data, card, loop))
+    if loop and any((csv, plot, compare, advise)):
+        raise UsageError("--loop gives --json and --markdown only")
+    counts = measure.parse_threads(threads)
+    paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
+    old = report.read(compare) if compare else None
+    result: dict[str, Any]
+    if loop is not None:
+        model = paths[0] if models else shipped.find_model(shipped.best_here())
+        result = looping.run(loop, faces, model, counts[0], detector, detector_model)
+        table = looping.table(result)
+    else:
+        selection = None
+        if data is not None:
+            whole = ferplus.chosen(
+                load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
+            )
+            selection = evaluation.select(whole, protocol, split)
+        how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
+        result = measure.run(paths, selection, card=card, seed=seed, **how)
+        table = report.table(result)
+    if not advise:
+        table.show()
+        console.say("")
+    if result.get("advice"):
+        console.say("Which file to run here, the fastest within half a point of the best accuracy:")
+        report.advice_table(result).show()
+    if markdown is not None:
+        files.write_text(markdown, table.markdown())
+    if csv is not None:
+        files.write_text(csv, report.csv(result))
+    if plot is not None:
+        report.draw(result, plot)
+    console.write_json(json, result, force)
+    if old is not None:
+        report.show_changes(old, result, tolerance / 100)

@@ -10,8 +10,6 @@ import typer
 from fer_edge.commands import options
 from fer_edge.errors import UsageError
 
-CONVERT_EXAMPLE = "Example: fer-edge convert runs/plain/model.keras --data fer2013.csv --all --out models"
-VERIFY_EXAMPLE = "Example: fer-edge verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"
 HOW_TO_GIVE_DATA = (
     "converting needs pictures to calibrate and verify on: give --data PATH (fer2013.csv, a folder tree, "
     "or 'drawn'), or set FER_EDGE_DATA"
@@ -32,12 +30,6 @@ Recipe = Annotated[
         autocompletion=options.complete_convert_recipes,
     ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands to the command line."""
-    app.command("convert", epilog=CONVERT_EXAMPLE)(convert)
-    app.command("verify", epilog=VERIFY_EXAMPLE)(verify)
 
 
 def convert(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from fer_edge.commands import options
@@ -14,74 +13,69 @@ from fer_edge.commands import options
 if TYPE_CHECKING:
     from fer_edge.console import Table
 
-EXAMPLE = "Example: fer-edge data fer2013.csv.xz --plot samples.png --json data.json"
 SHOWN = 20
 """Bad rows that are listed one by one; the JSON file has all."""
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
+def data(
+    path: Annotated[
+        str | None,
+        Argument(metavar="PATH", envvar="FER_EDGE_DATA", help=f"{options.DATA} 'drawn:N' draws N faces."),
+    ] = None,
+    *,
+    plot: Annotated[
+        Path | None, Option(metavar="FILE", help="Draw a sheet of samples into this picture.")
+    ] = None,
+    augmented: Annotated[
+        Path | None, Option(metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6).")
+    ] = None,
+    recipe: Annotated[
+        str, Option(help="Whose: a name or a TOML file.", autocompletion=options.complete_train_recipes)
+    ] = "paper",
+    table5: Annotated[
+        bool, Option("--table5", help="Only the paper's Table 5: gray levels under equation 1.")
+    ] = False,
+    labels: options.Labels = None,
+    class_names: options.ClassNames = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Show what is in a data set: counts per class and split, duplicates, rows that are not valid.
 
-    @app.command(epilog=EXAMPLE)
-    def data(
-        path: Annotated[
-            str | None,
-            Argument(metavar="PATH", envvar="FER_EDGE_DATA", help=f"{options.DATA} 'drawn:N' draws N faces."),
-        ] = None,
-        *,
-        plot: Annotated[
-            Path | None, Option(metavar="FILE", help="Draw a sheet of samples into this picture.")
-        ] = None,
-        augmented: Annotated[
-            Path | None, Option(metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6).")
-        ] = None,
-        recipe: Annotated[
-            str, Option(help="Whose: a name or a TOML file.", autocompletion=options.complete_train_recipes)
-        ] = "paper",
-        table5: Annotated[
-            bool, Option("--table5", help="Only the paper's Table 5: gray levels under equation 1.")
-        ] = False,
-        labels: options.Labels = None,
-        class_names: options.ClassNames = None,
-        skip_bad_rows: options.SkipBadRows = False,
-        seed: options.Seed = 0,
-        json: options.Json = None,
-        force: options.Force = False,
-    ) -> None:
-        """Show what is in a data set: counts per class and split, duplicates, rows that are not valid.
+    FER-2013 was made for Kaggle's contest "Challenges in Representation Learning: Facial Expression
+    Recognition Challenge": fer2013.csv, about 300 MB, or icml_face_data.csv there. Mirrors have the CSV
+    file (deadskull7/fer2013) or a tree of pictures (msambare/fer2013). FER+, new labels for it, is
+    fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus: --labels ferplus:fer2013new.csv. 'drawn'
+    needs no download: faces that the program draws.
+    """
+    from fer_edge import console, files, paper, sheets
+    from fer_edge.conversion import source
+    from fer_edge.data import ferplus, load, summarise
+    from fer_edge.model import shipped
+    from fer_edge.training import recipes
 
-        FER-2013 was made for Kaggle's contest "Challenges in Representation Learning: Facial Expression
-        Recognition Challenge": fer2013.csv, about 300 MB, or icml_face_data.csv there. Mirrors have the CSV
-        file (deadskull7/fer2013) or a tree of pictures (msambare/fer2013). FER+, new labels for it, is
-        fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus: --labels ferplus:fer2013new.csv. 'drawn'
-        needs no download: faces that the program draws.
-        """
-        from fer_edge import console, files, paper, sheets
-        from fer_edge.conversion import source
-        from fer_edge.data import ferplus, load, summarise
-        from fer_edge.model import shipped
-        from fer_edge.training import recipes
-
-        console.reserve_stdout(json)
-        if table5:
-            paper.table_5().show()
-            return
-        files.refuse_to_overwrite_any((plot, augmented, json), force, [path])
-        how = recipes.read(shipped.recipe("train", recipe)).augmentation
-        read = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-        dataset = ferplus.chosen(read, labels)
-        summary = summarise(dataset)
-        console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
-        _table(summary).show()
-        for line in [*_lines(summary), *(f"too few: {text}" for text in source.lacking(dataset))]:
-            console.say(line)
-        if plot is not None:
-            sheets.write_sheet(sheets.sample_sheet(dataset, seed), plot, force)
-            console.say(f"samples drawn into {plot}")
-        if augmented is not None:
-            sheets.write_sheet(sheets.augmentation_sheet(dataset, how, seed), augmented, force)
-            console.say(f"changes of recipe {recipe} drawn into {augmented}")
-        console.write_json(json, summary, force)
+    console.reserve_stdout(json)
+    if table5:
+        paper.table_5().show()
+        return
+    files.refuse_to_overwrite_any((plot, augmented, json), force, [path])
+    how = recipes.read(shipped.recipe("train", recipe)).augmentation
+    read = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+    dataset = ferplus.chosen(read, labels)
+    summary = summarise(dataset)
+    console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
+    _table(summary).show()
+    for line in [*_lines(summary), *(f"too few: {text}" for text in source.lacking(dataset))]:
+        console.say(line)
+    if plot is not None:
+        sheets.write_sheet(sheets.sample_sheet(dataset, seed), plot, force)
+        console.say(f"samples drawn into {plot}")
+    if augmented is not None:
+        sheets.write_sheet(sheets.augmentation_sheet(dataset, how, seed), augmented, force)
+        console.say(f"changes of recipe {recipe} drawn into {augmented}")
+    console.write_json(json, summary, force)
 
 
 def _table(summary: dict[str, Any]) -> Table:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import typer
-
 from fer_edge import __version__, console, machine
 from fer_edge.commands.options import Force, Json
 from fer_edge.errors import FerEdgeError
@@ -30,11 +28,6 @@ GPU_COUNTS = {
     "torch": "import torch; print(torch.cuda.device_count())",
 }
 """For each backend of Keras, a program that prints how many GPUs it would use."""
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command("doctor", epilog="Example: fer-edge doctor --json -")(doctor)
 
 
 def doctor(json: Json = None, force: Force = False) -> None:

@@ -5,75 +5,68 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from fer_edge.commands import options
 
-EXAMPLE = "Example: fer-edge evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"
 
+def evaluate(
+    model: Annotated[
+        str,
+        Argument(
+            help="A shipped model's name (tuned_int8), a .tflite or .keras file, or a training's folder.",
+            autocompletion=options.complete_models,
+        ),
+    ],
+    data: options.Data = None,
+    *,
+    split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
+    protocol: options.Protocol = "official",
+    labels: options.Labels = None,
+    tta: Annotated[
+        str | None, Option(metavar="flip", help="flip: average each picture with its mirror image.")
+    ] = None,
+    threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
+    card: options.Card = None,
+    plot: Annotated[
+        Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
+    ] = None,
+    robustness: Annotated[
+        bool, Option("--robustness", help="Also on --pictures cut, dark, turned, blurred, noisy.")
+    ] = False,
+    pictures: Annotated[
+        int, Option(min=1, help="How many pictures of the split --robustness draws by --seed.")
+    ] = 1500,
+    class_names: options.ClassNames = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    seed: options.Seed = 0,
+    json: options.Json = None,
+    force: options.Force = False,
+) -> None:
+    """Measure accuracy, precision, recall and F1 of a model on a data set."""
+    from fer_edge import console, evaluation, files
+    from fer_edge.data import ferplus, load
+    from fer_edge.errors import UsageError
+    from fer_edge.evaluation import report
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-
-    @app.command(epilog=EXAMPLE)
-    def evaluate(
-        model: Annotated[
-            str,
-            Argument(
-                help="A shipped model's name (tuned_int8), a .tflite or .keras file, or a training's folder.",
-                autocompletion=options.complete_models,
-            ),
-        ],
-        data: options.Data = None,
-        *,
-        split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
-        protocol: options.Protocol = "official",
-        labels: options.Labels = None,
-        tta: Annotated[
-            str | None, Option(metavar="flip", help="flip: average each picture with its mirror image.")
-        ] = None,
-        threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
-        card: options.Card = None,
-        plot: Annotated[
-            Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
-        ] = None,
-        robustness: Annotated[
-            bool, Option("--robustness", help="Also on --pictures cut, dark, turned, blurred, noisy.")
-        ] = False,
-        pictures: Annotated[
-            int, Option(min=1, help="How many pictures of the split --robustness draws by --seed.")
-        ] = 1500,
-        class_names: options.ClassNames = None,
-        skip_bad_rows: options.SkipBadRows = False,
-        seed: options.Seed = 0,
-        json: options.Json = None,
-        force: options.Force = False,
-    ) -> None:
-        """Measure accuracy, precision, recall and F1 of a model on a data set."""
-        from fer_edge import console, evaluation, files
-        from fer_edge.data import ferplus, load
-        from fer_edge.errors import UsageError
-        from fer_edge.evaluation import report
-
-        console.reserve_stdout(json)
-        if tta not in (None, "flip"):
-            raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
-        files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
-        subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
-        dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-        chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
-        with console.progress("evaluating", len(chosen.dataset)) as step:
-            result = evaluation.evaluate(subject, chosen, flip=flip, step=step)
-        report.show_evaluation(result)
-        if robustness:
-            count = min(pictures, len(chosen.dataset)) * len(evaluation.CONDITIONS)
-            with console.progress("robustness", count) as step:
-                result["robustness"] = evaluation.robustness(
-                    subject, chosen, pictures=pictures, seed=seed, flip=flip, step=step
-                )
-            console.say("")
-            report.robustness_table(result["robustness"], subject.name, chosen.split).show()
-        if plot is not None:
-            report.draw_evaluation(result, plot)
-        console.write_json(json, result, force)
+    console.reserve_stdout(json)
+    if tta not in (None, "flip"):
+        raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
+    files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
+    subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
+    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+    chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
+    with console.progress("evaluating", len(chosen.dataset)) as step:
+        result = evaluation.evaluate(subject, chosen, flip=flip, step=step)
+    report.show_evaluation(result)
+    if robustness:
+        count = min(pictures, len(chosen.dataset)) * len(evaluation.CONDITIONS)
+        with console.progress("robustness", count) as step:
+            result["robustness"] = evaluation.robustness(
+                subject, chosen, pictures=pictures, seed=seed, flip=flip, step=step
+            )
+        console.say("")
+        report.robustness_table(result["robustness"], subject.name, chosen.split).show()
+    if plot is not None:
+        report.draw_evaluation(result, plot)
+    console.write_json(json, result, force)

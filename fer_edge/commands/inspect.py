@@ -37,13 +37,6 @@ Targets = Annotated[
 Layers = Annotated[bool, typer.Option("--layers", help="Each layer, in place of a line an operator.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands to the command line."""
-    example = "Example: fer-edge inspect other.tflite --layers --target microcontroller"
-    app.command("inspect", epilog=example)(inspect)
-    app.command("models", epilog="Example: fer-edge models --json -")(models)
-
-
 def models(json: options.Json = None, force: options.Force = False) -> None:
     """List the models that ship: formats, sizes, accuracy, the default; and the recipes."""
     console.reserve_stdout(json)

@@ -18,28 +18,22 @@ Html = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
+def report(log: Log, png: Png = None, html: Html = None, json: Json = None, force: Force = False) -> None:
+    """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
+    from fer_edge import console, files, timeline
+    from fer_edge.errors import DataError
 
-    @app.command(
-        epilog="Example: fer-edge run clip.mp4 --headless --jsonl c.jsonl && fer-edge report c.jsonl"
+    console.reserve_stdout(json)
+    if not log.exists() or log.is_dir():
+        raise DataError(f"there is no log {log}: give what run --jsonl wrote")
+    png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
+    files.refuse_to_overwrite_any((png, html, json), force, [log])
+    recording = timeline.read(log)
+    timeline.draw(recording, png, html)
+    shown = timeline.in_words(timeline.shares(recording.faces)) or "no expression"
+    console.say(
+        f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "
+        f"{recording.frames_with_face}, {len(recording.faces)} different: {shown}"
     )
-    def report(log: Log, png: Png = None, html: Html = None, json: Json = None, force: Force = False) -> None:
-        """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
-        from fer_edge import console, files, timeline
-        from fer_edge.errors import DataError
-
-        console.reserve_stdout(json)
-        if not log.exists() or log.is_dir():
-            raise DataError(f"there is no log {log}: give what run --jsonl wrote")
-        png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
-        files.refuse_to_overwrite_any((png, html, json), force, [log])
-        recording = timeline.read(log)
-        timeline.draw(recording, png, html)
-        shown = timeline.in_words(timeline.shares(recording.faces)) or "no expression"
-        console.say(
-            f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "
-            f"{recording.frames_with_face}, {len(recording.faces)} different: {shown}"
-        )
-        console.say(f"wrote {png} and {html}")
-        console.write_json(json, recording.as_dict(), force)
+    console.say(f"wrote {png} and {html}")
+    console.write_json(json, recording.as_dict(), force)

@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from fer_edge import console
@@ -38,12 +37,6 @@ _TOKEN = Option(
     help="The page's token; by default drawn where one is needed.",
     envvar="FER_EDGE_WEB_TOKEN",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    example = "Example: fer-edge run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"
-    app.command("run", epilog=example)(run)
 
 
 def _file(help: str) -> Any:

@@ -9,12 +9,6 @@ import typer
 
 from fer_edge.commands import options
 
-EPILOG = "Example: fer-edge train --data fer2013.csv --out runs/plain; then again with --resume."
-SWEEP_EPILOG = (
-    "Example: fer-edge sweep --data fer2013.csv --out runs/sweep. The same command again goes on after a "
-    "kill; given at the same time in another terminal, or on another machine that sees the folder, it shares "
-    "the work."
-)
 INSTEAD = "In place of the recipe's."
 
 Recipe = Annotated[
@@ -23,12 +17,6 @@ Recipe = Annotated[
         help="Name of a shipped recipe, or a TOML file.", autocompletion=options.complete_train_recipes
     ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands to the command line."""
-    app.command("train", epilog=EPILOG)(train)
-    app.command("sweep", epilog=SWEEP_EPILOG)(sweep)
 
 
 def train(
