@@ -58,7 +58,7 @@ def test_it_says_what_the_classifier_says_of_the_crop(media):
     np.testing.assert_allclose(face.probabilities, expected, atol=1e-6)
 
 
-def test_path_and_array_agree_and_below_the_least_confidence_there_is_no_label(media):
+def test_path_and_array_agree_the_larger_comes_first_and_below_the_least_confidence_there_is_no_label(media):
     path = media / "obama_480p.jpg"
     bgr = cv2.imread(str(path))
     frames = (path, str(path), bgr, cv2.cvtColor(bgr, cv2.COLOR_BGR2BGRA))
@@ -66,9 +66,6 @@ def test_path_and_array_agree_and_below_the_least_confidence_there_is_no_label(m
     (face,) = analyze(path, min_confidence=0.9999)
     assert face.label is None
     assert face.confidence > 0.5
-
-
-def test_two_people_the_larger_first(media):
     first, second = (face.box_xywh for face in analyze(media / "two_people.jpg"))
     assert first[2] * first[3] >= second[2] * second[3]
 

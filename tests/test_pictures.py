@@ -57,17 +57,6 @@ STORED = {
 }
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_turn_and_mirror_is_made_upright(tmp_path, orientation):
-    stored = np.ascontiguousarray(STORED[orientation](four_corners()))
-    path = tmp_path / "turned.jpg"
-    path.write_bytes(with_orientation(encoded(stored), orientation))
-    upright, warning = read_picture(path)
-    assert upright.shape == (32, 48, 3)
-    assert corner_names(upright) == ["red", "green", "blue", "white"]
-    assert warning is None
-
-
 @pytest.mark.parametrize(
     ("stored", "expected"),
     [
@@ -128,22 +117,19 @@ def test_what_spoils_no_pixel_is_no_damage(tmp_path, capfd, suffix, before, odd)
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
+def test_what_cannot_be_read_is_named_with_its_reason(tmp_path):
+    path, heic = tmp_path / "bad.jpg", b"\0\0\0\x18ftypheic" + bytes(20)
+    with pytest.raises(SourceError, match=r"bad\.jpg cannot be read: No such file"):
+        read_picture(path)
+    for data, reason in (
         (b"", "is empty"),
         (b"text", "is not a picture"),
         (b"\xff\xd8\xff", "is JPEG that OpenCV cannot read"),
-        (b"\0\0\0\x18ftypheic" + bytes(20), "is HEIC that OpenCV cannot read: save it as JPEG or PNG"),
-    ],
-)
-def test_what_cannot_be_read_is_named_with_its_reason(tmp_path, data, reason):
-    path = tmp_path / "bad.jpg"
-    with pytest.raises(SourceError, match=r"bad\.jpg cannot be read: No such file"):
-        read_picture(path)
-    path.write_bytes(data)
-    with pytest.raises(SourceError, match=rf"bad\.jpg {reason}"):
-        read_picture(path)
+        (heic, "is HEIC that OpenCV cannot read: save it as JPEG or PNG"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(SourceError, match=rf"bad\.jpg {reason}"):
+            read_picture(path)
 
 
 @pytest.mark.parametrize(
@@ -165,21 +151,23 @@ def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suff
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_avif_s_own_turn_and_mirror_are_followed(tmp_path, orientation):
-    """P6. Pillow writes an EXIF orientation as the container's irot and imir."""
+def test_every_turn_and_mirror_is_made_upright(tmp_path, orientation):
+    """By EXIF; P6: in AVIF by the container's irot and imir, which Pillow writes of an EXIF one."""
     pillow = pytest.importorskip("PIL.Image")
-    stored = np.ascontiguousarray(STORED[orientation](four_corners())[:, :, ::-1])
-    exif = pillow.Exif()
+    stored = np.ascontiguousarray(STORED[orientation](four_corners()))
+    exif, out = pillow.Exif(), io.BytesIO()
     exif[0x0112] = orientation
-    out = io.BytesIO()
-    pillow.fromarray(stored).save(out, "AVIF", exif=exif, quality=95)
-    path = tmp_path / "turned.avif"
-    path.write_bytes(out.getvalue())
-    assert orientation == 1 or b"irot" in out.getvalue() or b"imir" in out.getvalue()
-    upright, _ = read_picture(path)
-    assert corner_names(upright) == ["red", "green", "blue", "white"]
-    for end in range(0, len(out.getvalue()), 7):  # cut anywhere it is read or refused in a line
-        path.write_bytes(out.getvalue()[:end])
+    pillow.fromarray(stored[:, :, ::-1]).save(out, "AVIF", exif=exif, quality=95)
+    avif = out.getvalue()
+    assert orientation == 1 or b"irot" in avif or b"imir" in avif
+    path = tmp_path / "turned"
+    for data in (with_orientation(encoded(stored), orientation), avif):
+        path.write_bytes(data)
+        upright, warning = read_picture(path)
+        assert (upright.shape, warning) == ((32, 48, 3), None)
+        assert corner_names(upright) == ["red", "green", "blue", "white"]
+    for end in range(0, len(avif), 7):  # cut anywhere it is refused in a line
+        path.write_bytes(avif[:end])
         with pytest.raises(SourceError):
             read_picture(path)
 

@@ -25,13 +25,9 @@ def test_second_time_or_of_a_copy_elsewhere_it_is_mapped_from_the_cache(table, t
             assert getattr(second, name).dtype == getattr(first, name).dtype
     with pytest.raises(DataError, match="row 3"):
         data.load(str(path))
-
-
-def test_changed_content_of_the_same_size_is_read(table):
-    path = table(plain_rows())
-    assert data.load(str(path)).labels[0] == 0
-    path.write_text(path.read_text().replace("\n0,", "\n5,", 1))
-    assert data.load(str(path)).labels[0] == 5
+    monkeypatch.undo()
+    path.write_text(path.read_text().replace("\n0,", "\n5,", 1))  # of the same size
+    assert (first.labels[0], data.load(str(path), skip_bad_rows=True).labels[0]) == (0, 5)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json"])

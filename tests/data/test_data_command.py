@@ -26,7 +26,10 @@ def fer_edge(monkeypatch, capsys):
     return run
 
 
-def test_plain_lines(table, fer_edge, monkeypatch):
+def test_plain_lines_of_what_the_environment_names(table, tree, fer_edge, monkeypatch):
+    monkeypatch.setenv("FER_EDGE_CLASS_NAMES", "surprise,fear,disgust,happy,sad,angry,neutral")
+    numbers = tuple("1234567")
+    assert fer_edge("data", tree({"train": numbers, "test": numbers}))[0] == 0
     monkeypatch.setenv("FER_EDGE_DATA", str(table(plain_rows())))
     code, out, _ = fer_edge("data")
     assert code == 0

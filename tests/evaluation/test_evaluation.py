@@ -79,12 +79,9 @@ def test_report_has_the_keys_of_the_design_and_the_right_figures():
     assert json.loads(json.dumps(got)) == got
 
 
-@pytest.mark.parametrize("seen", [None, np.array([True])])
-def test_accuracy_without_duplicates_is_null_where_nothing_is_known_or_left(seen):
-    assert report(np.eye(7)[:1], [0], seen)["accuracy_without_duplicates"] is None
-
-
-def test_a_broken_model_is_an_error():
+def test_duplicates_unknown_or_alone_give_null_and_a_broken_model_is_an_error():
+    for seen in (None, np.array([True])):
+        assert report(np.eye(7)[:1], [0], seen)["accuracy_without_duplicates"] is None
     with pytest.raises(ModelError, match="NaN"):
         report(np.full((1, 7), np.nan), [0])
 
@@ -111,16 +108,12 @@ def test_probabilities_are_in_the_order_of_the_data_whatever_the_models_is():
         evaluation.probabilities_of(brightest(labels=(*LABELS[:6], "contempt")), images)
 
 
-def test_flip_averages_with_the_mirror_image():
+def test_flip_averages_with_the_mirror_image_and_faces_are_resized_to_what_the_model_wants():
     images = np.zeros((1, 48, 48), np.uint8)
     images[0, 0, 2], images[0, 0, 47 - 5] = 255, 51
     p = evaluation.probabilities_of(brightest(), images, flip=True)
     assert p[0] == pytest.approx([0, 0, 0.5, 0, 0, 0.1, 0])
-
-
-def test_faces_are_resized_to_what_the_model_wants():
-    images = np.full((2, 48, 48), 128, np.uint8)
-    p = evaluation.probabilities_of(brightest(size=(64, 64)), images)
+    p = evaluation.probabilities_of(brightest(size=(64, 64)), np.full((2, 48, 48), 128, np.uint8))
     assert p == pytest.approx(np.full((2, 7), 128 / 255), abs=0.01)
 
 
@@ -133,25 +126,23 @@ def whole():
     return Dataset(images, labels, split, np.arange(1, 11), path="faces.csv", sha256="ab")
 
 
-def test_select_takes_what_the_protocol_reports_and_marks_duplicates():
-    for protocol, split, ids in (("official", "PrivateTest", [9, 10]), ("paper", "PublicTest", [7, 8])):
-        got = evaluation.select(whole(), protocol, None)
-        assert (got.protocol, got.split, got.dataset.ids.tolist()) == (protocol, split, ids)
+def test_select_takes_what_the_protocol_reports_or_is_named_and_marks_duplicates():
+    def rows(*how, **more):
+        got = evaluation.select(whole(), *how, **more)
+        return got.protocol, got.split, got.dataset.ids.tolist()
+
+    assert rows("official", None) == ("official", "PrivateTest", [9, 10])
+    assert rows("paper", None) == ("paper", "PublicTest", [7, 8])
+    both = "PublicTest+PrivateTest"
+    assert rows("official", both) == ("official", both, [7, 8, 9, 10])
+    *_, some = rows("official", "Training", limit=3, seed=1)
+    assert some == sorted(some) == rows("official", "Training", limit=3, seed=1)[2]
+    assert (len(some), set(some) < set(range(1, 7))) == (3, True)
+    assert len(rows("official", "Training", limit=99)[2]) == 6
     assert evaluation.select(whole(), "official", None).seen.tolist() == [False, True]
     assert evaluation.select(whole().part("PublicTest"), "official", "PublicTest").seen is None
-
-
-def test_select_splits_by_name_and_some_of_their_rows():
-    def ids(**how):
-        return evaluation.select(whole(), "official", "Training", **how).dataset.ids.tolist()
-
-    some = ids(limit=3, seed=1)
-    assert some == sorted(some) == ids(limit=3, seed=1)
-    assert (len(some), set(some) < set(range(1, 7)), len(ids(limit=99))) == (3, True, 6)
-    both = evaluation.select(whole(), "official", "PublicTest+PrivateTest")
-    assert (both.split, both.dataset.ids.tolist()) == ("PublicTest+PrivateTest", [7, 8, 9, 10])
     for wrong in ("privatetest", "PublicTest+x"):
         with pytest.raises(UsageError, match=f"no split '{wrong.split('+')[-1]}': choose from Training, Pub"):
-            evaluation.select(whole(), "official", wrong)
+            rows("official", wrong)
     with pytest.raises(DataError, match="no PublicTest"):
         evaluation.select(whole().part("Training"), "official", "PublicTest")

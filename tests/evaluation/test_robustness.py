@@ -42,19 +42,9 @@ def test_each_condition_is_what_it_was_when_older_tables_were_made():
 
 
 LEVELS = 40 + 5 * np.arange(40)
-SELECTION = Selection(
-    Dataset(
-        (LEVELS[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8),
-        np.where(LEVELS < 128, 0, 3),
-        np.full(40, 2, np.uint8),
-        np.arange(1, 41),
-        "faces.csv",
-        "ab",
-    ),
-    "official",
-    "PrivateTest",
-    np.zeros(40, bool),
-)
+FLAT, ANGRY = (LEVELS[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8), LEVELS < 128
+ROWS = Dataset(FLAT, np.where(ANGRY, 0, 3), np.full(40, 2, np.uint8), np.arange(1, 41), "faces.csv", "ab")
+SELECTION = Selection(ROWS, "official", "PrivateTest", np.zeros(40, bool))
 """Flat pictures of these gray levels; a label says whether its picture's is below 128, as the model does."""
 
 

@@ -36,17 +36,14 @@ def test_a_face_that_cannot_be_read_has_no_label_and_is_not_smoothed_in():
     assert seen[3].confidence == pytest.approx(past + 0.9 * (1 - past))
 
 
-@pytest.mark.parametrize(
-    ("answers", "how", "label", "confidence"),
-    [
-        ([(0.5, 0.3, 0.2)], {"min_confidence": 0.6}, None, 0.5),
-        ([(1, 0, 0), (0.4, 0.6, 0)], {"still": True}, "sad", 0.6),  # pictures are not smoothed
-    ],
-)
-def test_least_confidence_and_pictures_that_stand_alone(answers, how, label, confidence):
-    subject = analyser((0, 0, 20, 20), classifier=FakeClassifier(*answers), **how)
-    faces = [subject.analyse(frame())[0] for _ in answers]
-    assert (faces[-1].label, faces[-1].track, faces[-1].confidence) == (label, 1, pytest.approx(confidence))
+def test_least_confidence_and_pictures_that_stand_alone():
+    (face,) = analyser(
+        (0, 0, 20, 20), classifier=FakeClassifier((0.5, 0.3, 0.2)), min_confidence=0.6
+    ).analyse(frame())
+    assert (face.label, face.track, face.confidence) == (None, 1, 0.5)
+    subject = analyser((0, 0, 20, 20), classifier=FakeClassifier((1, 0, 0), (0.4, 0.6, 0)), still=True)
+    *_, (face,) = (subject.analyse(frame()) for _ in range(2))
+    assert (face.label, face.track, face.confidence) == ("sad", 1, pytest.approx(0.6))  # not smoothed
 
 
 @pytest.mark.parametrize(
@@ -68,21 +65,14 @@ def test_a_face_at_the_border_is_clipped_and_classified(box, reported, shape):
     assert all((seen == 50).all() for seen in classifier.seen)
 
 
-def test_the_model_s_margin_is_applied_to_the_crop():
-    bgr = picture(0)
-    bgr[20:40, 20:40] = 200
-    classifier = FakeClassifier()
-    analyser((20, 20, 20, 20), classifier=classifier, policy=CropPolicy(margin=0.5)).analyse(frame(bgr))
-    assert classifier.seen[0][0].tolist() == [[0, 0, 0, 0], [0, 200, 200, 0], [0, 200, 200, 0], [0, 0, 0, 0]]
-
-
-def test_more_faces_than_ever_before_all_get_their_own_crop():
-    bgr = picture(0)
-    for i in range(4):
-        bgr[:, 20 * i : 20 * i + 20] = 50 * i
-    classifier = FakeClassifier()
-    analyser(*[(20 * i, 0, 20, 20) for i in range(4)], classifier=classifier).analyse(frame(bgr))
-    assert [int(face.max()) for face in classifier.seen[0]] == [0, 50, 100, 150]
+def test_each_face_has_a_crop_of_its_own_with_the_model_s_margin():
+    bgr, classifier = picture(0), FakeClassifier()
+    bgr[20:40, 20:40], bgr[20:40, 60:80] = 200, 100
+    boxes = (20, 20, 20, 20), (60, 20, 20, 20)
+    analyser(*boxes, classifier=classifier, policy=CropPolicy(margin=0.5)).analyse(frame(bgr))
+    first, second = classifier.seen[0]
+    assert first.tolist() == [[0, 0, 0, 0], [0, 200, 200, 0], [0, 200, 200, 0], [0, 0, 0, 0]]
+    assert second.max() == 100
 
 
 def tracks_of(shares, times_s, half_life_s=0.3):
@@ -142,13 +132,6 @@ def test_who_is_who_follows_the_overlap(lefts, ids):
         tracks = tracker.update(boxes, np.full((len(row), 2), 0.5, np.float32), 0.45 * n, [True] * len(row))
     assert [track.id for track in tracks] == ids
     assert [track.box_xywh for track in tracks] == boxes
-
-
-def test_each_face_is_smoothed_on_its_own():
-    tracker, boxes = Tracker(), [(0, 0, 20, 20), (100, 0, 20, 20)]
-    tracker.update(boxes, np.array([[1, 0], [0, 1]], np.float32), 0.0, [True] * 2)
-    first, second = tracker.update(boxes, np.array([[0, 1], [0, 1]], np.float32), 0.3, [True] * 2)
-    assert (first.smoothed, second.smoothed) == (pytest.approx([0.5, 0.5]), pytest.approx([0, 1]))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Frames of every kind to gray, boxes to faces."""
+"""Boxes, frames of every kind to gray, boxes to faces."""
 
 import cv2
 import numpy as np
@@ -7,11 +7,35 @@ import pytest
 from fer_edge.errors import SourceError
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import READABLE, crop_face, quality, resize_face, to_bgr, to_gray
+from fer_edge.vision.frames import clip_box, is_new, overlap, square_box
+
+
+def test_oblong_boxes_become_squares_round_the_same_centre_and_boxes_are_clipped():
+    assert square_box((10, 20, 10, 20), 0.0) == (5, 20, 20, 20)
+    assert square_box((10, 20, 10, 10), 0.1) == (9, 19, 12, 12)
+    assert square_box((0, 0, 10, 10), 0.08) == (-1, -1, 12, 12)  # 11.6 wide from -0.8: to the nearest pixel
+    assert clip_box((-5, -5, 10, 10), 100, 50) == (0, 0, 5, 5)
+    assert clip_box((95, 45, 10, 10), 100, 50) == (95, 45, 5, 5)
+    assert clip_box((200, 0, 5, 5), 100, 50) == (100, 0, 0, 5)
+    assert clip_box((-9, 60, 5, 5), 100, 50) == (0, 50, 0, 0)
 
 
 @pytest.mark.parametrize(
-    "shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)], ids=["gray", "one channel", "bgr", "bgra"]
+    ("other", "share", "new"),
+    [
+        ((5, 0, 10, 10), 50 / 150, False),
+        ((0, 0, 10, 10), 1, False),
+        ((10, 10, 5, 5), 0, True),
+        ((1, 1, 5, 4), 0.2, True),  # 20 of 100 pixels
+        ((1, 1, 7, 3), 0.21, False),
+    ],
 )
+def test_a_box_is_new_where_it_overlaps_no_other_by_more_than_a_fifth(other, share, new):
+    assert overlap((0, 0, 10, 10), other) == pytest.approx(share)
+    assert is_new((0, 0, 10, 10), [(50, 50, 5, 5), other]) is new
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)])
 def test_gray_of_a_gray_level_is_that_level_in_every_layout(shape):
     assert to_gray(np.full(shape, 90, np.uint8)).tolist() == [[90] * 5] * 4
 
@@ -40,16 +64,18 @@ def test_what_cannot_be_interpreted_is_an_error(frame):
         to_gray(frame)
 
 
-def test_margin_grows_the_box_on_each_side():
+def test_margin_grows_the_box_on_each_side_and_over_the_border_its_pixels_are_repeated():
     gray = np.arange(100, dtype=np.uint8).reshape(10, 10)
     assert (crop_face(gray, (3, 2, 4, 4), (4, 4)) == gray[2:6, 3:7]).all()
-    face = crop_face(gray, (3, 2, 4, 4), (8, 8), CropPolicy(margin=0.5))
-    assert (face == gray[0:8, 1:9]).all()
-    # Over the corner the border is repeated.
+    assert (crop_face(gray, (3, 2, 4, 4), (8, 8), CropPolicy(margin=0.5)) == gray[0:8, 1:9]).all()
     face = crop_face(gray, (0, 0, 4, 4), (8, 8), CropPolicy(margin=0.5))
     assert (face[2:, 2:] == gray[:6, :6]).all()
     assert (face[0, 2:] == gray[0, :6]).all()
     assert (face[2:, 0] == gray[:6, 0]).all()
+    for x in (20, 10, -4):  # far, right of the last pixel, left of the first
+        for box in ((x, 2, 4, 4), (2, x, 4, 4)):
+            with pytest.raises(ValueError, match="no pixel"):
+                crop_face(gray, box, (4, 4))
 
 
 @pytest.mark.parametrize("roll_deg", [-40, 21, 25])
@@ -61,14 +87,6 @@ def test_a_tilted_head_is_levelled(roll_deg):
     wanted = crop_face(upright, box).astype(int)
     assert abs(crop_face(tilted, box, roll_deg=roll_deg) - wanted).mean() < 4
     assert abs(crop_face(tilted, box, roll_deg=19.9) - wanted).mean() > 12  # too little to be touched
-
-
-@pytest.mark.parametrize("x", [20, 10, -4], ids=["far", "right of the last pixel", "left of the first"])
-def test_a_box_outside_is_an_error_and_not_an_empty_face(x):
-    gray = np.zeros((10, 10), np.uint8)
-    for box in ((x, 2, 4, 4), (2, x, 4, 4)):
-        with pytest.raises(ValueError, match="no pixel"):
-            crop_face(gray, box, (4, 4))
 
 
 def test_resize_averages_areas_and_draws_a_line_between_pixels():
