@@ -130,7 +130,10 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model file says of itself; in it and beside it as NAME_FORMAT.json. use: `USE` in ours."""
+    """What a model file says of itself; in it and beside it as NAME_FORMAT.json. use: `USE` in ours.
+
+    views: of each picture in the network, 2 with its mirror image (`convert --mirror`).
+    """
 
     name: str
     format: str
@@ -148,11 +151,15 @@ class ModelCard:
     source_sha256: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
     use: str = ""
+    views: int = 1
 
     def to_json(self, *, compact: bool = False) -> str:
         """JSON with a newline at the end, indented unless `compact`; the same card gives the same text."""
+        values = dataclasses.asdict(self)
+        if self.views == 1:
+            del values["views"]
         layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, **layout) + "\n"
+        return json.dumps(values, ensure_ascii=False, **layout) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> ModelCard:
@@ -180,6 +187,8 @@ class ModelCard:
                 raise ValueError(f"{number!r} is no number, or over a million")
         if not 0 <= self.crop.margin <= 1:
             raise ValueError(f"crop margin {self.crop.margin:g} is not within 0 and 1")
+        if self.views not in (1, 2):
+            raise ValueError(f"{self.views!r} views are not 1 or 2")
         if not self.input.real_min < self.input.real_max:
             raise ValueError(f"input range {self.input.real_min:g} to {self.input.real_max:g} is empty")
         if not all(0 < side <= LARGEST_SIDE for side in self.input.shape):

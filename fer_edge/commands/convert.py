@@ -65,6 +65,12 @@ def convert(
         int | None,
         typer.Option(min=2, max=256, help="Values that each layer keeps, trained: smaller downloads."),
     ] = None,
+    mirror: Annotated[
+        bool,
+        typer.Option(
+            "--mirror", help="Two views in one file, the picture and its mirror image: NAME_mirror_FORMAT."
+        ),
+    ] = False,
     target: Annotated[
         list[str] | None,
         typer.Option(
@@ -123,6 +129,7 @@ def convert(
         qat=qat,
         sparsity=sparsity,
         clusters=clusters,
+        mirror=mirror,
         class_names=class_names,
     )
     if wanted and (file := targets.tflite_file(model)) is not None:

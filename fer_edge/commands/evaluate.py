@@ -54,6 +54,8 @@ def evaluate(
         raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
     files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
     subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
+    if flip and subject.views == 2:
+        raise UsageError(f"{subject.name} sees mirror images by itself: leave out --tta flip")
     dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
     chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
     with console.progress("evaluating", len(chosen.dataset)) as step:

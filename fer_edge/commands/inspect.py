@@ -178,7 +178,7 @@ def _card(card: ModelCard) -> dict[str, Any]:
         "recall": lambda value: isinstance(value, dict) and all(map(_is_share, value.values())),
     }
     measured = {name: card.measured[name] for name, fit in fits.items() if fit(card.measured.get(name))}
-    said = {name: getattr(card, name) for name in ("name", "format", "architecture", "use")}
+    said = {name: getattr(card, name) for name in ("name", "format", "architecture", "views", "use")}
     return {**said, "content": card.output.content, "measured": measured}
 
 
@@ -221,6 +221,8 @@ def lines(found: dict[str, Any]) -> list[str]:
             known = f"; right on {measured['accuracy']:.2%}, as float32 on {measured['agreement']:.2%} "
             known += f"of {measured['split']}"
         said.append(f"card   {card['name']}, {card['format']}, {card['architecture']}{known}")
+        if card["views"] == 2:
+            said.append("views  2: the picture and its mirror image, their geometric mean")
         if recall := measured.get("recall"):
             said.append(f"recall {', '.join(f'{label} {share:.0%}' for label, share in recall.items())}")
         if card["use"]:

@@ -23,6 +23,9 @@ from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
 
+MIRROR = "_mirror"
+"""Of the name of a file with two views: a network of its own, wherever networks are compared."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -43,6 +46,7 @@ class Request:
     qat: bool = False
     sparsity: float | None = None
     clusters: int | None = None
+    mirror: bool = False
     class_names: str | None = None
 
     def recipe_used(self) -> Recipe:
@@ -99,8 +103,10 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     recipe = request.recipe_used()
     if recipe.qat and not any(formats.known(format_).trainable for format_ in request.formats):
         raise UsageError("--qat is for integer files: add --int8 or --full-integer")
+    if request.mirror and (recipe.qat or recipe.compresses):
+        raise UsageError("--mirror goes without --qat, --sparsity and --clusters")
     path, why = source.find(request.model)
-    name = request.name or _name(path)
+    name = (request.name or _name(path)) + MIRROR * request.mirror
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
@@ -109,7 +115,8 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     console.say(f"converting {path} ({why})")
     with console.working("starting TensorFlow"):
         source.import_keras()
-    against = source.measure(path, dataset, recipe.parity_pictures, request.seed)
+    views = 1 + request.mirror
+    against = source.measure(path, dataset, recipe.parity_pictures, request.seed, views=views)
     _warn_of_chance(against)
     faces: NDArray[np.uint8] | None = None
     rows = ""
@@ -148,7 +155,8 @@ def verify(
     recipe = request.recipe_used()
     model, _ = source.find(request.model)
     dataset = request.dataset()
-    against = source.measure(model, dataset, recipe.parity_pictures, request.seed, classifier.card)
+    made = classifier.card
+    against = source.measure(model, dataset, recipe.parity_pictures, request.seed, made, views=made.views)
     found = against.judge(evaluation.Predictor.of(classifier), recipe.limits_of(name), f"verifying {name}")
     data = file.read_bytes(path)
     output = Output(path, name, data, classifier.card, found)
@@ -247,8 +255,11 @@ def _show(outputs: Sequence[Output], against: source.Reference) -> None:
             console.percent(found.accuracy_fp32, 2),
             "yes" if found.passed else "NO",
         )
+    if against.views == 2:
+        table.notes = ("two views: each picture and its mirror image, in the file and in Keras alike",)
     if first.compared > first.pictures:
         table.notes = (
+            *table.notes,
             f"agreement and differences are of {first.compared} pictures: {first.pictures} are few, and "
             f"{first.compared - first.pictures} of Training help out",
         )
@@ -314,12 +325,13 @@ def _card(name: str, format_: str, data: bytes, against: source.Reference, how: 
         output=given,
         architecture=known.architecture or against.model.name,
         parameters=against.model.count_params(),
-        macs=multiply_accumulates(against.model),
+        macs=multiply_accumulates(against.model) * against.views,
         recipe={"training": known.recipe, "conversion": how},
         versions={**{f"training {k}": v for k, v in known.versions.items()}, **here},
         source_sha256=files.sha256(against.path),
         measured={},
         use=USE,
+        views=against.views,
     )
 
 

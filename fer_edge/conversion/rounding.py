@@ -88,7 +88,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
         and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0)
     }
     left_out = {layer.name for layer in (*norms.values(), *relus.values())}
-    first = model.layers[1]
+    first = _first(model)
     is_centred = (
         centred
         and type(first).__name__ == "Rescaling"
@@ -127,9 +127,14 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     return keras.Model(face, made[id(model.outputs[0])], name=model.name)
 
 
+def _first(network: Any) -> Any:
+    """The layer that the gray levels go into, behind `mirror.Views` where there are two views."""
+    return next(layer for layer in network.layers[1:] if type(layer).__name__ != "Views")
+
+
 def centre_of(network: Any) -> float:
     """What a folded network takes from the gray levels, and does nothing else to them; 0 for none."""
-    first = network.layers[1]
+    first = _first(network)
     if type(first).__name__ != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
         return 0.0
     return -float(first.offset)
@@ -163,7 +168,7 @@ class Rounded:
                 break
             given = [values[id(tensor)] for tensor in inputs_of(layer)]
             result = layer(given if len(given) > 1 else given[0])
-            if layer is self.network.layers[1] and centre_of(self.network) == CENTRE:
+            if layer is _first(self.network) and centre_of(self.network) == CENTRE:
                 result = rounded(given[0] - CENTRE, -CENTRE, CENTRE - 1)
             if self.float_end and type(layer).__name__ == "GlobalAveragePooling2D":
                 # As a mean, the converter would compute it in int8.
@@ -183,7 +188,7 @@ def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
         end = max(n for n, layer in enumerate(layers) if hasattr(layer, "kernel"))
         while type(layers[end - 1]).__name__ in _MEANS:
             end -= 1
-    start = 2 if centre_of(network) == CENTRE else 1
+    start = layers.index(_first(network)) + (centre_of(network) == CENTRE)
 
     def is_rounded(layer: Any) -> bool:
         before_relu = [type(reader).__name__ for reader in readers[layer.name]] == ["ReLU"]

@@ -101,7 +101,7 @@ class Reference:
 
     images: what the file and the model are compared on, uint8 (N + M, height, width): the N of `pictures`,
     and M of Training, which help to tell agreement from chance where N is small. probabilities: float32
-    (N + M, labels), in the order of the data set's `label_names`.
+    (N + M, labels), in the order of the data set's `label_names`. views: of each picture, in `model`.
     """
 
     path: Path
@@ -110,6 +110,7 @@ class Reference:
     pictures: evaluation.Selection
     images: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
+    views: int = 1
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -135,17 +136,23 @@ class Reference:
         return gate.compare(found, self.probabilities, part.labels, limits, part.label_names)
 
 
-def measure(path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard | None = None) -> Reference:
+def measure(
+    path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard | None = None, *, views: int = 1
+) -> Reference:
     """Loads the Keras model and runs it on at most `most` pictures of `proving_split`.
 
     made: the card of a file made of it. A model without a card of its own takes and gives the same values;
-    its labels are in FER-2013's order then.
+    its labels are in FER-2013's order then. views: 2 for `mirror.mirrored`.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = evaluation.keras_card(path)
     labels = LABELS if card is None else card.labels
     with console.working(f"loading {path.name}"):
         model = load(path, labels)
+        if views == 2:
+            from fer_edge.conversion.mirror import mirrored
+
+            model = mirrored(model)
     split = proving_split(dataset)
     pictures = evaluation.select(dataset, "official", split, limit=most, seed=seed)
     gate.check_count(len(pictures.dataset))
@@ -156,7 +163,7 @@ def measure(path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard 
     subject = evaluation.Predictor.of_keras(model, path.name, labels, card or made)
     probabilities = on_all(subject, images, dataset.label_names, "float32 in Keras")
     gate.check_probabilities(probabilities, str(path))
-    return Reference(path, card, model, pictures, images, probabilities)
+    return Reference(path, card, model, pictures, images, probabilities, views)
 
 
 def on_all(

@@ -25,17 +25,22 @@ from fer_edge.vision.opencv import cv2
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that is ready: faces uint8 (N, *input_size) to probabilities float32 (N, len(labels))."""
+    """A model that is ready: faces uint8 (N, *input_size) to probabilities float32 (N, len(labels)).
+
+    views: 2 for a file that takes each picture's mirror image into account by itself.
+    """
 
     name: str
     labels: tuple[str, ...]
     input_size: tuple[int, int]
     predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    views: int = 1
 
     @classmethod
     def of(cls, classifier: Classifier) -> Predictor:
         """A converted file's."""
-        return cls(classifier.path.stem, classifier.labels, classifier.input_size, classifier.predict)
+        known, name = classifier.card, classifier.path.stem
+        return cls(name, known.labels, classifier.input_size, classifier.predict, known.views)
 
     @classmethod
     def of_keras(

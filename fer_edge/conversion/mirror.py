@@ -1,0 +1,57 @@
+"""Two views in one network: each picture and its mirror image, and the geometric mean of what they show.
+
+A batch of two inside the graph: each weight is held and packed once, and LiteRT is a hundredth faster with it
+than with two branches (docs/conversion.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from fer_edge.errors import ModelError
+
+
+class Views(keras.layers.Layer):
+    """Pictures (N, height, width, channels) -> (2 N, height, width, channels), mirror images behind them."""
+
+    def call(self, pictures: Any) -> Any:
+        """Mirrored by gathering columns: int8 files can, and REVERSE_V2 keeps no quantisation."""
+        columns = list(range(pictures.shape[2]))[::-1]
+        return ops.concatenate([pictures, ops.take(pictures, columns, axis=2)], axis=0)
+
+
+class MeanOfViews(keras.layers.Layer):
+    """Logits (2 N, labels) -> their means over both views, (N, labels).
+
+    A softmax makes of them the normalised geometric mean of the views' probabilities, which are never taken
+    themselves: one that is 0 in float32 would leave nothing of the other.
+    """
+
+    def call(self, logits: Any) -> Any:
+        return ops.mean(ops.reshape(logits, (2, -1, logits.shape[-1])), axis=0)
+
+
+def mirrored(network: Any) -> Any:
+    """The network with the same weights on two views of each picture; it takes and gives what it did.
+
+    Raises ModelError unless it ends in a Softmax layer of logits (N, labels).
+    """
+    network = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
+    end = network.layers[-1]
+    if type(end).__name__ != "Softmax" or end.output is not network.outputs[0]:
+        raise ModelError("--mirror needs a network that ends in a Softmax layer: it takes the mean of logits")
+    face = keras.Input(network.inputs[0].shape[1:], name=network.layers[0].name)
+    views = Views(name="views")(face)
+
+    def call(layer: Any, *given: Any, **options: Any) -> Any:
+        given = keras.tree.map_structure(lambda tensor: views if tensor is face else tensor, given)
+        if layer.name == end.name:
+            given = (MeanOfViews(name="mean_of_views")(*given),)
+        return layer(*given, **options)
+
+    copy = keras.models.clone_model(network, input_tensors=face, call_function=call)
+    copy.set_weights(network.get_weights())
+    return copy
