@@ -6,7 +6,6 @@ import datetime
 import math
 import os
 import platform
-import re
 import resource
 import subprocess
 import time
@@ -21,7 +20,6 @@ _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
 
 OTHERS_LIMIT, OTHERS_CORES = 0.1, 0.5
 """Above this share of the machine's cores, and above so many cores, other processes were at work."""
-_UNCHANGED_CODE = re.compile(r"^(\w+)-(\w+) r-xp .*/.*\n(?:\w+:.*\n)*?Anonymous: +0 kB", re.MULTILINE)
 _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 
 
@@ -113,20 +111,6 @@ def peak_rss_mib() -> float | None:
 def rss_mib() -> float | None:
     """Memory of this process that is resident now, in MiB; None where the system does not tell."""
     return _mib("/proc/self/status", "VmRSS")
-
-
-def hand_back_code() -> None:
-    """Unmaps the libraries' code: loading took more of it than running does, and what runs is mapped again.
-
-    About 25 MiB of this process's memory once numpy, OpenCV and an interpreter are loaded. Code that somebody
-    has changed in memory stays. Nothing happens where there is no /proc.
-    """
-    import ctypes
-
-    dont_need = 4  # MADV_DONTNEED
-    for begin, end in _UNCHANGED_CODE.findall(_read("/proc/self/smaps") or ""):
-        first, last = int(begin, 16), int(end, 16)
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), dont_need)
 
 
 class Watch:

@@ -9,7 +9,6 @@ import errno
 import os
 import struct
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +40,7 @@ class Device(NamedTuple):
         return f"{self.path} ({self.card})" if self.card else str(self.path)
 
 
-def ask(path: Path) -> bytes:
+def _capability(path: Path) -> bytes:
     """The kernel's struct v4l2_capability of a device. Raises OSError."""
     import fcntl  # not on Windows
 
@@ -52,21 +51,20 @@ def ask(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def described(path: Path, ask: Callable[[Path], bytes] = ask) -> Device:
+def described(path: Path) -> Device:
     """What the device at this path is."""
     try:
-        _, card, _, _, of_all, of_this = CAPABILITY.unpack(ask(path))
+        _, card, _, _, of_all, of_this = CAPABILITY.unpack(_capability(path))
     except OSError as error:
         return Device(path, "", None if error.errno in MAY_NOT_ASK else False)
     able = of_this if of_all & OF_THIS_NODE else of_all
     return Device(path, card.split(b"\0")[0].decode("utf-8", "replace"), bool(able & CAPTURES))
 
 
-def cameras(folder: Path = Path("/dev"), ask: Callable[[Path], bytes] = ask) -> list[Device]:
+def cameras(folder: Path = Path("/dev")) -> list[Device]:
     """The devices that give pictures, or may, by number; none where there is no Linux."""
     paths = sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name))
-    found = (described(path, ask) for path in paths)
-    return [device for device in found if device.gives_pictures is not False]
+    return [device for device in map(described, paths) if device.gives_pictures is not False]
 
 
 class Camera(Capture):
@@ -84,13 +82,10 @@ class Camera(Capture):
         from fer_edge.vision.opencv import cv2  # `doctor` lists cameras without it
 
         linux = sys.platform.startswith("linux")
-        device = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
-        if linux and not device.exists():
-            raise SourceError(f"{self.name} is not there ({device} is missing; {_cameras_here()})")
         video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not video.isOpened():
             raise SourceError(
-                f"{self.name} {_why_closed(device) if linux else 'cannot be opened: is it there?'}"
+                f"{self.name} {self._why_closed() if linux else 'cannot be opened: is it there?'}"
             )
         # A queue inside the driver would hand out old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -108,19 +103,16 @@ class Camera(Capture):
             self._video.release()
             self._video = None
 
-
-def _cameras_here() -> str:
-    return f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
-
-
-def _why_closed(path: Path) -> str:
-    """Why a device that is there cannot be opened."""
-    device = described(path)
-    if device.gives_pictures is False:
-        return f"is no camera: {path} gives no pictures ({_cameras_here()})"
-    if not device.may_be_used():
-        return f"cannot be opened: you lack the right to ({HOW_TO_GET_THE_RIGHT})"
-    return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
+    def _why_closed(self) -> str:
+        path = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
+        device, here = described(path), f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
+        if not path.exists():
+            return f"is not there ({path} is missing; {here})"
+        if device.gives_pictures is False:
+            return f"is no camera: {path} gives no pictures ({here})"
+        if not device.may_be_used():
+            return f"cannot be opened: you lack the right to ({HOW_TO_GET_THE_RIGHT})"
+        return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 
 class PiCamera(Capture):

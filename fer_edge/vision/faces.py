@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fer_edge import machine
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.vision.blazeface import COMMAND, BlazeFaceDetector, find_blazeface
 from fer_edge.vision.frames import Detection, Detector, Picture
@@ -30,7 +29,6 @@ def make_detector(
     min_size_px: smallest face to look for, in pixels of the frame.
     Raises UsageError for another name or without a model, ModelError for a file that is no such model.
     """
-    machine.hand_back_code()  # a detector needs up to 11 MiB, and loading is over
     if name == "auto":
         path = model or find_blazeface()
         name = "haar" if path is None else "yunet" if path.suffix == ".onnx" else "blazeface"

@@ -5,6 +5,7 @@ import sys
 import threading
 import types
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -88,24 +89,23 @@ def asked(path: Path) -> bytes:
     return ANSWERS[path.name]
 
 
-def test_only_what_gives_pictures_is_a_camera_and_2_comes_before_11(tmp_path):
+def test_only_what_gives_pictures_is_a_camera_and_2_comes_before_11(tmp_path, monkeypatch):
+    monkeypatch.setattr(camera, "_capability", asked)
     assert camera.CAPABILITY.size == 104 == camera.QUERYCAP >> 16 & 0x3FFF  # part of the request
     for name in (*ANSWERS, "video99"):
         (tmp_path / name).touch()
-    found = camera.cameras(tmp_path, asked)
+    found = camera.cameras(tmp_path)
     assert [device.path.name for device in found] == ["video0", "video2", "video11"]
     assert str(found[0]) == f"{tmp_path / 'video0'} (HD Pro Webcam C920)"
     assert found[1].card == "Kamera für den Flur"
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY])
-def test_a_device_that_may_not_be_asked_may_be_a_camera(tmp_path, number):
-    def refused(path: Path) -> bytes:
-        raise OSError(number, "no")
-
+def test_a_device_that_may_not_be_asked_may_be_a_camera(tmp_path, monkeypatch, number):
     (tmp_path / "video0").touch()
-    assert camera.cameras(tmp_path, refused) == [camera.Device(tmp_path / "video0", "", None)]
     assert camera.described(tmp_path / "video0").gives_pictures is False  # asked itself: a file
+    monkeypatch.setattr(camera.os, "open", Mock(side_effect=OSError(number, "no")))
+    assert camera.cameras(tmp_path) == [camera.Device(tmp_path / "video0", "", None)]
 
 
 @pytest.mark.parametrize(
