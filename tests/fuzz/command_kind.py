@@ -78,11 +78,8 @@ def command_line(rng: Random) -> bytes:
     parameters = [p for p in commands[name].params if p.opts[0] not in LONG]
     options = [p for p in parameters if p.opts[0].startswith("-")]
     words = [name, *(_value(p, rng) for p in parameters if p not in options and rng.random() < 0.8)]
-    for _ in range(rng.randrange(5)):
-        option = rng.choice(options)
-        words += (
-            [option.opts[0]] if getattr(option, "is_flag", False) else [option.opts[0], _value(option, rng)]
-        )
+    for option in rng.choices(options, k=rng.randrange(5)):
+        words += [option.opts[0]] + [_value(option, rng)] * (not option.is_flag)
     if rng.random() < 0.05:
         words.insert(rng.randrange(len(words) + 1), str(rng.choice(["--frce", "-z", "x", "trian", "--"])))
     return json.dumps(words).encode()
@@ -95,28 +92,25 @@ def _value(parameter: Any, rng: Random) -> str:
     return sound if sound and rng.random() < 0.5 else rng.choice(WORDS)
 
 
-def _left_out(*_: Any, **__: Any) -> None:
-    raise DataError("here the work would begin")
-
-
 def read_command_line(data: bytes, folder: Path) -> None:
     """Exit code 0, 1, 2 or 3; where it is not 0, an explanation, of one line unless it is the usage."""
     shutil.copytree(_place(), folder / "place")
     os.environ["FER_EDGE_CACHE"] = str(folder / "cache")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    out, errors = io.StringIO(), io.StringIO()
-    with contextlib.ExitStack() as stack:
-        for name in WORK:
-            stack.enter_context(mock.patch(name, _left_out))
-        stack.enter_context(mock.patch.object(sys, "argv", ["fer-edge", *json.loads(data)]))
-        stack.enter_context(mock.patch.object(cli, "application", lambda names: _application(tuple(names))))
-        stack.enter_context(mock.patch.object(typer.main, "get_command", _group))
-        stack.enter_context(contextlib.redirect_stdout(out))
-        stack.enter_context(contextlib.redirect_stderr(errors))
-        stack.enter_context(contextlib.chdir(folder / "place"))
+    out, errors, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.ExitStack() as here:
+        for one in (
+            *(mock.patch(name, side_effect=DataError("here the work would begin")) for name in WORK),
+            mock.patch.object(sys, "argv", ["fer-edge", *json.loads(data)]),
+            mock.patch.object(cli, "application", lambda names: _application(tuple(names))),
+            mock.patch.object(typer.main, "get_command", _group),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(errors),
+            contextlib.chdir(folder / "place"),
+        ):
+            here.enter_context(one)
         try:
             cli.invoke()
-            code = 0
         except SystemExit as end:
             code = end.code or 0
     text = errors.getvalue()
