@@ -117,8 +117,8 @@ class Watch:
     """Finds out what others take of the machine during a block (`with`).
 
     That is the machine's CPU time less that of this process and of those that it started and waited for.
-    Known at the block's end: elapsed_s (wall) and cpu_s (this process, all threads); others_share, 0..1 of
-    all cores, None if it is not known or the time was too short to tell; disturbed, whether that is much.
+    Known at the block's end: elapsed_s, wall time; others_share, 0..1 of all cores, None if it is not known
+    or the time was too short to tell; disturbed, whether that is much.
     """
 
     def __enter__(self) -> Watch:
@@ -126,19 +126,17 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        passed = (ended - began for began, ended in zip(self._began, _clocks(), strict=True))
-        self.elapsed_s, self.cpu_s, others_s = passed
+        self.elapsed_s, others_s = (e - b for b, e in zip(self._began, _clocks(), strict=True))
         cores = os.cpu_count() or 1
         known = self.elapsed_s >= _LEAST_S and not math.isnan(others_s)
         self.others_share = max(0.0, others_s) / (self.elapsed_s * cores) if known else None
         self.disturbed = (self.others_share or 0.0) > min(OTHERS_LIMIT, OTHERS_CORES / cores)
 
 
-def _clocks() -> tuple[float, float, float]:
-    """Seconds: wall, CPU, the others'; NaN for what is not told."""
-    cpu_s, times, busy_s = time.process_time(), os.times(), busy_seconds()
-    others_s = math.nan if busy_s is None else busy_s - cpu_s - times.children_user - times.children_system
-    return time.perf_counter(), cpu_s, others_s
+def _clocks() -> tuple[float, float]:
+    """Seconds: wall, the others' CPU time; NaN where that is not told."""
+    times, busy_s = os.times(), busy_seconds()
+    return time.perf_counter(), math.nan if busy_s is None else busy_s - sum(times[:4])
 
 
 def busy_seconds() -> float | None:

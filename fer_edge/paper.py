@@ -35,8 +35,6 @@ TABLE_3: dict[str, tuple[float, ...]] = {
 BATCH_STAGE_EPOCHS = 50
 PLANNED_DROPOUT = 0.0
 """Table 3: dropout of the first two stages. What Tables 7 and 8 were made with is another question."""
-FIRST_DROPOUT = 0.5
-"""The dropout that the text begins with, "the middle between 0 and 1"."""
 
 TABLE_5 = {
     70: 0.45, 80: -0.37, 82: -0.35, 72: -0.4, 58: -0.54, 60: -0.5, 63: -0.5, 54: -0.57, 151: 0.18, 147: 0.15,
@@ -117,17 +115,10 @@ TABLE_10 = (
 """Confusion matrix of the test set, percent of each true class (rows), order of `spec.LABELS`."""
 
 
-def equation_1(gray: float) -> float:
-    """((p / 255) - 0.5) x 2, what the networks' own first layer does to a gray level."""
-    return (gray / 255 - 0.5) * 2
-
-
 def table_5() -> Table:
-    """Table 5 beside what equation 1 gives."""
-    table = Table("x = ((p / 255) - 0.5) x 2", ("gray level", "x", "the paper's Table 5"))
-    for gray, x in TABLE_5.items():
-        table.add(gray, f"{equation_1(gray):+.3f}", f"{x:+.2f}")
-    return table
+    """Table 5 beside what equation 1 gives, which is what the networks' own first layer does."""
+    rows = [(gray, f"{(gray / 255 - 0.5) * 2:+.3f}", f"{x:+.2f}") for gray, x in TABLE_5.items()]
+    return Table("x = ((p / 255) - 0.5) x 2", ("gray level", "x", "the paper's Table 5"), [*rows])
 
 
 def table_10_pictures() -> NDArray[np.float64]:

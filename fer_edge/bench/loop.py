@@ -144,8 +144,8 @@ def run_here(
 ) -> dict[str, Any]:
     """One run, in a process with what `fer-edge run` loads; its face log lies beside the video.
 
-    frames, fps, cpu_ms (a frame), stages_ms (mean a frame of STAGES), found (share of the known faces), extra
-    (boxes too many), peak_rss_mib of the whole process, disturbed.
+    frames, fps, stages_ms (mean a frame of STAGES), found (share of the known faces), extra (boxes too many),
+    peak_rss_mib of the whole process, disturbed.
     """
     from fer_edge import cli
 
@@ -175,7 +175,6 @@ def run_here(
     return {
         "frames": frames,
         "fps": frames / elapsed,
-        "cpu_ms": 1e3 * meanwhile.cpu_s / frames,
         "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
         "found": counter.found / (known * frames) if known else None,
         "extra": counter.extra,

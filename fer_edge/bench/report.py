@@ -68,27 +68,21 @@ def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
     """The rows, with the columns of `headers` that have something to say."""
     rows = [{**row, "speed_up": _speed_up(row, result["results"])} for row in result["results"]]
     cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
-    told = [header for header, column in cells.items() if any(cell not in (None, "-") for cell in column)]
     if len({row["threads"] for row in rows}) == 1:
-        told = [header for header in told if header != "thr"]
-    lines = list(zip(*(cells[header] for header in told), strict=True))
+        cells.pop("thr", None)
+    told = {header: column for header, column in cells.items() if set(column) - {None, "-"}}
+    lines = list(zip(*told.values(), strict=True))
     title = result["machine"].get("cpu") or "benchmark"
-    return Table(title, told, [*lines], optional=OPTIONAL, notes=notes(result))
+    return Table(title, list(told), [*lines], optional=OPTIONAL, notes=notes(result))
 
 
 def csv(result: Row) -> str:
     """One line a row under a header: every figure of the JSON, nothing for what was not measured."""
     lines = []
     for row in result["results"]:
-        line: Row = {}
-        for key, value in row.items():
-            if key == "latency_ms":
-                line |= {f"latency_{name}_ms": figure for name, figure in value.items()}
-            elif key.endswith("_interval"):
-                low, high = value or (None, None)
-                line |= {key.replace("interval", "low"): low, key.replace("interval", "high"): high}
-            else:
-                line[key] = value
+        line = {key: value for key, value in row.items() if key not in ("latency_ms", "accuracy_interval")}
+        line |= {f"latency_{name}_ms": value for name, value in row["latency_ms"].items()}
+        line["accuracy_low"], line["accuracy_high"] = row["accuracy_interval"] or (None, None)
         lines.append(line)
     return Table("", list(lines[0]), [list(line.values()) for line in lines]).csv()
 
@@ -146,18 +140,14 @@ def advice(rows: Sequence[Row]) -> list[Row]:
 
 def advice_table(result: Row) -> Table:
     """The advice, a row a network."""
-    found = Table(
-        "",
-        ("network", "run", "thr", "p50 ms", "acc %", "best %"),
-        words=("network", "run"),
-        optional=("best %", "thr"),
-        notes=["Accuracies are the cards'."] * (not result["config"]["data"]),
-    )
-    found.notes = [*found.notes, *[BUSY + "."] * any(row["disturbed"] for row in result["advice"])]
+    headers = ("network", "run", "thr", "p50 ms", "acc %", "best %")
+    found = Table("", headers, words=("network", "run"), optional=("best %", "thr"))
     for row in result["advice"]:
-        time = milliseconds(row["p50_ms"]) + ("*" if row["disturbed"] else "")
+        time = milliseconds(row["p50_ms"]) + "*" * row["disturbed"]
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
         found.add(row["network"], row["model"], row["threads"], time, *accuracy)
+    found.notes = ["Accuracies are the cards'."] * (not result["config"]["data"])
+    found.notes += [BUSY + "."] * any(row["disturbed"] for row in result["advice"])
     return found
 
 
@@ -236,19 +226,13 @@ def panel(axes: Axes, shown: Sequence[Point], cost: str) -> dict[str | None, str
     from matplotlib.ticker import LogLocator
 
     networks = dict.fromkeys(point.network for point in shown if point.network)
-    colours: dict[str | None, str] = {
-        None: "0.35",
-        **{network: f"C{n % 10}" for n, network in enumerate(networks)},
-    }
+    colours: dict[str | None, str] = {network: f"C{n % 10}" for n, network in enumerate(networks)}
+    colours[None] = "0.35"
     for point in shown:
-        colour = colours[point.network]
-        look: dict[str, Any] = {
-            "color": "white" if point.hollow else colour,
-            "edgecolors": colour,
-            "marker": point.marker,
-        }
-        size = 80 if point.network else 45
-        axes.scatter(getattr(point, cost), point.accuracy, s=size, zorder=3, label=point.label, **look)
+        edge, size = colours[point.network], 80 if point.network else 45
+        look: dict[str, Any] = {"color": "white" if point.hollow else edge, "edgecolors": edge, "s": size}
+        place = getattr(point, cost), point.accuracy
+        axes.scatter(*place, zorder=3, label=point.label, marker=point.marker, **look)
     front = pareto_front([(getattr(point, cost), point.accuracy) for point in shown])
     axes.plot(*zip(*front, strict=True), color="0.2", linestyle="--", linewidth=1.4, zorder=2)
     axes.set_xscale("log")
@@ -288,17 +272,15 @@ class Change(NamedTuple):
 def read(path: Path) -> Row:
     """A file that `bench --json` wrote. Raises DataError, in a line, for anything else."""
     try:
-        old = files.parse_json(path.read_bytes())
+        old: Row = files.parse_json(path.read_bytes())
+        if old["schema"] != 1:
+            raise ValueError(f"its schema is {old['schema']!r}")
+        changes(old, old, 0.0)
     except OSError as error:
         raise DataError(f"cannot compare with {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataError(f"cannot compare with {path}: it is not JSON ({error})") from error
-    if not isinstance(old, dict) or old.get("schema") != 1 or not isinstance(old.get("results"), list):
-        raise DataError(f"{path} is no benchmark of schema 1: it must come from fer-edge bench --json")
-    try:
-        changes(old, old, 0.0)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise DataError(f"{path}: a result lacks model, threads, bytes or latency_ms.p50") from error
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path} is no benchmark that fer-edge bench --json writes ({what})") from error
     return old
 
 
@@ -382,8 +364,7 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
     if told.rows:
         told.show()
     console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
-    bad = [one for one in found if one.verdict == "regression"]
-    if bad:
+    if bad := [one for one in found if one.verdict == "regression"]:
         worst = max(bad, key=lambda one: abs(one.percent))
         raise GateError(
             f"{len(bad)} regression{'s' * (len(bad) > 1)}, the largest: {worst.model} on {worst.threads} "

@@ -100,6 +100,8 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
 
 CHUNK = 256
 """Pictures between two steps of a progress bar."""
+Step = Callable[[int], object]
+"""Called with the number of pictures done."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,7 @@ def select(
 
 
 def evaluate(
-    model: Predictor,
-    selection: Selection,
-    *,
-    flip: bool = False,
-    step: Callable[[int], object] = lambda pictures: None,
+    model: Predictor, selection: Selection, *, flip: bool = False, step: Step = lambda pictures: None
 ) -> dict[str, Any]:
     """The metrics.json value of a model on a selection; the parameters as in `probabilities_of`."""
     part = selection.dataset
@@ -162,12 +160,12 @@ def probabilities_of(
     *,
     labels: tuple[str, ...] = LABELS,
     flip: bool = False,
-    step: Callable[[int], object] = lambda pictures: None,
+    step: Step = lambda pictures: None,
 ) -> NDArray[np.float32]:
     """Probabilities, float32 (N, len(labels)) in the order of `labels`, of images uint8 (N, 48, 48).
 
-    flip: averages each picture with its mirror image. step: called with the number of pictures done.
-    Raises ModelError where the model names other expressions.
+    flip: averages each picture with its mirror image. Raises ModelError where the model names other
+    expressions.
     """
     if sorted(model.labels) != sorted(labels):
         raise ModelError(
@@ -241,7 +239,7 @@ def robustness(
     pictures: int = 1500,
     seed: int = 0,
     flip: bool = False,
-    step: Callable[[int], object] = lambda pictures: None,
+    step: Step = lambda pictures: None,
 ) -> dict[str, Any]:
     """Accuracy and macro-F1 of a model under each of CONDITIONS, in plain Python types.
 
