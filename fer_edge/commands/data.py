@@ -89,7 +89,7 @@ def _table(summary: dict[str, Any]) -> Table:
     different = [within["different"] for within in duplicates["within"].values()]
     rows["different"] = [*different, duplicates["different"]]
     cells = [(name, *(f"{number:,}" for number in numbers)) for name, numbers in rows.items()]
-    return Table("", ("", *counts, "all"), cells)
+    return Table("", ("", *counts, "all"), [*cells])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
