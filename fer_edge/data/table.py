@@ -102,9 +102,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
                     yield io.BufferedReader(cast(io.RawIOBase, member), 1 << 16), raw  # its own is slow
                 return
             xz, gz = start.startswith(b"\xfd7zXZ\0"), start.startswith(b"\x1f\x8b")
-            unpacked = lzma.open(raw) if xz else gzip.open(raw) if gz else raw
-            with cast(IO[bytes], unpacked) as stream:
-                yield stream, raw
+            with lzma.open(raw) if xz else gzip.open(raw) if gz else raw as stream:
+                yield cast(IO[bytes], stream), raw
     except _DAMAGED as error:
         why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
         raise DataError(f"{path} {why}") from error
