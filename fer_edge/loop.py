@@ -8,6 +8,7 @@ and the display, with the saved video, which take every frame and draw the lates
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -313,33 +314,25 @@ class Summary:
 
 
 class Watchdog:
-    """Signs of life for systemd (`Type=notify`, `WatchdogSec=`), which restarts a service that hangs.
-
-    `ready` once the run has begun, `beat` whenever the loop goes round: a datagram each (sd_notify(3)), none
-    without NOTIFY_SOCKET.
-    """
+    """Signs of life for systemd (`Type=notify`, `WatchdogSec=`), which restarts a service that hangs: a
+    datagram each (sd_notify(3)), none without NOTIFY_SOCKET."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         usec = environment.get("WATCHDOG_USEC", "")
         # A third of what systemd waits, so that two datagrams may be late.
-        self._every_s = int(usec) / 3e6 if usec.isdecimal() else None
-        self._next_s = 0.0
-
-    def ready(self) -> None:
-        """The run has begun."""
-        self._send(b"READY=1")
+        self._every_s = int(usec) / 3e6 if usec.isdecimal() else math.inf
+        self._next_s = -math.inf
 
     def beat(self) -> None:
-        """The loop is alive; costs nothing more than a look at the clock most of the time."""
-        if self._every_s is not None and time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + self._every_s
-            self._send(b"WATCHDOG=1")
+        """The loop goes round; the first time it says that the run has begun."""
+        now_s = time.monotonic()
+        if not self._address or now_s < self._next_s:
+            return
+        message = b"WATCHDOG=1" if self._next_s > 0 else b"READY=1"
+        self._next_s = now_s + self._every_s
+        import socket
 
-    def _send(self, message: bytes) -> None:
-        if self._address:
-            import socket
-
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-                out.sendto(message, self._address)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.sendto(message, self._address)

@@ -122,16 +122,14 @@ def run(
         console.say(f"live page: {pages[0].server.url}")
     screen = None if headless else _screen()
     watched = bool(screen or pages) and not capture.is_still
-    watchdog = Watchdog()
     loop = Loop(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
         pace=Pace(every, max_fps, max_frames, own_speed=watched and max_fps is None),
         stop=stop,
-        alive=watchdog.beat,
+        alive=Watchdog().beat,
     )
-    watchdog.ready()
     failure = None
     try:
         loop.run(capture, make)
