@@ -5,41 +5,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_fakes import LABELS, FakeCapture, analyser, picture
+from loop_fakes import LABELS, FakeCapture, FakeClassifier, analyser, picture
 
 from fer_edge import machine
 from fer_edge.loop import Loop
 from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sources.newest import Patience
 from fer_edge.vision.frames import Frame
-from fer_edge.vision.haar import HaarDetector
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc/self/fd here")
 FRAMES, SETTLED = 20_000, 2_000
 
 
 class Endless(FakeCapture):
     """`FRAMES` frames, alternately one of two pictures; looks at the process as it goes."""
 
-    def __init__(self, **options):
-        super().__init__([], **options)
-        self.pictures = [picture(0, (24, 32)), picture(9, (24, 32))]
-        self.looks = []
+    pictures = (picture(0, (24, 32)), picture(9, (24, 32)))
 
     def read(self):
         if self._next in (SETTLED, FRAMES - 1):
-            self.looks.append((machine.rss_mib(), handles()))
-        if self._next >= FRAMES:
-            self.ended = True
-            return None
+            self.looks = [*getattr(self, "looks", []), (machine.rss_mib(), handles())]
         self._next += 1
-        return Frame(self.pictures[self._next % 2], self._next / 25, self.name)
+        return Frame(self.pictures[self._next % 2], self._next / 25, "x") if self._next <= FRAMES else None
 
 
-class Forgetful:
-    """Unlike FakeClassifier it does not keep the faces that it sees."""
-
-    labels = LABELS
-    input_size = (4, 4)
+class Forgetful(FakeClassifier):
+    """Does not keep the faces that it sees."""
 
     def predict(self, faces):
         return np.full((len(faces), 3), 1 / 3, np.float32)
@@ -49,10 +40,9 @@ def handles():
     return len(os.listdir("/proc/self/fd"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc/self/fd")
 @pytest.mark.parametrize("boxes", [(), ((3, 3, 12, 12),)], ids=["nobody", "somebody"])
 def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
-    capture = Endless()
+    capture = Endless([])
     sinks = [JsonlLog(tmp_path / "o.jsonl", LABELS), CsvLog(tmp_path / "o.csv", LABELS)]
     Loop(analyser(*boxes, classifier=Forgetful()), sinks).run(capture)
     assert (tmp_path / "o.jsonl").read_bytes().count(b"\n") == FRAMES
@@ -61,7 +51,6 @@ def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
     assert late_mib - early_mib < 2
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc/self/fd")
 def test_reconnections_leave_no_handle_behind():
     """A source that breaks off again and again, each time with a file of its own open."""
 
@@ -89,18 +78,3 @@ def test_reconnections_leave_no_handle_behind():
     Loop(analyser(), [], patience=patience).run(first, make)
     assert len([capture for capture in made if capture.opened]) == 21
     assert handles() == before - 1  # the first one's is closed, too
-
-
-def test_an_empty_scene_takes_no_new_memory_a_frame():
-    """The search over whole frames, which an empty scene gets every time."""
-    detector = HaarDetector()
-    gray = np.random.default_rng(0).integers(90, 110, (240, 320), np.uint8)
-    bgr = np.repeat(gray[:, :, None], 3, axis=2)
-    for _ in range(20):
-        assert detector.detect(bgr, gray) == []
-    before = machine.rss_mib()
-    if before is None:
-        pytest.skip("this system does not tell a process's memory")
-    for _ in range(150):
-        detector.detect(bgr, gray)
-    assert machine.rss_mib() - before < 1

@@ -79,11 +79,6 @@ def test_without_a_display_it_says_so_once_and_goes_on(empty_clip):
     assert (done.stdout + done.stderr).count("no window") == 1
 
 
-def test_the_odd_sized_gif_is_saved_as_a_playable_video(media, tmp_path):
-    assert run(media / "derived/odd_319x241.gif", "--headless", "--save", tmp_path / "o.mp4").returncode == 0
-    assert frames_of(tmp_path / "o.mp4") == 40
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_whole_files_and_exit_0(empty_clip, tmp_path, number):
     log, saved = tmp_path / "o.jsonl", tmp_path / "o.mp4"

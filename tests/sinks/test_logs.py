@@ -59,16 +59,6 @@ def test_names_that_are_no_text_are_escaped(tmp_path, kind):
     assert text.replace("\n", "").isprintable()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
-@pytest.mark.parametrize("kind", [JsonlLog, CsvLog])
-def test_a_full_disk_is_said(kind):
-    def write():
-        kind(Path("/dev/full"), LABELS).write(result(FACE), None)
-
-    with pytest.raises(OutputError, match="No space left"):
-        write()
-
-
 def test_a_line_that_does_not_fit_is_taken_back(tmp_path):
     log = JsonlLog(tmp_path / "o.jsonl", LABELS)
     log.write(result(FACE), None)
