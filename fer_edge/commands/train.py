@@ -84,8 +84,7 @@ def train(
     files.refuse_to_overwrite(folder / "model.keras", force=True)
     if (folder / "checkpoint").exists() and not (resume or force):
         raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
-    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-    splits = chosen.split(dataset, labels)
+    splits = chosen.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
     console.say(f"recipe {chosen.name}: network {chosen.network}, {chosen.epochs} epochs, into {folder}")
     quiet_training(deterministic)
     with console.working("starting Keras"):
@@ -138,8 +137,7 @@ def sweep(
     files.refuse_to_overwrite_any((json,), force, (data, recipe))
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
     base.check_given(labels=labels)
-    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-    splits = base.split(dataset, labels)
+    splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
     quiet_training()
     with console.working("starting Keras"):
         from fer_edge.training import sweep as search

@@ -6,8 +6,8 @@ training sees what an unbroken one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -30,17 +30,18 @@ class Teacher:
 
     Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022): it names the very
     pictures, changed as they are, that the student is shown. Each model answers for the head whose
-    expressions it names: the labels', or FER+'s votes'. sha256: of their files, in the order given.
+    expressions it names: the labels', or FER+'s votes'. sha256: of the file of each name.
     """
 
-    sha256: tuple[str, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
     models: tuple[evaluation.Predictor, ...] = ()
 
     @classmethod
     def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
         """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
-        paths = [shipped.find_either(name) for name in names_or_paths]
-        return cls(tuple(map(files.sha256, paths)), tuple(evaluation.open_model(str(p)) for p in paths))
+        paths = {name: shipped.find_either(name) for name in names_or_paths}
+        models = tuple(evaluation.open_model(str(path)) for path in paths.values())
+        return cls({name: files.sha256(path) for name, path in paths.items()}, models)
 
     def check(self, heads: Collection[tuple[str, ...]]) -> None:
         """Raises ModelError for a model that names none of the heads' expressions."""

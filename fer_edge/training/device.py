@@ -60,8 +60,7 @@ def gpus() -> list[str]:
 def _bfloat16_pays() -> bool:
     """Whether this processor computes in it; measured: it is no faster in TensorFlow, and slower in XLA."""
     info = Path("/proc/cpuinfo")
-    flags = info.read_text() if info.exists() else ""
-    return keras.backend.backend() == "torch" and ("avx512_bf16" in flags or "amx_bf16" in flags)
+    return keras.backend.backend() == "torch" and info.exists() and "_bf16" in info.read_text()
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,12 @@ def join() -> None:
     count, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
     if not count.isdecimal() or int(count) < 1:
         raise UsageError(f"{COUNT} is {count!r}: give the number of processes")
+    several = int(count) > 1
     if backend != "jax":
-        if int(count) > 1:
-            raise UsageError(
-                f"several processes train one network on KERAS_BACKEND=jax only, not on {backend}"
-            )
+        if several:
+            raise UsageError(f"several processes train one network by KERAS_BACKEND=jax, not on {backend}")
         return
-    if int(count) > 1 and workers().count == 1:
+    if several and workers().count == 1:
         for name in (INDEX, ADDRESSES):
             if not os.environ.get(name):
                 raise UsageError(f"{COUNT} is {count}, and {name} is not set (docs/several-machines.md)")
@@ -121,22 +119,22 @@ def workers() -> Workers:
     return Workers(jax.process_index(), jax.process_count(), jax.device_count())
 
 
-def wait_for_all(what: str) -> None:
+def wait_for_all() -> None:
     """Waits until all processes are here."""
     if workers().count > 1:
         from jax.experimental import multihost_utils
 
-        multihost_utils.sync_global_devices(what)
+        multihost_utils.sync_global_devices("fer-edge")
 
 
 @contextlib.contextmanager
 def undistributed() -> Iterator[None]:
     """Within it each process computes the whole by itself; all must compute the same."""
-    spread = keras.distribution.distribution() if keras.backend.backend() == "jax" else None
-    if spread:
-        keras.distribution.set_distribution(None)
+    if keras.backend.backend() != "jax" or (spread := keras.distribution.distribution()) is None:
+        yield
+        return
+    keras.distribution.set_distribution(None)
     try:
         yield
     finally:
-        if spread:
-            keras.distribution.set_distribution(spread)
+        keras.distribution.set_distribution(spread)

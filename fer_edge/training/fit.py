@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ STATE = "state.json"
 
 @dataclass
 class State:
-    """epochs: finished ones, also the arrays' name. best: epoch, from 0, of the best weights.
+    """What a training has come to. best: epoch, from 0, of the best weights.
 
-    teacher: SHA-256 of each teacher's file. start: of the file of the first weights, "" for random ones.
+    teacher: SHA-256 of each teacher's file. start: of the files of the first weights, "" for random ones.
     """
 
     recipe: dict[str, Any]
@@ -47,23 +47,25 @@ class State:
     def epochs(self) -> int:
         return len(self.history)
 
+    def arrays(self, folder: Path, best: bool = False) -> Path:
+        """The file of the last finished epoch's weights and optimiser, or of the best epoch's weights."""
+        return folder / (f"best_{self.best:04}.npz" if best else f"epoch_{self.epochs:04}.npz")
+
 
 def save(folder: Path, model: keras.Model, state: State) -> None:
     """Writes the model's weights and optimiser, then the state, then removes what it superseded."""
-    files.make_folders(folder)
     weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
     variables = [keras.ops.convert_to_numpy(variable.value) for variable in model.optimizer.variables]
-    last, best = (f"{name}_{n:04}.npz" for name, n in (("epoch", state.epochs), ("best", state.best)))
+    last, best = state.arrays(folder), state.arrays(folder, best=True)
     written = {last: weights | {f"optimizer_{i}": v for i, v in enumerate(variables)}}
     if state.best == state.epochs - 1:
         written[best] = weights
-    for name, arrays in written.items():
-        with files.written_aside(folder / name) as aside:
+    for path, arrays in written.items():
+        with files.written_aside(path) as aside:
             np.savez(aside, allow_pickle=False, **arrays)
     files.write_text(folder / STATE, json.dumps(asdict(state), indent=1) + "\n")
-    for old in folder.glob("*.npz"):
-        if old.name not in (last, best):
-            old.unlink()
+    for old in {*folder.glob("*.npz")} - {last, best}:
+        old.unlink()
 
 
 def resumed(folder: Path, fresh: State) -> State:
@@ -87,7 +89,7 @@ def resumed(folder: Path, fresh: State) -> State:
 def restore(folder: Path, model: keras.Model, state: State, best: bool = False) -> None:
     """Puts weights and optimiser of the last finished epoch back into a compiled model; best: that epoch's
     weights alone. Raises DataError for a file that is damaged or of another network."""
-    path = folder / (f"best_{state.best:04}.npz" if best else f"epoch_{state.epochs:04}.npz")
+    path = state.arrays(folder, best)
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
@@ -108,10 +110,9 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
 @dataclass(frozen=True)
 class Start:
     """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman
-    et al. 2022). sha256: of the `.keras` files, "" for random ones. weights: as `keras.Model.get_weights`."""
+    et al. 2022). sha256: of the `.keras` file of each name. weights: as `keras.Model.get_weights`."""
 
-    sha256: str = ""
-    path: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
     weights: Sequence[NDArray[Any]] = ()
 
     @classmethod
@@ -120,13 +121,14 @@ class Start:
 
         Raises ModelError for what is neither, and for networks of different layers.
         """
-        paths = [shipped.find_network(str(name)) for name in names_or_paths]
-        each = [keras_files.load(path).get_weights() for path in paths]
-        for path, weights in zip(paths, each, strict=True):
+        paths = {str(name): shipped.find_network(str(name)) for name in names_or_paths}
+        each = [keras_files.load(path).get_weights() for path in paths.values()]
+        first = next(iter(paths), "")
+        for name, weights in zip(paths, each, strict=True):
             if [w.shape for w in weights] != [w.shape for w in each[0]]:
-                raise ModelError(f"{path} is not of the network that {paths[0]} is: they have no mean")
+                raise ModelError(f"{name} is not of the network that {first} is: they have no mean")
         mean = [np.mean(arrays, axis=0) for arrays in zip(*each, strict=True)]
-        return cls(" ".join(map(files.sha256, paths)), " and ".join(map(str, paths)), mean)
+        return cls({name: files.sha256(path) for name, path in paths.items()}, mean)
 
     def give(self, network: keras.Model) -> None:
         """Puts the weights into `network`; a last layer for another number of classes stays as it is.
@@ -138,7 +140,8 @@ class Start:
         own, last = network.get_weights(), len(networks.head(network).weights)
         fits = [a.shape == b.shape for a, b in zip(self.weights, own, strict=False)]
         if len(self.weights) != len(own) or not all(fits[:-last]):
-            raise ModelError(f"{self.path} is not of the recipe's network {network.name}: it cannot start it")
+            given = " and ".join(self.sha256)
+            raise ModelError(f"{given} is not of the recipe's network {network.name}: it cannot start it")
         network.set_weights(self.weights if all(fits) else [*self.weights[:-last], *own[-last:]])
 
 
@@ -150,25 +153,26 @@ class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(self, recipe: Recipe, state: State, advance: Callable[[int], object]) -> None:
         super().__init__()
-        self.recipe, self.seed, self.number, self.advance = recipe, state.seed, state.epochs, advance
-        self.history = list(state.history)
+        self.recipe, self.state, self.advance = recipe, state, advance
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # PyTorch's dropout draws from the global generator, the other backends' from each layer's state.
-        keras.utils.set_random_seed(int(np.random.default_rng((self.seed, self.number)).integers(2**31)))
+        drawn = self.state.seed, self.state.epochs
+        keras.utils.set_random_seed(int(np.random.default_rng(drawn).integers(2**31)))
         for k, layer in enumerate(self.model.layers):
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                state = np.random.default_rng((self.seed, self.number, k)).integers(0, 2**31, 2)
+                state = np.random.default_rng((*drawn, k)).integers(0, 2**31, 2)
                 layer.seed_generator.state.assign(state.astype("uint32"))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        steps = self.params["steps"]
-        step, total = self.number * steps + batch, self.recipe.epochs * steps
-        self.model.optimizer.learning_rate = recipes.learning_rate(self.recipe, step, total, self.history)
+        steps, before = self.params["steps"], self.state.history
+        step, total = len(before) * steps + batch, self.recipe.epochs * steps
+        self.model.optimizer.learning_rate = recipes.learning_rate(self.recipe, step, total, before)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not np.isfinite(loss := float(logs["loss"])):
-            raise GateError(f"the loss is {loss} in epoch {self.number + 1}: try a lower --learning-rate")
+            number = self.state.epochs + 1
+            raise GateError(f"the loss is {loss} in epoch {number}: try a lower --learning-rate")
         self.advance(1)
 
 
@@ -198,8 +202,8 @@ def train(
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
-    fresh = State(asdict(recipe), seed, training.sha256, teacher=[*teacher.sha256], start=start.sha256)
-    state = resumed(place, fresh)
+    taught, begun = [*teacher.sha256.values()], " ".join(start.sha256.values())
+    state = resumed(place, State(asdict(recipe), seed, training.sha256, teacher=taught, start=begun))
     if state.epochs:
         restore(place, trainee, state)
         if first:
@@ -227,7 +231,7 @@ def train(
             if first:
                 save(place, trainee, state)
                 on_epoch(state)
-            device.wait_for_all("epoch")  # the others read what the first wrote
+            device.wait_for_all()  # the others read what the first wrote
             console.say(  # in 80 columns
                 f"epoch {row['epoch']}/{recipe.epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
                 f"val loss {val_loss:.3f} acc {val_accuracy:.3f}  "

@@ -22,14 +22,28 @@ CHOICES = {
     "schedule": ("plateau", "one_cycle"),
     "monitor": ("val_loss", "val_accuracy"),
 }
-
-LEAST = {
-    "epochs": 1, "batch_size": 2, "patience": 1, "votes_weight": 0, "mixup": 0, "weight_decay": 0,
-    "learning_rate_floor": 0,
-}  # fmt: skip
+LEAST = {"epochs": 1, "batch_size": 2, "patience": 1, "gamma_max": 1}  # of all other numbers: 0
+SHARES = ("dark_min", "teacher_weight", "balance_classes", "momentum", "warmup_fraction")
+BELOW_1 = ("dropout", "label_smoothing")
 
 History = Sequence[dict[str, float]]
 """A row an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
+
+
+def _check(given: Any, where: str, further: dict[str, bool]) -> None:
+    """Raises UsageError with `where` for a field outside its range, or what does not hold of `further`."""
+    checks = {}
+    for name, value in vars(given).items():
+        if name in CHOICES:
+            checks[f"{name} must be one of {CHOICES[name]}"] = value in CHOICES[name]
+        elif name in SHARES or name.endswith("_probability"):
+            checks[f"{name} must lie in 0..1"] = 0 <= value <= 1
+        elif name in BELOW_1:
+            checks[f"{name} must lie in 0..1 (1 excluded)"] = 0 <= value < 1
+        elif isinstance(value, int | float):
+            least = LEAST.get(name, 0)
+            checks[f"{name} must be at least {least}"] = value >= least
+    files.require(checks | further, where)
 
 
 @dataclass(frozen=True)
@@ -56,16 +70,11 @@ class Augmentation:
     noise_sigma: float = 0.0  # Gaussian of 0..noise_sigma gray levels, each pixel by itself
 
     def __post_init__(self) -> None:
-        given = dataclasses.asdict(self)
-        shares = [name for name in given if name.endswith("_probability")] + ["dark_min"]
-        ranges = {f"{name} must lie in 0..1": 0 <= given[name] <= 1 for name in shares}
-        ranges |= {f"{name} must be at least 0": value >= 0 for name, value in given.items()}
-        further = {
+        sizes = {
             "zoom_min must be above 0 and at most zoom_max": 0 < self.zoom_min <= self.zoom_max,
             "erase_px must be at most the picture's side": self.erase_px <= INPUT_SHAPE[0],
-            "gamma_max must be at least 1": self.gamma_max >= 1,
         }
-        files.require(ranges | further, "[augmentation]")
+        _check(self, "[augmentation]", sizes)
 
 
 @dataclass(frozen=True)
@@ -102,19 +111,11 @@ class Recipe:
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
-        given = vars(self)
-        shares = ("teacher_weight", "balance_classes", "momentum", "warmup_fraction")
-        below_1 = ("dropout", "label_smoothing")
-        ranges = {f"{name} must lie in 0..1": 0 <= given[name] <= 1 for name in shares}
-        ranges |= {f"{name} must lie in 0..1 (1 excluded)": 0 <= given[name] < 1 for name in below_1}
-        ranges |= {f"{name} must be at least {low}": given[name] >= low for name, low in LEAST.items()}
-        ranges |= {f"{n} must be one of {known}": given[n] in known for n, known in CHOICES.items()}
-        floor = self.learning_rate_floor <= self.learning_rate
         rates = {
             "learning_rate must be above 0": self.learning_rate > 0,
-            "learning_rate_floor must be at most learning_rate": floor,
+            "learning_rate must be at least its floor": self.learning_rate_floor <= self.learning_rate,
         }
-        files.require(ranges | rates, f"recipe {self.name}")
+        _check(self, f"recipe {self.name}", rates)
 
     def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
         """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import importlib
-import io
 import json
 import platform
 import shutil
@@ -103,14 +101,14 @@ def run(
                 if not resume:
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
                 files.write_text(folder / "recipe.toml", to_toml(recipe))
-            device.wait_for_all("ready")
+            device.wait_for_all()
             network, state = fit.train(
                 recipe, protocol.train, protocol.validation, folder=folder, seed=seed,
                 teacher=teacher, start=start, on_epoch=partial(write_history, folder),
             )  # fmt: skip
             if not first:
                 return {}
-            ended = Run(folder, recipe, protocol, used, state, teachers, weights)
+            ended = Run(folder, recipe, protocol, used, state, teacher, start)
             with console.working("measuring the network"):
                 measured, check = ended.write(network)
             if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
@@ -131,8 +129,8 @@ class Run:
     protocol: Protocol
     device: str
     state: fit.State
-    teachers: Sequence[str]
-    weights: Sequence[str]
+    teacher: Teacher
+    start: fit.Start
 
     def write(self, network: keras.Model) -> tuple[dict[str, Any], dict[str, Any]]:
         """Checks the network; writes model.keras, its card, metrics.json and the pictures of them.
@@ -180,10 +178,7 @@ class Run:
             replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
 
     def card(self, reference: keras.Model, check: dict[str, Any], measured: dict[str, Any]) -> ModelCard:
-        """The card of the trained float32 network; `measured`: its metrics.json value.
-
-        data: how FER+'s votes were used; teachers and starting weights by name, with the SHA-256 of each.
-        """
+        """The card of the trained float32 network; `measured`: its metrics.json value."""
         training, recipe, state = self.protocol.train, self.recipe, self.state
         labels, on_votes = training.label_names, training.label_names == ferplus.LABELS
         backend = keras.backend.backend()
@@ -206,8 +201,8 @@ class Run:
                 "protocol": self.protocol.name,
                 "training_pictures": len(training),
                 "votes": "the labels" if on_votes else "beside the labels" if recipe.votes_weight else "none",
-                "teachers": dict(zip(self.teachers, state.teacher, strict=True)),
-                "start": dict(zip(self.weights, state.start.split(), strict=True)),
+                "teachers": dict(self.teacher.sha256),
+                "start": dict(self.start.sha256),
             },
             seed=state.seed,
             versions={"fer-edge": __version__, "python": platform.python_version(), **versions},
@@ -227,15 +222,12 @@ class Run:
 
 def write_history(folder: Path, state: fit.State) -> None:
     """history.csv, a line an epoch; whole at any moment."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(state.history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(state.history)
-    files.write_text(folder / "history.csv", text.getvalue())
+    lines = [state.history[0], *(row.values() for row in state.history)]
+    files.write_text(folder / "history.csv", "".join(",".join(map(str, line)) + "\n" for line in lines))
 
 
 def draw_curves(path: Path, history: History, title: str) -> None:
-    """Loss and accuracy of training and validation over the epochs, as PNG."""
+    """Loss and accuracy over the epochs, as PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -75,7 +75,7 @@ def data():
 def test_mean_of_teachers_takes_its_part_of_the_labels(data):
     (one, seen), (two, _) = knows(2), knows(5)
     recipe = dataclasses.replace(TAUGHT, augmentation=Augmentation(flip=True, rotation_deg=10))
-    batches = TrainingBatches(data, recipe, 0, Teacher(("a", "b"), (one, two)))
+    batches = TrainingBatches(data, recipe, 0, Teacher(models=(one, two)))
     faces, targets, _ = batches[0]
     rows = batches.order[:8]
     wanted = 0.25 * np.eye(7)[data.labels[rows]]
@@ -90,7 +90,7 @@ def test_mean_of_teachers_takes_its_part_of_the_labels(data):
 def test_a_teacher_of_other_expressions_names_the_students(data):
     shuffled = Predictor("s", LABELS[::-1], (48, 48), knows(0)[0].predict)  # its first is our last
     wholly = dataclasses.replace(TAUGHT, teacher_weight=1.0)
-    _, targets, _ = TrainingBatches(data, wholly, 0, Teacher((), (shuffled,)))[0]
+    _, targets, _ = TrainingBatches(data, wholly, 0, Teacher(models=(shuffled,)))[0]
     np.testing.assert_array_equal(targets.argmax(1), 6)
 
 
@@ -101,7 +101,7 @@ def test_a_teacher_of_the_votes_teaches_the_head_of_the_votes_and_no_other(data)
     voted = dataclasses.replace(data, votes=np.full((16, 10), 1, np.uint8))
     recipe = dataclasses.replace(TAUGHT, votes_weight=1.0)
     eight = Predictor("eight", ferplus.LABELS, (48, 48), predict)
-    batches = TrainingBatches(voted, recipe, 0, Teacher((), (knows(2)[0], eight)))
+    batches = TrainingBatches(voted, recipe, 0, Teacher(models=(knows(2)[0], eight)))
     _, targets, _ = batches[0]
     own = batches.targets[batches.order[:8]]
     np.testing.assert_allclose(targets[:, 7:14], 0.25 * own[:, 7:14], atol=1e-6)
@@ -111,4 +111,4 @@ def test_a_teacher_of_the_votes_teaches_the_head_of_the_votes_and_no_other(data)
     with pytest.raises(
         ModelError, match=r"teacher eight names neutral, .*contempt; this training learns angry"
     ):
-        TrainingBatches(data, TAUGHT, 0, Teacher((), (eight,)))
+        TrainingBatches(data, TAUGHT, 0, Teacher(models=(eight,)))

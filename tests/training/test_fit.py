@@ -1,4 +1,7 @@
-"""A killed and resumed training ends where an unbroken one does (case L1); it begins at given weights."""
+"""A checkpoint goes on with its own training alone; a training begins at given weights, and is checked.
+
+That a killed and resumed one ends where an unbroken one does (case L1) is in test_command.py.
+"""
 
 import dataclasses
 import hashlib
@@ -17,12 +20,9 @@ from fer_edge.model import shipped  # noqa: E402
 from fer_edge.training import fit, networks, session  # noqa: E402
 from fer_edge.training.batches import Teacher  # noqa: E402
 from fer_edge.training.fit import Start  # noqa: E402
-from fer_edge.training.recipes import Augmentation, Recipe  # noqa: E402
+from fer_edge.training.recipes import Recipe  # noqa: E402
 
-RECIPE = Recipe(
-    "small", network="tiny", epochs=3, batch_size=16, dropout=0.3,
-    augmentation=Augmentation(rotation_deg=20, flip=True),
-)  # fmt: skip
+RECIPE = Recipe("small", network="tiny", epochs=1, batch_size=16, dropout=0.3)
 STILL = Recipe("r", network="nano", epochs=1, batch_size=8, dropout=0, optimizer="sgd", learning_rate=1e-9)
 
 
@@ -31,51 +31,25 @@ def data():
     return dataset()
 
 
-@pytest.fixture(scope="module")
-def unbroken(data, tmp_path_factory):
-    return fit.train(RECIPE, data, data, folder=tmp_path_factory.mktemp("whole"), seed=0)
-
-
-def test_resumed_equals_unbroken(data, unbroken, tmp_path):
-    def kill_in_the_second(state):
-        if state.epochs == 2:
-            raise KeyboardInterrupt
-
-    how = {"folder": tmp_path, "seed": 0}
-    with pytest.raises(KeyboardInterrupt):
-        fit.train(RECIPE, data, data, on_epoch=kill_in_the_second, **how)
-    (tmp_path / "checkpoint/epoch_0003.npz").write_bytes(b"half-written")
-    told = []
-    network, state = fit.train(RECIPE, data, data, on_epoch=lambda state: told.append(state.epochs), **how)
-    assert told == [2, 3]  # the row that a kill kept from being written comes again
-    whole_network, whole = unbroken
-    for row in (*state.history, *whole.history):
-        row.pop("seconds", None)
-    assert state.history == whole.history
-    assert [row["epoch"] for row in state.history] == [1, 2, 3]
-    for one, two in zip(network.get_weights(), whole_network.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
 def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
-    one = dataclasses.replace(RECIPE, epochs=1)
+    told = []
 
-    def again(recipe=one, seed=0, teacher="a", start=""):
-        told = {"teacher": Teacher((teacher,)), "start": Start(start)}
-        return fit.train(recipe, data, data, folder=tmp_path, seed=seed, **told)[1]
+    def again(recipe=RECIPE, seed=0, teacher="a", start=""):
+        how = {"teacher": Teacher({"its": teacher}), "start": Start({"name": start})}
+        state = fit.train(recipe, data, data, folder=tmp_path, seed=seed, on_epoch=told.append, **how)[1]
+        return state.epochs, state.teacher
 
-    assert again().teacher == ["a"]
-    for name, value in {"recipe": RECIPE, "seed": 1, "teacher": "b", "start": "c"}.items():
+    assert again() == again() == (1, ["a"])
+    assert len(told) == 2  # the row that a kill kept from being written comes again
+    others = {"recipe": dataclasses.replace(RECIPE, epochs=3), "seed": 1, "teacher": "b", "start": "c"}
+    for name, value in others.items():
         with pytest.raises(DataError, match=f"another {name}"):
             again(**{name: value})
     state = tmp_path / "checkpoint/state.json"
     stored = json.loads(state.read_text())
-    del (
-        stored["recipe"]["votes_weight"],
-        stored["recipe"]["augmentation"]["dark_min"],
-    )  # from before they were
+    del stored["recipe"]["votes_weight"], stored["recipe"]["augmentation"]["dark_min"]  # before they were
     state.write_text(json.dumps(stored))
-    assert again().epochs == 1
+    assert again() == (1, ["a"])
     state.write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):
         again()
@@ -84,8 +58,7 @@ def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
 @pytest.fixture
 def stored(tmp_path):
     """A checkpoint of twelve weights (weight_10 sorts before weight_2), and the network with others."""
-    dense = [keras.layers.Dense(2) for _ in range(6)]
-    model = keras.Sequential([keras.Input((2,)), *dense])
+    model = keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(2) for _ in range(6))])
     model.compile("sgd", "mse")
     model.set_weights([np.full(w.shape, k) for k, w in enumerate(model.get_weights())])
     state = fit.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
@@ -116,15 +89,24 @@ def test_a_lost_loss_stops_the_training(data, tmp_path):
         fit.train(wild, data, data, folder=tmp_path, seed=0)
 
 
-def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, unbroken):
-    network, _ = unbroken
-    rebuilt = session.in_float32(network, RECIPE)
-    same = session.check_reference(network, rebuilt, data, RECIPE)
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    keras.utils.set_random_seed(7)
+    network = networks.build("nano", 0.0)
+    path = tmp_path_factory.mktemp("learned") / "model.keras"
+    network.save(path)
+    return network, path
+
+
+def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, learned):
+    network, _ = learned
+    rebuilt = session.in_float32(network, STILL)
+    same = session.check_reference(network, rebuilt, data, STILL)
     assert (same["passed"], same["agreement"]) == (True, 1.0)
     assert same["max_abs_diff"] < 1e-5
     weights = rebuilt.get_weights()
     rebuilt.set_weights([*weights[:-1], weights[-1] + np.arange(7, dtype=np.float32) * 3])
-    other = session.check_reference(network, rebuilt, data, RECIPE)
+    other = session.check_reference(network, rebuilt, data, STILL)
     assert not other["passed"]
     p, q = fit.predict(network, data.images), fit.predict(rebuilt, data.images)
     assert other["agreement"] == np.mean(p.argmax(1) == q.argmax(1))
@@ -135,15 +117,6 @@ def test_loss_and_accuracy_by_hand():
     loss, accuracy = fit.loss_and_accuracy(p, np.array([0, 1]))
     assert loss == pytest.approx((np.log(2) + np.log(5)) / 2, rel=1e-5)
     assert accuracy == 0.5
-
-
-@pytest.fixture(scope="module")
-def learned(tmp_path_factory):
-    keras.utils.set_random_seed(7)
-    network = networks.build("nano", 0.0)
-    path = tmp_path_factory.mktemp("learned") / "model.keras"
-    network.save(path)
-    return network, path
 
 
 def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
@@ -172,25 +145,24 @@ def test_votes_are_learned_on_top_of_the_given_weights(learned):
 def test_other_classes_keep_all_but_the_last_layer(learned):
     network, path = learned
     three = networks.build("nano", 0.0, classes=3)
-    fresh = three.get_weights()
+    wanted = network.get_weights()[:-2] + three.get_weights()[-2:]
     Start.opened([path]).give(three)
-    for given, wanted in zip(three.get_weights()[:-2], network.get_weights()[:-2], strict=True):
-        np.testing.assert_array_equal(given, wanted)
-    np.testing.assert_array_equal(three.get_weights()[-2], fresh[-2])
+    for given, right in zip(three.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(given, right)
 
 
 def test_another_network_or_no_file_is_refused(learned, tmp_path):
     for name in ("edge", "paper"):
         with pytest.raises(ModelError, match=f"is not of the recipe's network {name}"):
             Start.opened([learned[1]]).give(networks.build(name, 0.0))
-    with pytest.raises(ModelError, match=r"there is no file .*zzzzz\.keras"):
-        Start.opened([tmp_path / "zzzzz.keras"])
-    with pytest.raises(ModelError, match=r"no trained network 'nanoo': did you mean nano\?"):
-        Start.opened(["nanoo"])
-    with pytest.raises(ModelError, match=r"edge\.keras is not of the network that .*model\.keras is"):
-        Start.opened([learned[1], "edge"])
-    with pytest.raises(ModelError, match=r"edge_ferplus\.keras is not of the network"):
-        Start.opened(["edge", "edge_ferplus"])  # shipped ones, by name
+    for names, said in {
+        (tmp_path / "zzzzz.keras",): r"there is no file .*zzzzz\.keras",
+        ("nanoo",): r"no trained network 'nanoo': did you mean nano\?",
+        (learned[1], "edge"): r"edge is not of the network that .*model\.keras is",
+        ("edge", "edge_ferplus"): "edge_ferplus is not of the network that edge is",
+    }.items():
+        with pytest.raises(ModelError, match=said):
+            Start.opened(names)
 
 
 def test_several_networks_start_it_with_their_mean(learned):
@@ -199,4 +171,5 @@ def test_several_networks_start_it_with_their_mean(learned):
     given, other = Start.opened([path, "nano"]), keras.models.load_model(ships, compile=False)
     for one, two, now in zip(network.get_weights(), other.get_weights(), given.weights, strict=True):
         np.testing.assert_allclose(now, (one + two) / 2, atol=1e-6)
-    assert given.sha256.split() == [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, ships)]
+    for file, found in zip((path, ships), given.sha256.values(), strict=True):
+        assert found == hashlib.sha256(file.read_bytes()).hexdigest()
