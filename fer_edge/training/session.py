@@ -24,7 +24,7 @@ from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import device, fit, networks
 from fer_edge.training.batches import Teacher
-from fer_edge.training.recipes import History, Recipe, to_toml
+from fer_edge.training.recipes import Recipe, to_toml
 
 
 def in_float32(network: keras.Model, recipe: Recipe) -> keras.Model:
@@ -52,20 +52,15 @@ def check_reference(
     on_device = fit.predict(network, dataset.images)
     with keras.device("cpu:0"):
         on_cpu = fit.predict(reference, dataset.images)
-    agreement = metrics.agreement(on_device, on_cpu)
-    loss_device, accuracy_device = fit.loss_and_accuracy(on_device, dataset.labels)
-    loss_float32, accuracy_float32 = fit.loss_and_accuracy(on_cpu, dataset.labels)
-    near = abs(loss_device - loss_float32) <= recipe.reference_loss_difference
-    return {
+    check: dict[str, Any] = {
         "pictures": len(dataset),
-        "agreement": agreement,
+        "agreement": metrics.agreement(on_device, on_cpu),
         "max_abs_diff": metrics.max_abs_diff(on_device, on_cpu),
-        "loss_device": loss_device,
-        "loss_float32": loss_float32,
-        "accuracy_device": accuracy_device,
-        "accuracy_float32": accuracy_float32,
-        "passed": agreement >= recipe.reference_agreement and near,
     }
+    for where, given in (("device", on_device), ("float32", on_cpu)):
+        check[f"loss_{where}"], check[f"accuracy_{where}"] = fit.loss_and_accuracy(given, dataset.labels)
+    near = abs(check["loss_device"] - check["loss_float32"]) <= recipe.reference_loss_difference
+    return check | {"passed": near and check["agreement"] >= recipe.reference_agreement}
 
 
 def run(
@@ -81,11 +76,8 @@ def run(
 ) -> dict[str, Any]:
     """Trains into `folder`, anew or on from its checkpoint; gives the metrics on the protocol's report split.
 
-    Of several processes (`device.workers`) only the first writes; the others give {}.
-
-    protocol: of `recipe.split`. teachers: models, by name or path, where the recipe learns from them.
-    weights: shipped networks or `.keras` files, of the recipe's network, whose mean it starts from.
-
+    protocol: of `recipe.split`. teachers, weights: as `Teacher.opened` and `fit.Start.opened` take them. Of
+    several processes (`device.workers`) only the first writes; the others give {}.
     Raises OutputError where another training holds the folder, GateError past the recipe's reference
     tolerances (the model is written all the same, so that it can be looked at).
     """
@@ -137,24 +129,24 @@ class Run:
 
         Gives the value of metrics.json and that of `check_reference`.
         """
-        protocol, folder, name = self.protocol, self.folder, self.recipe.name
+        told, folder, name = self.protocol, self.folder, self.recipe.name
         reference = in_float32(network, self.recipe)
-        check = check_reference(network, reference, protocol.validation, self.recipe)
+        check = check_reference(network, reference, told.validation, self.recipe)
         with files.written_aside(folder / "model.keras") as aside:
             reference.save(aside)
         with keras.device("cpu:0"):
-            probabilities = fit.predict(reference, protocol.report.images)
-        seen = seen_in_training(protocol.report, protocol.train)
-        reported = Selection(protocol.report, protocol.name, protocol.report_split, seen)
-        measured = result_of(probabilities, reported, name)
+            probabilities = fit.predict(reference, told.report.images)
+        seen = seen_in_training(told.report, told.train)
+        measured = result_of(probabilities, Selection(told.report, told.name, told.report_split, seen), name)
         files.write_text(folder / "card.json", self.card(reference, check, measured).to_json())
         files.write_text(folder / "metrics.json", json.dumps(measured, indent=2) + "\n")
         report.draw_evaluation(measured, folder / "confusion_matrix.png")
-        title = f"{name}: {self.state.epochs} epochs, {protocol.name}"
-        draw_curves(folder / "curves.png", self.state.history, title)
-        where = f"{protocol.report_split} ({len(protocol.report)} pictures, protocol {protocol.name})"
-        reached = f"accuracy {measured['accuracy']:.4f}, macro-F1 {measured['macro_f1']:.4f}"
-        console.say(f"{folder / 'model.keras'}: {reached} on {where}")
+        self.draw_curves(folder / "curves.png")
+        console.say(
+            f"{folder / 'model.keras'}: accuracy {measured['accuracy']:.4f}, macro-F1 "
+            f"{measured['macro_f1']:.4f} on {told.report_split} ({len(told.report)} pictures, protocol "
+            f"{told.name})"
+        )
         console.say(
             f"reference check on {check['pictures']} pictures: agreement {check['agreement']:.4f}, largest "
             f"difference {check['max_abs_diff']:.4f}, loss {check['loss_device']:.4f} on the device and "
@@ -168,12 +160,8 @@ class Run:
         network, trainee = networks.compiled(self.recipe, len(told.train.label_names))
         fit.restore(self.folder / "checkpoint", trainee, self.state, best=True)
         if votes := networks.votes_network(network, trainee):
-            protocol = replace(
-                told,
-                train=replace(told.train, label_names=ferplus.LABELS),
-                validation=ferplus.relabelled(told.validation),
-                report=ferplus.relabelled(told.report),
-            )
+            seen = {name: ferplus.relabelled(getattr(told, name)) for name in ("validation", "report")}
+            protocol = replace(told, train=replace(told.train, label_names=ferplus.LABELS), **seen)
             named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
             replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
 
@@ -219,25 +207,24 @@ class Run:
             },
         )
 
+    def draw_curves(self, path: Path) -> None:
+        """Loss and accuracy over the epochs, as PNG."""
+        from matplotlib.figure import Figure
+
+        figure, history = Figure(figsize=(9, 3.6), layout="constrained"), self.state.history
+        epochs = [row["epoch"] for row in history]
+        for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            axes.plot(epochs, [row[key] for row in history], label="training, augmented")
+            axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
+            axes.set(xlabel="epoch", ylabel="loss (nats)" if key == "loss" else key)
+            axes.grid(alpha=0.3)
+            axes.legend()
+        figure.suptitle(f"{self.recipe.name}: {self.state.epochs} epochs, {self.protocol.name}")
+        with files.written_aside(path) as aside:
+            figure.savefig(aside, dpi=110)
+
 
 def write_history(folder: Path, state: fit.State) -> None:
     """history.csv, a line an epoch; whole at any moment."""
     lines = [state.history[0], *(row.values() for row in state.history)]
     files.write_text(folder / "history.csv", "".join(",".join(map(str, line)) + "\n" for line in lines))
-
-
-def draw_curves(path: Path, history: History, title: str) -> None:
-    """Loss and accuracy over the epochs, as PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    epochs = [row["epoch"] for row in history]
-    for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, [row[key] for row in history], label="training, augmented")
-        axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
-        axes.set(xlabel="epoch", ylabel="loss (nats)" if key == "loss" else key)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.suptitle(title)
-    with files.written_aside(path) as aside:
-        figure.savefig(aside, dpi=110)

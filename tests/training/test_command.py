@@ -82,7 +82,7 @@ def test_wrong_usage_is_said_without_keras_and_leaves_nothing(arguments, code, c
 
 
 SMALL = """
-network = "paper"
+network = "nano"
 epochs = 6
 batch_size = 16
 dropout = 0.3
