@@ -15,17 +15,18 @@ import sys
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import LogLocator
 
 from fer_edge import files
-from fer_edge.bench.report import MARKERS, Point, panel, points
-from fer_edge.spec import Format
+from fer_edge.bench.report import MARKERS
+from fer_edge.spec import Format, split_name
 
 HERE = Path(__file__).resolve().parent
 FORMATS = {Format.FLOAT32: "float32", Format.DYNAMIC_RANGE: "dynamic range", Format.INT8: "int8"}
@@ -43,10 +44,29 @@ GRAY, PALE = "0.35", "0.6"
 _LEADER = {"arrowstyle": "-", "linewidth": 0.6, "color": PALE, "shrinkA": 0, "shrinkB": 4}
 
 
+class Point(NamedTuple):
+    """A file in the picture. mb: 1e6 bytes. ms: p50. accuracy: percent. network: of ours."""
+
+    label: str
+    mb: float
+    ms: float
+    accuracy: float
+    network: str | None
+    marker: str
+    hollow: bool = False
+
+
 def ours(shipped: dict[str, Any]) -> list[Point]:
     """The rows of FORMATS with the fewest threads, their accuracy measured, timed on a quiet machine."""
     rows = [row for row in shipped["results"] if row["format"] in FORMATS and row["accuracy"] is not None]
-    return [point for point in points({"results": rows}) if point.ms is not None]
+    fewest = min(row["threads"] for row in rows)
+    found = []
+    for row in rows:
+        if row["threads"] == fewest and not row["disturbed"]:
+            network, marker = split_name(row["model"])[0], MARKERS[row["format"]]
+            place = row["bytes"] / 1e6, row["latency_ms"]["p50"], 100 * row["accuracy"]
+            found.append(Point(row["model"], *place, network, marker))
+    return found
 
 
 def peers(figures: dict[str, Any], measured: dict[str, Any] | None) -> list[Point]:
@@ -86,6 +106,38 @@ def draw(every: list[Point], caption: str, path: Path) -> None:
         _label(axes, shown, [getattr(point, cost) for point in shown], colours)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=160)
+
+
+def panel(axes: Axes, shown: list[Point], cost: str) -> dict[str | None, str]:
+    """Draws points and the line of those that none beats; gives the colours of the networks, and of peers.
+
+    cost: `ms` or `mb`, the x axis, which is logarithmic.
+    """
+    networks = dict.fromkeys(point.network for point in shown if point.network)
+    colours: dict[str | None, str] = {network: f"C{n % 10}" for n, network in enumerate(networks)}
+    colours[None] = GRAY
+    for point in shown:
+        edge, size = colours[point.network], 80 if point.network else 45
+        look: dict[str, Any] = {"color": "white" if point.hollow else edge, "edgecolors": edge, "s": size}
+        axes.scatter(getattr(point, cost), point.accuracy, zorder=3, marker=point.marker, **look)
+    front = pareto_front([(getattr(point, cost), point.accuracy) for point in shown])
+    axes.plot(*zip(*front, strict=True), color="0.2", linestyle="--", linewidth=1.4, zorder=2)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.minorticks_off()
+    axes.grid(alpha=0.3)
+    return colours
+
+
+def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The (cost, gain) points that no other point beats (no dearer and better, or cheaper and no worse),
+    by rising cost."""
+    front: list[tuple[float, float]] = []
+    for cost, gain in sorted(set(points), key=lambda point: (point[0], -point[1])):
+        if not front or gain > front[-1][1]:
+            front.append((cost, gain))
+    return front
 
 
 def _legend() -> list[Line2D]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fer_edge import console, files
 from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.console import Table, milliseconds, percent, size
 from fer_edge.errors import DataError, GateError, MissingExtraError, OutputError, UsageError
 from fer_edge.spec import Format, split_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Row = dict[str, Any]
 BUSY = "* the machine was busy: these times are not to be quoted"
@@ -151,96 +148,49 @@ def advice_table(result: Row) -> Table:
     return found
 
 
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The (cost, gain) points that no other point beats (no dearer and better, or cheaper and no worse),
-    by rising cost."""
-    front: list[tuple[float, float]] = []
-    for cost, gain in sorted(set(points), key=lambda point: (point[0], -point[1])):
-        if not front or gain > front[-1][1]:
-            front.append((cost, gain))
-    return front
-
-
 def accuracy_of(row: Row) -> float | None:
     """As measured, else as the card states it, else None."""
     return row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
 
 
-class Point(NamedTuple):
-    """A file in a picture. mb: 1e6 bytes. ms: p50, None if not known. accuracy: percent. network: of ours."""
-
-    label: str
-    mb: float
-    ms: float | None
-    accuracy: float
-    network: str | None = None
-    marker: str = OTHER_MARKER
-    hollow: bool = False
-
-
-def points(result: Row) -> list[Point]:
-    """The rows with the fewest threads whose accuracy is known; ms is None for those of a busy machine."""
-    fewest = min(row["threads"] for row in result["results"])
-    found = []
-    for row in result["results"]:
-        accuracy, (network, known) = accuracy_of(row), split_name(row["model"])
-        if accuracy is not None and row["threads"] == fewest:
-            ms = None if row["disturbed"] else row["latency_ms"]["p50"]
-            marker = MARKERS[known] if known else OTHER_MARKER
-            found.append(Point(row["model"], row["bytes"] / 1e6, ms, 100 * accuracy, network, marker))
-    return found
-
-
 def draw(result: Row, path: Path) -> None:
     """Draws accuracy against latency and against size into `path`, whose suffix chooses the format.
 
-    Times of a busy machine are left out, and files of which no accuracy is known. Raises MissingExtraError
-    without matplotlib, OutputError where the file cannot be written or nothing is left to draw.
+    Of the fewest threads; times of a busy machine are left out, and files of which no accuracy is known.
+    Raises MissingExtraError without matplotlib, OutputError where the file cannot be written or nothing is
+    left to draw.
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
     except ImportError as error:
         raise MissingExtraError("matplotlib", "train", "drawing a benchmark") from error
-    shown = points(result)
+    fewest = min(row["threads"] for row in result["results"])
+    shown = [row for row in result["results"] if row["threads"] == fewest and accuracy_of(row) is not None]
     if not shown:
         raise OutputError(f"{path}: no accuracy is known: give --data to measure it")
+    quiet = [row for row in shown if not row["disturbed"]]
+    networks = dict.fromkeys(split_name(row["model"])[0] for row in shown)
+    colours = {network: f"C{n % 10}" for n, network in enumerate(networks)}
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    timed = [point for point in shown if point.ms is not None]
-    for axes, own, cost in ((left, timed, "ms"), (right, shown, "mb")):
-        if own:
-            panel(axes, own, cost)
-    busy = "; files that were timed on a busy machine are left out" if timed != shown else ""
+    for axes, own in ((left, quiet), (right, shown)):
+        for row in own:
+            cost = row["latency_ms"]["p50"] if axes is left else row["bytes"] / 1e6
+            colour, marker = colours[split_name(row["model"])[0]], MARKERS.get(row["format"], OTHER_MARKER)
+            place = cost, 100 * accuracy_of(row)  # type: ignore[operator]
+            axes.scatter(*place, s=80, color=colour, marker=marker, label=row["model"], zorder=3)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.minorticks_off()
+        axes.grid(alpha=0.3)
+    busy = "; files that were timed on a busy machine are left out" if quiet != shown else ""
     left.set(xlabel=f"p50 ms{busy}", ylabel="accuracy, %")
     right.set_xlabel("size, MB")
     right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     with files.written_aside(path) as aside:
         figure.savefig(aside, dpi=120)
-
-
-def panel(axes: Axes, shown: Sequence[Point], cost: str) -> dict[str | None, str]:
-    """Draws points and the line of those that none beats; gives the colours of the networks, and of peers.
-
-    cost: `ms` or `mb`, the x axis, which is logarithmic.
-    """
-    from matplotlib.ticker import LogLocator
-
-    networks = dict.fromkeys(point.network for point in shown if point.network)
-    colours: dict[str | None, str] = {network: f"C{n % 10}" for n, network in enumerate(networks)}
-    colours[None] = "0.35"
-    for point in shown:
-        edge, size = colours[point.network], 80 if point.network else 45
-        look: dict[str, Any] = {"color": "white" if point.hollow else edge, "edgecolors": edge, "s": size}
-        place = getattr(point, cost), point.accuracy
-        axes.scatter(*place, zorder=3, label=point.label, marker=point.marker, **look)
-    front = pareto_front([(getattr(point, cost), point.accuracy) for point in shown])
-    axes.plot(*zip(*front, strict=True), color="0.2", linestyle="--", linewidth=1.4, zorder=2)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.minorticks_off()
-    axes.grid(alpha=0.3)
-    return colours
 
 
 # --- beside an older benchmark

@@ -82,8 +82,6 @@ def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
     unknown = row("b", accuracy=None)
     report.draw(result(row("a_float32", accuracy=0.6), busy, unknown), tmp_path / "p.png")
     assert [len(axes.collections) for axes in seen[0].axes] == [1, 2]
-    points = [(1.0, 60.0), (0.5, 50.0), (2.0, 59.0), (1.0, 55.0), (3.0, 70.0), (0.5, 50.0)]
-    assert report.pareto_front(points) == [(0.5, 50.0), (1.0, 60.0), (3.0, 70.0)]
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(OutputError, match="no accuracy is known"):
         report.draw(result(unknown), tmp_path / "q.png")

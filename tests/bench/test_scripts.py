@@ -101,6 +101,8 @@ def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(tmp_path):
     x, y = plot.peers({"measured": [peer, other]}, here)
     assert (x.mb, x.ms, x.accuracy, x.hollow) == (2, 1.5, 61, False)
     assert (y.ms, y.accuracy, y.hollow) == (3, 65, True)
+    points = [(1.0, 60.0), (0.5, 50.0), (2.0, 59.0), (1.0, 55.0), (3.0, 70.0), (0.5, 50.0)]
+    assert plot.pareto_front(points) == [(0.5, 50.0), (1.0, 60.0), (3.0, 70.0)]
     plot.draw([*ours, x, y], "caption", tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
