@@ -58,6 +58,11 @@ class Format(enum.StrEnum):
     INT16X8 = "int16x8"
 
 
+MIRROR = "_mirror"
+"""Ends the name of a network with two views: it is compared as a network of its own."""
+MIRROR_NOTE = "NAME_mirror: two views in one file, a picture and its mirror image; all others see it once."
+
+
 def split_name(stem: str) -> tuple[str, Format | None]:
     """`tuned_int8` as its network and format: ("tuned", Format.INT8); a name without one of ours has None."""
     for known in Format:

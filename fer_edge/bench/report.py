@@ -10,7 +10,7 @@ from fer_edge import console, files
 from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.console import Table, milliseconds, percent, size
 from fer_edge.errors import DataError, GateError, MissingExtraError, OutputError, UsageError
-from fer_edge.spec import Format, split_name
+from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
 
 Row = dict[str, Any]
 BUSY = "* the machine was busy: these times are not to be quoted"
@@ -108,6 +108,8 @@ def notes(result: Row) -> list[str]:
             f"Accuracy on {on['n']} pictures ({on['split']}, protocol {on['protocol']}): the 95 % interval "
             f"of {percent(best['accuracy'])} % is {low} to {high} %."
         )
+    if any(split_name(row["model"])[0].endswith(MIRROR) for row in rows):
+        lines.append(MIRROR_NOTE)
     return lines + [BUSY + "."] * any(row["disturbed"] for row in rows)
 
 

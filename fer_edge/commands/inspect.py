@@ -41,6 +41,7 @@ def models(json: options.Json = None, force: options.Force = False) -> None:
     """List the models that ship: formats, sizes, accuracy, the default; and the recipes."""
     console.reserve_stdout(json)
     from fer_edge.model import shipped
+    from fer_edge.spec import MIRROR_NOTE
 
     best, rows = shipped.best_here(), []
     table = Table("", ("model", "size", "acc %", "parameters", "expressions"), optional=("parameters",))
@@ -54,6 +55,7 @@ def models(json: options.Json = None, force: options.Force = False) -> None:
         table.add(name, size(row["bytes"]), percent(row["accuracy"]), row["parameters"], len(row["labels"]))
     table.notes = (
         "acc %: on FER-2013's PublicTest, by FER+'s labels where the model names FER+'s.",
+        MIRROR_NOTE,
         f"Networks to convert or to train on: {', '.join(path.stem for path in shipped.networks())}.",
         f"Recipes of train: {', '.join(path.stem for path in shipped.recipes('train'))}.",
         f"Recipes of convert: {', '.join(path.stem for path in shipped.recipes('convert'))}.",

@@ -21,10 +21,7 @@ from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import LABELS, USE, ModelCard, TensorSpec
-
-MIRROR = "_mirror"
-"""Of the name of a file with two views: a network of its own, wherever networks are compared."""
+from fer_edge.spec import LABELS, MIRROR, USE, ModelCard, TensorSpec
 
 
 @dataclass(frozen=True)
