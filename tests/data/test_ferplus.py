@@ -63,15 +63,12 @@ def test_what_is_no_table_of_votes_is_named(tmp_path, text, said):
         ferplus.attach(dataset(1), path)
 
 
-def test_votes_of_other_pictures_are_refused(votes):
+def test_votes_of_other_pictures_and_other_labels_are_refused(votes):
     with pytest.raises(DataError, match="votes for 5 rows"):
         ferplus.attach(dataset(6), votes)
-    with pytest.raises(DataError, match="is not the FER-2013"):
-        ferplus.attach(dataclasses.replace(dataset(1), protocol="holdout"), votes)
-
-
-def test_labels_are_chosen_by_name(votes):
     given = dataset(5)
+    with pytest.raises(DataError, match="is not the FER-2013"):
+        ferplus.attach(dataclasses.replace(given, protocol="holdout"), votes)
     assert ferplus.chosen(given, None) is ferplus.chosen(given, "fer2013") is given
     assert ferplus.chosen(given, f"ferplus:{votes}").labels.tolist() == [7]
     for wrong in ("ferplus", "ferplus:", "affectnet:x"):

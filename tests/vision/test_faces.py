@@ -110,8 +110,9 @@ def test_smaller_faces_than_asked_for_are_left_out(media, least_px, count):
     assert len(HaarDetector(least_px).detect(bgr, to_gray(bgr))) == count
 
 
-def opencv(version, **more):
-    return types.SimpleNamespace(__version__=version, **more)
+def without(version, **more):
+    """An OpenCV of that version that lacks the cascades or all of them."""
+    return lambda _: load_cascade(opencv=types.SimpleNamespace(__version__=version, **more))
 
 
 NO_FILES = {"CascadeClassifier": object, "data": types.SimpleNamespace(haarcascades="/nowhere")}
@@ -120,12 +121,8 @@ NO_FILES = {"CascadeClassifier": object, "data": types.SimpleNamespace(haarcasca
 @pytest.mark.parametrize(
     ("make", "error", "said"),
     [
-        (lambda _: load_cascade(opencv=opencv("5.0")), FerEdgeError, r"OpenCV 5\.0 has no CascadeClassifier"),
-        (
-            lambda _: load_cascade(opencv=opencv("4", **NO_FILES)),
-            FerEdgeError,
-            "came without haarcascade_f.*pip",
-        ),
+        (without("5.0"), FerEdgeError, r"OpenCV 5\.0 has no CascadeClassifier"),
+        (without("4", **NO_FILES), FerEdgeError, "came without haarcascade_frontalface.*: pip"),
         (lambda _: make_detector("har"), UsageError, "haar, yunet"),
         (lambda _: make_detector("yunet"), UsageError, "--detector-model"),
         (lambda text: make_detector("yunet", text / "gone.onnx"), ModelError, "no file"),
@@ -159,10 +156,9 @@ def test_auto_is_blazeface_where_a_package_brings_it_else_haar(tmp_path, monkeyp
 
 @pytest.mark.parametrize("shape", [(1, 9000), (9000, 1), (8, 60000), (1, 1), (10, 10)])
 def test_frames_too_small_for_a_face_have_none(shape):
-    gray = np.full(shape, 90, np.uint8)
-    detector = HaarDetector()
-    assert detector.detect_still(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), gray) == []
-    assert detector.detect(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), gray) == []
+    gray, detector = np.full(shape, 90, np.uint8), HaarDetector()
+    bgr = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+    assert detector.detect_still(bgr, gray) == detector.detect(bgr, gray) == []
 
 
 class BrightSquare:
@@ -183,10 +179,8 @@ class BrightSquare:
     def invoke(self):
         score = self.scores[min(self.looks, len(self.scores) - 1)]
         self.looks += 1
-        self.places, self.logits = (
-            np.zeros((1, 2304, 16), np.float32),
-            np.full((1, 2304, 1), -100, np.float32),
-        )
+        self.places = np.zeros((1, 2304, 16), np.float32)
+        self.logits = np.full((1, 2304, 1), -100, np.float32)
         rows, columns = np.nonzero(self.seen)
         if len(rows):
             x, y, side = columns.mean() + 0.5, rows.mean() + 0.5, np.ptp(columns) + 1
@@ -238,12 +232,8 @@ def test_a_face_is_looked_at_once_a_frame_and_its_score_may_sink(bright_square):
     frame = picture_with((100, 100, 80))
     assert [len(detector.detect(*frame)) for _ in range(12)] == [1] * 12
     assert network.looks == 13  # a new face twice
-
-
-@pytest.mark.parametrize("scores", [(0.45,), (0.6, 0.4)], ids=["seen poorly", "not at a second look"])
-def test_what_is_unsure_is_no_new_face(bright_square, scores):
-    detector, _ = bright_square(*scores)
-    assert detector.detect(*picture_with((100, 100, 80))) == []
+    for unsure in ((0.45,), (0.6, 0.4)):  # seen poorly, or not at a second look
+        assert bright_square(*unsure)[0].detect(*frame) == []
 
 
 def test_faces_below_the_network_s_smallest_are_sought_in_tiles(bright_square):

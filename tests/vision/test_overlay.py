@@ -28,15 +28,18 @@ def test_box_and_bars_are_in_sight_at_any_size(size):
     assert (frame == 100).all()
 
 
-def test_a_bar_is_as_long_as_its_share():
-    def bar(share):
-        shares = (0, 0, 0, 0, share, 0, 0)
-        drawn = Overlay(LABELS).draw(
-            np.zeros((480, 640, 3), np.uint8), (face((50, 200, 100, 100), None, shares),)
-        )
-        return count(drawn, COLORS["sad"])
+def test_bars_are_as_long_as_their_shares_and_an_uncertain_face_and_a_foreign_label_are_drawn():
+    black = np.zeros((480, 640, 3), np.uint8)
 
-    assert bar(1.0) == pytest.approx(2 * bar(0.5), rel=0.1)
+    def drawn(label=None, sad=0.0):
+        one = face((50, 200, 100, 100), label, (0, 0, 0, 0, sad, 0, 0))
+        return Overlay(LABELS).draw(black, (one,))
+
+    assert count(drawn(sad=1.0), COLORS["sad"]) == pytest.approx(
+        2 * count(drawn(sad=0.5), COLORS["sad"]), rel=0.1
+    )
+    assert count(drawn(), COLORS[None]) > 90
+    assert Overlay(("contempt",)).draw(black, (face((50, 50, 90, 90), "contempt", (1,)),)).any()
 
 
 def test_the_frame_itself_is_drawn_on_where_it_may_be():
@@ -46,12 +49,6 @@ def test_the_frame_itself_is_drawn_on_where_it_may_be():
     drawn = overlay.draw(frame, (face((50, 50, 90, 90)),), in_place=True)
     assert drawn is frame
     assert (drawn == copy).all()
-
-
-def test_an_uncertain_face_and_a_foreign_label_are_drawn():
-    frame = np.zeros((480, 640, 3), np.uint8)
-    assert Overlay(("contempt",)).draw(frame, (face((50, 50, 90, 90), "contempt", (1,)),)).any()
-    assert count(Overlay(LABELS).draw(frame, (face((50, 50, 90, 90), None),)), COLORS[None]) > 90
 
 
 @pytest.mark.parametrize(
