@@ -59,8 +59,8 @@ class Row(NamedTuple):
 def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured:
     """Of models in LiteRT, each by `Classifier.predict_one`: as `measured`, which takes `how`.
 
-    The rows should have the same number of threads: LiteRT's workers wait awake for some time, and slow down
-    whoever comes next. Raises ModelError if a process ends.
+    rows: of one number of threads, since LiteRT's workers wait awake for some time, and slow down whoever
+    comes next. Raises ModelError if a process ends.
     """
     given: dict[str, Any] = {"what": "a timing process", "timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
 
@@ -78,16 +78,13 @@ def measured(
     seed: int = 0,
     patience_s: float = PATIENCE_S,
 ) -> Measured:
-    """Times the same subjects in fresh processes: the `summary` of each, and what is told of the processes.
+    """Times the same subjects in fresh processes: the `summary` of each, and of the processes `best_ms`, the
+    shortest median of a block of references, `process_ms`, each one's, and how many they and the quiet were.
 
     start(runs, order): starts a process that times each subject so many times, in turns drawn by `order`,
     and gives what `timed` gave there. runs: of each subject, shared by the processes. seed: of the orders.
     Processes that were disturbed are repeated for `patience_s` at most, until as many were quiet as wanted.
     Where fewer than half as many were, the summaries are of the least disturbed, and `disturbed` is true.
-
-    Told is, with times in ms: `best_ms`, the shortest median of a block of references, which is what the
-    machine can do when it is left alone; `process_ms`, each process's median; `processes`; and `quiet`.
-    Raises what `start` raises.
     """
     count = min(processes, runs)
     shares = [runs // count + (index < runs % count) for index in range(count)]

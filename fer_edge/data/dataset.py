@@ -124,10 +124,9 @@ class Protocol:
 def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
     """The data set cut for training, choosing and reporting.
 
-    official: Training / PublicTest / PrivateTest. paper: Training / PublicTest + PrivateTest /
-    PublicTest. holdout: as official, with splits of our own (`with_held_out`); `official` asked of such
-    a data set gives it, and is named `holdout`. Raises UsageError for another name, DataError where the
-    data set has not these splits or one is empty.
+    official: Training / PublicTest / PrivateTest. paper: Training / PublicTest + PrivateTest / PublicTest.
+    holdout: as official, with splits of our own (`with_held_out`), and what `official` gives where there are
+    such. Raises UsageError for another name, DataError where the data set has not these splits.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"there is no protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
@@ -177,10 +176,8 @@ def seen_in_training(dataset: Dataset, training: Dataset) -> NDArray[np.bool_]:
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """What is in a data set, as plain values for JSON.
 
-    counts: {split: {label: rows}}. duplicates.different: different pictures in all. duplicates.within:
-    {split: rows, different pictures, pictures that carry several labels}. duplicates.across: rows of `split`
-    whose picture is also in `of`, and how many of them are there under other labels only. bad, left_out:
-    count and rows, with the reason.
+    duplicates: different pictures in all; within each split, also how many carry several labels; across two,
+    rows of `split` whose picture is also in `of`, and how many of them under other labels only.
     """
     names = dataset.label_names
     _, picture = np.unique(_hashes(dataset.images), return_inverse=True)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple, cast
+from typing import IO, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,6 @@ _DAMAGED = (
 _KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 _LABEL_OF = {str(index): index for index in range(len(LABELS))}
 _SPLIT_OF = {name.lower(): index for index, name in enumerate(SPLITS)}
-
-
-class _Columns(NamedTuple):
-    emotion: int
-    pixels: int
-    usage: int | None
-    number: int
 
 
 @dataclass(frozen=True)
@@ -71,20 +64,21 @@ class Table:
         """
         with _opened(self.place) as (stream, raw):
             records = _records(stream, path)
-            columns = _find_columns(next(records, (1, []))[1], path)
+            header = next(records, (1, []))[1]
+            columns = _find_columns(header, path)
 
             def rows() -> Iterator[Row | BadRow]:
                 done = 0
                 for number, (line, fields) in enumerate(records, 1):
                     try:
-                        yield number, *_parse(fields, columns)
+                        yield number, *_parse(fields, columns, len(header))
                     except ValueError as error:
                         yield BadRow(f"row {number} (line {line})", f"has {error}")
                     if number % 64 == 0:
                         step(raw.tell() - done)
                         done = raw.tell()
 
-            return Dataset.of_rows(rows(), path, "holdout" if columns.usage is None else "official")
+            return Dataset.of_rows(rows(), path, "official" if "usage" in columns else "holdout")
 
 
 @contextlib.contextmanager
@@ -153,7 +147,8 @@ def _fields(text: str) -> list[str]:
         return []
 
 
-def _find_columns(header: list[str], where: str) -> _Columns:
+def _find_columns(header: list[str], where: str) -> dict[str, int]:
+    """The places of COLUMNS; a table may be without the last."""
     if header and header[0].startswith("\ufffd\ufffd"):
         raise DataError(f"{where} is UTF-16: save it as UTF-8")
     raw = [field.lstrip("\ufeff").strip().strip('"').strip() for field in header]
@@ -168,23 +163,22 @@ def _find_columns(header: list[str], where: str) -> _Columns:
             f"{where} has no 'emotion' column, so its pictures have no labels: they can be classified, "
             "but not used to train, calibrate or measure; fer2013.csv and icml_face_data.csv have the labels"
         )
-    usage = names.index("usage") if "usage" in names else None
-    return _Columns(names.index("emotion"), names.index("pixels"), usage, len(names))
+    return {name: names.index(name) for name in COLUMNS if name in names}
 
 
-def _parse(fields: list[str], columns: _Columns) -> tuple[int, int, NDArray[np.int64]]:
+def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int, int, NDArray[np.int64]]:
     """Label, split and pixels of a row. Raises ValueError: what the row has instead."""
     if not fields:
         raise ValueError("a quote that is not closed")
-    if len(fields) != columns.number:
-        raise ValueError(f"{len(fields)} of the header's {columns.number} columns")
-    emotion = fields[columns.emotion].strip()
+    if len(fields) != number:
+        raise ValueError(f"{len(fields)} of the header's {number} columns")
+    emotion = fields[columns["emotion"]].strip()
     if emotion not in _LABEL_OF:
         raise ValueError(f"emotion {emotion[:20]!r}, not 0 to {len(LABELS) - 1}")
-    usage = SPLITS[0] if columns.usage is None else fields[columns.usage].strip()
+    usage = fields[columns["usage"]].strip() if "usage" in columns else SPLITS[0]
     if usage.lower() not in _SPLIT_OF:
         raise ValueError(f"Usage {usage[:20]!r}, not {', '.join(SPLITS)}")
-    return _LABEL_OF[emotion], _SPLIT_OF[usage.lower()], parse_pixels(fields[columns.pixels])
+    return _LABEL_OF[emotion], _SPLIT_OF[usage.lower()], parse_pixels(fields[columns["pixels"]])
 
 
 def parse_pixels(text: str) -> NDArray[np.int64]:

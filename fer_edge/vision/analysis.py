@@ -11,14 +11,17 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr, to_gray
-from fer_edge.vision.frames import Box, Detector, Face, Frame, Picture, clip_box, overlap
+from fer_edge.vision.frames import Box, Detector, Face, Frame, clip_box, overlap
+
+if TYPE_CHECKING:
+    from fer_edge.model.classifier import Classifier
 
 MIN_OVERLAP = 0.2  # intersection over union below which two boxes are not the same face
 MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for so long, and in so many frames, is a new one
@@ -58,19 +61,6 @@ class StageTimes:
                 told = {"mean_ms": ms.mean(), "p50_ms": p50, "p95_ms": p95}
                 rows[name] = {"n": count} | {key: round(float(value), 3) for key, value in told.items()}
         return rows
-
-
-class FaceClassifier(Protocol):
-    """What the loop needs of a classifier; `classifier.Classifier` is one, tests have others."""
-
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-
-    @property
-    def input_size(self) -> tuple[int, int]: ...
-
-    def predict(self, faces: Picture) -> NDArray[np.float32]:
-        """float32 (N, labels) probabilities of uint8 (N, height, width) gray faces."""
 
 
 @dataclass(eq=False)
@@ -146,7 +136,7 @@ class Analyser:
     def __init__(
         self,
         detector: Detector,
-        classifier: FaceClassifier,
+        classifier: Classifier,
         *,
         policy: CropPolicy = CropPolicy(),  # noqa: B008 (frozen)
         half_life_s: float = 0.3,

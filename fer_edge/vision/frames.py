@@ -21,8 +21,8 @@ SEARCH_EVERY = 12
 
 
 class Frame(NamedTuple):
-    """What a source gives. bgr: uint8 (H, W, 3). time_s: in its source; a live source's frames are
-    stamped as they arrive. source: what `--jsonl` names."""
+    """What a source gives. bgr: uint8 (H, W, 3). time_s: in its source, or of arrival from a live one.
+    source: what `--jsonl` names."""
 
     bgr: Picture
     time_s: float
@@ -91,10 +91,10 @@ class Face:
         shares = zip(labels, self.probabilities, strict=True)
         return {
             "box_xywh": [int(side) for side in self.box_xywh],
-            "track": int(self.track),
+            "track": self.track,
             "label": self.label,
-            "confidence": round(float(self.confidence), 6),
-            "quality": round(float(self.quality), 3),
+            "confidence": round(self.confidence, 6),
+            "quality": round(self.quality, 3),
             "probabilities": {label: round(float(share), 6) for label, share in shares},
         }
 
@@ -126,8 +126,7 @@ def square_box(box_xywh: Box, margin: float) -> Box:
 
 def common_area(a: Box, b: Box) -> int:
     """Pixels that lie in both."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    width, height = (min(a[n] + a[n + 2], b[n] + b[n + 2]) - max(a[n], b[n]) for n in (0, 1))
     return max(width, 0) * max(height, 0)
 
 
