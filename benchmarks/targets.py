@@ -142,7 +142,7 @@ def _on_all(
 ) -> list[Row]:
     data = file.read_bytes(subject.path)
     main = graph.read(data)[0]
-    own = {"ops": graph.operators(data), "arena_bytes": main.peak()[0]}
+    own = {"ops": graph.operators(data), "arena_bytes": main.peak_bytes}
     found = []
     for target in (None, *targets):
         row: Row = {"model": subject.path.stem, "target": target.name if target else LITERT}

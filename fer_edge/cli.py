@@ -31,7 +31,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"),
     "convert": ("convert", "convert runs/plain/model.keras --data fer2013.csv --all --out models"),
     "verify": ("convert", "verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"),
-    "inspect": ("inspect", "inspect other.tflite --layers --target microcontroller"),
+    "inspect": ("inspect", "inspect other.tflite --json -"),
     "models": ("inspect", "models --json -"),
     "bench": ("bench", "bench tuned_int8 tuned_float32 --data fer2013.csv --threads 1,2 --json bench.json"),
     "data": ("data", "data fer2013.csv.xz --plot samples.png --json data.json"),

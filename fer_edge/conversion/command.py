@@ -35,6 +35,7 @@ class Request:
     labels: str | None = None
     skip_bad_rows: bool = False
     force: bool = False
+    class_names: str | None = None
 
     formats: tuple[str, ...] = ()
     calibration_samples: int | None = None
@@ -44,7 +45,6 @@ class Request:
     sparsity: float | None = None
     clusters: int | None = None
     mirror: bool = False
-    class_names: str | None = None
 
     def recipe_used(self) -> Recipe:
         """The recipe with the options of the command line. Raises UsageError."""
@@ -57,10 +57,8 @@ class Request:
 
     def dataset(self) -> Dataset:
         """The pictures, as they are labelled. Raises DataError."""
-        found = load(
-            self.data, skip_bad_rows=self.skip_bad_rows, seed=self.seed, class_names=self.class_names
-        )
-        return ferplus.chosen(found, self.labels)
+        how = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed, "class_names": self.class_names}
+        return ferplus.chosen(load(self.data, **how), self.labels)
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,6 @@ class Output:
             "output_dtype": self.card.output.dtype,
             "ops": graph.operators(self.data),
             **{key: value for key, value in found.measured().items() if key not in ("recall", "macro_f1")},
-            "compared": found.compared,
             "passed": found.passed,
             "failures": [str(failure) for failure in found.failures],
         }
@@ -98,27 +95,29 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     whatever stops it before.
     """
     recipe = request.recipe_used()
-    if recipe.qat and not any(formats.known(format_).trainable for format_ in request.formats):
+    making = [formats.known(format_) for format_ in request.formats]
+    if recipe.qat and not any(each.trainable for each in making):
         raise UsageError("--qat is for integer files: add --int8 or --full-integer")
     if request.mirror and (recipe.qat or recipe.compresses):
         raise UsageError("--mirror goes without --qat, --sparsity and --clusters")
-    path, why = source.find(request.model)
+    path = source.find(request.model)
     name = (request.name or _name(path)) + MIRROR * request.mirror
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
     files.refuse_to_overwrite_any((*written, json), request.force, (path, request.data))
     dataset = request.dataset()
-    console.say(f"converting {path} ({why})")
+    console.say(f"converting {path}")
     with console.working("starting TensorFlow"):
         source.import_keras()
     views = 1 + request.mirror
     against = source.measure(path, dataset, recipe.parity_pictures, request.seed, views=views)
     _warn_of_chance(against)
     faces: NDArray[np.uint8] | None = None
-    rows = ""
-    if any(FORMATS[format_].calibrated for format_ in request.formats):
+    calibrated = {}
+    if any(each.calibrated for each in making):
         faces, rows = source.calibration(dataset, recipe.calibration_samples, request.seed, against.size_hw)
+        calibrated = {"calibration": {"pictures": len(faces), "rows": rows}}
         console.say(f"calibration: {len(faces)} Training pictures, {rows}")
     material = Material(against.model, faces)
     if recipe.compresses or recipe.qat:
@@ -130,9 +129,7 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
         against = _compressed(against, material.network, recipe)
     outputs = []
     for format_, target in targets.items():
-        how = recipe.said(format_)
-        if faces is not None and FORMATS[format_].calibrated:
-            how["calibration"] = {"pictures": len(faces), "rows": rows}
+        how = recipe.said(format_) | (calibrated if FORMATS[format_].calibrated else {})
         outputs.append(_made(name, target, format_, material, against, how, recipe.limits_of(format_)))
     return _finished(path, outputs, against, json, request.force)
 
@@ -150,13 +147,12 @@ def verify(
             f"{path} is of format {name!r}: choose its limits with --format, from {', '.join(FORMATS)}"
         )
     recipe = request.recipe_used()
-    model, _ = source.find(request.model)
-    dataset = request.dataset()
-    made = classifier.card
-    against = source.measure(model, dataset, recipe.parity_pictures, request.seed, made, views=made.views)
-    found = against.judge(evaluation.Predictor.of(classifier), recipe.limits_of(name), f"verifying {name}")
-    data = file.read_bytes(path)
-    output = Output(path, name, data, classifier.card, found)
+    model, made = source.find(request.model), classifier.card
+    pictures = request.dataset()
+    against = source.measure(model, pictures, recipe.parity_pictures, request.seed, made, views=made.views)
+    probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {name}")
+    found = against.judge(probabilities, recipe.limits_of(name))
+    output = Output(path, name, file.read_bytes(path), made, found)
     return _finished(model, [output], against, json, request.force, written=False)
 
 
@@ -165,21 +161,17 @@ def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> sour
 
     Raises GateError if it does not hold what the recipe asks of it against the dense one.
     """
-    subject, part = (
-        evaluation.Predictor.of_keras(network, COMPRESSED, against.labels),
-        against.pictures.dataset,
-    )
-    found = source.on_all(subject, against.images, part.label_names, "the network pruned or clustered")
-    limits = recipe.limits_of(COMPRESSED)
-    parity = gate.compare(found, against.probabilities, part.labels, limits, part.label_names)
+    subject = evaluation.Predictor.of_keras(network, COMPRESSED, against.labels)
+    probabilities = against.ask(subject, "the network pruned or clustered")
+    found = against.judge(probabilities, recipe.limits_of(COMPRESSED))
     console.say(
-        f"pruned or clustered, in float32: {parity.accuracy:.2%} right, {parity.accuracy_fp32:.2%} before; "
-        f"the same label on {parity.agreement:.2%}"
+        f"pruned or clustered, in float32: {found.accuracy:.2%} right, {found.accuracy_fp32:.2%} before; "
+        f"the same label on {found.agreement:.2%}"
     )
-    if not parity.passed:
-        _show_failures({COMPRESSED: parity})
+    if not found.passed:
+        _show_failures({COMPRESSED: found})
         raise GateError("the pruned or clustered network lost too much: nothing written")
-    return dataclasses.replace(against, model=network, probabilities=found)
+    return dataclasses.replace(against, model=network, probabilities=probabilities)
 
 
 def _made(
@@ -200,7 +192,7 @@ def _made(
         candidate = Path(folder) / path.name
         candidate.write_bytes(file.embed_card(data, card))
         subject = evaluation.Predictor.of(Classifier(candidate, checked=True))
-        found = against.judge(subject, limits, f"verifying {format_}")
+        found = against.judge(against.ask(subject, f"verifying {format_}"), limits)
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
     card = dataclasses.replace(card, measured={**origin, **found.measured()})
     output = Output(path, format_, file.embed_card(data, card), card, found)
@@ -219,22 +211,9 @@ def _finished(
     written: bool = True,
 ) -> dict[str, Any]:
     """Shows and writes what was measured. Raises GateError if a file failed."""
-    _show(outputs, against)
-    for output in outputs if written else ():
-        console.say(f"{'wrote' if output.parity.passed else 'not written:'} {output.path}")
-    result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
-    console.write_json(json, result, force)
-    failed = {output.format: output.parity for output in outputs if not output.parity.passed}
-    if failed:
-        _show_failures(failed)
-        raise GateError(f"{', '.join(failed)} failed{' and not written' if written else ''}{_hint(against)}")
-    return result
-
-
-def _show(outputs: Sequence[Output], against: source.Reference) -> None:
-    first = outputs[0].parity
+    n = len(against.pictures.dataset)
     table = console.Table(
-        f"against float32 in Keras on {first.pictures} pictures of {against.pictures.split}",
+        f"against float32 in Keras on {n} pictures of {against.pictures.split}",
         ("format", "kB", "zip kB", "ops", "agree %", "max diff", "mean diff", "acc %", "fp32 %", "passed"),
         optional=("ops", "mean diff", "zip kB"),
     )
@@ -254,13 +233,18 @@ def _show(outputs: Sequence[Output], against: source.Reference) -> None:
         )
     if against.views == 2:
         table.notes = ("two views: each picture and its mirror image, in the file and in Keras alike",)
-    if first.compared > first.pictures:
-        table.notes = (
-            *table.notes,
-            f"agreement and differences are of {first.compared} pictures: {first.pictures} are few, and "
-            f"{first.compared - first.pictures} of Training help out",
-        )
     table.show()
+    for output in outputs if written else ():
+        console.say(f"{'wrote' if output.parity.passed else 'not written:'} {output.path}")
+    result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
+    console.write_json(json, result, force)
+    failed = {output.format: output.parity for output in outputs if not output.parity.passed}
+    if failed:
+        _show_failures(failed)
+        hint = f": {n} pictures are few, each is {1 / n:.1%}; with more, or --qat, it may pass"
+        end = " and not written" if written else ""
+        raise GateError(f"{', '.join(failed)} failed{end}{hint if n < gate.ENOUGH else ''}")
+    return result
 
 
 def _show_failures(failed: dict[str, gate.Parity]) -> None:
@@ -268,34 +252,24 @@ def _show_failures(failed: dict[str, gate.Parity]) -> None:
     table = console.Table("limits that were broken", words, words=words)
     for name, parity in failed.items():
         for failure in parity.failures:
-            table.add(name, failure.of, failure.found, failure.wanted)
+            table.add(name, *failure)
     table.show()
-
-
-def _hint(against: source.Reference) -> str:
-    """Why a gate fails most often: too short a training, or so few pictures that two near ties decide."""
-    pictures = len(against.pictures.dataset)
-    if against.accuracy < 0.4:
-        return f": the Keras model itself is right on {against.accuracy:.1%} only: train it longer"
-    if pictures < gate.ENOUGH:
-        return f": {pictures} pictures are few, each is {1 / pictures:.1%}; with more, or --qat, it may pass"
-    return ""
 
 
 def _warn_of_chance(against: source.Reference) -> None:
     labels = against.pictures.dataset.labels
+    right = (against.probabilities.argmax(axis=1) == labels).mean()
     guessed = np.bincount(labels).max() / len(labels)
-    if against.accuracy < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(labels)):
+    if right < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(labels)):
         console.warn(
-            f"the Keras model is right on {against.accuracy:.1%}, where always naming the commonest "
+            f"the Keras model is right on {right:.1%}, where always naming the commonest "
             f"expression is on {guessed:.1%}: train it before you convert it"
         )
 
 
 def _name(path: Path) -> str:
     """NAME of NAME_FORMAT.tflite: the card's, else the file's, else that of its run's folder."""
-    card = evaluation.keras_card(path)
-    if card is not None:
+    if card := evaluation.keras_card(path):
         return card.name
     return path.stem if path.stem != "model" else path.resolve().parent.name
 
@@ -307,8 +281,6 @@ def _card(name: str, format_: str, data: bytes, against: source.Reference, how: 
     """
     import keras
     import tensorflow as tf
-
-    from fer_edge.training.networks import multiply_accumulates
 
     taken, given = tensors(data, format_)
     known = against.card or ModelCard(name, "keras", LABELS, taken, given)
@@ -322,7 +294,7 @@ def _card(name: str, format_: str, data: bytes, against: source.Reference, how: 
         output=given,
         architecture=known.architecture or against.model.name,
         parameters=against.model.count_params(),
-        macs=multiply_accumulates(against.model) * against.views,
+        macs=graph.read(data)[0].macs,
         recipe={"training": known.recipe, "conversion": how},
         versions={**{f"training {k}": v for k, v in known.versions.items()}, **here},
         source_sha256=files.sha256(against.path),
@@ -342,8 +314,8 @@ def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
         (scale, *_), (zero_point, *_) = tensor.scales or (0.0,), tensor.zero_points or (0,)
         return TensorSpec(tensor.dtype, tensor.shape, scale, zero_point, real_max=real_max, content=content)
 
-    gray = spec(main.tensors[main.inputs[0]], "gray", 255.0)
-    probabilities = spec(main.tensors[main.outputs[0]], "probabilities", 1.0)
+    gray = spec(main.inputs[0], "gray", 255.0)
+    probabilities = spec(main.outputs[0], "probabilities", 1.0)
     found = (gray.dtype, round(gray.scale, 6), gray.zero_point, probabilities.dtype)
     promised = (("uint8", 0.0, 0, "float32"), ("uint8", 1.0, 0, "float32"), ("int8", 1.0, -128, "int8"))
     if found not in promised:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,17 +80,20 @@ class Recipe:
         """The recipe with the values that are not None."""
         return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
 
+    def trains(self, name: str) -> bool:
+        """Whether quantisation-aware training makes the file of that format."""
+        return self.qat and name in FORMATS and FORMATS[name].trainable
+
     def limits_of(self, name: str) -> Thresholds:
         """Of a format, or of `COMPRESSED`; a file after quantisation-aware training may differ more."""
         limits = self.limits.get(name) or (COMPRESSED_LIMITS if name == COMPRESSED else known(name).limits)
-        if not (self.qat and name in FORMATS and FORMATS[name].trainable):
-            return limits
-        return dataclasses.replace(limits, agreement=0.97, max_abs_diff=0.5, mean_abs_diff=0.02)
+        trained = {"agreement": 0.97, "max_abs_diff": 0.5, "mean_abs_diff": 0.02}
+        return dataclasses.replace(limits, **trained) if self.trains(name) else limits
 
     def said(self, name: str) -> dict[str, Any]:
         """What the card of a file of that format says of how it was made."""
         keys = ["sparsity", "clusters", "steps", "rate"] if self.compresses else []
-        keys += ["qat_steps", "qat_rate"] if self.qat and FORMATS[name].trainable else []
+        keys += ["qat_steps", "qat_rate"] if self.trains(name) else []
         keys += ["batch", "label_share"] if keys else []
         limits = dataclasses.asdict(self.limits_of(name))
         return {"name": self.name, "thresholds": limits, **{key: getattr(self, key) for key in keys}}
@@ -144,20 +147,19 @@ class Making:
 
 def float32(material: Material) -> bytes:
     """Weights and sums as they were trained."""
-    return tflite(lambda face: material.network(face, training=False), material.network)
+    return tflite(material.network)
 
 
 def float16(material: Material) -> bytes:
     """Weights of 16 bits, sums of 32."""
     import tensorflow as tf
 
-    return tflite(material.network, material.network, optimise=True, types=(tf.float16,))
+    return tflite(material.network, optimise=True, types=(tf.float16,))
 
 
 def dynamic_range(material: Material) -> bytes:
     """Weights of 8 bits; the ranges of what they multiply are found while it runs."""
-    network = _rounded_weights(material)
-    return tflite(network, network, optimise=True)
+    return tflite(_rounded_weights(material), optimise=True)
 
 
 def int8(material: Material) -> bytes:
@@ -180,7 +182,7 @@ def int16x8(material: Material) -> bytes:
     ops = tf.lite.OpsSet
     wide = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     network = _rounded_weights(material)
-    return tflite(network, network, optimise=True, faces=material.faces, ops=(wide, ops.TFLITE_BUILTINS))
+    return tflite(network, optimise=True, faces=material.faces, ops=(wide, ops.TFLITE_BUILTINS))
 
 
 FORMATS: dict[str, Making] = {
@@ -219,8 +221,6 @@ def _rounded_weights(material: Material) -> Any:
 
 
 def _integer(material: Material, taken: str, given: str) -> bytes:
-    import tensorflow as tf
-
     assert material.faces is not None
     float_end = given == "float32"
     network = material.aware or rounding.folded(material.network, centred=True)
@@ -230,27 +230,27 @@ def _integer(material: Material, taken: str, given: str) -> bytes:
         faces = material.faces[::2]
         network = rounding.compensated(network, ranges, faces, compressed=material.compressed)
     rounded = rounding.Rounded(network, ranges, float_end)
-    ends = (tf.as_dtype(taken), tf.as_dtype(given))
-    return tflite(rounded, network, optimise=True, ends=ends, one_step=material.compressed)
+    return tflite(network, rounded, optimise=True, ends=(taken, given), one_step=material.compressed)
 
 
 def tflite(
-    function: Callable[[Any], Any],
     network: Any,
+    function: Callable[[Any], Any] | None = None,
     *,
     optimise: bool = False,
     types: tuple[Any, ...] = (),
     faces: NDArray[np.uint8] | None = None,
     ops: tuple[Any, ...] = (),
-    ends: tuple[Any, Any] | None = None,
+    ends: tuple[str, str] | None = None,
     one_step: bool = False,
 ) -> bytes:
-    """The .tflite file of a function of gray levels, float32 (1, height, width, 1), to probabilities (1, n).
+    """The .tflite file of a Keras network, gray levels (1, height, width, 1) to probabilities (1, n).
 
-    network: the Keras model that holds its weights. optimise: let the converter round weights, to `types`.
-    faces: calibration, for its own ranges. ops: the sets of operators allowed. ends: types of input and
-    output of a function with the rounding in it; without, uint8 goes in and float32 comes out. one_step:
-    large kernels are `rounding.on_one_step`. Raises ModelError, naming them, for operators that TFLite lacks.
+    function: what computes with the network's weights, of gray levels in float32; by default the network
+    itself. optimise: let the converter round weights, to `types`. faces: calibration, for its own ranges.
+    ops: the sets of operators allowed. ends: types of input and output of a function with the rounding in it;
+    without, uint8 goes in and float32 comes out. one_step: large kernels are `rounding.on_one_step`.
+    Raises ModelError, naming them, for operators that TFLite lacks.
     """
     import keras
     import tensorflow as tf
@@ -264,16 +264,11 @@ def tflite(
         if one_step:
             state = [(variable, rounding.with_one_step(value)) for variable, value in values]
         with keras.StatelessScope(state_mapping=state):
-            return {"probabilities": function(tf.cast(face, tf.float32))}
+            return {"probabilities": (function or network)(tf.cast(face, tf.float32))}
 
     module = tf.Module()
     spec = tf.TensorSpec(shape, tf.float32 if ends else tf.uint8, name="face")
     module.serve = tf.function(serve, input_signature=[spec])
-
-    def representative_dataset() -> Iterator[list[NDArray[np.uint8]]]:
-        for face in () if faces is None else faces:
-            yield [face.reshape(shape)]
-
     with quiet_stderr(), tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -282,9 +277,9 @@ def tflite(
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = list(types)
         if faces is not None:
-            converter.representative_dataset = representative_dataset
+            converter.representative_dataset = lambda: ([face.reshape(shape)] for face in faces)
         if ends is not None:
-            converter.inference_input_type, converter.inference_output_type = ends
+            converter.inference_input_type, converter.inference_output_type = map(tf.as_dtype, ends)
         return tidied(_converted(converter))
 
 
@@ -312,13 +307,13 @@ def tidied(flatbuffer: bytes) -> bytes:
     model, shown = graph.unpacked(flatbuffer), graph.read(flatbuffer)[0]
     main = model.subgraphs[0]
     for n, operator in enumerate(shown.operators):
-        for k, tensor in enumerate(operator.inputs):
-            if tensor >= 0 and shown.tensors[tensor].constant:
-                main.tensors[tensor].name = f"{n}_{k}"
-        for tensor in operator.outputs:
-            main.tensors[tensor].name = f"{n}_{operator.name.lower()}"
+        for k, tensor in enumerate(operator.taken):
+            if tensor.constant:
+                main.tensors[tensor.index].name = f"{n}_{k}"
+        for tensor in operator.given:
+            main.tensors[tensor.index].name = f"{n}_{operator.name.lower()}"
     for tensor, name in ((shown.inputs[0], "face"), (shown.outputs[0], "probabilities")):
-        main.tensors[tensor].name = name
+        main.tensors[tensor.index].name = name
     for tensor in main.tensors:
         if tensor.quantization is not None and tensor.quantization.scale is None:
             tensor.quantization = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from fer_edge.spec import LABELS
 LEAST_PICTURES = 50
 ENOUGH = 1000
 """Pictures whose agreement is told from chance well enough: of 56, two near ties are 3.6 %."""
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,7 @@ class Thresholds:
                 raise UsageError(f"thresholds: {name} must lie in 0..1, not {value!r}")
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """One limit that was broken: of what, the figure found, and the one wanted, for people."""
 
     of: str
@@ -60,11 +58,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Parity:
-    """What was measured on `pictures` pictures with labels; recall by label. compared: the pictures of
-    agreement and differences, those of Training that helped out included."""
+    """What was measured on `pictures` pictures; recall by label."""
 
     pictures: int
-    compared: int
     agreement: float
     max_abs_diff: float
     mean_abs_diff: float
@@ -80,8 +76,7 @@ class Parity:
 
     def measured(self) -> dict[str, Any]:
         """Plain values for the card."""
-        left_out = {"failures"} | ({"compared"} if self.compared == self.pictures else set())
-        return {key: value for key, value in asdict(self).items() if key not in left_out}
+        return {key: value for key, value in asdict(self).items() if key != "failures"}
 
 
 def compare(
@@ -91,68 +86,57 @@ def compare(
     limits: Thresholds,
     names: tuple[str, ...] = LABELS,
 ) -> Parity:
-    """Judges probabilities, float32 (M, len(names)), of the same M pictures by the file and by Keras.
+    """Judges probabilities, float32 (N, len(names)), of the same N pictures by the file and by Keras.
 
-    labels: int64 (N,), of the first N pictures; those after them count for agreement and differences alone.
-    Raises DataError for too few pictures to judge by.
+    labels: int64 (N,). Raises DataError for too few pictures to judge by.
     """
-    n = len(labels)
-    check_count(n)
-    scores = metrics.scores(metrics.confusion_matrix(labels, converted[:n].argmax(axis=1), len(names)), names)
-    right, right_fp32 = (p[:n].argmax(axis=1) == labels for p in (converted, reference))
-    finite = bool(np.isfinite(converted).all())
-    differences = np.abs(converted.astype(np.float64) - reference) if finite else np.array([math.inf])
-    failures: tuple[Failure, ...] = (Failure("values", "NaN or infinite", "numbers"),)
-    if finite:
-        others = converted.argmax(axis=1) != reference.argmax(axis=1)
-        failures = (*_far(others, differences, limits, n), *_lost(right, right_fp32, labels, limits, names))
+    check_count(len(labels))
+    matrix = metrics.confusion_matrix(labels, converted.argmax(axis=1), len(names))
+    scores = metrics.scores(matrix, names)
+    differences = np.abs(converted.astype(np.float64) - reference)
+    if not np.isfinite(differences).all():
+        differences = np.array([math.inf])
     return Parity(
-        pictures=n,
-        compared=len(converted),
+        pictures=len(labels),
         agreement=metrics.agreement(converted, reference),
         max_abs_diff=float(differences.max()),
         mean_abs_diff=float(differences.mean()),
-        accuracy=float(right.mean()),
-        accuracy_fp32=float(right_fp32.mean()),
+        accuracy=scores["accuracy"],
+        accuracy_fp32=float((reference.argmax(axis=1) == labels).mean()),
         macro_f1=scores["macro_f1"],
         recall={label: row["recall"] for label, row in scores["per_class"].items()},
-        failures=failures,
+        failures=tuple(_failures(converted, reference, differences, labels, limits, names)),
     )
 
 
-def _far(
-    others: NDArray[np.bool_], differences: NDArray[np.float64], limits: Thresholds, n: int
-) -> Iterator[Failure]:
-    """What is wrong with the probabilities. others: pictures that got another label, of which the first n are
-    outside Training."""
-    groups = {f"{len(others)} pictures": others}
-    if n < len(others):  # a network is surer of what it was trained on: the rest must hold by itself
-        groups[f"the {n} pictures outside Training"] = others[:n]
-    for which, other in groups.items():
-        if other.sum() > _differing(1 - limits.agreement, len(other)):
-            wanted = f"at least {limits.agreement:.2%}"
-            yield Failure(f"agreement on {which}", f"{1 - other.mean():.2%}", wanted)
-    if (most := differences.max()) > limits.max_abs_diff:
-        yield Failure("largest difference", f"{most:.4f}", f"at most {limits.max_abs_diff:g}")
-    if (mean := differences.mean()) > limits.mean_abs_diff:
-        yield Failure("mean difference", f"{mean:.5f}", f"at most {limits.mean_abs_diff:g}")
-
-
-def _lost(
-    right: NDArray[np.bool_],
-    right_fp32: NDArray[np.bool_],
+def _failures(
+    converted: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    differences: NDArray[np.float64],
     labels: NDArray[np.int64],
     limits: Thresholds,
     names: tuple[str, ...],
 ) -> Iterator[Failure]:
-    """What is wrong with the labels: accuracy, or one class that collapses though the mean holds."""
+    most, mean = differences.max(), differences.mean()
+    if math.isinf(most):
+        yield Failure("values", "NaN or infinite", "numbers")
+        return
+    now, before = converted.argmax(axis=1), reference.argmax(axis=1)
+    others = now != before
+    if others.sum() > _differing(1 - limits.agreement, len(others)):
+        yield Failure("agreement", f"{1 - others.mean():.2%}", f"at least {limits.agreement:.2%}")
+    if most > limits.max_abs_diff:
+        yield Failure("largest difference", f"{most:.4f}", f"at most {limits.max_abs_diff:g}")
+    if mean > limits.mean_abs_diff:
+        yield Failure("mean difference", f"{mean:.5f}", f"at most {limits.mean_abs_diff:g}")
+    right, right_fp32 = now == labels, before == labels
     if lost := _loss(right, right_fp32, limits.accuracy_loss):
         yield Failure("accuracy lost", f"{lost / len(labels):.2%}", f"at most {limits.accuracy_loss:.2%}")
-    for index, label in enumerate(names):
-        now, before = right[labels == index], right_fp32[labels == index]
-        if _loss(now, before, limits.recall_loss):
-            found = f"{now.sum()} of {len(now)}"
-            yield Failure(f"{label} named", found, f"about the Keras model's {before.sum()}")
+    for index, label in enumerate(names):  # a class may collapse though the mean holds
+        of, of_fp32 = right[labels == index], right_fp32[labels == index]
+        if _loss(of, of_fp32, limits.recall_loss):
+            wanted = f"about the Keras model's {of_fp32.sum()}"
+            yield Failure(f"{label} named", f"{of.sum()} of {len(of)}", wanted)
 
 
 def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float) -> int:
@@ -164,14 +148,9 @@ def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float)
 
 
 def _differing(share: float, n: int) -> int:
-    """How many of n pictures may differ. Of few: what chance makes of `share` in 19 of 20 such sets."""
-    if n >= ENOUGH:
-        return _allowed(share, n)
-    below, k = (1 - share) ** n, 0
-    while below < _CONFIDENCE:
-        k += 1
-        below += math.comb(n, k) * share**k * (1 - share) ** (n - k)
-    return max(k, _allowed(share, n))
+    """How many of n pictures may differ; of few, two sigma more than `share` of them."""
+    chance = 0 if n >= ENOUGH else round(share * n + 2 * math.sqrt(share * n))
+    return max(_allowed(share, n), chance)
 
 
 def _allowed(share: float, n: int) -> int:

@@ -27,7 +27,7 @@ _MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
 """Before a float end these are in float too: the mean of int8 values is finer than int8."""
 _BATCH = 70
 _BINS = 4096
-_FACTORS = np.linspace(0.2, 1.0, 33)
+_FACTORS = np.linspace(1.0, 0.2, 33).tolist()
 _PLACES = 16_000
 """Places in pictures that one layer is fitted on."""
 _DAMPING = 0.01
@@ -40,6 +40,11 @@ and nothing better."""
 
 Ranges = dict[str, tuple[float, float]]
 """Name of a layer -> smallest and largest value of its output that int8 holds."""
+
+
+def kind(layer: Any) -> str:
+    """The name of a Keras layer's class."""
+    return type(layer).__name__
 
 
 def inputs_of(layer: Any) -> list[Any]:
@@ -63,6 +68,11 @@ def readers_of(model: Any) -> dict[str, list[Any]]:
     return {layer.name: readers[id(layer.output)] for layer in model.layers}
 
 
+def last_weighted(model: Any) -> int:
+    """The number of the last layer with weights to multiply by."""
+    return max(n for n, layer in enumerate(model.layers) if hasattr(layer, "kernel"))
+
+
 def folded(model: Any, *, centred: bool = False) -> Any:
     """A network that computes the same, without dropout; batch normalisation and ReLU in their convolutions.
 
@@ -72,34 +82,20 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     import keras
 
     readers = readers_of(model)
-
-    def then(layer: Any, kind: str) -> Any:
-        """The one layer that reads another, if it is of that kind."""
-        found = readers[layer.name]
-        return found[0] if len(found) == 1 and type(found[0]).__name__ == kind else None
-
-    convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
-    norms = {layer.name: norm for layer in convolutions if (norm := then(layer, "BatchNormalization"))}
-    relus = {
-        layer.name: relu
-        for layer in convolutions
-        if layer.get_config()["activation"] == "linear"
-        and (relu := then(norms.get(layer.name, layer), "ReLU"))
-        and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0)
-    }
+    norms, relus = _after_convolutions(model, readers)
     left_out = {layer.name for layer in (*norms.values(), *relus.values())}
     first = _first(model)
     is_centred = (
         centred
-        and type(first).__name__ == "Rescaling"
+        and kind(first) == "Rescaling"
         and not np.ndim(first.scale)
-        and all(type(reader).__name__ == "Conv2D" for reader in readers[first.name])
+        and all(kind(reader) == "Conv2D" for reader in readers[first.name])
     )
     face = keras.Input(model.inputs[0].shape[1:], name=model.layers[0].name)
     made = {id(model.inputs[0]): face}
     for layer in model.layers[1:]:
         given = [made[id(tensor)] for tensor in inputs_of(layer)]
-        if layer.name in left_out or "Dropout" in type(layer).__name__:
+        if layer.name in left_out or "Dropout" in kind(layer):
             made[id(layer.output)] = given[0]
             continue
         config, weights = layer.get_config(), [np.asarray(w) for w in layer.get_weights()]
@@ -111,10 +107,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
                 bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
                 kernel = kernel * float(first.scale)
             if norm := norms.get(layer.name):
-                factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-                factor = factor * np.asarray(norm.gamma) if norm.scale else factor
-                shift = -np.asarray(norm.moving_mean) * factor
-                shift = shift + np.asarray(norm.beta) if norm.center else shift
+                factor, shift = _affine(norm)
                 kernel, bias = kernel * factor, bias * factor + shift
             weights = [kernel, bias]
         if layer.name in relus:
@@ -127,15 +120,42 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     return keras.Model(face, made[id(model.outputs[0])], name=model.name)
 
 
+def _after_convolutions(model: Any, readers: dict[str, list[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Name of a convolution -> the batch normalisation that alone reads it; -> the ReLU after both."""
+
+    def then(layer: Any, wanted: str) -> Any:
+        found = readers[layer.name]
+        return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
+
+    convolutions = [layer for layer in model.layers if kind(layer) == "Conv2D"]
+    norms = {layer.name: norm for layer in convolutions if (norm := then(layer, "BatchNormalization"))}
+    relus = {
+        layer.name: relu
+        for layer in convolutions
+        if layer.get_config()["activation"] == "linear"
+        and (relu := then(norms.get(layer.name, layer), "ReLU"))
+        and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0)
+    }
+    return norms, relus
+
+
+def _affine(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a batch normalisation multiplies each channel by, and then adds."""
+    factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+    factor = factor * np.asarray(norm.gamma) if norm.scale else factor
+    shift = -np.asarray(norm.moving_mean) * factor
+    return factor, shift + np.asarray(norm.beta) if norm.center else shift
+
+
 def _first(network: Any) -> Any:
     """The layer that the gray levels go into, behind `mirror.Views` where there are two views."""
-    return next(layer for layer in network.layers[1:] if type(layer).__name__ != "Views")
+    return next(layer for layer in network.layers[1:] if kind(layer) != "Views")
 
 
 def centre_of(network: Any) -> float:
     """What a folded network takes from the gray levels, and does nothing else to them; 0 for none."""
     first = _first(network)
-    if type(first).__name__ != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
+    if kind(first) != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
         return 0.0
     return -float(first.offset)
 
@@ -170,7 +190,7 @@ class Rounded:
             result = layer(given if len(given) > 1 else given[0])
             if layer is _first(self.network) and centre_of(self.network) == CENTRE:
                 result = rounded(given[0] - CENTRE, -CENTRE, CENTRE - 1)
-            if self.float_end and type(layer).__name__ == "GlobalAveragePooling2D":
+            if self.float_end and kind(layer) == "GlobalAveragePooling2D":
                 # As a mean, the converter would compute it in int8.
                 count = given[0].shape[1] * given[0].shape[2]
                 result = tf.reduce_sum(given[0], (1, 2), keepdims=layer.keepdims) * np.float32(1 / count)
@@ -185,16 +205,15 @@ def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
     readers, layers = readers_of(network), network.layers
     end = len(layers)
     if float_end:
-        end = max(n for n, layer in enumerate(layers) if hasattr(layer, "kernel"))
-        while type(layers[end - 1]).__name__ in _MEANS:
+        end = last_weighted(network)
+        while kind(layers[end - 1]) in _MEANS:
             end -= 1
     start = layers.index(_first(network)) + (centre_of(network) == CENTRE)
-
-    def is_rounded(layer: Any) -> bool:
-        before_relu = [type(reader).__name__ for reader in readers[layer.name]] == ["ReLU"]
-        return type(layer).__name__ not in _KEEP_RANGE and not before_relu
-
-    return [layer.name for layer in layers[start:end] if is_rounded(layer)]
+    return [
+        layer.name
+        for layer in layers[start:end]
+        if kind(layer) not in _KEEP_RANGE and [kind(reader) for reader in readers[layer.name]] != ["ReLU"]
+    ]
 
 
 def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Ranges:
@@ -203,22 +222,16 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
     A few bright edges set a convolution's largest value at up to 30 standard deviations: int8 would spend
     its 255 steps on values that hardly occur. The last layer with weights and all after it keep the whole.
     """
-    import keras
-
     names = rounded_layers(network, float_end=float_end)
-    layers = [network.get_layer(name) for name in names]
-    others = _summands(network)
-    # A model of one output gives no list: the input goes along.
-    inner = keras.Model(
-        network.inputs, [network.inputs[0], *(layer.output for layer in layers), *others.values()]
-    )
+    places = {layer.name: id(layer.output) for layer in network.layers}
+    others, exact = _summands(network), Rounded(network, {})
 
     def values() -> Iterator[tuple[int, NDArray[np.float32]]]:
         for batch in _batches(faces):
-            given = [np.asarray(value) for value in inner([batch], training=False)][1:]
-            added = dict(zip(others, given[len(names) :], strict=True))
+            held = {place: np.asarray(value) for place, value in exact.tensors(batch).items()}
             for n, name in enumerate(names):
-                yield n, np.maximum(given[n], -added[name]) if name in added else given[n]
+                value = held[places[name]]
+                yield n, np.maximum(value, -held[id(others[name])]) if name in others else value
 
     low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must hold 0
     for n, value in values():
@@ -226,14 +239,14 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
     counts = np.zeros((len(names), _BINS), np.int64)
     for n, value in values():
         counts[n] += np.histogram(value, _BINS, (low[n], high[n] or 1.0))[0]
-    last = max(n for n, layer in enumerate(network.layers) if hasattr(layer, "kernel"))
+    hidden = {layer.name for layer in network.layers[: last_weighted(network)]}
     found: Ranges = {}
-    for n, layer in enumerate(layers):
-        whole = float(low[n]), float(high[n])
-        if type(layer).__name__ == "Softmax":
-            whole = 0.0, 255 / 256  # the range that TFLite's softmax has
-        is_hidden = network.layers.index(layer) < last
-        found[layer.name] = best_range(counts[n], whole) if is_hidden and high[n] > low[n] else whole
+    for n, name in enumerate(names):
+        found[name] = float(low[n]), float(high[n])
+        if kind(network.get_layer(name)) == "Softmax":
+            found[name] = 0.0, 255 / 256  # the range that TFLite's softmax has
+        elif name in hidden and high[n] > low[n]:
+            found[name] = best_range(counts[n], found[name])
     return found
 
 
@@ -242,15 +255,14 @@ def _summands(network: Any) -> dict[str, Any]:
 
     Values below the negative of that make no difference: the ReLU hides them.
     """
-    readers = readers_of(network)
-    found = {}
+    readers, found = readers_of(network), {}
+    names = {id(layer.output): layer.name for layer in network.layers}
     for layer in network.layers:
-        then = [type(reader).__name__ for reader in readers[layer.name]]
-        if type(layer).__name__ == "Add" and then == ["ReLU"] and len(layer.input) == 2:
+        then = [kind(reader) for reader in readers[layer.name]]
+        if kind(layer) == "Add" and then == ["ReLU"] and len(layer.input) == 2:
             for tensor, other in (layer.input, layer.input[::-1]):
-                name = next(given.name for given in network.layers if given.output is tensor)
-                if readers[name] == [layer]:
-                    found[name] = other
+                if readers[names[id(tensor)]] == [layer]:
+                    found[names[id(tensor)]] = other
     return found
 
 
@@ -273,10 +285,9 @@ def best_range(counts: NDArray[np.int64], whole: tuple[float, float]) -> tuple[f
         inside = ((max(high, 0) - min(low, 0)) / 255) ** 2 / 12
         return float((counts * np.where(clipped == 0, inside, clipped**2)).sum())
 
-    largest_first = [float(factor) for factor in _FACTORS[::-1]]
-    low, high = min(((f, f) for f in largest_first), key=error)
-    low, _ = min(((f, high) for f in largest_first), key=error)
-    _, high = min(((low, f) for f in largest_first), key=error)
+    low, high = min(((f, f) for f in _FACTORS), key=error)
+    low, _ = min(((f, high) for f in _FACTORS), key=error)
+    _, high = min(((low, f) for f in _FACTORS), key=error)
     return whole[0] * low, whole[1] * high
 
 
@@ -319,9 +330,9 @@ def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compr
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     exact, rounded = Rounded(network, {}), Rounded(copy, ranges)
-    end = max(n for n, layer in enumerate(network.layers) if hasattr(layer, "kernel"))
+    end = last_weighted(network)
     for layer, new in zip(network.layers[:end], copy.layers[:end], strict=True):
-        if type(layer).__name__ != "Conv2D" or layer.groups > 1:
+        if kind(layer) != "Conv2D" or layer.groups > 1:
             continue
         kernel, bias = (*layer.get_weights(), None)[:2]
         if bias is None or (not ranges and kernel.size < _LEAST_WEIGHTS):
@@ -360,9 +371,7 @@ def rounded_weights(
         rounded[k] = np.where(stay[k], plain[k], np.clip(np.rint(left[k] / scales), -127, 127))
         lost = (left[k] - rounded[k] * scales) / upper[k, k]
         left[k + 1 :] -= np.outer(upper[k, k + 1 :], lost)
-    back = np.empty_like(rounded)
-    back[order] = rounded
-    return np.asarray(back.T), scales
+    return np.asarray(rounded[np.argsort(order)].T), scales
 
 
 def _moments(
@@ -371,7 +380,8 @@ def _moments(
     """Mean (K,) and covariance (K, K) of what a convolution sees at some places of each picture."""
     import tensorflow as tf
 
-    (height, width), (down, across), (rows, columns) = layer.kernel_size, layer.strides, layer.dilation_rate
+    sizes = ([1, *size, 1] for size in (layer.kernel_size, layer.strides, layer.dilation_rate))
+    extract = (*sizes, layer.padding.upper())
     total: Any = 0.0
     products: Any = 0.0
     count = 0
@@ -379,12 +389,10 @@ def _moments(
     rng = np.random.default_rng(0)
     for batch in _batches(faces):
         taken = network.tensors(batch, before=layer)[id(layer.input)]
-        seen = tf.image.extract_patches(
-            taken, [1, height, width, 1], [1, down, across, 1], [1, rows, columns, 1], layer.padding.upper()
-        ).numpy()
+        seen = tf.image.extract_patches(taken, *extract).numpy()
         seen = seen.reshape(len(batch), -1, seen.shape[-1])
         chosen = np.stack([rng.permutation(seen.shape[1])[:each] for _ in batch])
-        flat = np.take_along_axis(seen, chosen[..., None], 1).reshape(-1, seen.shape[-1]).astype(np.float64)
-        total, products, count = total + flat.sum(axis=0), products + flat.T @ flat, count + len(flat)
+        rows = np.take_along_axis(seen, chosen[..., None], 1).reshape(-1, seen.shape[-1]).astype(np.float64)
+        total, products, count = total + rows.sum(axis=0), products + rows.T @ rows, count + len(rows)
     mean = total / count
     return mean, products / count - np.outer(mean, mean)

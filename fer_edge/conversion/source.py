@@ -37,18 +37,14 @@ LEAST_CORRELATION = 0.5
 """Of horizontal neighbours; FER-2013 has 0.97, noise 0."""
 
 
-def find(model: str | None, runs: Path = Path("runs")) -> tuple[Path, str]:
-    """The .keras file that `model` names, or the default, and why it was chosen.
+def find(model: str | None, runs: Path = Path("runs")) -> Path:
+    """The .keras file that `model` names, else the newest `runs/*/model.keras`, else the one of `SHIPPED`.
 
-    Default: the newest `runs/*/model.keras`, else the shipped `tuned.keras`. Raises ModelError.
+    Raises ModelError.
     """
-    if model is None:
-        found = sorted(runs.glob("*/model.keras"), key=lambda path: (path.stat().st_mtime_ns, str(path)))
-        if found:
-            return found[-1], "newest training run here"
-        return shipped.find_network(SHIPPED), "shipped; no training run here"
-    path = shipped.find_network(model)
-    return path, "shipped" if path.parent == shipped.models_folder() else "as given"
+    found = runs.glob("*/model.keras") if model is None else ()
+    newest = max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)), default=None)
+    return newest or shipped.find_network(model or SHIPPED)
 
 
 def import_keras() -> Any:
@@ -66,49 +62,37 @@ def import_keras() -> Any:
     return keras
 
 
-def load(path: Path, labels: tuple[str, ...] = LABELS) -> Any:
-    """The Keras model of a .keras file, in float32 whatever it was trained in.
+def load(path: Path) -> Any:
+    """The Keras model of a .keras file, in float32: a file trained in mixed precision keeps its policy.
 
-    No code in the file is run (`safe_mode`). Raises ModelError, in one line, for any other file, and for
-    a model that does not take one gray picture and give one value for each of `labels`.
+    Raises ModelError as `keras_files.load` does; no code in the file is run.
     """
     keras = import_keras()
-    if path.suffix != ".keras":
-        raise ModelError(f"{path} is not a .keras file: save the model with model.save('NAME.keras')")
     model = keras_files.load(path)
-    with keras.device("cpu:0"):
-        model = _in_float32(keras, model)
-    evaluation.Predictor.of_keras(model, str(path), labels)  # for its refusals
-    return model
-
-
-def _in_float32(keras: Any, model: Any) -> Any:
-    """A model trained in mixed precision keeps its policy in the file: the same weights without it."""
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
 
     def rebuilt(layer: Any) -> Any:
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(model, clone_function=rebuilt)
-    copy.set_weights(model.get_weights())
+    with keras.device("cpu:0"):
+        copy = keras.models.clone_model(model, clone_function=rebuilt)
+        copy.set_weights(model.get_weights())
     return copy
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A Keras model, its card if it has one, and what it says.
+    """A Keras model, its card if it has one, and what it says of the pictures that prove a file.
 
-    images: what the file and the model are compared on, uint8 (N + M, height, width): the N of `pictures`,
-    and M of Training, which help to tell agreement from chance where N is small. probabilities: float32
-    (N + M, labels), in the order of the data set's `label_names`. views: of each picture, in `model`.
+    probabilities: float32 (N, labels), in the order of the data set's `label_names`. views: of each picture,
+    in `model`.
     """
 
     path: Path
     card: ModelCard | None
     model: Any
     pictures: evaluation.Selection
-    images: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
     views: int = 1
 
@@ -123,17 +107,14 @@ class Reference:
         height, width = self.model.inputs[0].shape[1:3]
         return int(height), int(width)
 
-    @property
-    def accuracy(self) -> float:
-        """Of the Keras model, 0..1."""
-        labels = self.pictures.dataset.labels
-        return float((self.probabilities[: len(labels)].argmax(axis=1) == labels).mean())
+    def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
+        """Probabilities as ours, of a file or another network; with a bar that says `what`."""
+        return _asked(subject, self.pictures.dataset, what)
 
-    def judge(self, subject: evaluation.Predictor, limits: gate.Thresholds, what: str) -> gate.Parity:
-        """Runs a file or another network on the same pictures, as `run` does, and judges it."""
+    def judge(self, probabilities: NDArray[np.float32], limits: gate.Thresholds) -> gate.Parity:
+        """Those of a file or another network against the Keras model's."""
         part = self.pictures.dataset
-        found = on_all(subject, self.images, part.label_names, what)
-        return gate.compare(found, self.probabilities, part.labels, limits, part.label_names)
+        return gate.compare(probabilities, self.probabilities, part.labels, limits, part.label_names)
 
 
 def measure(
@@ -146,32 +127,24 @@ def measure(
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = evaluation.keras_card(path)
-    labels = LABELS if card is None else card.labels
     with console.working(f"loading {path.name}"):
-        model = load(path, labels)
+        model = load(path)
         if views == 2:
             from fer_edge.conversion.mirror import mirrored
 
             model = mirrored(model)
-    split = proving_split(dataset)
-    pictures = evaluation.select(dataset, "official", split, limit=most, seed=seed)
+    labels = LABELS if card is None else card.labels
+    subject = evaluation.Predictor.of_keras(model, str(path), labels, card or made)
+    pictures = evaluation.select(dataset, "official", proving_split(dataset), limit=most, seed=seed)
     gate.check_count(len(pictures.dataset))
-    lacking_ = min(gate.ENOUGH, most) - len(pictures.dataset)
-    training = dataset.part("Training")
-    more = training.sample(min(max(lacking_, 0), len(training)), seed).images
-    images = np.concatenate([pictures.dataset.images, more])
-    subject = evaluation.Predictor.of_keras(model, path.name, labels, card or made)
-    probabilities = on_all(subject, images, dataset.label_names, "float32 in Keras")
+    probabilities = _asked(subject, pictures.dataset, "float32 in Keras")
     gate.check_probabilities(probabilities, str(path))
-    return Reference(path, card, model, pictures, images, probabilities, views)
+    return Reference(path, card, model, pictures, probabilities, views)
 
 
-def on_all(
-    subject: evaluation.Predictor, images: NDArray[np.uint8], labels: tuple[str, ...], what: str
-) -> NDArray[np.float32]:
-    """Probabilities float32 (N, labels) of images uint8 (N, height, width), with a bar that says `what`."""
-    with console.progress(what, len(images)) as step:
-        return evaluation.probabilities_of(subject, images, labels=labels, step=step)
+def _asked(subject: evaluation.Predictor, dataset: Dataset, what: str) -> NDArray[np.float32]:
+    with console.progress(what, len(dataset)) as step:
+        return evaluation.probabilities_of(subject, dataset.images, labels=dataset.label_names, step=step)
 
 
 def proving_split(dataset: Dataset) -> str:
@@ -186,23 +159,20 @@ def proving_split(dataset: Dataset) -> str:
 
 def lacking(dataset: Dataset) -> list[str]:
     """What `convert` would miss in a data set, a sentence each; known before anything is trained."""
-    found = []
     proving = len(dataset.part(*proving_split(dataset).split("+")))
-    if proving < gate.LEAST_PICTURES:
-        found.append(
-            f"{proving} pictures outside Training: convert proves a file on at least {gate.LEAST_PICTURES}"
-        )
-    training = dataset.part("Training").labels
-    counts = np.bincount(training, minlength=len(dataset.label_names))
-    if few := _too_few(counts, dataset.label_names):
+    wanted = f"{proving} pictures outside Training: convert proves a file on at least {gate.LEAST_PICTURES}"
+    return [*([wanted] if proving < gate.LEAST_PICTURES else []), *_too_few(dataset.part("Training"))]
+
+
+def _too_few(training: Dataset) -> list[str]:
+    """What is missing for calibration."""
+    found, names = [], training.label_names
+    counts = zip(names, np.bincount(training.labels, minlength=len(names)), strict=True)
+    if few := ", ".join(f"{name} {n}" for name, n in counts if n < LEAST_PER_CLASS):
         found.append(f"{few} in Training: int8 needs at least {LEAST_PER_CLASS} of each expression")
     if len(training) < LEAST_PICTURES:
         found.append(f"{len(training)} pictures in Training: int8 needs at least {LEAST_PICTURES}")
     return found
-
-
-def _too_few(counts: NDArray[np.integer], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in zip(names, counts, strict=True) if n < LEAST_PER_CLASS)
 
 
 def calibration(
@@ -213,13 +183,11 @@ def calibration(
     The committed rows where they are for this data, number and seed, else `draw`. Raises DataError if
     what comes out is no fit calibration (`check`).
     """
-    ids, origin = None, "committed rows"
-    if dataset.label_names == LABELS:
-        ids = committed(dataset.sha256, samples, seed)
+    ids, origin = committed(dataset, samples, seed), "committed rows"
     if ids is None:
         ids, origin = draw(dataset, samples, seed), f"drawn with seed {seed}"
     chosen = dataset.rows(np.isin(dataset.ids, ids)).part("Training")
-    check(chosen.images, chosen.labels, chosen.label_names)
+    check(chosen)
     faces = resize_faces(np.asarray(chosen.images), size_hw).copy()
     # So that the input's range is 0..255, scale 1, whatever the pictures are; whole black and white ones
     # would widen inner ranges.
@@ -240,19 +208,14 @@ def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
     return np.sort(training.ids[np.array(turns[:samples], np.int64)])
 
 
-def check(images: NDArray[Any], labels: NDArray[np.integer], names: tuple[str, ...] = LABELS) -> None:
+def check(chosen: Dataset) -> None:
     """Raises DataError, with the figure that shows it, unless the pictures can set ranges.
 
-    images: uint8 (N, height, width). Refused: too few, a class missing, the wrong scale, noise.
+    Refused: too few, a class missing, the wrong scale, noise.
     """
-    if len(images) < LEAST_PICTURES:
-        raise DataError(f"{len(images)} calibration pictures: at least {LEAST_PICTURES} are needed")
-    counts = np.bincount(labels, minlength=len(names))
-    if few := _too_few(counts, names):
-        raise DataError(
-            f"calibration covers {np.count_nonzero(counts)} of {len(names)} classes well enough or not at "
-            f"all ({few}): at least {LEAST_PER_CLASS} pictures of each are needed"
-        )
+    if complaints := _too_few(chosen):
+        raise DataError(f"too few to calibrate with: {'; '.join(complaints)}")
+    images = chosen.images
     levels = images.reshape(len(images), -1)
     contrast = float(np.median(levels.max(axis=1).astype(int) - levels.min(axis=1)))
     if contrast < LEAST_CONTRAST:
@@ -276,12 +239,10 @@ def committed_file() -> Path:
     return beside if beside.is_file() else folder.parent / "calibration_fer2013.json"
 
 
-def committed(data_sha256: str, samples: int, seed: int) -> NDArray[np.int64] | None:
-    """The committed rows, if they are those of this data, number and seed."""
-    try:
-        stored = json.loads(committed_file().read_text())
-        if (stored["data_sha256"], len(stored["ids"]), stored["seed"]) != (data_sha256, samples, seed):
-            return None
-        return np.array(stored["ids"], np.int64)
-    except (OSError, ValueError, KeyError, TypeError):
+def committed(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64] | None:
+    """The committed rows, int64, if they are those of this data, number and seed."""
+    stored = json.loads(committed_file().read_text())
+    is_for = stored["data_sha256"], len(stored["ids"]), stored["seed"], LABELS
+    if is_for != (dataset.sha256, samples, seed, dataset.label_names):
         return None
+    return np.array(stored["ids"], np.int64)

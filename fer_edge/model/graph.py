@@ -32,12 +32,14 @@ _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. shape: -1 for a size that is open. variable: kept between runs.
+    """One tensor; index: its place in the subgraph. shape: -1 for a size that is open.
 
-    data_bytes: of its values, where the file holds them. dtype: as numpy spells it, where numpy has it.
-    scales, zero_points: one for all values or one a channel; none where it is not quantised.
+    variable: kept between runs. data_bytes: of its values, where the file holds them. dtype: as numpy spells
+    it, where numpy has it. scales, zero_points: one for all values or one a channel; none where it is not
+    quantised.
     """
 
+    index: int
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -45,6 +47,9 @@ class Tensor:
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     data_bytes: int
+
+    def __hash__(self) -> int:
+        return self.index
 
     @property
     def constant(self) -> bool:
@@ -65,15 +70,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One node. name: TFLite's own, such as `CONV_2D`, or that of a custom operator.
+    """One node, with what it takes (optional inputs that are absent left out) and gives.
 
-    inputs, outputs: indices of tensors; -1 for an optional input that is absent. taken, given: the tensors.
+    name: TFLite's own, such as `CONV_2D`, or that of a custom operator.
     """
 
     name: str
     custom: bool
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
     taken: tuple[Tensor, ...]
     given: tuple[Tensor, ...]
 
@@ -109,26 +112,25 @@ class Graph:
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
         return sum(operator.macs for operator in self.operators)
 
-    def peak(self) -> tuple[int, int]:
-        """Most bytes that tensors take at one moment, so no arena can be smaller, and the operator's number
-        then. Inputs and outputs of the model are held while they are needed."""
-        last = {n: index for index, op in enumerate(self.operators) for n in op.inputs}
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes that tensors take at one moment, so no arena can be smaller. Inputs and outputs of the
+        model are held while they are needed."""
+        last = {tensor: n for n, operator in enumerate(self.operators) for tensor in operator.taken}
         last |= dict.fromkeys(self.outputs, len(self.operators))
-        live, most = set(self.inputs), (0, 0)
-        for index, operator in enumerate(self.operators):
-            live |= set(operator.outputs)
-            held = sum(self.tensors[n].memory_bytes for n in live)
-            if held > most[0]:
-                most = (held, index)
-            live = {n for n in live if last.get(n, -1) > index}
+        live, most = set(self.inputs), 0
+        for n, operator in enumerate(self.operators):
+            live |= set(operator.given)
+            most = max(most, sum(tensor.memory_bytes for tensor in live))
+            live = {tensor for tensor in live if last.get(tensor, -1) > n}
         return most
 
 
@@ -180,7 +182,7 @@ def read(data: bytes) -> tuple[Graph, ...]:
     """
     model = unpacked(data)
     try:
-        graphs = tuple(_graph(subgraph, model, len(data)) for subgraph in _values(model.subgraphs))
+        graphs = tuple(_graph(subgraph, model) for subgraph in _values(model.subgraphs))
     except UnicodeDecodeError as error:
         raise ModelError("the file is damaged: a name in it is not UTF-8") from error
     except _DAMAGE as error:
@@ -190,16 +192,16 @@ def read(data: bytes) -> tuple[Graph, ...]:
     return graphs
 
 
-def _graph(subgraph: Any, model: Any, file_size: int) -> Graph:
+def _graph(subgraph: Any, model: Any) -> Graph:
     tensors = tuple(
-        _tensor(tensor, model.buffers[tensor.buffer], file_size) for tensor in _values(subgraph.tensors)
+        _tensor(index, tensor, model.buffers[tensor.buffer])
+        for index, tensor in enumerate(_values(subgraph.tensors))
     )
 
-    def indices(vector: Any, least: int = 0) -> tuple[int, ...]:
-        found = tuple(int(index) for index in _values(vector))
-        if any(not least <= index < len(tensors) for index in found):
+    def held(vector: Any, least: int = 0) -> tuple[Tensor, ...]:
+        if any(index < least for index in _values(vector)):
             raise IndexError("it refers to tensors that it does not have")
-        return found
+        return tuple(tensors[index] for index in _values(vector) if index >= 0)
 
     operators = []
     for one in _values(subgraph.operators):
@@ -208,32 +210,22 @@ def _graph(subgraph: Any, model: Any, file_size: int) -> Graph:
         number = max(code.deprecatedBuiltinCode, code.builtinCode)
         name = _names("BuiltinOperator").get(number, f"BUILTIN_{number}")
         custom = name == "CUSTOM"
-        inputs, outputs = indices(one.inputs, least=-1), indices(one.outputs)
-        operators.append(
-            Operator(
-                (code.customCode or b"CUSTOM").decode() if custom else name,
-                custom,
-                inputs,
-                outputs,
-                taken=tuple(tensors[n] for n in inputs if n >= 0),
-                given=tuple(tensors[n] for n in outputs),
-            )
-        )
-    return Graph(tensors, tuple(operators), indices(subgraph.inputs), indices(subgraph.outputs))
+        name = (code.customCode or b"CUSTOM").decode() if custom else name
+        operators.append(Operator(name, custom, held(one.inputs, least=-1), held(one.outputs)))
+    return Graph(tensors, tuple(operators), held(subgraph.inputs), held(subgraph.outputs))
 
 
-def _tensor(tensor: Any, buffer: Any, file_size: int) -> Tensor:
-    if buffer.offset > 1 and buffer.offset + buffer.size > file_size:  # of files past 2 GB
-        raise ValueError("the weights lie behind the end")
+def _tensor(index: int, tensor: Any, buffer: Any) -> Tensor:
     quantisation = tensor.quantization
     return Tensor(
+        index=index,
         name=(tensor.name or b"").decode(),
         shape=tuple(int(n) for n in _values(tensor.shapeSignature)) or tuple(map(int, _values(tensor.shape))),
         dtype=_names("TensorType").get(tensor.type, f"type {tensor.type}").lower(),
         variable=bool(tensor.isVariable),
         scales=tuple(map(float, _values(quantisation and quantisation.scale))),
         zero_points=tuple(map(int, _values(quantisation and quantisation.zeroPoint))),
-        data_bytes=len(_values(buffer.data)) or (buffer.size if buffer.offset > 1 else 0),
+        data_bytes=len(_values(buffer.data)),
     )
 
 
@@ -258,17 +250,17 @@ def before_softmax(data: bytes) -> list[Tensor]:
     From the softmax's input back as far as values only change their form; empty where the end is no softmax.
     """
     main = read(data)[0]
-    makers = {output: operator for operator in main.operators for output in operator.outputs}
+    makers = {tensor: operator for operator in main.operators for tensor in operator.given}
     found: list[Tensor] = []
-    tensor = main.outputs[0] if main.outputs else -1
+    tensor = next(iter(main.outputs), None)
     for _ in main.operators:
-        maker = makers.get(tensor)
+        maker = tensor and makers.get(tensor)
         wanted = _SAME_VALUES | ({"REDUCE_MAX"} if found else {"SOFTMAX"})
-        if maker is None or not maker.taken or maker.name not in wanted:
+        if not maker or not maker.taken or maker.name not in wanted:
             break
-        tensor = maker.inputs[0]
+        tensor = maker.taken[0]
         if found or maker.name == "SOFTMAX":
-            found.append(maker.taken[0])
+            found.append(tensor)
     return found
 
 
@@ -294,14 +286,10 @@ def check(data: bytes, where: str) -> None:
         raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
     for subgraph in graphs:
         given = set(subgraph.inputs)
-        computed = given.union(*(operator.outputs for operator in subgraph.operators))
+        computed = given.union(*(operator.given for operator in subgraph.operators))
         for operator in subgraph.operators:
-            missing = [
-                n
-                for n in operator.inputs
-                if n >= 0 and n not in computed and not subgraph.tensors[n].constant
-            ]
-            if missing or (operator.name in _WEIGHTED and given.intersection(operator.inputs[1:2])):
+            missing = any(tensor not in computed and not tensor.constant for tensor in operator.taken)
+            if missing or (operator.name in _WEIGHTED and given.intersection(operator.taken[1:2])):
                 raise ModelError(
                     f"{where} does not hold its weights ({operator.name} has none): convert it again"
                 )

@@ -21,11 +21,12 @@ def test_a_file_of_ours(tiny):
         {"name": "face", "dtype": "uint8", "shape": [1, 8, 8, 1], "scale": 1.0, "zero_point": 0}
     ]
     assert found["outputs"][0]["dtype"] == "float32"
-    assert found["labels"] == ["happy", "sad", "so-so"]
-    assert found["ops"] == {"DEQUANTIZE": 1, "FULLY_CONNECTED": 1, "QUANTIZE": 1, "SOFTMAX": 1}
+    assert found["card"]["labels"] == ("happy", "sad", "so-so")
+    assert list(found["ops"]) == ["DEQUANTIZE", "FULLY_CONNECTED", "QUANTIZE", "SOFTMAX"]
+    assert found["ops"]["FULLY_CONNECTED"] == {"count": 1, "macs": 3 * 64, "weight_bytes": 3 * 64}
     assert (found["macs"], found["parameters"], found["weight_bytes"]) == (3 * 64, 3 * 64, 3 * 64)
     assert found["peak_bytes"] == 2 * 64  # QUANTIZE: uint8 in, int8 out
-    assert found["metadata"]["files"] == ["labels.txt", "card.json"]
+    assert found["files"] == ["labels.txt", "card.json"]
     assert found["lacks"] == []
 
 
@@ -39,18 +40,18 @@ X, Y, Z = ((name, (1, 4)) for name in "xyz")
 
 
 @pytest.mark.parametrize(
-    ("data", "ops", "lacks"),
+    ("data", "operator", "lacks"),
     [
-        (shipped_style(), {"SOFTMAX": 1}, ["labels: .*--card"]),
-        (one_operator("CUSTOM", X, Y, custom="FlexErf"), {"FlexErf": 1}, ["FlexErf", "labels"]),
-        (one_operator("ADD", X, Z, Y), {"ADD": 1}, ["2 inputs", "labels"]),
-        (one_operator("RELU", ("x", (1, 4, 1025)), Y), {"RELU": 1}, ["larger than 1024", "labels"]),
+        (shipped_style(), "SOFTMAX", ["labels: .*--card"]),
+        (one_operator("CUSTOM", X, Y, custom="FlexErf"), "FlexErf", ["FlexErf", "labels"]),
+        (one_operator("ADD", X, Z, Y), "ADD", ["2 inputs", "labels"]),
+        (one_operator("RELU", ("x", (1, 4, 1025)), Y), "RELU", ["larger than 1024", "labels"]),
     ],
 )
-def test_a_foreign_file_is_told_what_it_lacks(tmp_path, data, ops, lacks):
+def test_a_foreign_file_is_told_what_it_lacks(tmp_path, data, operator, lacks):
     found = inspected(tmp_path, data)
-    assert ops.items() <= found["ops"].items()
-    assert (found["labels"], found["metadata"], found["ships"]) == (None, None, False)
+    assert found["ops"][operator]["count"] == 1
+    assert (found["card"], found["files"], found["ships"]) == (None, [], False)
     assert len(found["lacks"]) == len(lacks)
     assert all(re.search(wanted, lack) for wanted, lack in zip(lacks, found["lacks"], strict=True))
 
@@ -60,7 +61,7 @@ def test_command_escapes_what_a_stranger_wrote(tiny, tmp_path):
     card = dataclasses.replace(card, name="\x1b]0;owned\x07", labels=("\x1b[31m", "b", "c"))
     path = tmp_path / "m.tflite"
     path.write_bytes(file.embed_card(tiny.read_bytes(), card))
-    done = CliRunner().invoke(application(), ["inspect", str(path), "--layers", "--json", "-"])
+    done = CliRunner().invoke(application(), ["inspect", str(path), "--json", "-"])
     assert done.exit_code == 0
     assert json.loads(done.stdout)["macs"] == 192
     assert "FULLY_CONNECTED" in done.stderr
@@ -81,10 +82,9 @@ def test_costs_of_convolutions_and_the_peak_of_a_residual_block():
     build.operator("DEPTHWISE_CONV_2D", [a, deep, -1], [b])
     build.operator("ADD", [x, b], [y])
     main = graph.read(build.file([x], [y]))[0]
-    first, second, last = main.operators
-    assert (first.macs, second.macs, last.macs) == (6 * 4 * 8 * 3 * 3 * 8, 6 * 4 * 5 * 5 * 8, 0)
-    assert (first.weights[0].values, first.weight_bytes) == (576, 2304)
-    assert main.peak() == (3 * 6 * 4 * 8 * 4, 1)
+    assert [layer.macs for layer in main.operators] == [6 * 4 * 8 * 3 * 3 * 8, 6 * 4 * 5 * 5 * 8, 0]
+    assert (main.operators[0].weights[0].values, main.operators[0].weight_bytes) == (576, 2304)
+    assert main.peak_bytes == 3 * 6 * 4 * 8 * 4
 
 
 def test_costs_of_matrices_and_steps_of_each_channel():
@@ -95,12 +95,11 @@ def test_costs_of_matrices_and_steps_of_each_channel():
     build.graph.tensors[w].quantization.zeroPoint = [0, 0]
     y = build.tensor("y", (1, 4, 2), Spec("int32", 2.0))
     build.operator("FULLY_CONNECTED", [x, w, -1], [y])
-    (main,) = graph.read(build.file([x], [y]))
-    assert main.tensors[w].scales == (0.25, 0.125)
-    assert (main.tensors[x].scales, main.tensors[x].zero_points) == ((0.5,), (3,))
-    assert [tensor.dtype for tensor in main.tensors] == ["int8", "int8", "int32"]
-    (layer,) = main.operators
-    assert (layer.macs, layer.given[0].scales) == (4 * 10 * 2, (2.0,))
+    (layer,) = graph.read(build.file([x], [y]))[0].operators
+    (taken, weights), (given,) = layer.taken, layer.given
+    assert (taken.scales, taken.zero_points, weights.scales) == ((0.5,), (3,), (0.25, 0.125))
+    assert [tensor.dtype for tensor in (taken, weights, given)] == ["int8", "int8", "int32"]
+    assert (layer.macs, given.scales) == (4 * 10 * 2, (2.0,))
 
 
 def test_the_papers_network_has_the_macs_that_its_card_says():
@@ -114,7 +113,7 @@ def test_the_papers_network_has_the_macs_that_its_card_says():
     wanted = [kernel**2 * side**2 * taken * given for kernel, side, taken, given in shapes]
     assert [layer.macs for layer in main.operators if layer.macs] == wanted
     assert json.loads(path.with_suffix(".json").read_text())["macs"] == main.macs == sum(wanted)
-    assert main.peak()[0] == 2 * 48 * 48 * 16 * 4
+    assert main.peak_bytes == 2 * 48 * 48 * 16 * 4
 
 
 @pytest.mark.parametrize(
