@@ -34,7 +34,7 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, Format, split_name
-from fer_edge.targets import SPLIT, Artifact, Target, parse, refusal
+from fer_edge.targets import SPLIT, Artifact, Target, parse
 from fer_edge.vision.crop import resize_faces
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -150,9 +150,11 @@ def _on_all(
         try:
             artifact = Artifact((data,), own, probabilities=subject.said)
             if target:
-                artifact = target.make(subject.classifier, subject.pictures, None)
+                artifact = target.make(subject.classifier, subject.pictures)
         except FerEdgeError as error:
-            row["refused"] = refusal(error, subject.path)
+            reason = str(error).removeprefix(f"{subject.path}: ").split("; convert with")[0]
+            # equal reasons read alike, and share a line
+            row["refused"] = reason.removesuffix(": not written").replace(str(subject.path), "it")
             continue
         report, p, deployed = artifact.report, artifact.probabilities, max(artifact.contents, key=len)
         if target and target.name == "microcontroller":

@@ -14,14 +14,9 @@ HOW_TO_GIVE_DATA = (
     "converting needs pictures to calibrate and verify on: give --data PATH (fer2013.csv, a folder tree, "
     "or 'drawn'), or set FER_EDGE_DATA"
 )
+SOURCE = "A .keras file or a training run's folder; default: the newest of runs/, else the shipped one."
+TARGETS = "microcontroller, ethos-u55-128 (and its kin), onnx, web, all; also of a .tflite MODEL as it is."
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[MODEL.keras]",
-        help="A .keras file or a training run's folder; default: the newest of runs/, else the shipped one.",
-    ),
-]
 Recipe = Annotated[
     str,
     typer.Option(
@@ -33,7 +28,7 @@ Recipe = Annotated[
 
 
 def convert(
-    model: Source = None,
+    model: Annotated[str | None, typer.Argument(metavar="[MODEL.keras]", help=SOURCE)] = None,
     *,
     data: options.OptionalData = None,
     float32: Annotated[bool, typer.Option("--float32", help="32-bit weights and sums.")] = False,
@@ -73,11 +68,7 @@ def convert(
     ] = False,
     target: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="microcontroller, ethos-u55-128 (and its kin), onnx, web; also of a .tflite MODEL as it is.",
-            autocompletion=options.complete_targets,
-        ),
+        typer.Option(metavar="NAME", help=TARGETS, autocompletion=options.complete_targets),
     ] = None,
     recipe: Recipe = "default",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the model's folder.")] = None,
@@ -100,20 +91,11 @@ def convert(
     wanted = targets.parse(target or ())
     for one in wanted:
         one.require()
-    needed = {format_ for one in wanted for format_ in one.formats}
-    flags = {
-        "float32": float32,
-        "float16": float16,
-        "dynamic_range": dynamic_range,
-        "int8": int8,
-        "full_integer": full_integer,
-        "int16x8": int16x8,
-    }
-    asked = tuple(
-        format_
-        for format_, flag in flags.items()
-        if flag or format_ in needed or (all_ and formats.known(format_).usual)
-    )
+    flags = {"float32": float32, "float16": float16, "dynamic_range": dynamic_range, "int8": int8}
+    flags |= {"full_integer": full_integer, "int16x8": int16x8}
+    asked = {format_ for format_, flag in flags.items() if flag} | {f for one in wanted for f in one.formats}
+    if all_ or not asked:
+        asked |= {format_ for format_, making in formats.FORMATS.items() if making.usual}
     request = command.Request(
         model,
         data or "",
@@ -122,7 +104,8 @@ def convert(
         labels,
         skip_bad_rows,
         force,
-        formats=asked or tuple(format_ for format_ in formats.FORMATS if formats.known(format_).usual),
+        class_names,
+        formats=tuple(format_ for format_ in formats.FORMATS if format_ in asked),
         calibration_samples=calibration_samples,
         out=out,
         name=name,
@@ -130,16 +113,19 @@ def convert(
         sparsity=sparsity,
         clusters=clusters,
         mirror=mirror,
-        class_names=class_names,
     )
     if wanted and (file := targets.tflite_file(model)) is not None:
-        console.write_json(json, targets.of_file(file, wanted, request), force)
+        rows = targets.write_all([(one, file) for one in wanted], request)
+        console.write_json(json, {"source": str(file), "targets": rows}, force)
         return
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
     result = command.convert(request, None if wanted else json)
     if wanted:
-        console.write_json(json, targets.of_converted(result, wanted, request), force)
+        made = {output["format"]: Path(output["path"]) for output in result["outputs"]}
+        jobs = [(one, made[format_]) for one in wanted for format_ in one.formats]
+        result["targets"] = targets.write_all(jobs, request)
+        console.write_json(json, result, force)
 
 
 def verify(
@@ -166,6 +152,5 @@ def verify(
     console.reserve_stdout(json)
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    how = recipe, seed, labels, skip_bad_rows, force
-    request = command.Request(model, data, *how, class_names=class_names)
+    request = command.Request(model, data, recipe, seed, labels, skip_bad_rows, force, class_names)
     command.verify(request, converted, format_, card, json)

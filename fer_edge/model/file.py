@@ -110,8 +110,6 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
     gives the same bytes. Raises ModelError if it is no .tflite file.
     """
     model = graph.unpacked(without_zip(flatbuffer))
-    if any(buffer.offset > 1 for buffer in model.buffers):
-        raise ModelError("a card cannot be put into a file that keeps weights outside its flatbuffer")
     model.metadata = model.metadata or []
     note = next((note for note in model.metadata if note.name == METADATA), None)
     if note is None:
@@ -137,38 +135,26 @@ def model_metadata(card: ModelCard) -> bytes:
     No package that is kept brings that schema, so fields are given by their place in it.
     """
     grayscale, rgb = 2, 1
+    color_space = rgb if 3 in card.input.shape[1:] else grayscale
+    image, feature, value_labels = {0: 2, 1: {0: color_space}}, {0: 1, 1: {}}, 2
     std = 255.0 / (card.input.real_max - card.input.real_min)  # the input is (gray - mean) / std
     normalisation = {0: 1, 1: {0: [0.0 - card.input.real_min * std], 1: [std]}}
-    color_space = rgb if 3 in card.input.shape[1:] else grayscale
-    face = {
-        0: "face",
-        1: "gray levels 0 to 255 of an upright face that fills the picture",
-        3: {0: 2, 1: {0: color_space}},  # an image
-        4: [normalisation],
-        5: _range(card.input),
-    }
-    labels = {0: LABELS_FILE, 1: "the expressions in the order of the values", 2: 2}  # one a value
-    content = {
-        0: card.output.content,
-        1: f"{card.output.content} of the expressions",
-        3: {0: 1, 1: {}},  # a feature
-        5: _range(card.output),
-        6: [labels],
-    }
+    ranges = [{0: [float(end.real_max)], 1: [float(end.real_min)]} for end in (card.input, card.output)]
+    gray = "gray levels 0 to 255 of an upright face that fills the picture"
+    face = {0: "face", 1: gray, 3: image, 4: [normalisation], 5: ranges[0]}
+    labels = {0: LABELS_FILE, 1: "the expressions in the order of the values", 2: value_labels}
+    content = card.output.content
+    given = {0: content, 1: f"{content} of the expressions", 3: feature, 5: ranges[1], 6: [labels]}
     root = {
         0: card.name,
         1: f"facial expression of a gray face; {card.architecture or 'a network'} as {card.format}",
-        3: [{2: [face], 3: [content]}],
+        3: [{2: [face], 3: [given]}],
         6: [{0: CARD_FILE, 2: 1}],
         7: "1.0.0",
     }
     builder = importlib.import_module("flatbuffers").Builder(1024)
     builder.Finish(_written(builder, root), b"M001")
     return bytes(builder.Output())
-
-
-def _range(tensor: TensorSpec) -> dict[int, list[float]]:
-    return {0: [float(tensor.real_max)], 1: [float(tensor.real_min)]}
 
 
 def _written(builder: Any, value: Any) -> int:
@@ -237,22 +223,21 @@ def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelC
     words for FER-2013's expressions become those. Raises ModelError if there is no card, or if it contradicts
     the file.
     """
-    inside = card_in(data, str(path))
+    card, where = card_in(data, str(path)), f"{path}: the card inside"
+    if inside := card:
+        inside = dataclasses.replace(inside, labels=expressions(inside.labels))
     beside = path.with_suffix(".json")
-    if given is not None:
-        card, where = _completed(given, read_card(given), path, data, ends), str(given)
-        if inside is not None:
-            _same_meaning(card, inside, given, path)
-    elif inside is not None:
-        card, where = inside, f"{path}: the card inside"
-    elif beside.is_file() and isinstance(raw := read_card(beside), dict) and "labels" in raw:
-        card, where = _completed(beside, raw, path, data, ends), str(beside)
-    else:  # a JSON file beside it that names no labels is another program's
+    if given is not None or (card is None and beside.is_file()):
+        where = str(given or beside)
+        raw = _read_card(given or beside)
+        if given is not None or (isinstance(raw, dict) and "labels" in raw):  # else another program's
+            card = _completed(where, raw, path, data, ends)
+    if card is None:
         raise ModelError(
             f"{path} says nothing of its labels: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
         )
     card = dataclasses.replace(card, labels=expressions(card.labels))
-    _check_card(card, ends, where)
+    _check_card(card, inside, ends, where)
     first, last = (
         dataclasses.replace(stated, scale=tensor.scale, zero_point=tensor.zero_point)
         for stated, tensor in zip((card.input, card.output), ends, strict=True)
@@ -260,8 +245,7 @@ def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelC
     return dataclasses.replace(card, input=first, output=last)
 
 
-def read_card(path: Path) -> Any:
-    """The value in a JSON file. Raises ModelError if it is none."""
+def _read_card(path: Path) -> Any:
     try:
         return files.parse_json(path.read_bytes())
     except OSError as error:
@@ -270,7 +254,7 @@ def read_card(path: Path) -> Any:
         raise ModelError(f"{path} is not a model card: {error}") from error
 
 
-def _completed(where: Path, raw: Any, model: Path, data: bytes, ends: Ends) -> ModelCard:
+def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> ModelCard:
     """A user's card with what the model file states itself filled in."""
     if not isinstance(raw, dict) or not isinstance(raw.get("labels"), list):
         raise ModelError(f"{where} is not a model card: no list of labels in it, such as {_EXAMPLE}")
@@ -288,39 +272,21 @@ def _completed(where: Path, raw: Any, model: Path, data: bytes, ends: Ends) -> M
             'add "input": {"real_min": 0, "real_max": 1}, or -1 and 1, or 0 and 255'
         )
     if "content" not in whole["output"]:
-        if not _surely_probabilities(data):
-            raise ModelError(
-                f"{where} does not say what comes out of {model.name}: "
-                'add "output": {"content": "logits"}, or "probabilities"'
-            )
-        whole["output"]["content"] = "probabilities"
+        with contextlib.suppress(FerEdgeError):  # no schema here
+            if graph.before_softmax(data):
+                whole["output"]["content"] = "probabilities"
+    if "content" not in whole["output"]:
+        raise ModelError(
+            f"{where} does not say what comes out of {model.name}: "
+            'add "output": {"content": "logits"}, or "probabilities"'
+        )
     if whole["output"]["content"] == "probabilities":
         whole["output"] = {"real_min": 0.0, "real_max": 1.0} | whole["output"]
-    return ModelCard.from_json(json.dumps(whole), str(where))
+    return ModelCard.from_json(json.dumps(whole), where)
 
 
-def _surely_probabilities(data: bytes) -> bool:
-    try:
-        return bool(graph.before_softmax(data))
-    except FerEdgeError:  # no schema here
-        return False
-
-
-def _same_meaning(card: ModelCard, inside: ModelCard, given: Path, path: Path) -> None:
-    def meant(one: ModelCard) -> tuple[str, str, str]:
-        taken = f"{one.input.real_min:g} to {one.input.real_max:g}"
-        return " ".join(expressions(one.labels)), taken, one.output.content
-
-    for what, ours, theirs in zip(
-        ("labels", "input range", "output"), meant(card), meant(inside), strict=True
-    ):
-        if ours != theirs:
-            raise ModelError(
-                f"{given} contradicts the card inside {path}: {what} {ours} here, {theirs} there"
-            )
-
-
-def _check_card(card: ModelCard, ends: Ends, where: str) -> None:
+def _check_card(card: ModelCard, inside: ModelCard | None, ends: Ends, where: str) -> None:
+    """Raises ModelError where the card contradicts the model's ends, itself, or the one inside the file."""
     classes = ends[1].shape[-1]
     if len(card.labels) != classes:
         raise ModelError(f"{where} names {len(card.labels)} labels, but the model gives {classes} values")
@@ -334,3 +300,11 @@ def _check_card(card: ModelCard, ends: Ends, where: str) -> None:
                 f"{where} is of another model: it says {what} {stated.dtype} {stated.shape}, "
                 f"the file has {tensor.dtype} {tensor.shape}"
             )
+
+    def meant(one: ModelCard) -> dict[str, str]:
+        taken = f"{one.input.real_min:g} to {one.input.real_max:g}"
+        return {"labels": " ".join(one.labels), "input range": taken, "output": one.output.content}
+
+    for what, ours in meant(card).items():
+        if inside and ours != (theirs := meant(inside)[what]):
+            raise ModelError(f"{where} contradicts the card inside it: {what} {ours} here, {theirs} there")

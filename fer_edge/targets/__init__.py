@@ -1,4 +1,4 @@
-"""Targets: ways to give a model to another runtime than LiteRT here, and what commands do with them.
+"""Targets: ways to give a model to another runtime than LiteRT here, and what `convert` does with them.
 
 A target is a module with a function `make`, and an entry of TARGETS.
 """
@@ -88,20 +88,16 @@ class Target:
 
     formats: what is made for it where a Keras model is converted. outputs: the names of the files that it
     gives, in which `{stem}` is that of the model's file. require: raises a FerEdgeError, with what to
-    install, where its tool is absent here. make: of a model, the pictures to prove it on, and the card of a
-    model that carries none; raises ModelError where the tool refuses the model, GateError where the result
-    does not agree with LiteRT or would not run on the target alone.
+    install, where its tool is absent here. make: of a model and the pictures to prove it on; raises
+    ModelError where the tool refuses the model, GateError where the result does not agree with LiteRT or
+    would not run on the target alone.
     """
 
     name: str
     formats: tuple[Format, ...]
     outputs: tuple[str, ...]
     require: Callable[[], object]
-    make: Callable[[Classifier, Pictures, Path | None], Artifact]
-
-    def paths(self, stem: str, folder: Path) -> tuple[Path, ...]:
-        """The files that it gives in `folder` for a model's file of that stem."""
-        return tuple(folder / name.format(stem=stem) for name in self.outputs)
+    make: Callable[[Classifier, Pictures], Artifact]
 
 
 def _installed(extra: str, *packages: str) -> Callable[[], None]:
@@ -183,20 +179,6 @@ def tflite_file(model: str | None) -> Path | None:
     return None
 
 
-def of_file(path: Path, targets: Sequence[Target], request: Request) -> dict[str, Any]:
-    """Each target of a .tflite file as it is. Gives the value of --json."""
-    jobs = [(target, path) for target in targets]
-    return {"source": str(path), "targets": _all(jobs, request.out or path.parent, request)}
-
-
-def of_converted(result: dict[str, Any], targets: Sequence[Target], request: Request) -> dict[str, Any]:
-    """Each target of the formats that it is made from; `result`: of the conversion, extended."""
-    paths = {output["format"]: Path(output["path"]) for output in result["outputs"]}
-    jobs = [(t, paths[f.value]) for t in targets for f in t.formats if f.value in paths]
-    folder = request.out or next(iter(paths.values())).parent
-    return {**result, "targets": _all(jobs, folder, request)}
-
-
 def _pictures(request: Request) -> tuple[Pictures, str]:
     """Of PublicTest, drawn by the seed; drawn faces without data. And what they are. Raises DataError."""
     if not request.data:
@@ -207,9 +189,16 @@ def _pictures(request: Request) -> tuple[Pictures, str]:
     return chosen.images, f"{len(chosen)} pictures of {SPLIT}"
 
 
-def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) -> list[dict[str, Any]]:
-    """Makes and writes them, prints the table. Raises GateError, at the end, if one failed its gate."""
-    written = [target.paths(path.stem, folder) for target, path in jobs]
+def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dict[str, Any]]:
+    """Each target of its .tflite file, beside that or in `request.out`; prints the table, gives its rows.
+
+    Raises ModelError, at the end, if a target refused a file, GateError if one failed its gate.
+    """
+    folders = [request.out or path.parent for _, path in jobs]
+    written = [
+        [folder / name.format(stem=path.stem) for name in target.outputs]
+        for (target, path), folder in zip(jobs, folders, strict=True)
+    ]
     files.refuse_to_overwrite_any([path for paths in written for path in paths], request.force)
     pictures, title = _pictures(request)
     table = Table(
@@ -223,27 +212,21 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
         classifier = Classifier(path)
         try:
             with console.working(f"{target.name} of {path.name}"):
-                artifact = target.make(classifier, pictures, None)
-        except GateError as error:
+                artifact = target.make(classifier, pictures)
+        except (GateError, ModelError) as error:
             failed.append(error)
             continue
         for output, data in zip(paths, artifact.contents, strict=True):
             files.write_bytes(output, data, request.force)
         p = artifact.probabilities
         found = None if p is None else compare(classifier, p, pictures)
-        results.append(
-            {
-                "model": str(path),
-                "target": target.name,
-                "files": {str(name): len(data) for name, data in zip(paths, artifact.contents, strict=True)},
-                "agreement": found and found._asdict(),
-                **artifact.report,
-            }
-        )
+        sizes = {str(name): len(data) for name, data in zip(paths, artifact.contents, strict=True)}
+        row = {"model": str(path), "target": target.name, "files": sizes}
+        results.append({**row, "agreement": found and found._asdict(), **artifact.report})
         table.add(
             path.stem,
             target.name,
-            f"{sum(map(len, artifact.contents)) / 1e3:.0f}",
+            f"{sum(sizes.values()) / 1e3:.0f}",
             percent(found and found.agreement, 2),
             found and f"{found.max_abs_diff:.4f}",
             artifact.needs,
@@ -252,46 +235,25 @@ def _all(jobs: Sequence[tuple[Target, Path]], folder: Path, request: Request) ->
     if results:
         table.show()
     if failed:
-        raise GateError(" | ".join(str(error) for error in failed))
+        raise type(failed[0])(" | ".join(map(str, failed)))
     return results
-
-
-def tried(target: Target, classifier: Classifier, card: Path | None = None) -> dict[str, Any]:
-    """Whether the target takes the model, by its own tool, on a few drawn faces; nothing is written.
-
-    `target`, `accepted`, None where the tool is not installed here, `why` not, or what it needs, and the
-    target's report. Takes seconds, with ONNX more.
-    """
-    try:
-        target.require()
-        artifact = target.make(classifier, drawn(7), card)
-    except FerEdgeError as error:
-        accepted = False if isinstance(error, ModelError | GateError) else None
-        return {"target": target.name, "accepted": accepted, "why": refusal(error, classifier.path)}
-    return {"target": target.name, "accepted": True, "why": artifact.needs, **artifact.report}
-
-
-def refusal(error: FerEdgeError, path: Path) -> str:
-    """Why a target does not take a file, without its path, so that equal reasons read alike."""
-    reason = str(error).removeprefix(f"{path}: ").split("; convert with")[0].removesuffix(": not written")
-    return reason.replace(str(path), "it")
 
 
 @contextmanager
 def in_child(
-    function: Callable[[str, str, str], Any], classifier: Classifier, pictures: Pictures, card: Path | None
+    function: Callable[[str, str], Any], classifier: Classifier, pictures: Pictures
 ) -> Iterator[tuple[Path, Any]]:
     """For targets: a folder in which a child has worked, and what it gave back.
 
-    function: called there with the folder, the model's path and its card's, or "". The folder has faces.npy,
-    the pictures as the model takes them. Raises ModelError as `child.run` does.
+    function: called there with the folder and the model's path. The folder has faces.npy, the pictures as the
+    model takes them. Raises ModelError as `child.run` does.
     """
     from fer_edge.vision.crop import resize_faces
 
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder, "faces.npy"), resize_faces(pictures, classifier.input_size))
-        arguments = folder, str(classifier.path.resolve()), str(card or "")
-        yield Path(folder), child.run(function, *arguments, what=str(classifier.path), timeout_s=900)
+        model = str(classifier.path.resolve())
+        yield Path(folder), child.run(function, folder, model, what=str(classifier.path), timeout_s=900)
 
 
 def template(folder: str, name: str, values: Mapping[str, object] | None = None) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib
-import importlib.metadata
 import io
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from fer_edge import child
 from fer_edge.errors import GateError, ModelError
@@ -21,12 +19,11 @@ _NPU_OPERATOR = "ethos-u"
 """The custom operator that holds an NPU's commands in a compiled file."""
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None, *, accelerator: str) -> Artifact:
+def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Artifact:
     """The compiled file, labels and card inside. Nothing here can run it: Vela's model of a chip estimates.
 
-    Report: `cycles` of the NPU with its memory, `ms` at `mhz`, `sram_bytes`, `dram_bytes`, `flash_bytes`,
-    `macs`, `ops`, `system`, `memory_mode`, `vela`. Raises GateError if an operator stays on the CPU,
-    ModelError if Vela refuses the file.
+    Report: `cycles` of the NPU with its memory, `ms` at `mhz`, `sram_bytes`, `flash_bytes`, `ops`, `system`,
+    `memory_mode`. Raises GateError if an operator stays on the CPU, ModelError if Vela refuses the file.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -44,12 +41,23 @@ def make(classifier: Classifier, pictures: Pictures, card: Path | None, *, accel
             f"{classifier.path}: {', '.join(left)} would stay on the CPU with {accelerator}: "
             "not written; convert with --full-integer"
         )
-    report = _report(row)
-    needs = (
-        f"{report['flash_bytes'] / 1024:.0f} KiB flash, {report['sram_bytes'] / 1024:.0f} KiB SRAM, "
-        f"{report['ms']:.2f} ms at {report['mhz']:.0f} MHz (estimated)"
+    ms, mhz = 1e3 * float(row["inference_time"]), float(row["core_clock"]) / 1e6
+    sram, off_chip, on_chip = (
+        float(row[f"{name}_memory_used"]) for name in ("sram", "off_chip_flash", "on_chip_flash")
     )
-    return Artifact((file.embed_card(compiled, classifier.card),), {**report, "ops": ops}, needs)
+    flash = off_chip + on_chip
+    report = {
+        "cycles": round(float(row["cycles_total"])),
+        "ms": ms,
+        "mhz": mhz,
+        "sram_bytes": round(1024 * sram),
+        "flash_bytes": round(1024 * flash),
+        "ops": ops,
+        "system": row["system_config"],
+        "memory_mode": row["memory_mode"],
+    }
+    needs = f"{flash:.0f} KiB flash, {sram:.0f} KiB SRAM, {ms:.2f} ms at {mhz:.0f} MHz (estimated)"
+    return Artifact((file.embed_card(compiled, classifier.card),), report, needs)
 
 
 def compile_here(folder: str, accelerator: str) -> None:
@@ -62,21 +70,3 @@ def compile_here(folder: str, accelerator: str) -> None:
         lines = [line for line in said.getvalue().splitlines() if line.strip()] or ["no reason given"]
         complaint = next((line for line in lines if "Error" in line), lines[-1])
         raise ModelError(f"Vela cannot compile it for {accelerator}: {complaint.strip()}")
-
-
-def _report(row: dict[str, str]) -> dict[str, Any]:
-    sram, dram, off_chip, on_chip = (
-        float(row[f"{name}_memory_used"]) for name in ("sram", "dram", "off_chip_flash", "on_chip_flash")
-    )
-    return {
-        "cycles": round(float(row["cycles_total"])),
-        "ms": 1e3 * float(row["inference_time"]),
-        "mhz": float(row["core_clock"]) / 1e6,
-        "sram_bytes": round(1024 * sram),
-        "dram_bytes": round(1024 * dram),
-        "flash_bytes": round(1024 * (off_chip + on_chip)),
-        "macs": int(row["nn_macs"]),
-        "system": row["system_config"],
-        "memory_mode": row["memory_mode"],
-        "vela": importlib.metadata.version("ethos-u-vela"),
-    }

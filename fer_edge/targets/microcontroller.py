@@ -33,21 +33,20 @@ _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Artifact:
+def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
     Raises ModelError if TFLite Micro cannot run the model, GateError if it does not give what LiteRT's
     reference kernels give.
     """
-    with in_child(run_here, classifier, pictures, card) as (folder, arena):
-        given, reference = (np.load(folder / name) for name in ("micro.npy", "reference.npy"))
+    with in_child(run_here, classifier, pictures) as (folder, arena):
+        given, reference = (np.load(folder / f"{name}.npy") for name in ("micro", "reference"))
     check(classifier, given, reference)
     flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     values = _values(classifier, flatbuffer, arena)
     sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
     needs = f"{len(flatbuffer) / 1024:.0f} KiB flash, {arena / 1024:.0f} KiB arena"
-    report = {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}
-    return Artifact(sources, report, needs, given)
+    return Artifact(sources, {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}, needs, given)
 
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
@@ -67,14 +66,13 @@ def logit_step(data: bytes) -> float:
     return next((tensor.scales[0] for tensor in graph.before_softmax(data) if tensor.scales), 0.0)
 
 
-def run_here(folder: str, model: str, card: str) -> int:
+def run_here(folder: str, model: str) -> int:
     """In a process of its own: bytes of the smallest arena; of faces.npy, writes micro.npy, reference.npy."""
-    path, given = Path(model), Path(card) if card else None
     faces = np.load(Path(folder, "faces.npy"))
     for name, load, shown in (("micro", load_micro, faces), ("reference", load_reference, faces[:CHECKED])):
-        subject = Classifier(path, card=given, checked=True, load=load)
+        subject = Classifier(model, checked=True, load=load)
         np.save(Path(folder, f"{name}.npy"), subject.predict(shown))
-    return smallest_arena(file.read_bytes(path))
+    return smallest_arena(file.read_bytes(Path(model)))
 
 
 def load_reference(model: bytes, num_threads: int, name: str) -> Any:
@@ -150,14 +148,8 @@ def smallest_arena(model: bytes) -> int:
 def _details(details: dict[str, Any]) -> dict[str, Any]:
     """As LiteRT has them."""
     found = details["quantization_parameters"]
-    scale, zero_point = (list(found[name])[:1] or [0] for name in ("scales", "zero_points"))
-    quantization = (float(scale[0]), int(zero_point[0]))
-    return {
-        "index": 0,
-        "shape": np.asarray(details["shape"]),
-        "dtype": details["dtype"],
-        "quantization": quantization,
-    }
+    scale, zero_point = ([*found[name], 0][0] for name in ("scales", "zero_points"))
+    return {**details, "index": 0, "quantization": (float(scale), int(zero_point))}
 
 
 def _called(call: Any) -> tuple[Any, bytes]:

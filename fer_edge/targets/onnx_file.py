@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,16 @@ QUANTISED = (0.95, 0.1)
 kernels differ from each other by up to 0.04: each rounds in its own way."""
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Artifact:
+def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """The ONNX file, run in ONNX Runtime on the pictures. Report: `ops` {name: count}, `opset`.
 
     Raises GateError if it does not agree with LiteRT, ModelError if tf2onnx cannot convert the model.
     """
-    with in_child(convert_here, classifier, pictures, card) as (folder, ops):
+    with in_child(convert_here, classifier, pictures) as (folder, ops):
         data = (folder / "model.onnx").read_bytes()
         given = np.load(folder / "onnx.npy")
-    found = compare(classifier, given, pictures)
-    check(found, *(QUANTISED if "QuantizeLinear" in ops else FLOAT), str(classifier.path))
+    limits = QUANTISED if "QuantizeLinear" in ops else FLOAT
+    check(compare(classifier, given, pictures), *limits, str(classifier.path))
     return Artifact((data,), {"ops": ops, "opset": OPSET}, f"opset {OPSET}", given)
 
 
@@ -46,16 +47,19 @@ def check(found: Agreement, least: float, most: float, what: str) -> None:
         )
 
 
-def convert_here(folder: str, model: str, card: str) -> dict[str, int]:
+def convert_here(folder: str, model: str) -> dict[str, int]:
     """In a process of its own, since tf2onnx brings TensorFlow: operators by name.
 
     Writes model.onnx and, of faces.npy, onnx.npy.
     """
-    path, given = Path(model), Path(card) if card else None
-    plain = Path(folder, "model.tflite")
+    path, plain = Path(model), Path(folder, "model.tflite")
     plain.write_bytes(file.without_zip(file.read_bytes(path)))
-    subject = Classifier(path, card=given, checked=True)
-    proto = _by_tf2onnx(plain)
+    subject = Classifier(path, checked=True)
+    try:
+        with quiet_stderr():
+            proto, _ = importlib.import_module("tf2onnx").convert.from_tflite(str(plain), opset=OPSET)
+    except Exception as error:  # its operators' handlers fail each in their own way
+        raise ModelError(f"tf2onnx cannot convert it: {first_line(error)}") from error
     notes = {"labels": "\n".join(subject.labels), "card": subject.card.to_json(), "source": path.name}
     for key, value in notes.items():
         proto.metadata_props.add(key=key, value=value)
@@ -65,20 +69,9 @@ def convert_here(folder: str, model: str, card: str) -> dict[str, int]:
     def load(tflite: bytes, num_threads: int, name: str) -> OnnxInterpreter:
         return OnnxInterpreter(data, load_interpreter(tflite, num_threads, name))
 
-    onnx = Classifier(path, card=given, checked=True, load=load)
+    onnx = Classifier(path, checked=True, load=load)
     np.save(Path(folder, "onnx.npy"), onnx.predict(np.load(Path(folder, "faces.npy"))))
     return dict(sorted(Counter(node.op_type for node in proto.graph.node).items()))
-
-
-def _by_tf2onnx(path: Path) -> Any:
-    import tf2onnx
-
-    try:
-        with quiet_stderr():
-            proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
-    except Exception as error:  # its operators' handlers fail each in their own way
-        raise ModelError(f"tf2onnx cannot convert it: {first_line(error)}") from error
-    return proto
 
 
 class OnnxInterpreter:

@@ -54,7 +54,7 @@ def runtime() -> Path:
     )
 
 
-def make(classifier: Classifier, pictures: Pictures, card: Path | None) -> Artifact:
+def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """The page, which proves itself in the browser that opens it. Raises as `page` does."""
     return Artifact((page(classifier, find_detector()),))
 

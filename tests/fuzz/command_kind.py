@@ -49,7 +49,7 @@ LONG = ("--help", "-h", "--install-completion", "--show-completion")
 WORK = (
     "fer_edge.training.fit.train",
     "fer_edge.conversion.source.measure",
-    "fer_edge.targets._all",
+    "fer_edge.targets.write_all",
     "fer_edge.bench.latency.loaded",
     "fer_edge.bench.loop.run",
 )

@@ -41,11 +41,11 @@ def test_rows_of_files_and_of_what_targets_take_and_refuse(script, tiny, tmp_pat
     wrong = np.zeros((20, 3), np.float32)
     wrong[:, 1] = 1
 
-    def refuses(classifier, pictures, card):
+    def refuses(classifier, pictures):
         path = classifier.path
         raise GateError(f"{path}: SOFTMAX of {path} stays on the CPU: not written; convert with --x")
 
-    def takes(classifier, pictures, card):
+    def takes(classifier, pictures):
         return Artifact((b"abc",), {"arena_bytes": 2048}, probabilities=wrong)
 
     def absent():
