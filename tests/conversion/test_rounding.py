@@ -146,7 +146,7 @@ def test_compensated_weights_are_multiples_and_say_more_of_the_same(
     network = rounding.folded(material.network, centred=True)
     ranges = rounding.measured(network, material.faces, float_end=True) if ranged else {}
     settled = rounding.compensated(network, ranges, material.faces)
-    images = against.images[:100, ..., None].astype(np.float32)
+    images = against.pictures.dataset.images[:100, ..., None].astype(np.float32)
     assert np.abs(np.asarray(settled(images)) - np.asarray(network(images))).mean() < 0.01
     if ranged:  # of less than 1,024 weights, which TFLite leaves in float where activations are
         kernel = next(layer for layer in settled.layers if hasattr(layer, "kernel")).get_weights()[0]
