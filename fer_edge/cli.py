@@ -72,9 +72,10 @@ class _Group(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         options: list[Any] = command.params if command else []
         for parameter in options:
-            if parameter.param_type_name == "option" and not parameter.rich_help_panel:
-                parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0])
+            if parameter.param_type_name == "option":
+                parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0], parameter.rich_help_panel)
                 parameter.metavar = parameter.metavar or CHOICES.get(parameter.opts[0])
+                parameter.secondary_opts = []  # no flag has a --no- besides
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

@@ -30,21 +30,17 @@ def bench(
     warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
     runs: Annotated[int, Option(min=1, help="Timed inferences of each row, in all.")] = 1000,
     patience: Annotated[float, Option(min=0, help="Seconds for repeating what was disturbed.")] = 20.0,
-    advise: Annotated[bool, Option("--advise", help="Say only which file to run here.")] = False,
+    advise: Annotated[bool, Option(help="Say only which file to run here.")] = False,
     loop: Annotated[
         Path | None, Option(metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
     ] = None,
     faces: Annotated[int, Option(min=0, help="Faces in each frame of --loop's video.")] = 1,
     detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
-    detector_model: Annotated[Path | None, Option(metavar="FILE", help="Its file.")] = None,
-    csv: Annotated[Path | None, Option(metavar="FILE", help="Write every figure as CSV.")] = None,
-    markdown: Annotated[Path | None, Option(metavar="FILE", help="Write a Markdown table.")] = None,
-    plot: Annotated[
-        Path | None, Option(metavar="FILE", help="Draw accuracy against latency and size.")
-    ] = None,
-    compare: Annotated[
-        Path | None, Option(metavar="FILE", help="An older --json: what changed; exit 3 if worse.")
-    ] = None,
+    detector_model: Annotated[Path | None, options.file("Its file.")] = None,
+    csv: Annotated[Path | None, options.file("Write every figure as CSV.")] = None,
+    markdown: Annotated[Path | None, options.file("Write a Markdown table.")] = None,
+    plot: Annotated[Path | None, options.file("Draw accuracy against latency and size.")] = None,
+    compare: Annotated[Path | None, options.file("An older --json: what changed; exit 3 if worse.")] = None,
     tolerance: Annotated[float, Option(min=0, help="Percent by which time, size, memory may grow.")] = 10.0,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,

@@ -31,18 +31,12 @@ def convert(
     model: Annotated[str | None, typer.Argument(metavar="[MODEL.keras]", help=SOURCE)] = None,
     *,
     data: options.OptionalData = None,
-    float32: Annotated[bool, typer.Option("--float32", help="32-bit weights and sums.")] = False,
-    float16: Annotated[bool, typer.Option("--float16", help="16-bit weights: half the size.")] = False,
-    dynamic_range: Annotated[
-        bool, typer.Option("--dynamic-range", help="8-bit weights, ranges found while running.")
-    ] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights and sums, float at the end.")] = False,
-    full_integer: Annotated[
-        bool, typer.Option("--full-integer", help="int8 in and out, no float at all.")
-    ] = False,
-    int16x8: Annotated[
-        bool, typer.Option("--int16x8", help="int16 sums, 8-bit weights; slow on processors.")
-    ] = False,
+    float32: Annotated[bool, typer.Option(help="32-bit weights and sums.")] = False,
+    float16: Annotated[bool, typer.Option(help="16-bit weights: half the size.")] = False,
+    dynamic_range: Annotated[bool, typer.Option(help="8-bit weights, ranges found while running.")] = False,
+    int8: Annotated[bool, typer.Option(help="8-bit weights and sums, float at the end.")] = False,
+    full_integer: Annotated[bool, typer.Option(help="int8 in and out, no float at all.")] = False,
+    int16x8: Annotated[bool, typer.Option(help="int16 sums, 8-bit weights; slow on processors.")] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="float32, float16, dynamic range and int8; the default.")
     ] = False,
@@ -50,7 +44,7 @@ def convert(
         int | None, typer.Option(min=1, help="Pictures of Training that set the integer ranges.")
     ] = None,
     qat: Annotated[
-        bool, typer.Option("--qat", help="Train integer files with their rounding, for some minutes.")
+        bool, typer.Option(help="Train integer files with their rounding, for some minutes.")
     ] = False,
     sparsity: Annotated[
         float | None,
@@ -62,9 +56,7 @@ def convert(
     ] = None,
     mirror: Annotated[
         bool,
-        typer.Option(
-            "--mirror", help="Two views in one file, the picture and its mirror image: NAME_mirror_FORMAT."
-        ),
+        typer.Option(help="Two views in one file, the picture and its mirror image: NAME_mirror_FORMAT."),
     ] = False,
     target: Annotated[
         list[str] | None,

@@ -23,18 +23,12 @@ def data(
         Argument(metavar="PATH", envvar="FER_EDGE_DATA", help=f"{options.DATA} 'drawn:N' draws N faces."),
     ] = None,
     *,
-    plot: Annotated[
-        Path | None, Option(metavar="FILE", help="Draw a sheet of samples into this picture.")
-    ] = None,
-    augmented: Annotated[
-        Path | None, Option(metavar="FILE", help="Draw a recipe's changes of pictures (Figure 6).")
-    ] = None,
+    plot: Annotated[Path | None, options.file("Draw a sheet of samples into this picture.")] = None,
+    augmented: Annotated[Path | None, options.file("Draw a recipe's changes of pictures (Figure 6).")] = None,
     recipe: Annotated[
         str, Option(help="Whose: a name or a TOML file.", autocompletion=options.complete_train_recipes)
     ] = "paper",
-    table5: Annotated[
-        bool, Option("--table5", help="Only the paper's Table 5: gray levels under equation 1.")
-    ] = False,
+    table5: Annotated[bool, Option(help="Only the paper's Table 5: gray levels under equation 1.")] = False,
     labels: options.Labels = None,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,

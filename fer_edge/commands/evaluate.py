@@ -28,12 +28,8 @@ def evaluate(
     ] = None,
     threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
     card: options.Card = None,
-    plot: Annotated[
-        Path | None, Option(metavar="FILE", help="Draw the confusion matrix into this picture.")
-    ] = None,
-    robustness: Annotated[
-        bool, Option("--robustness", help="Also on --pictures cut, dark, turned, blurred, noisy.")
-    ] = False,
+    plot: Annotated[Path | None, options.file("Draw the confusion matrix into this picture.")] = None,
+    robustness: Annotated[bool, Option(help="Also on --pictures cut, dark, turned, blurred, noisy.")] = False,
     pictures: Annotated[
         int, Option(min=1, help="How many pictures of the split --robustness draws by --seed.")
     ] = 1500,

@@ -9,31 +9,34 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-JSON = "Write the result as JSON; - for standard output."
 DATA = "fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'."
 """What is read as a data set, in a word."""
-PROTOCOL = "official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets."
-VOTES = "ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv."
-CLASSES = "The expressions of class folders that are numbers, in the numbers' order."
-_CLASS_NAMES = typer.Option("--class-names", envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=CLASSES)
+_PROTOCOL = "official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets."
+_VOTES = "ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv."
+_CLASSES = "The expressions of class folders that are numbers, in the numbers' order."
+
+
+def file(help: str) -> Any:
+    """What an option takes that names a file; beside the type Path | None."""
+    return typer.Option(metavar="FILE", help=help)
 
 
 def _data(text: str) -> Any:
     return typer.Option("--data", envvar="FER_EDGE_DATA", metavar="PATH", help=text)
 
 
-Card = Annotated[
-    Path | None, typer.Option("--card", metavar="FILE", help="Card (JSON) of a model that carries none.")
-]
-Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help=JSON)]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs that exist.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Card = Annotated[Path | None, file("Card (JSON) of a model that carries none.")]
+Json = Annotated[str | None, file("Write the result as JSON; - for standard output.")]
+Force = Annotated[bool, typer.Option(help="Overwrite outputs that exist.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Data = Annotated[str | None, _data(DATA)]
 OptionalData = Annotated[str | None, _data("Data set to measure accuracy on (see 'fer-edge data --help').")]
-SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Count and skip rows that are not valid.")]
-ClassNames = Annotated[str | None, _CLASS_NAMES]
-Protocol = Annotated[str, typer.Option("--protocol", help=PROTOCOL)]
-Labels = Annotated[str | None, typer.Option("--labels", metavar="fer2013|ferplus:FILE", help=VOTES)]
+SkipBadRows = Annotated[bool, typer.Option(help="Count and skip rows that are not valid.")]
+ClassNames = Annotated[
+    str | None, typer.Option(envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=_CLASSES)
+]
+Protocol = Annotated[str, typer.Option(help=_PROTOCOL)]
+Labels = Annotated[str | None, typer.Option(metavar="fer2013|ferplus:FILE", help=_VOTES)]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(help="Of computing; what is written is float32."),

@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.commands.options import Force, Json
-
-Log = Annotated[Path, typer.Argument(metavar="LOG", help="What run --jsonl wrote.")]
-Png = Annotated[
-    Path | None, typer.Option("--png", metavar="FILE", help="The picture; default: beside the log, as .png.")
-]
-Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="The page; default: beside the log, as .html.")
-]
+from fer_edge.commands.options import Force, Json, file
 
 
-def report(log: Log, png: Png = None, html: Html = None, json: Json = None, force: Force = False) -> None:
+def report(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="What run --jsonl wrote.")],
+    png: Annotated[Path | None, file("The picture; default: beside the log, as .png.")] = None,
+    html: Annotated[Path | None, file("The page; default: beside the log, as .html.")] = None,
+    json: Json = None,
+    force: Force = False,
+) -> None:
     """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
     from fer_edge import console, files, timeline
     from fer_edge.errors import DataError

@@ -39,18 +39,14 @@ _TOKEN = Option(
 )
 
 
-def _file(help: str) -> Any:
-    return Option(metavar="FILE", help=help)
-
-
 def run(
     source: Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)] = None,
     camera: Annotated[str | None, Option(metavar="N", help="Camera: number, /dev path, or 'pi'.")] = None,
     model: Annotated[str | None, _MODEL] = None,
-    card: Annotated[Path | None, _file("Card of a model that has none of its own.")] = None,
+    card: Annotated[Path | None, options.file("Card of a model that has none of its own.")] = None,
     threads: Annotated[int, Option(min=1, help="Threads of the computations.")] = 1,
     detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
-    detector_model: Annotated[Path | None, _file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
+    detector_model: Annotated[Path | None, options.file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
     every: Annotated[int, Option(min=1, help="Analyse one frame of N.")] = 1,
     max_fps: Annotated[float | None, Option(min=0.01, help="Take no more frames a second.")] = None,
     smooth: Annotated[float, Option(min=0.0, metavar="SECONDS", help=_SMOOTH)] = 0.3,
@@ -60,15 +56,15 @@ def run(
     min_confidence: Annotated[
         float, Option(min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
     ] = 0.0,
-    save: Annotated[Path | None, _file("Annotated video, or picture of a picture.")] = None,
-    jsonl: Annotated[Path | None, _file("A JSON line a frame; - for standard output.")] = None,
-    csv: Annotated[Path | None, _file("A row a face.")] = None,
-    snapshot: Annotated[Path | None, _file("The best picture of each person: FILE-1.png ...")] = None,
+    save: Annotated[Path | None, options.file("Annotated video, or picture of a picture.")] = None,
+    jsonl: Annotated[Path | None, options.file("A JSON line a frame; - for standard output.")] = None,
+    csv: Annotated[Path | None, options.file("A row a face.")] = None,
+    snapshot: Annotated[Path | None, options.file("The best picture of each person: FILE-1.png ...")] = None,
     mqtt: Annotated[str | None, Option(metavar="URL", help=_MQTT, envvar="FER_EDGE_MQTT")] = None,
     web: Annotated[int | None, Option(min=0, max=65535, metavar="PORT", help=_WEB)] = None,
     web_host: Annotated[str, Option(metavar="ADDRESS", help=_HOST)] = DEFAULT_HOST,
     web_token: Annotated[str | None, _TOKEN] = None,
-    headless: Annotated[bool, Option("--headless", help="No window.")] = False,
+    headless: Annotated[bool, Option(help="No window.")] = False,
     max_frames: Annotated[int | None, Option(min=1, help="End after so many frames.")] = None,
     force: options.Force = False,
     json: options.Json = None,

@@ -25,7 +25,7 @@ def train(
     class_names: options.ClassNames = None,
     recipe: Recipe = "plain",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help=INSTEAD)] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help=INSTEAD)] = None,
     dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help=INSTEAD)] = None,
@@ -50,9 +50,7 @@ def train(
             autocompletion=options.complete_networks,
         ),
     ] = None,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Same seed and machine, same weights; slower.")
-    ] = False,
+    deterministic: Annotated[bool, typer.Option(help="Same seed and machine, same weights; slower.")] = False,
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
     json: options.Json = None,
