@@ -12,21 +12,13 @@ from processes import fer_edge
 from fer_edge.errors import DataError, OutputError
 from fer_edge.timeline import MOST_FACES, Face, Recording, binned, clock, draw, page, read, runs, shares
 
-A, B = (0.75, 0.25), (0.25, 0.75)
+A, B = {"a": 0.75, "b": 0.25}, {"a": 0.25, "b": 0.75}
 
 
-def log_line(frame, *faces, source="a.mp4", labels="ab"):
-    """faces: (track, label, probabilities of a and b)."""
-    found = [
-        {
-            "box_xywh": [0, 0, 1, 1],
-            "track": t,
-            "label": label,
-            "probabilities": dict(zip(labels, p, strict=True)),
-        }
-        for t, label, p in faces
-    ]
-    return json.dumps({"source": source, "frame": frame, "time_s": frame / 10, "faces": found})
+def line(time_s, *faces, source="a.mp4"):
+    """faces: (track, label shown, probabilities by label)."""
+    found = [dict(zip(("track", "label", "probabilities"), face, strict=True)) for face in faces]
+    return json.dumps({"source": source, "frame": 0, "time_s": time_s, "faces": found})
 
 
 @pytest.fixture
@@ -41,14 +33,14 @@ def log(tmp_path):
 
 def test_faces_frames_and_shares(log):
     seen = ([(1, "a", A)], [], [(1, "a", B), (2, "b", B)], [(1, None, A)], [(1, "b", B)])
-    recording = read(log(*(log_line(n, *faces) for n, faces in enumerate(seen))))
+    recording = read(log(*(line(n / 10, *faces) for n, faces in enumerate(seen))))
     assert (recording.labels, recording.frames, recording.frames_with_face) == (("a", "b"), 5, 4)
     assert recording.seconds == pytest.approx(0.4)
     one, two = recording.faces  # the one seen most comes first
     assert (one.track, two.track) == (1, 2)
     assert one.times_s.tolist() == pytest.approx([0, 0.2, 0.3, 0.4])
     assert one.shown == ("a", "a", None, "b")
-    np.testing.assert_array_equal(one.probabilities, np.float32([A, B, A, B]))
+    np.testing.assert_array_equal(one.probabilities, np.float32([(0.75, 0.25), (0.25, 0.75)] * 2))
     assert one.changes == 2
     assert shares([one]) == {"a": 0.5, "uncertain": 0.25, "b": 0.25}
     assert shares(recording.faces) == {"a": 0.4, "b": 0.4, "uncertain": 0.2}
@@ -58,13 +50,13 @@ def test_faces_frames_and_shares(log):
 
 
 def test_the_same_track_in_another_source_is_another_face(log):
-    recording = read(log(log_line(0, (1, "a", A), source="x.png"), log_line(0, (1, "b", B), source="y.png")))
+    recording = read(log(line(0, (1, "a", A), source="x.png"), line(0, (1, "b", B), source="y.png")))
     assert {(face.source, face.track) for face in recording.faces} == {("x.png", 1), ("y.png", 1)}
     assert (recording.sources, recording.seconds) == (("x.png", "y.png"), 0)
 
 
 def test_a_log_without_a_face_is_a_log_and_what_a_kill_cut_off_is_left_out(log, capsys):
-    recording = read(log(log_line(0), log_line(1), log_line(2, (1, "a", A))[:25], end=""))
+    recording = read(log(line(0), line(1), line(2, (1, "a", A))[:25], end=""))
     assert (recording.frames, recording.faces, shares(recording.faces)) == (2, (), {})
     assert "cut short" in capsys.readouterr().err
 
@@ -82,7 +74,7 @@ def test_a_log_without_a_face_is_a_log_and_what_a_kill_cut_off_is_left_out(log, 
         '{"source": "a", "time_s": 1, "faces": [{"track": 1, "label": "a", "probabilities": {}}]}',
         '{"source": "a", "time_s": 1, "faces": [{"track": 1, "label": "a", "probabilities": {"a": NaN}}]}',
         '{"source": "a", "time_s": 1, "faces": null}',
-        log_line(1, (1, "a", A), labels="ac"),  # another model's
+        line(0.1, (1, "a", {"a": 0.75, "c": 0.25})),  # another model's
         *(
             f'{{"source": "a", "time_s": {odd}, "faces": []}}'
             for odd in ("NaN", "Infinity", "1e300", "9" * 400)
@@ -91,7 +83,7 @@ def test_a_log_without_a_face_is_a_log_and_what_a_kill_cut_off_is_left_out(log, 
 )
 def test_what_is_no_log_is_named_by_its_line(log, bad):
     with pytest.raises(DataError, match=r"line 2 of .*o\.jsonl"):
-        read(log(log_line(0, (1, "a", A)), bad, log_line(2)))
+        read(log(line(0, (1, "a", A)), bad, line(2)))
 
 
 def test_an_empty_and_an_absent_file_are_said(log, tmp_path):
@@ -114,11 +106,6 @@ def face(times_s, shown, track=1, source="a.mp4"):
 def recording(*faces, name="o.jsonl"):
     sources = tuple(dict.fromkeys(face.source for face in faces)) or ("a.mp4",)
     return Recording(Path(name), LABELS, sources, 10, 9, 65.0, faces)
-
-
-def line(time_s="0", label="happy", track=1, **probabilities):
-    found = {"track": track, "label": label, "probabilities": probabilities or {"happy": 0.9, "sad": 0.1}}
-    return f'{{"source": "a.mp4", "frame": 0, "time_s": {time_s}, "faces": [{json.dumps(found)}]}}\n'
 
 
 def test_a_stretch_ends_where_the_face_was_away():
@@ -189,24 +176,23 @@ def test_from_outside(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "lines",
     [
-        line(label="$x^{", **{"$x^{": 1.0, "\\frac$": 0.0}),
-        line(label="\udce9", **{"\udce9": 1.0, "\x1b[31m": 0.0}),
-        line(label="高兴", **{"高兴": 1.0}),
-        line() + line("1e8"),
+        [line(0, (1, "$x^{", {"$x^{": 1.0, "\\frac$": 0.0}))],
+        [line(0, (1, "\udce9", {"\udce9": 1.0, "\x1b[31m": 0.0}))],
+        [line(0, (1, "高兴", {"高兴": 1.0}))],
+        [line(0, (1, "a", A)), line(1e8, (1, "a", A))],
     ],
     ids=["dollars", "no text", "letters that the font lacks", "three years"],
 )
-def test_odd_logs_are_drawn(tmp_path, capfd, odd):
-    (tmp_path / "o.jsonl").write_bytes(odd.encode(errors="surrogatepass"))
-    draw(read(tmp_path / "o.jsonl"), tmp_path / "o.png", tmp_path / "o.html")
+def test_odd_logs_are_drawn(tmp_path, capfd, log, lines):
+    draw(read(log(*lines)), tmp_path / "o.png", tmp_path / "o.html")
     assert capfd.readouterr() == ("", "")
 
 
 def test_more_labels_than_a_model_of_expressions_has_are_no_log(log):
     with pytest.raises(DataError, match="line 1 of"):
-        read(log(line(**{f"label {n}": 1 / 3000 for n in range(3000)})))
+        read(log(line(0, (1, None, {f"label {n}": 1 / 3000 for n in range(3000)}))))
 
 
 def test_no_picture_is_left_where_the_page_fails(tmp_path):
