@@ -102,8 +102,7 @@ def chosen(host: str, token: str | None) -> Access:
 class PageServer(socketserver.ThreadingTCPServer):
     """Serves the newest values: jpeg, whole pictures; state, JSON texts of one line.
 
-    url: where to look, with the token. viewers: how many look at each stream now. Raises OutputError if the
-    port cannot be had; port 0 takes a free one.
+    url: where to look, with the token. Raises OutputError if the port cannot be had; port 0 takes a free one.
     """
 
     allow_reuse_address = True
@@ -115,8 +114,7 @@ class PageServer(socketserver.ThreadingTCPServer):
         self.access, self.max_viewers = access, max_viewers
         self.jpeg, self.state = Newest[bytes](), Newest[str]()
         self.lock = threading.Lock()
-        self.viewers = {"video": 0, "events": 0}
-        self.connections: dict[Any, bool] = {}  # whether the head has been read, the oldest first
+        self.connections: dict[Any, str] = {}  # the oldest first: "head" until that is read, then what for
         self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
         try:
             super().__init__((access.host, port), Handler)
@@ -133,6 +131,10 @@ class PageServer(socketserver.ThreadingTCPServer):
         token = f"?token={self.access.token}" if self.access.token else ""
         return f"http://{host}:{self.server_address[1]}/{token}"
 
+    def viewers(self, stream: str) -> int:
+        """How many look at "video" or "events" now."""
+        return list(self.connections.values()).count(stream)
+
     def stop(self) -> None:
         """Ends every answer; returns at once."""
         self.jpeg.close()
@@ -145,14 +147,14 @@ class PageServer(socketserver.ThreadingTCPServer):
         longest about its head, or else the new one."""
         with self.lock:
             if len(self.connections) >= 2 * self.max_viewers + 16:
-                slowest = next((one for one, is_read in self.connections.items() if not is_read), None)
+                slowest = next((one for one, what in self.connections.items() if what == "head"), None)
                 if slowest is None:
                     self.shutdown_request(request)
                     return
                 del self.connections[slowest]
                 with contextlib.suppress(OSError):
                     slowest.shutdown(socket.SHUT_RDWR)
-            self.connections[request] = False
+            self.connections[request] = "head"
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -178,8 +180,7 @@ class Handler(socketserver.BaseRequestHandler):
         if head is None:
             return
         with self.server.lock:
-            if self.request in self.server.connections:
-                self.server.connections[self.request] = True
+            self.server.connections[self.request] = "answer"
         self.request.settimeout(SEND_TIMEOUT_S)
         first, *lines = head.splitlines()
         words = first.split()
@@ -247,22 +248,18 @@ class Handler(socketserver.BaseRequestHandler):
         self.request.sendall("\r\n".join([first, *lines, "\r\n"]).encode())
 
     def _stream(self, name: str, kind: str, chunks: Iterator[bytes]) -> None:
-        viewers = self.server.viewers
         with self.server.lock:
-            granted = viewers[name] < self.server.max_viewers
-            viewers[name] += granted
-        try:
-            if not granted:
-                self._answer(b"too many viewers\n", 503)
-                return
-            # A short queue in the system: a slow viewer gets fewer pictures, not older ones.
-            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
-            self._begin(200, {"Content-Type": kind})
-            for chunk in () if self._bodiless else chunks:
-                self.request.sendall(chunk)
-        finally:
-            with self.server.lock:
-                viewers[name] -= granted
+            granted = self.server.viewers(name) < self.server.max_viewers
+            if granted:
+                self.server.connections[self.request] = name
+        if not granted:
+            self._answer(b"too many viewers\n", 503)
+            return
+        # A short queue in the system: a slow viewer gets fewer pictures, not older ones.
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+        self._begin(200, {"Content-Type": kind})
+        for chunk in () if self._bodiless else chunks:
+            self.request.sendall(chunk)
 
     def _pictures(self) -> Iterator[bytes]:
         number, jpeg = -1, b""
@@ -302,7 +299,7 @@ class WebPage(Sink):
     @property
     def asleep(self) -> bool:  # type: ignore[override]
         """Nobody looks at the video: nothing need be drawn."""
-        return not self.server.viewers["video"]
+        return not self.server.viewers("video")
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Copies what is shown; making JPEGs of it and sending them is for other threads."""
