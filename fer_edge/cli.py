@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from fer_edge import __version__
-from fer_edge.errors import FerEdgeError, printable
+from fer_edge.errors import FerEdgeError, MissingExtraError, printable
 
 COMMANDS = {
     "run": ("run", "run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"),
@@ -63,6 +63,10 @@ CHOICES = {
     "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME", "--format": "FORMAT",
 }  # fmt: skip
 """What --help shows that an option takes, where the option itself says nothing."""
+
+
+EXTRAS = {"matplotlib": "plot", "optuna": "train", "paho": "mqtt"}
+"""Which of ours brings a package that a part of the program imports and not every installation has."""
 
 
 class _Group(TyperGroup):
@@ -134,6 +138,8 @@ def _in_a_line(error: Exception) -> FerEdgeError:
     """What to say of an error that reached the command line."""
     if isinstance(error, FerEdgeError):
         return error
+    if isinstance(error, ModuleNotFoundError) and (name := str(error.name).partition(".")[0]) in EXTRAS:
+        return MissingExtraError(name, EXTRAS[name], "this")
     if isinstance(error, MemoryError):
         return FerEdgeError("out of memory")
     if isinstance(error, OSError) and error.errno is not None:  # a full disk, a name that is too long

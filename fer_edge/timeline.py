@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files
-from fer_edge.errors import DataError, MissingExtraError, printable
+from fer_edge.errors import DataError, printable
 from fer_edge.vision.overlay import hex_color
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _face(face: Any) -> tuple[int, tuple[str, ...], str | None, list[float]]:
 def draw(recording: Recording, path: Path, html: Path) -> None:
     """Draws into `path`, whose suffix chooses the format, and writes the page; both or neither.
 
-    Raises MissingExtraError without matplotlib, OutputError where a file cannot be written.
+    Raises OutputError where a file cannot be written.
     """
     text = page(recording)
     with files.written_aside(path) as aside:
@@ -172,12 +172,10 @@ def draw(recording: Recording, path: Path, html: Path) -> None:
 
 
 def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> None:
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "plot", "drawing a report") from error
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
     look: dict[Any, Any] = {"font.size": 11, "svg.fonttype": "none", "text.parse_math": False}
     for what in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
         look[what] = TEXT
@@ -280,7 +278,7 @@ svg { width: 100%; height: auto; display: block } @media (max-width: 30em) { tab
 
 
 def page(recording: Recording) -> str:
-    """The whole page as HTML. Raises MissingExtraError without matplotlib."""
+    """The whole page as HTML."""
     names = ", ".join(escape(Path(source).name) for source in recording.sources[:3])
     more = f" and {len(recording.sources) - 3} more" if len(recording.sources) > 3 else ""
     svg = io.BytesIO()

@@ -77,6 +77,15 @@ def test_a_closed_output_is_no_fault():
     assert ended("sh", "-c", command, code=0).stderr == ""
 
 
+def test_a_package_that_is_not_here_is_named_with_its_extra(tmp_path):
+    (tmp_path / "o.jsonl").write_text('{"source": "a.mp4", "frame": 0, "time_s": 0.0, "faces": []}\n')
+    hidden = "import sys; sys.modules['matplotlib'] = None; from fer_edge.cli import main; main()"
+    done = python(hidden, "report", "o.jsonl", cwd=tmp_path, code=1)
+    what = "this needs matplotlib, which is not installed"
+    assert done.stderr == f"fer-edge: {what}: pip install 'fer-edge[plot]'\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.jsonl"]
+
+
 @pytest.mark.slow
 def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     start = f"from {ENTRY[0]} import {ENTRY[1]}; print('started', flush=True); {ENTRY[1]}()"

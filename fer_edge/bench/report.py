@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fer_edge import console, files
 from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.console import Table, milliseconds, percent, size
-from fer_edge.errors import DataError, GateError, MissingExtraError, OutputError, UsageError
+from fer_edge.errors import DataError, GateError, OutputError, UsageError
 from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
 
 Row = dict[str, Any]
@@ -159,14 +159,11 @@ def draw(result: Row, path: Path) -> None:
     """Draws accuracy against latency and against size into `path`, whose suffix chooses the format.
 
     Of the fewest threads; times of a busy machine are left out, and files of which no accuracy is known.
-    Raises MissingExtraError without matplotlib, OutputError where the file cannot be written or nothing is
-    left to draw.
+    Raises OutputError where the file cannot be written or nothing is left to draw.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "train", "drawing a benchmark") from error
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
+
     fewest = min(row["threads"] for row in result["results"])
     shown = [row for row in result["results"] if row["threads"] == fewest and accuracy_of(row) is not None]
     if not shown:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files, paper
 from fer_edge.console import Table, percent
-from fer_edge.errors import MissingExtraError
 from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
 
@@ -105,13 +104,10 @@ def robustness_table(result: dict[str, Any], model: str, split: str) -> Table:
 def draw_evaluation(result: dict[str, Any], path: Path) -> None:
     """Draws a metrics.json value's confusion matrix, as counts and as shares of each true class, into `path`.
 
-    The suffix chooses the format. Raises MissingExtraError without matplotlib, OutputError where the
-    file cannot be written.
+    The suffix chooses the format. Raises OutputError where the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "train", "drawing a confusion matrix") from error
+    from matplotlib.figure import Figure
+
     cm, labels = np.array(result["confusion_matrix"]), list(result["per_class"])
     shares = cm / np.maximum(cm.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(7.2, 6.8), layout="constrained")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import __version__, console
-from fer_edge.errors import MissingExtraError, OutputError, UsageError, printable
+from fer_edge.errors import OutputError, UsageError, printable
 from fer_edge.files import to_json
 from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
@@ -64,16 +64,14 @@ class People:
 class Mqtt(Sink):
     """url: mqtt://[user:password@]host[:port]/topic, or mqtts:// for TLS. Reconnects by itself.
 
-    Raises UsageError for another URL, MissingExtraError without paho-mqtt, OutputError if no broker answers.
+    Raises UsageError for another URL, OutputError if no broker answers.
     """
 
     def __init__(self, url: str, source: str) -> None:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+
         address, self._name = _address(url), without_password(url)
-        try:
-            from paho.mqtt.client import Client
-            from paho.mqtt.enums import CallbackAPIVersion
-        except ImportError as error:
-            raise MissingExtraError("paho-mqtt", "mqtt", "--mqtt") from error
         self._topic = address.path.strip("/")
         self._source = printable(source)
         self._people = People()

@@ -14,21 +14,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
 from fer_edge import console, files, machine, paper
 from fer_edge.console import Table, percent
 from fer_edge.data import Protocol
-from fer_edge.errors import DataError, GateError, MissingExtraError, UsageError
+from fer_edge.errors import DataError, GateError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.training import device, fit
 from fer_edge.training.recipes import Recipe, score
-
-try:
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-    from optuna.trial import FrozenTrial, TrialState
-except ImportError as error:
-    raise MissingExtraError("optuna", "train", "a sweep") from error
 
 STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
 
