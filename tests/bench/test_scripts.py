@@ -117,8 +117,8 @@ def test_crosscheck_allows_5_percent_of_the_plain_loop_and_10_of_the_second_tool
 def test_floor_and_operators_by_hand(models):
     limits = script("limits")
     found, times = limits.operators_ms((models / "right_float32.tflite").read_bytes(), "a model", runs=2)
-    assert [layer.name for layer in found] == ["QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE", "SOFTMAX"]
-    assert len(times) == 4
+    names = ["QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE", "SOFTMAX"]
+    assert ([layer.name for layer in found], len(times)) == (names, 4)
     # 7 x 2304 multiply-accumulates in int8, as many bytes of weights
     peak = {"float32": 1e9, "int8": 1e-3, "cache_gbs": 1e9}
     assert limits.floor_ms(found, peak) == pytest.approx(7 * 2304 / 1e6 * 1e3)
