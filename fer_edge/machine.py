@@ -50,7 +50,7 @@ def describe() -> dict[str, Any]:
 def cpu_name() -> str | None:
     """The processor as the system calls it."""
     if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string")
+        return output("sysctl", "-n", "machdep.cpu.brand_string") or None
     return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
 
 
@@ -78,7 +78,8 @@ def _commit() -> str | None:
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
-    return _output("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    how = ("--always", "--dirty", "--abbrev=12", "--exclude=*")
+    return output("git", "-C", str(root), "describe", *how) or None
 
 
 def address_space_mib() -> int:
@@ -148,12 +149,13 @@ def busy_seconds() -> float | None:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def _output(*command: str) -> str | None:
+def output(*command: str, timeout_s: float = 5.0) -> str:
+    """What a program prints, stripped; nothing where it fails or takes longer."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=True)
     except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+        return ""
+    return done.stdout.strip()
 
 
 def _mib(path: str, key: str) -> float | None:

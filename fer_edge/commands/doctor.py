@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,18 +171,12 @@ def _display() -> Iterator[Finding]:
 
 def _gpus() -> Finding:
     """Backends are asked in processes of their own: none is loaded here, and only where there is a GPU."""
-    names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    asked = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    names = machine.output(*asked, timeout_s=60).splitlines()
     counts = {}
     for backend, program in GPU_COUNTS.items() if names else ():
         if importlib.util.find_spec(backend):
-            last = _output(sys.executable, "-P", "-c", program).strip().rpartition("\n")[2]
+            said = machine.output(sys.executable, "-P", "-c", program, timeout_s=120)
+            last = said.rpartition("\n")[2]
             counts[backend] = int(last) if last.isdigit() else 0
     return gpus_of(names, counts, os.environ.get("KERAS_BACKEND", "tensorflow"))
-
-
-def _output(*command: str) -> str:
-    """Standard output; nothing where it fails or takes over two minutes."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
