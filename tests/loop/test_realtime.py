@@ -221,16 +221,6 @@ def test_a_stream_that_breaks_off_or_hangs_is_opened_again(kind):
     assert first.closed or kind is HangingCapture
 
 
-def test_a_source_that_does_not_come_back_is_given_up():
-    def make():
-        return FakeCapture([], live=True, opens=False, name="camera 0")
-
-    sink = ListSink()
-    with pytest.raises(SourceError, match="did not come back after 2 attempts"):
-        run(FakeCapture([picture()], live=True), sink, make=make)
-    assert (len(sink.results), sink.closed) == (1, 1)
-
-
 def test_a_failure_inside_the_reading_thread_reaches_the_user():
     class Broken(FakeCapture):
         def read(self):
