@@ -16,7 +16,7 @@ from fer_edge.sinks.window import why_no_window
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 PROBABILITIES = np.array([0.1, 0.7, 0.2], np.float32)
-FACE = Face((np.int32(1), 2, 3, 4), 5, "sad", np.float32(0.5), PROBABILITIES, PROBABILITIES)
+FACE = Face((np.int32(1), 2, 3, 4), 5, "sad", 0.5, PROBABILITIES, PROBABILITIES)
 UNSURE = Face((1, 2, 3, 4), 5, None, 0.3, PROBABILITIES, PROBABILITIES)
 
 
