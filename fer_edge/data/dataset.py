@@ -80,7 +80,7 @@ class Dataset:
                     raise DataError(f"{path} has over {MOST_BAD} rows that are not valid: not FER-2013")
             else:
                 numbers.append(row[:3])
-                images.append(row[3].astype(np.uint8).reshape(INPUT_SHAPE[:2]))
+                images.append(row[3].astype(np.uint8, copy=False).reshape(INPUT_SHAPE[:2]))
         if not images:
             first = f": {bad[0].where} {bad[0].why}" if bad else ""
             raise DataError(f"{path} has nothing valid in it{first}")

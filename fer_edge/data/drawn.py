@@ -36,8 +36,8 @@ def dataset(name: str, seed: int) -> Dataset:
     Raises DataError for an N that is no number of at least 42.
     """
     text = name.partition(":")[2] or str(DEFAULT_COUNT)
-    if not text.isdecimal() or not 42 <= int(text[:9]) <= 1_000_000:
-        raise DataError(f"{name}: give 'drawn' or 'drawn:N', N from 42 to 1000000 pictures")
+    if not text.isdecimal() or not 42 <= int(text[:9]) <= 100_000:
+        raise DataError(f"{name}: give 'drawn' or 'drawn:N', N from 42 to 100000 pictures")
     n = int(text)
     images, labels = drawn_faces(n, seed)
     split = np.zeros(n, np.int64)

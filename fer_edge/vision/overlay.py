@@ -61,14 +61,9 @@ def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
     return names
 
 
-def color_of(label: str | None) -> Color:
-    """BGR."""
-    return COLORS.get(label, OTHER_COLOR)
-
-
 def hex_color(label: str | None) -> str:
-    """The same colour as pages and plots write it: `#rrggbb`."""
-    blue, green, red = color_of(label)
+    """A label's colour as pages and plots write it: `#rrggbb`."""
+    blue, green, red = COLORS.get(label, OTHER_COLOR)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
@@ -85,7 +80,7 @@ def _text_width(text: str, height: float) -> int:
 
 def _draw_box(canvas: Picture, face: Face, names: dict[str | None, str], unit: float) -> None:
     x, y, w, h = face.box_xywh
-    color = color_of(face.label)
+    color = COLORS.get(face.label, OTHER_COLOR)
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), color, max(1, round(unit / 8)))
     text = f"{names[face.label]} {face.confidence:.0%}" if face.label else "uncertain"
     line, width = round(unit * 1.3), _text_width(text, unit) + round(unit / 2)
@@ -129,7 +124,6 @@ def _draw_bars(
         y = top + round(small / 4) + i * row
         _put_text(canvas, name, (left + round(small / 4), y + round(small)), height=small, color=WHITE)
         start, filled = left + names, max(1, round(bar * float(share)))
-        cv2.rectangle(
-            canvas, (start, y + row // 5), (start + filled, y + row - row // 5), color_of(label), -1
-        )
+        ends = (start, y + row // 5), (start + filled, y + row - row // 5)
+        cv2.rectangle(canvas, *ends, COLORS.get(label, OTHER_COLOR), cv2.FILLED)
     return left, top, width, height
