@@ -1,6 +1,8 @@
-import functools
+"""Models, networks and recipes by name, by path and by a run's folder."""
+
 import hashlib
 import json
+from functools import partial
 
 import pytest
 
@@ -8,20 +10,22 @@ from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import shipped
 
 
+def touched(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(path.name.encode())
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Models of an installed wheel, with recipes beside; the working folder is another."""
-    for name in ("tuned_int8.tflite", "tuned_float32.tflite", "tuned.keras"):
-        (tmp_path / "_models").mkdir(exist_ok=True)
-        (tmp_path / "_models" / name).write_bytes(name.encode())
-    recipes = tmp_path / "_recipes" / "train"
-    recipes.mkdir(parents=True)
-    for name in ("paper", "tuned"):
-        (recipes / f"{name}.toml").write_text("")
+    models, recipes = tmp_path / "_models", tmp_path / "_recipes" / "train"
+    touched(*(models / f"tuned{end}" for end in ("_int8.tflite", "_float32.tflite", ".keras")))
+    touched(*(recipes / f"{name}.toml" for name in ("paper", "tuned")))
     (tmp_path / "here").mkdir()
     monkeypatch.setattr(shipped, "_PACKAGE", tmp_path)
     monkeypatch.chdir(tmp_path / "here")
-    return tmp_path / "_models"
+    return models
 
 
 @pytest.mark.parametrize(
@@ -34,20 +38,15 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 def test_models_and_networks_by_name_or_path(folder, find, name, file):
-    assert find(name) == folder / file
-    assert find(str(folder / file)) == folder / file
+    assert find(name) == find(str(folder / file)) == folder / file
     assert [path.stem for path in shipped.models()] == ["tuned_float32", "tuned_int8"]
 
 
 def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, monkeypatch):
-    (tmp_path / "fer_edge").mkdir()
-    (tmp_path / "models").mkdir()
-    (tmp_path / "convert" / "recipes").mkdir(parents=True)
-    (tmp_path / "models" / "edge_int8.tflite").touch()
-    (tmp_path / "convert" / "recipes" / "int8.toml").touch()
+    model, recipe = tmp_path / "models/edge_int8.tflite", tmp_path / "convert/recipes/int8.toml"
+    touched(model, recipe)
     monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "fer_edge")
-    assert shipped.find_model("edge_int8") == tmp_path / "models" / "edge_int8.tflite"
-    assert shipped.recipe("convert", "int8") == tmp_path / "convert" / "recipes" / "int8.toml"
+    assert (shipped.find_model("edge_int8"), shipped.recipe("convert", "int8")) == (model, recipe)
 
 
 def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
@@ -57,23 +56,19 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
         shipped.find_model(str(run))
     with pytest.raises(ModelError, match=r"no \.tflite file in .*demo"):
         shipped.find_models(str(run))
-    for name in ("model.keras", "demo_int8.tflite"):
-        (run / name).touch()
+    touched(run / "model.keras", run / "demo_int8.tflite")
     assert shipped.find_model(str(run)) == run / "demo_int8.tflite"
     assert shipped.find_network(str(run)) == shipped.find_either(str(run)) == run / "model.keras"
-    (run / "demo_float32.tflite").touch()
+    touched(run / "demo_float32.tflite", run / "converted/a.tflite")
     with pytest.raises(ModelError, match=r"demo has demo_float32\.tflite, demo_int8\.tflite: name one"):
         shipped.find_model(str(run))
+    found = [path.name for path in shipped.find_models(str(run))]
+    assert found == ["a.tflite", "demo_float32.tflite", "demo_int8.tflite"]
 
 
-def test_files_of_a_network_and_of_a_run(folder, tmp_path):
-    assert [path.stem for path in shipped.find_models("tuned")] == ["tuned_float32", "tuned_int8"]
-    assert [path.stem for path in shipped.find_models("tuned_int8")] == ["tuned_int8"]
-    (tmp_path / "runs" / "converted").mkdir(parents=True)
-    for place in ("b.tflite", "converted/a.tflite", "model.keras"):
-        (tmp_path / "runs" / place).touch()
-    found = shipped.find_models(str(tmp_path / "runs"))
-    assert [path.name for path in found] == ["b.tflite", "a.tflite"]
+@pytest.mark.parametrize("named", [["tuned_int8"], ["tuned_float32", "tuned_int8"]])
+def test_files_of_a_network(folder, named):
+    assert [path.stem for path in shipped.find_models(named[0] if len(named) == 1 else "tuned")] == named
 
 
 @pytest.mark.parametrize(
@@ -83,11 +78,7 @@ def test_files_of_a_network_and_of_a_run(folder, tmp_path):
         (shipped.find_network, "tuner", r"no trained network 'tuner': did you mean tuned\?"),
         (shipped.find_model, "zzz", "there are tuned_float32, tuned_int8, or give a file's path"),
         (shipped.find_network, "../_models/tuned_int8.tflite", r"tuned_int8\.tflite is a converted model"),
-        (
-            functools.partial(shipped.recipe, "train"),
-            "papper",
-            r"no train recipe 'papper': did you mean paper\?",
-        ),
+        (partial(shipped.recipe, "train"), "papper", r"no train recipe 'papper': did you mean paper\?"),
     ],
 )
 def test_what_is_not_there_gets_the_nearest_names(folder, find, name, said):
@@ -105,13 +96,11 @@ def test_a_missing_local_file_never_turns_into_a_shipped_one(folder, missing, fi
 
 
 def test_only_files_named_in_sha256sums_are_trusted(folder):
-    path = folder / "tuned_int8.tflite"
-    assert not shipped.ships(path.read_bytes())
-    digest = hashlib.sha256(b"tuned_int8.tflite").hexdigest()
-    (folder / "SHA256SUMS").write_text(f"{digest}  tuned_int8.tflite\n")
-    assert shipped.ships(path.read_bytes())
-    path.write_bytes(b"changed")
-    assert not shipped.ships(path.read_bytes())
+    data = (folder / "tuned_int8.tflite").read_bytes()
+    assert not shipped.ships(data)
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  tuned_int8.tflite\n")
+    assert shipped.ships(data)
+    assert not shipped.ships(b"changed")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, MissingExtraError
@@ -13,9 +12,9 @@ from fer_edge.spec import LABELS, Format
 from fer_edge.targets import Artifact, Target
 
 FACES = np.random.default_rng(1).integers(120, 136, (20, 8, 8), dtype=np.uint8)
+WRONG = np.tile(np.float32([0, 1, 0]), (20, 1))
 
 
-@pytest.fixture(scope="module")
 def script():
     path = Path(__file__).parents[2] / "benchmarks" / "targets.py"
     spec = importlib.util.spec_from_file_location("benchmark_of_targets", path)
@@ -24,54 +23,44 @@ def script():
     return module
 
 
-def data(names, labels=range(20)):
-    labels = np.array(labels) % len(names)
-    ids = np.arange(len(labels))
-    return Dataset(FACES, labels, np.ones(len(labels), np.uint8), ids, "noise", "", label_names=names)
+def data(*names):
+    ids = np.arange(20)
+    return Dataset(FACES, ids % len(names), np.ones(20, np.uint8), ids, "noise", "", label_names=names)
 
 
-def target(name, make, require=lambda: None):
-    return Target(name, (Format.INT8,), ("{stem}.x",), require, make)
+def takes(classifier, pictures):
+    return Artifact((b"abc",), {"arena_bytes": 2048}, probabilities=WRONG)
 
 
-def test_rows_of_files_and_of_what_targets_take_and_refuse(script, tiny, tmp_path):
-    reference, other = (tmp_path / f"t_{format_}.tflite" for format_ in ("float32", "int8"))
-    for path in (reference, other):
-        shutil.copyfile(tiny, path)
-    wrong = np.zeros((20, 3), np.float32)
-    wrong[:, 1] = 1
+def refuses(classifier, pictures):
+    path = classifier.path
+    raise GateError(f"{path}: SOFTMAX of {path} stays on the CPU: not written; convert with --x")
 
-    def refuses(classifier, pictures):
-        path = classifier.path
-        raise GateError(f"{path}: SOFTMAX of {path} stays on the CPU: not written; convert with --x")
 
-    def takes(classifier, pictures):
-        return Artifact((b"abc",), {"arena_bytes": 2048}, probabilities=wrong)
+def absent():
+    raise MissingExtraError("tf2onnx", "onnx", "the target onnx")
 
-    def absent():
-        raise MissingExtraError("tf2onnx", "onnx", "the target onnx")
 
-    targets = [target("microcontroller", takes), target("npu", refuses), target("onnx", None, absent)]
-    sets = [data(LABELS), data(("so-so", "happy", "sad"))]
-    found = script.rows([reference, other], targets, sets, runs=3)
-    assert [(row["model"], row["target"]) for row in found[3:]] == [
-        ("t_int8", "litert"),
-        ("t_int8", "microcontroller"),
-        ("t_int8", "npu"),
-        ("", "onnx"),
-    ]
+def test_rows_of_files_and_of_what_targets_take_and_refuse(tiny, tmp_path):
+    paths = [Path(shutil.copyfile(tiny, tmp_path / f"t_{name}.tflite")) for name in ("float32", "int8")]
+    parts = (("microcontroller", takes, str), ("npu", refuses, str), ("onnx", None, absent))
+    targets = [Target(name, (Format.INT8,), ("{stem}.x",), require, make) for name, make, require in parts]
+    benchmark = script()
+    found = benchmark.rows(paths, targets, [data(*LABELS), data("so-so", "happy", "sad")], runs=3)
+    named = [(row["model"], row["target"]) for row in found[3:]]
+    assert named == [*(("t_int8", name) for name in ("litert", "microcontroller", "npu")), ("", "onnx")]
     litert, micro, npu, _ = found[3:]
     shares = FACES.reshape(20, -1)[:, :3].argmax(axis=1)
     in_the_order_of_the_data = FACES.reshape(20, -1)[:, [2, 0, 1]].argmax(axis=1)
     right = float((in_the_order_of_the_data == np.arange(20) % 3).mean())
     assert (litert["agreement"], litert["max_abs_diff"], litert["accuracy"]) == (1.0, 0.0, right)
     assert (litert["ops"], litert["macs"], litert["memory_bytes"]) == (4, 192, 128)
-    assert litert["bytes"] == other.stat().st_size
+    assert litert["bytes"] == tiny.stat().st_size
     assert litert["ms"] > 0
     assert micro["agreement"] == float((shares == 1).mean())
     assert (micro["memory_bytes"], micro["macs"], micro["ms"]) == (2048, 192, None)
     assert npu["refused"] == "SOFTMAX of it stays on the CPU"  # no path, so that equal refusals share a line
-    text = script.table(found, "noise", "machine").markdown()
+    text = benchmark.table(found, "noise", "machine").markdown()
     starts = [line[:10].rstrip() for line in text.splitlines()[2:6]]
     assert starts == ["| t_float3", "| - microc", "| t_int8 |", "| - microc"]
     assert "refused: t_float32, t_int8 on npu: SOFTMAX" in text
