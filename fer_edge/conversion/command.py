@@ -116,7 +116,8 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     faces: NDArray[np.uint8] | None = None
     calibrated = {}
     if any(each.calibrated for each in making):
-        faces, rows = source.calibration(dataset, recipe.calibration_samples, request.seed, against.size_hw)
+        size_hw = against.model.inputs[0].shape[1:3]
+        faces, rows = source.calibration(dataset, recipe.calibration_samples, request.seed, size_hw)
         calibrated = {"calibration": {"pictures": len(faces), "rows": rows}}
         console.say(f"calibration: {len(faces)} Training pictures, {rows}")
     material = Material(against.model, faces)

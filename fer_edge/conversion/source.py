@@ -101,12 +101,6 @@ class Reference:
         """Of the model's output, in its order."""
         return self.card.labels if self.card else LABELS
 
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels of the faces that the model takes."""
-        height, width = self.model.inputs[0].shape[1:3]
-        return int(height), int(width)
-
     def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
         """Probabilities as ours, of a file or another network; with a bar that says `what`."""
         return _asked(subject, self.pictures.dataset, what)

@@ -95,7 +95,14 @@ def check(path: Path) -> None:
     weights can be read to their end."""
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_members(archive, path)
+            for member in archive.infolist():
+                name, limit = member.filename, _LIMITS.get(member.filename)
+                if limit is None:
+                    raise ModelError(f"{path} holds {name}, which is no part of a plain Keras model")
+                if member.file_size > limit:
+                    raise ModelError(f"{path}: {name} in it unpacks to more than {limit >> 20} MiB")
+            if missing := sorted(_LIMITS.keys() - set(archive.namelist())):
+                raise ValueError(f"no {', '.join(missing)} in it")
             config = files.parse_json(archive.read("config.json"))
             weights = archive.read("model.weights.h5")
     except ModelError:
@@ -132,18 +139,6 @@ def _read_weights(cpu_s: int) -> None:
             weights.visititems(read)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"its weights cannot be read: {first_line(error)}") from error
-
-
-def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    for member in archive.infolist():
-        limit = _LIMITS.get(member.filename)
-        if limit is None:
-            raise ModelError(f"{path} holds {member.filename}, which is no part of a plain Keras model")
-        if member.file_size > limit:
-            raise ModelError(f"{path}: {member.filename} in it unpacks to more than {limit >> 20} MiB")
-    missing = sorted(set(_LIMITS) - set(archive.namelist()))
-    if missing:
-        raise ModelError(f"{path} is not a Keras model that can be read: no {', '.join(missing)} in it")
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:
