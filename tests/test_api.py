@@ -77,14 +77,10 @@ def test_threads_may_share_it(media):
     assert all(p == found[0] for p in found)
 
 
-@pytest.mark.parametrize(
-    "frame", [None, [[1, 2]], np.zeros(3, np.uint8), np.zeros((0, 4, 3), np.uint8), "nowhere.jpg"]
-)
-def test_what_is_no_picture_is_an_error_in_a_line(frame):
-    with pytest.raises(FerEdgeError) as caught:
-        analyze(frame)
-    assert str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_what_is_no_picture_is_an_error_in_a_line():
+    for frame in (None, [[1, 2]], np.zeros(3, np.uint8), np.zeros((0, 4, 3), np.uint8), "nowhere.jpg"):
+        with pytest.raises(FerEdgeError, match=r"^[^\n]+$"):
+            analyze(frame)
 
 
 DTYPES = ("uint8", "uint8", "uint16", "int8", "int64", "float32", "bool")
