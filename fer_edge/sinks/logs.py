@@ -52,7 +52,6 @@ class LineFile(Sink):
         self._size += len(data)
 
     def close(self) -> None:
-        """May be called twice."""
         if str(self._path) != "-":
             self._file.close()
 
@@ -65,7 +64,6 @@ class JsonlLog(LineFile):
         self._labels = labels
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Raises OutputError."""
         value = {
             "source": result.frame.source,
             "frame": result.index,
@@ -87,7 +85,6 @@ class CsvLog(LineFile):
         self._row([*head, *map(printable, labels)])
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Raises OutputError."""
         start: list[object] = [printable(result.frame.source), result.index, round(result.frame.time_s, 6)]
         if not result.faces:
             self._row(start + [""] * (self._fields - len(start)))
@@ -106,7 +103,6 @@ class PrintedLines(Sink):
     """Prints what each picture shows: `FILE: happy 0.98`, or `FILE: no face`."""
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """One line."""
         faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
         console.say(f"{result.frame.source}: {faces or 'no face'}")
 
@@ -123,7 +119,6 @@ class Progress(Sink):
         self._frames = 0
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Now and then a line on standard error."""
         self._frames += 1
         now_s = time.monotonic()
         if now_s < self._shown_s + self._every_s:

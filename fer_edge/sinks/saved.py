@@ -161,7 +161,6 @@ class SavedPictures(Sink):
         self._is_folder = is_folder
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Raises OutputError."""
         assert annotated is not None, "wants_picture is set"
         path = self._path
         if self._is_folder:

@@ -350,7 +350,6 @@ class WebPage(Sink):
             time.sleep(max(0.0, PICTURE_EVERY_S - (time.monotonic() - start_s)))
 
     def close(self) -> None:
-        """Ends every viewer's stream."""
         self.server.stop()
 
 

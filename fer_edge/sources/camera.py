@@ -93,12 +93,10 @@ class Camera(Capture):
         self.fps = plausible_fps(video.get(cv2.CAP_PROP_FPS))
 
     def read(self) -> Frame | None:
-        """The next frame, or None if the driver gave none."""
         ok, picture = self._video.read()
         return Frame(picture, 0.0, self.name) if ok else None
 
     def close(self) -> None:
-        """Frees the device."""
         if self._video is not None:
             self._video.release()
             self._video = None
@@ -146,11 +144,9 @@ class PiCamera(Capture):
             ) from error
 
     def read(self) -> Frame | None:
-        """The next frame."""
         return Frame(self._camera.capture_array("main"), 0.0, self.name)
 
     def close(self) -> None:
-        """Frees the camera."""
         if self._camera is not None:
             self._camera.close()
             self._camera = None

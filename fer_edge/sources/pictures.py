@@ -42,9 +42,6 @@ class Pictures(Capture):
             raise SourceError(f"no pictures in the folder {folder} (looked for {looked_for}){found}")
         return cls(str(folder), paths, is_folder=True, left_out=others)
 
-    def open(self) -> None:
-        """Nothing to open: each picture is opened when its turn comes."""
-
     def read(self) -> Frame | None:
         """The next picture that can be read. Raises SourceError if none of all could be."""
         while self._next < len(self._paths):

@@ -123,7 +123,6 @@ class Video(Capture):
             console.warn(f"{self.name} {cut}{self._advice}")
 
     def close(self) -> None:
-        """Frees the file, or hangs up."""
         if self._video is not None:
             self._video.release()
             self._video = None
@@ -188,7 +187,6 @@ class Stream(Video):
         return self._jpegs.read() if self._jpegs else super().read()
 
     def close(self) -> None:
-        """Hangs up."""
         super().close()
         if self._jpegs:
             self._jpegs.close()
