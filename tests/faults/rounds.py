@@ -183,7 +183,7 @@ def _writes(bench: Bench, place: Path) -> tuple[object, ...]:
     loop = ("run", bench.clip, "--headless", "--max-frames", 150)
     return bench.rng.choice([
         ("data", bench.table, "--json", place / "o.json"),
-        ("bench", "tuned_int8", "--runs", 3, "--warmup", 1, "--json", place / "o.json"),
+        ("bench", "tuned_int8", "--runs", 1, "--warmup", 1, "--json", place / "o.json"),
         (*loop, "--jsonl", place / "o.jsonl"),
         (*loop, "--save", place / "o.avi"),
     ])  # fmt: skip
