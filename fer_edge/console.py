@@ -24,10 +24,11 @@ T = TypeVar("T")
 _to_stderr = False
 
 
-def reserve_stdout(json_path: str | None) -> None:
-    """Called first by every command with its `--json` value: `-` keeps standard output for JSON."""
+def reserve_stdout(value: Any) -> Any:
+    """Told of every option that names an output: `-` keeps standard output for it. Gives the value back."""
     global _to_stderr
-    _to_stderr = json_path == "-"
+    _to_stderr = _to_stderr or str(value) == "-"
+    return value
 
 
 def console() -> Console:

@@ -56,7 +56,6 @@ def bench(
     from fer_edge.errors import UsageError
     from fer_edge.model import shipped
 
-    console.reserve_stdout(json)
     files.refuse_to_overwrite_any((csv, markdown, plot, json), force, (*(models or ()), data, card, loop))
     if loop and any((csv, plot, compare, advise)):
         raise UsageError("--loop gives --json and --markdown only")

@@ -79,7 +79,6 @@ def convert(
     from fer_edge import console, targets
     from fer_edge.conversion import command, formats
 
-    console.reserve_stdout(json)
     wanted = targets.parse(target or ())
     for one in wanted:
         one.require()
@@ -138,10 +137,8 @@ def verify(
     force: options.Force = False,
 ) -> None:
     """Prove a .tflite file, made by whatever program, against its Keras model; exit 3 if it fails."""
-    from fer_edge import console
     from fer_edge.conversion import command
 
-    console.reserve_stdout(json)
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
     request = command.Request(model, data, recipe, seed, labels, skip_bad_rows, force, class_names)

@@ -50,7 +50,6 @@ def data(
     from fer_edge.model import shipped
     from fer_edge.training import recipes
 
-    console.reserve_stdout(json)
     if table5:
         paper.table_5().show()
         return

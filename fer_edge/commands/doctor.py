@@ -31,7 +31,6 @@ GPU_COUNTS = {
 
 def doctor(json: Json = None, force: Force = False) -> None:
     """Say what is installed, found and missing here, and what to do about it."""
-    console.reserve_stdout(json)
     found = [finding.as_dict() for finding in examine()]
     headers = ("", "status", "found", "what to do")
     if console.console().is_terminal:

@@ -45,7 +45,6 @@ def evaluate(
     from fer_edge.errors import UsageError
     from fer_edge.evaluation import report
 
-    console.reserve_stdout(json)
     if tta not in (None, "flip"):
         raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
     files.refuse_to_overwrite_any((plot, json), force, (model, data, card))

@@ -28,7 +28,6 @@ Model = Annotated[
 
 def models(json: options.Json = None, force: options.Force = False) -> None:
     """List the models that ship: formats, sizes, accuracy, the default; and the recipes."""
-    console.reserve_stdout(json)
     from fer_edge.model import shipped
     from fer_edge.spec import MIRROR_NOTE
 
@@ -60,7 +59,6 @@ def inspect(
     """Say what a .tflite file takes, gives, contains and lacks; it is read, and never run."""
     from fer_edge.model import shipped
 
-    console.reserve_stdout(json)
     files.refuse_to_overwrite_any((json,), force, (model, card))
     found = facts(shipped.find_model(model), card)
     for line in lines(found):

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fer_edge import console
+
 DATA = "fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'."
 """What is read as a data set, in a word."""
 _PROTOCOL = "official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets."
@@ -17,8 +19,8 @@ _CLASSES = "The expressions of class folders that are numbers, in the numbers' o
 
 
 def file(help: str) -> Any:
-    """What an option takes that names a file; beside the type Path | None."""
-    return typer.Option(metavar="FILE", help=help)
+    """What an option takes that names a file, which may be `-`; beside the type Path | None."""
+    return typer.Option(metavar="FILE", help=help, callback=console.reserve_stdout)
 
 
 def _data(text: str) -> Any:

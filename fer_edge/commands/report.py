@@ -21,7 +21,6 @@ def report(
     from fer_edge import console, files, timeline
     from fer_edge.errors import DataError
 
-    console.reserve_stdout(json)
     if not log.exists() or log.is_dir():
         raise DataError(f"there is no log {log}: give what run --jsonl wrote")
     png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")

@@ -79,7 +79,6 @@ def run(
     if web is None and web_host != DEFAULT_HOST:
         raise UsageError("--web-host goes with --web PORT")
     outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
-    console.reserve_stdout("-" if "-" in (str(jsonl), str(csv), json) else None)
     outputs.check(json, force, source, model, card, detector_model)
     from fer_edge.vision.opencv import cv2
 

@@ -68,7 +68,6 @@ def train(
     from fer_edge.training import recipes
 
     # All that can be refused is refused before Keras has loaded, and before anything is written.
-    console.reserve_stdout(json)
     files.refuse_to_overwrite_any((json,), force, (data, recipe))
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
@@ -131,7 +130,6 @@ def sweep(
     from fer_edge.quiet import quiet_training
     from fer_edge.training import recipes
 
-    console.reserve_stdout(json)
     files.refuse_to_overwrite_any((json,), force, (data, recipe))
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
     base.check_given(labels=labels)
