@@ -14,7 +14,7 @@ from keras import ops
 from fer_edge.errors import ModelError
 
 
-class Views(keras.layers.Layer):
+class Views(keras.layers.Layer):  # type: ignore[misc]
     """Pictures (N, height, width, channels) -> (2 N, height, width, channels), mirror images behind them."""
 
     def call(self, pictures: Any) -> Any:
@@ -23,7 +23,7 @@ class Views(keras.layers.Layer):
         return ops.concatenate([pictures, ops.take(pictures, columns, axis=2)], axis=0)
 
 
-class MeanOfViews(keras.layers.Layer):
+class MeanOfViews(keras.layers.Layer):  # type: ignore[misc]
     """Logits (2 N, labels) -> their means over both views, (N, labels).
 
     A softmax makes of them the normalised geometric mean of the views' probabilities, which are never taken

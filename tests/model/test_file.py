@@ -98,6 +98,7 @@ class TestCards:
             (WHOLE | {"crop": {"margin": "wide"}}, "'wide' is no number"),
             (WHOLE | {"crop": {"margin": 150}}, "crop margin 150 is not within 0 and 1"),
             (WHOLE | {"crop": {"margin": -0.5}}, "crop margin -0.5 is not within 0 and 1"),
+            (WHOLE | {"views": 3}, "3 views are not 1 or 2"),
             (WHOLE | {"input": [0, 1]}, "'input' is no object"),
         ],
     )
