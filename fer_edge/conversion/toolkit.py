@@ -162,10 +162,10 @@ class _Lesson:
     def batch(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> tuple[Any, Any]:
         """Gray levels less the centre, float32 (N, height, width, 1); what to say of them, (N, classes)."""
         faces = resize_faces(self.images[rows], self.teacher.input_shape[1:3])
-        faces = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
+        given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
         exact = np.eye(self.teacher.output_shape[-1], dtype=np.float32)[self.labels[rows]]
         share = self.recipe.label_share
-        return faces, share * exact + (1 - share) * self.teacher.predict_on_batch(faces)
+        return given, share * exact + (1 - share) * self.teacher.predict_on_batch(given)
 
     def fit(self, model: Any, steps: int, rate: float, *callbacks: Any) -> None:
         """Trains the model; each step is a line on standard output."""
@@ -270,5 +270,8 @@ def _aware(
         if found and keep_zeros:  # which drift by a fraction of a step
             found[0] = np.where(layer.get_weights()[0] == 0, 0, found[0])
         layer.set_weights(found)
-    found = {name: (float(low.numpy()), float(high.numpy())) for name, (low, high) in learnt.items()}
-    return {name: found[name] for name in found if name in rounded}
+    return {
+        name: (float(low.numpy()), float(high.numpy()))
+        for name, (low, high) in learnt.items()
+        if name in rounded
+    }

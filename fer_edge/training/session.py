@@ -160,8 +160,9 @@ class Run:
         network, trainee = networks.compiled(self.recipe, len(told.train.label_names))
         fit.restore(self.folder / "checkpoint", trainee, self.state, best=True)
         if votes := networks.votes_network(network, trainee):
-            seen = {name: ferplus.relabelled(getattr(told, name)) for name in ("validation", "report")}
-            protocol = replace(told, train=replace(told.train, label_names=ferplus.LABELS), **seen)
+            train = replace(told.train, label_names=ferplus.LABELS)
+            others = ferplus.relabelled(told.validation), ferplus.relabelled(told.report)
+            protocol = replace(told, train=train, validation=others[0], report=others[1])
             named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
             replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)
 
