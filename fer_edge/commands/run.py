@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -156,7 +157,8 @@ def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: Any) -> None:
-        stop.set()
+        # In another thread: this one may be inside stop.wait() and hold the lock that set() takes.
+        _thread.start_new_thread(stop.set, ())
         signal.signal(number, signal.SIG_DFL)
 
     def hang_up(number: int, _frame: Any) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from loop_fakes import until
-from processes import FER_EDGE, ended, fer_edge
+from processes import FER_EDGE, ended, fer_edge, python
 
 NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
@@ -93,6 +93,19 @@ def test_a_signal_leaves_whole_files_and_exit_0(empty_clip, tmp_path, number):
     assert 5 <= len(lines) < 300
     assert f"{len(lines)} frames" in said
     assert frames_of(saved) == len(lines)
+
+
+def test_a_signal_amid_a_wait_of_the_loop_does_not_lock_it_up():
+    code = """
+import os, signal, time
+from fer_edge.commands import run
+stop = run._stop_on_signals()
+with stop._cond:  # as inside stop.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+print(stop.wait(20))
+"""
+    assert python(code, timeout=60, code=0).stdout == "True\n"
 
 
 def test_a_signal_while_a_server_does_not_answer_is_exit_0():
