@@ -57,8 +57,8 @@ class Request:
 
     def dataset(self) -> Dataset:
         """The pictures, as they are labelled. Raises DataError."""
-        how = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed, "class_names": self.class_names}
-        return ferplus.chosen(load(self.data, **how), self.labels)
+        how: dict[str, Any] = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed}
+        return ferplus.chosen(load(self.data, class_names=self.class_names, **how), self.labels)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The table of targets, and each target through its own tool where that is installed here."""
 
+import dataclasses
 import gzip
 import importlib.util
 import json
@@ -52,20 +53,15 @@ def test_unknown_names_are_refused_with_those_that_exist(name, hint):
 
 
 @pytest.mark.parametrize(
-    ("package", "target", "extra"),
-    [
-        ("tflite_micro", "microcontroller", "microcontroller"),
-        ("ethosu", "ethos-u", "ethos-u"),
-        ("tf2onnx", "onnx", "onnx"),
-    ],
+    ("package", "extra"), [("tflite_micro", "microcontroller"), ("ethosu", "ethos-u"), ("tf2onnx", "onnx")]
 )
-def test_an_absent_tool_is_named_with_what_to_install(package, target, extra, monkeypatch, tiny):
+def test_an_absent_tool_is_named_with_what_to_install(package, extra, monkeypatch, tiny):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else real(name))
     with pytest.raises(MissingExtraError) as caught:
-        TARGETS[target].require()
+        TARGETS[extra].require()
     assert f"pip install 'fer-edge[{extra}]'" in str(caught.value)
-    done = CliRunner().invoke(application(), ["convert", "nano", "--data", "drawn", "--target", target])
+    done = CliRunner().invoke(application(), ["convert", "nano", "--data", "drawn", "--target", extra])
     assert done.exception is not None
     assert "converting" not in done.output  # for minutes, in vain
 
@@ -93,16 +89,12 @@ def test_tflite_micro_gives_what_numpy_gives(tiny):
     assert artifact.report["flash_bytes"] == len(file.without_zip(tiny.read_bytes()))
 
 
-@pytest.mark.parametrize(("step", "allowed"), [(2 / 256, True), (3 / 256, False)])
-def test_two_steps_of_the_output_pass_and_three_do_not(whole, step, allowed):
-    classifier = Classifier(whole)
-    classifier.output = classifier.output.__class__(**(vars(classifier.output) | {"scale": 1 / 256}))
-    p = np.full((1, 2), 0.5, np.float32)
-    if allowed:
-        microcontroller.check(classifier, p, p + np.float32(step))
-    else:
-        with pytest.raises(GateError, match="TFLite Micro"):
-            microcontroller.check(classifier, p, p + np.float32(step))
+def test_two_steps_of_the_output_pass_and_three_do_not(whole):
+    classifier, p = Classifier(whole), np.full((1, 2), 0.5, np.float32)
+    classifier.output = dataclasses.replace(classifier.output, scale=1 / 256)
+    microcontroller.check(classifier, p, p + np.float32(2 / 256))
+    with pytest.raises(GateError, match="TFLite Micro"):
+        microcontroller.check(classifier, p, p + np.float32(3 / 256))
 
 
 def test_a_step_of_the_logits_is_found_before_the_softmax(tiny, whole):
@@ -139,17 +131,26 @@ def test_onnx_runtime_gives_what_numpy_gives(tiny):
     assert [proto.graph.input[0].name, proto.graph.output[0].name] == ["face", "probabilities"]
 
 
-def test_the_target_of_the_documentation(tiny, tmp_path, monkeypatch):
+def test_the_target_of_the_documentation_beside_one_that_refuses(tiny, tmp_path, monkeypatch):
     """docs/targets.md, 'A new target': one function and one entry."""
+
+    def refuses(classifier, pictures):
+        raise GateError("not a number of mine")
+
     page = next(page for page in PAGES if page.name == "targets.md")
     (block,) = [block for block in blocks(page) if block.language == "python"]
     monkeypatch.setattr(targets, "TARGETS", dict(TARGETS))
     exec(block.code, {})
-    done = CliRunner().invoke(
-        application(), ["convert", str(tiny), "--target", "gzip", "--out", str(tmp_path), "--json", "-"]
-    )
+    targets.TARGETS["no"] = targets.Target("no", (), ("{stem}.no",), lambda: None, refuses)
+    asked = ["convert", str(tiny), "--out", str(tmp_path), "--json", "-", "--target", "gzip"]
+    done = CliRunner().invoke(application(), asked)
     assert done.exit_code == 0, done.stderr
     (artifact,) = json.loads(done.stdout)["targets"]
     assert (artifact["target"], artifact["unpacked"]) == ("gzip", tiny.stat().st_size)
-    assert gzip.decompress((tmp_path / "tiny_int8.tflite.gz").read_bytes()) == tiny.read_bytes()
+    packed = tmp_path / "tiny_int8.tflite.gz"
+    assert gzip.decompress(packed.read_bytes()) == tiny.read_bytes()
     assert "gzip" in complete_targets("gz")
+    packed.unlink()
+    done = CliRunner().invoke(application(), [*asked, "--target", "no"])
+    assert str(done.exception) == "not a number of mine"
+    assert [path.name for path in tmp_path.iterdir()] == [packed.name]

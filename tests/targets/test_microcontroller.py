@@ -27,39 +27,32 @@ int main(void) {
 
 
 def sources(path):
-    flatbuffer = file.without_zip(path.read_bytes())
-    values = microcontroller._values(Classifier(path), flatbuffer, 4096)
-    return (
-        flatbuffer,
-        values,
-        {name: template("c", name, values) for name in ("model.h", "model.c", "main.cc")},
-    )
+    """The values of the templates, and the texts."""
+    values = microcontroller._values(Classifier(path), file.without_zip(path.read_bytes()), 4096)
+    return values, {name: template("c", name, values) for name in ("model.h", "model.c", "main.cc")}
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 @pytest.mark.parametrize("fixture", ["tiny", "whole"])
 def test_compiled_source_holds_model_labels_and_both_conversions(fixture, request, tmp_path):
     path = request.getfixturevalue(fixture)
-    classifier = Classifier(path)
-    flatbuffer, values, texts = sources(path)
-    stem = path.stem
-    (tmp_path / f"{stem}.h").write_text(texts["model.h"])
-    (tmp_path / f"{stem}.c").write_text(texts["model.c"])
+    classifier, flatbuffer, stem = Classifier(path), file.without_zip(path.read_bytes()), path.stem
+    values, texts = sources(path)
     dump = PROGRAM
     for name in ("file", "name", "upper"):
         dump = dump.replace("{{" + name + "}}", values[name])
-    (tmp_path / "dump.c").write_text(dump)
+    for name, text in ((f"{stem}.h", texts["model.h"]), (f"{stem}.c", texts["model.c"]), ("dump.c", dump)):
+        (tmp_path / name).write_text(text)
     strict = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"]
     subprocess.run(["gcc", *strict, "dump.c", f"{stem}.c", "-o", "dump"], cwd=tmp_path, check=True)
     said = subprocess.run([tmp_path / "dump"], capture_output=True, check=True).stdout
     assert said[: len(flatbuffer)] == flatbuffer
-    rest = said[len(flatbuffer) :]
-    stored = np.frombuffer(rest[:256], classifier.input.dtype)
-    np.testing.assert_array_equal(stored, np.arange(256) - (128 if fixture == "whole" else 0))
-    real = np.frombuffer(rest[256 : 256 + 1024], np.float32)
+    stored, real, labels = np.split(np.frombuffer(said[len(flatbuffer) :], np.uint8), [256, 256 + 1024])
+    gray = stored.view(classifier.input.dtype)
+    np.testing.assert_array_equal(gray, np.arange(256) - (128 if fixture == "whole" else 0))
     wanted = np.arange(256) * 2 / 255 if fixture == "whole" else np.arange(256) - 128  # scale 2/255, 0: none
-    np.testing.assert_allclose(real, wanted, rtol=1e-6)
-    assert rest[256 + 1024 :].decode().splitlines() == list(classifier.labels)
+    np.testing.assert_allclose(real.view(np.float32), wanted, rtol=1e-6)
+    assert labels.tobytes().decode().splitlines() == list(classifier.labels)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +68,7 @@ def test_operators_as_the_resolver_of_tflite_micro_spells_them(both):
 
 
 def test_example_registers_each_operator_once(tiny):
-    text = sources(tiny)[2]["main.cc"]
+    text = sources(tiny)[1]["main.cc"]
     assert "MicroMutableOpResolver<4>" in text
     added = [line.split("Add")[1].split("(")[0] for line in text.splitlines() if "resolver.Add" in line]
     assert added == ["Dequantize", "FullyConnected", "Quantize", "Softmax"]
