@@ -179,11 +179,12 @@ class Table:
         return "\n".join([*lines, "", *self.notes]).rstrip() + "\n"
 
     def csv(self) -> str:
-        """Headers and rows; nothing between the commas for None."""
+        """Headers and rows, words escaped as on a terminal; nothing between the commas for None."""
         import csv
 
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([self.headers, *self.rows])
+        rows = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
+        csv.writer(out, lineterminator="\n").writerows([self.headers, *rows])
         return out.getvalue()
 
     def _words(self) -> Sequence[str]:

@@ -200,7 +200,7 @@ def _led_to(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle: RuntimeError before Python 3.13
-        raise OutputError(f"cannot write {path}: its links lead in a circle") from error
+        raise OutputError(f"the links of {path} lead in a circle") from error
 
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:

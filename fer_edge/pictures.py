@@ -40,7 +40,11 @@ _STARTS = (
     (b"#?R", "HDR"),
     (b"\x76\x2f\x31\x01", "OpenEXR"),
     (b"\x59\xa6\x6a\x95", "Sun raster"),
+    (b"\x1aE\xdf\xa3", "Matroska"),
 )
+FILMS = frozenset({"MP4", "Matroska", "AVI"})
+"""What `kind_of` says of films, whatever their names end in."""
+
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _DAMAGE = ("corrupt", "premature end", "libpng error")
 """In what the decoders complain of, where pixels suffer; a bad colour profile or version is no damage."""
@@ -52,9 +56,9 @@ def kind_of(start: bytes) -> str | None:
         brands = [start[place : place + 4] for place in (8, 16, 20, 24, 28)]
         if b"avif" in brands or b"avis" in brands:
             return "AVIF"
-        return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else None
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WebP"
+        return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else "MP4"
+    if start[:4] == b"RIFF":
+        return {b"WEBP": "WebP", b"AVI ": "AVI"}.get(start[8:12])
     if start[:1] == b"P" and start[1:2] in b"1234567Ff" and start[2:3].isspace():
         return "PNM"
     return next((kind for beginning, kind in _STARTS if start.startswith(beginning)), None)
@@ -71,7 +75,7 @@ def is_picture(path: Path) -> bool:
     GIF and motion JPEG are films, and HEIC cannot be read. Raises SourceError for what is no file.
     """
     kind, ending = kind_in(path), path.suffix.lower()
-    film = kind == "GIF" or ending in (".mjpeg", ".mjpg")
+    film = kind == "GIF" or kind in FILMS or ending in (".mjpeg", ".mjpg")
     return not film and kind != "HEIC" and (kind is not None or ending in SUFFIXES)
 
 

@@ -141,6 +141,8 @@ def test_markdown_and_csv():
     assert lines[4:] == ["", "A note."]
     rows = list(csv.reader(io.StringIO(table().csv())))
     assert rows[1][:4] == ["edge_ferplus_dynamic_range", "0.410*", "69.31", ""]
+    strange = console.Table("", ["file", "acc"], [["m\udce9\n.tflite", 0.5]])  # a name that is no UTF-8
+    assert strange.csv().encode() == b"file,acc\nm\\xe9\\n.tflite,0.5\n"
 
 
 def test_figures_are_short():

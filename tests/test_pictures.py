@@ -153,6 +153,17 @@ def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suff
     assert abs(int(gray[4, 4]) - 76) < 5  # red's luma
 
 
+@pytest.mark.parametrize(
+    "start", [b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3\x9fB\x86\x81", b"RIFF\x10\0\0\0AVI LIST"]
+)
+def test_a_film_is_no_picture_whatever_its_name_ends_in(tmp_path, start):
+    path = tmp_path / "clip.jpg"
+    path.write_bytes(start + bytes(40))
+    assert not is_picture(path)
+    with pytest.raises(SourceError, match=r"clip\.jpg is (MP4|Matroska|AVI) that OpenCV cannot read"):
+        read_picture(path)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_turn_and_mirror_is_made_upright(tmp_path, orientation):
     """By EXIF; P6: in AVIF by the container's irot and imir, which Pillow writes of an EXIF one."""

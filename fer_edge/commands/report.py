@@ -26,7 +26,8 @@ def report(
     png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
     files.refuse_to_overwrite_any((png, html, json), force, [log])
     recording = timeline.read(log)
-    timeline.draw(recording, png, html)
+    with console.working("drawing"):
+        timeline.draw(recording, png, html)
     shown = timeline.in_words(timeline.shares(recording.faces)) or "no expression"
     console.say(
         f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fer_edge import console
 from fer_edge.data.dataset import SPLITS, BadRow, Dataset, Row
 from fer_edge.errors import DataError, SourceError
-from fer_edge.pictures import SUFFIXES, kind_in, read_picture
+from fer_edge.pictures import FILMS, SUFFIXES, kind_in, read_picture
 from fer_edge.spec import INPUT_SHAPE, LABELS, SPELLINGS
 from fer_edge.vision.crop import resize_face
 
@@ -213,7 +213,7 @@ def _classes(split: Path, root: Path, left_out: list[BadRow]) -> dict[str, list[
 def _is_picture(file: Path) -> bool:
     """By its ending, sound or not; else by its content."""
     try:
-        return file.suffix.lower() in (*SUFFIXES, ".gif") or kind_in(file) not in (None, "HEIC")
+        return file.suffix.lower() in (*SUFFIXES, ".gif") or kind_in(file) not in (None, "HEIC", *FILMS)
     except SourceError:
         return False
 
