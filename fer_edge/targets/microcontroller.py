@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import bisect
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ FLOAT_ALLOWED = 1e-4
 """The same in probability where sums are float: in another order."""
 _ROOM = 64 << 20  # bytes: as much arena as no microcontroller has, to see what is used of it
 _STEP = 1024  # bytes, in which the smallest arena is searched
-_TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 
 
@@ -69,9 +68,10 @@ def logit_step(data: bytes) -> float:
 def run_here(folder: str, model: str) -> int:
     """In a process of its own: bytes of the smallest arena; of faces.npy, writes micro.npy, reference.npy."""
     faces = np.load(Path(folder, "faces.npy"))
-    for name, load, shown in (("micro", load_micro, faces), ("reference", load_reference, faces[:CHECKED])):
-        subject = Classifier(model, checked=True, load=load)
-        np.save(Path(folder, f"{name}.npy"), subject.predict(shown))
+    micro = Classifier(model, checked=True, load=lambda data, *_: MicroInterpreter(data))
+    np.save(Path(folder, "micro.npy"), micro.predict(faces))
+    reference = Classifier(model, checked=True, load=load_reference)
+    np.save(Path(folder, "reference.npy"), reference.predict(faces[:CHECKED]))
     return smallest_arena(file.read_bytes(Path(model)))
 
 
@@ -89,11 +89,6 @@ def load_reference(model: bytes, num_threads: int, name: str) -> Any:
     return interpreter
 
 
-def load_micro(model: bytes, num_threads: int, name: str) -> MicroInterpreter:
-    """As `load_interpreter`; TFLite Micro has one thread whatever is asked for."""
-    return MicroInterpreter(model)
-
-
 class MicroInterpreter:
     """TFLite Micro behind the interface of LiteRT's interpreter. `arena`: bytes of memory that it may use."""
 
@@ -102,7 +97,7 @@ class MicroInterpreter:
         from tflite_micro.python.tflite_micro import runtime
 
         plain = file.without_zip(model)
-        self._interpreter, _ = _called(lambda: runtime.Interpreter.from_bytes(plain, arena_size=arena))
+        self._interpreter = _called(lambda: runtime.Interpreter.from_bytes(plain, arena_size=arena))
 
     def get_input_details(self) -> list[dict[str, Any]]:
         return [_details(self._interpreter.get_input_details(0))]
@@ -120,29 +115,28 @@ class MicroInterpreter:
         """Raises ModelError with TFLite Micro's own reason."""
         _called(self._interpreter.invoke)
 
-    def arena_bytes(self) -> int:
-        """Bytes of the arena in use after an inference on zeros, which finds what is refused only then."""
-        (details,) = self.get_input_details()
-        self.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
-        self.invoke()
-        _, said = _called(self._interpreter.print_allocations)
-        found = _TOTAL.search(said)
-        if found is None:
-            raise ModelError("TFLite Micro does not say what it allocated")
-        return int(found[1])
-
 
 def smallest_arena(model: bytes) -> int:
     """Bytes of the smallest arena, in steps of 1 KiB, with which the model runs on this machine.
 
-    Planning needs room beside what stays allocated, so the figure is found by trying.
+    Planning needs room beside what stays allocated, so the figure is found by trying. Raises ModelError.
     """
-    least = MicroInterpreter(model).arena_bytes()
-    for size in range(-(-least // _STEP) * _STEP, _ROOM, _STEP):
-        with contextlib.suppress(ModelError):
-            MicroInterpreter(model, size).arena_bytes()
-            return size
-    raise ModelError(f"no arena up to {_ROOM >> 20} MiB is enough")
+
+    def runs(size: int) -> bool:
+        try:
+            micro = MicroInterpreter(model, size)
+            (details,) = micro.get_input_details()
+            micro.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
+            micro.invoke()  # some is refused only then
+        except ModelError:
+            return False
+        return True
+
+    sizes = range(_STEP, _ROOM + 1, _STEP)
+    least = bisect.bisect_left(sizes, True, key=runs)
+    if least == len(sizes):
+        raise ModelError(f"no arena up to {_ROOM >> 20} MiB is enough")
+    return sizes[least]
 
 
 def _details(details: dict[str, Any]) -> dict[str, Any]:
@@ -152,22 +146,18 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
     return {**details, "index": 0, "quantization": (float(scale), int(zero_point))}
 
 
-def _called(call: Any) -> tuple[Any, bytes]:
-    """What the call gives, and what native code prints on standard error meanwhile, which is its reason."""
+def _called(call: Callable[[], Any]) -> Any:
+    """What the call gives. Raises ModelError with what native code says meanwhile on standard error."""
     with tempfile.TemporaryFile() as said:
-        failed = None
-        with quiet_stderr(said.fileno()):
-            try:
-                result = call()
-            except (RuntimeError, ValueError) as error:
-                result, failed = None, error
-        said.seek(0)
-        text = said.read()
-    if failed is None:
-        return result, text
-    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
-    reasons = [re.sub(r"^\S*/(\S+\.(cc|h)):?\d*\s*", "", line) for line in lines if "Allocat" not in line]
-    raise ModelError(f"TFLite Micro refuses: {'; '.join(reasons[-2:]) or first_line(failed)}")
+        try:
+            with quiet_stderr(said.fileno()):
+                return call()
+        except (RuntimeError, ValueError) as error:
+            said.seek(0)
+            lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
+            told = [line for line in lines if line and "Allocat" not in line][-2:]
+            reasons = [re.sub(r"^\S*/(\S+\.(cc|h)):?\d*\s*", "", line) for line in told]
+            raise ModelError(f"TFLite Micro refuses: {'; '.join(reasons) or first_line(error)}") from error
 
 
 def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, object]:
