@@ -59,9 +59,12 @@ def working(what: str) -> Iterator[None]:
         say(f"{what} ...")
         yield
         return
+    from rich.live import Live
+    from rich.spinner import Spinner
     from rich.text import Text
 
-    with out.status(Text(printable(what))):
+    # Unlike `out.status`, drawn before its thread has a turn, which loading TensorFlow puts off for seconds.
+    with Live(Spinner("dots", Text(printable(what))), console=out, transient=True, refresh_per_second=12.5):
         yield
 
 

@@ -41,6 +41,11 @@ def test_all_that_is_printed_is_escaped_on_a_terminal(terminal, capsys):
     assert not any(bad in said for bad in ("\x1b]", "\x9b", "\u202e", "\x07"))
 
 
+def test_what_is_being_done_is_said_before_it_begins(terminal):
+    with console.working("starting Keras"):
+        assert "starting Keras" in terminal.file.getvalue()
+
+
 def test_all_that_is_printed_is_escaped_without_one(capsys):
     _say_all()
     out, errors = capsys.readouterr()

@@ -83,8 +83,8 @@ def train(
         raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
     splits = chosen.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
     console.say(f"recipe {chosen.name}: network {chosen.network}, {chosen.epochs} epochs, into {folder}")
-    quiet_training(deterministic)
     with console.working("starting Keras"):
+        quiet_training(deterministic)
         from fer_edge.training import session
 
     metrics = session.run(
@@ -134,8 +134,8 @@ def sweep(
     base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
     base.check_given(labels=labels)
     splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
-    quiet_training()
     with console.working("starting Keras"):
+        quiet_training()
         from fer_edge.training import sweep as search
 
     plan = search.Plan(base, values, epochs_scale, subset)
