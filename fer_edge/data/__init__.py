@@ -49,8 +49,7 @@ def load(
     if path is None:
         raise UsageError(f"which data set? --data PATH, or FER_EDGE_DATA. {WHERE_FROM}")
     if path.partition(":")[0] == "drawn":
-        with console.working("drawing faces"):
-            return drawn.dataset(path, seed)
+        return drawn.dataset(path, seed)
     source = find_source(path, class_names)
     dataset = replace(_read(source, path), left_out=source.left_out)
     if dataset.bad and not skip_bad_rows:
