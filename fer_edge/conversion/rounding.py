@@ -222,16 +222,20 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
     A few bright edges set a convolution's largest value at up to 30 standard deviations: int8 would spend
     its 255 steps on values that hardly occur. The last layer with weights and all after it keep the whole.
     """
+    import keras
+
     names = rounded_layers(network, float_end=float_end)
-    places = {layer.name: id(layer.output) for layer in network.layers}
-    others, exact = _summands(network), Rounded(network, {})
+    others = _summands(network)
+    outputs = [*(network.get_layer(name).output for name in names), *others.values()]
+    # A model of one output gives no list: the input goes along.
+    inner = keras.Model(network.inputs, [network.inputs[0], *outputs])
 
     def values() -> Iterator[tuple[int, NDArray[np.float32]]]:
         for batch in _batches(faces):
-            held = {place: np.asarray(value) for place, value in exact.tensors(batch).items()}
+            given = [np.asarray(value) for value in inner([batch], training=False)][1:]
+            added = dict(zip(others, given[len(names) :], strict=True))
             for n, name in enumerate(names):
-                value = held[places[name]]
-                yield n, np.maximum(value, -held[id(others[name])]) if name in others else value
+                yield n, np.maximum(given[n], -added[name]) if name in added else given[n]
 
     low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must hold 0
     for n, value in values():
