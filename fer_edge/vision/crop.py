@@ -21,14 +21,14 @@ READABLE = 0.5  # `quality` below which a face has no label
 
 def to_8_bit(frame: NDArray[Any]) -> Picture:
     """uint8 of the same shape; 16-bit levels become 0..255, from the fewest bits that hold the highest one:
-    8, 10, 12 or 16, since cameras of 10 and 12 bits leave the upper ones at 0.
+    8, 10, 12, 14 or 16, since cameras of 10 to 14 bits leave the upper ones at 0.
 
     Raises SourceError for another dtype, whose range nothing tells.
     """
     if frame.dtype == np.uint8:
         return cast(Picture, frame)
     if frame.dtype == np.uint16:
-        bits = next(bits for bits in (8, 10, 12, 16) if frame.max(initial=0) < 1 << bits)
+        bits = next(bits for bits in (8, 10, 12, 14, 16) if frame.max(initial=0) < 1 << bits)
         return cast(Picture, cv2.convertScaleAbs(frame, alpha=255 / ((1 << bits) - 1)))
     raise SourceError(f"a picture of {frame.dtype} values: only 8 and 16 bits a channel can be read")
 
