@@ -27,7 +27,7 @@ _MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
 """Before a float end these are in float too: the mean of int8 values is finer than int8."""
 _BATCH = 70
 _BINS = 4096
-_FACTORS = np.linspace(1.0, 0.2, 33).tolist()
+_FACTORS = np.linspace(0.2, 1.0, 33)[::-1].tolist()
 _PLACES = 16_000
 """Places in pictures that one layer is fitted on."""
 _DAMPING = 0.01
