@@ -15,7 +15,8 @@ from fer_edge.vision.frames import Frame, Picture
 from fer_edge.vision.opencv import cv2
 
 TIMEOUT_MS = round(1000 * mjpeg.TIMEOUT_S)
-LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp", "srt")
+LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srtp", "udp", "tcp", "srt")
+SCHEMES = ("http", "https", *LIVE_SCHEMES)  # FFmpeg has others, which open files or make pictures up
 MOST_FAILURES = 1000  # reads in a row that give nothing before a video is taken to be over
 FAILURES_AT_END = 10  # the same where the video should be over
 WHOLE = 0.9  # of the length that a file tells: containers' lengths are estimates
@@ -165,8 +166,10 @@ class Stream(Video):
         self._jpegs: mjpeg.MjpegPipe | None = None
 
     def open(self) -> None:
-        """Raises SourceError if there is no answer within five seconds."""
+        """Raises SourceError for a scheme not in SCHEMES, or if there is no answer within five seconds."""
         scheme = self._url.split("://")[0].lower()
+        if scheme not in SCHEMES:
+            raise SourceError(f"{self.name}: streams are read from {', '.join(SCHEMES)}")
         has_length = False
         if scheme in ("http", "https"):
             self._jpegs, has_length = mjpeg.from_http(self._url)

@@ -173,6 +173,13 @@ def test_a_list_of_other_files_is_no_video(tmp_path, monkeypatch, text, name):
     assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "rtsp_transport;udp"
 
 
+@pytest.mark.parametrize("scheme", ["concat", "subfile", "data", "lavfi", "CONCAT"])
+def test_a_scheme_that_is_no_stream_opens_no_file(tmp_path, scheme):
+    write(tmp_path / "a.ts")
+    with pytest.raises(SourceError, match=f"{scheme}://.*: streams are read from http, https, rtsp"):
+        make_capture(f"{scheme}://{tmp_path}/a.ts").open()
+
+
 @pytest.mark.parametrize(
     ("said", "taken"), [(0.0, None), (29.97, 29.97), (1000.0, None), (9e4, None), (np.nan, None)]
 )
