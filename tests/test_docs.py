@@ -65,6 +65,7 @@ def _of_the_reader(folder):
     shutil.copy(drawn_clip(folder / "clip.avi"), folder / "clip.mp4")
     cv2.imwrite(str(folder / "photo.jpg"), np.full((120, 160, 3), 90, np.uint8))
     (folder / "models").symlink_to(models_folder())
+    shutil.copyfile(models_folder() / "edge_int8.tflite", folder / "other.tflite")
     for name, end in (("edge.keras", "model.keras"), ("edge.json", "card.json")):
         (folder / "runs/edge").mkdir(parents=True, exist_ok=True)
         shutil.copyfile(models_folder() / name, folder / "runs/edge" / end)
