@@ -15,7 +15,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +106,8 @@ class Loop:
 
     def _beside(self, work: Callable[[], None], look: Callable[[], None]) -> None:
         """Works in a thread while the main one, which alone may have a window, looks again and again."""
+        from concurrent.futures import ThreadPoolExecutor  # a run without a window needs none of it
+
         with ThreadPoolExecutor(1) as worker:
             done = worker.submit(work)
             try:
