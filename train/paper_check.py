@@ -15,7 +15,9 @@ from fer_edge.evaluation import metrics
 from fer_edge.spec import LABELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper.md"
+PUBLIC_TEST = sum(paper.PUBLIC_TEST.values())
 PRIVATE_TEST = 3_589
+AT_06 = paper.RESULTS["dropout"][0.6]
 LOSS_FACTOR = 4
 """Table 7 to 9's losses are about so many times the cross-entropy that such accuracies have."""
 
@@ -33,7 +35,7 @@ def training_accuracy(loss: float) -> tuple[float, float]:
 
     Gives it in percent, with the largest distance of a row from the line.
     """
-    rows = [row for table in paper.RESULTS.values() for row in table.values() if row != paper.TABLE_9[0.6]]
+    rows = [row for table in paper.RESULTS.values() for row in table.values() if row != AT_06]
     losses, accuracies = np.array([(row.loss, row.accuracy) for row in rows]).T
     line = np.polyfit(losses, accuracies, 1)
     return float(np.polyval(line, loss)), float(np.abs(np.polyval(line, losses) - accuracies).max())
@@ -43,20 +45,20 @@ def report() -> str:
     table_10 = metrics.scores(paper.table_10_pictures(), LABELS)
     accuracy = table_10["accuracy"]
     tests = [*(triple[0] for triple in paper.TEST_SCORES), accuracy]
-    line, off = training_accuracy(paper.TABLE_9[0.6].loss)
+    line, off = training_accuracy(AT_06.loss)
     conclusion, _ = training_accuracy(paper.STATED["conclusion"].loss)
     return "\n".join(
         [
             f"- Table 1 sums to {sum(paper.TABLE_1.values()):,} (the data has 35,887), Table 4 to "
-            f"{sum(paper.TABLE_4.values()):,} ({paper.TEST:,}).",
+            f"{sum(paper.TABLE_4.values()):,} ({PUBLIC_TEST:,}).",
             f"- Table 10 with PublicTest's counts: accuracy {100 * accuracy:.1f}, macro precision "
             f"{100 * table_10['macro_precision']:.1f}, macro recall "
             f"{100 * table_10['macro_recall']:.1f} %. Stated are "
             + " and ".join("/".join(f"{100 * v:.0f}" for v in triple) for triple in paper.TEST_SCORES)
             + " (accuracy, precision, recall).",
             f"- Training loss and accuracy of Tables 7 to 9 lie on one line, to {off:.1f} points, but for "
-            f"dropout 0.6: with its loss of {paper.TABLE_9[0.6].loss:g} the line has {line:.1f} %, the table "
-            f"{paper.TABLE_9[0.6].accuracy:g}. The conclusion's {paper.STATED['conclusion'].loss:g} gives "
+            f"dropout 0.6: with its loss of {AT_06.loss:g} the line has {line:.1f} %, the table "
+            f"{AT_06.accuracy:g}. The conclusion's {paper.STATED['conclusion'].loss:g} gives "
             f"{conclusion:.1f} % there; it says {paper.STATED['conclusion'].accuracy:g}.",
             "- What each test accuracy leaves for PrivateTest, the other half of the validation set "
             "(accuracy there, %; the 95 % interval that chance gives it):",
@@ -79,7 +81,7 @@ def left_for_private_test(tests: list[float]) -> list[str]:
     for stated in (row.val_accuracy / 100 for row in paper.STATED.values()):
         cells = []
         for accuracy in tests:
-            right = stated * (paper.TEST + PRIVATE_TEST) - accuracy * paper.TEST
+            right = stated * (PUBLIC_TEST + PRIVATE_TEST) - accuracy * PUBLIC_TEST
             low, high = metrics.wilson_interval(round(right), PRIVATE_TEST)
             cells.append(f"{100 * right / PRIVATE_TEST:.1f} ({100 * low:.1f} to {100 * high:.1f})")
         lines.append(f"| {100 * stated:.2f} | " + " | ".join(cells) + " |")
@@ -91,7 +93,7 @@ def losses() -> list[str]:
         "| dropout | set | accuracy % | loss | a quarter of it | least |",
         "| --: | --- " + "| --: " * 4 + "|",
     ]
-    for dropout, row in paper.TABLE_9.items():
+    for dropout, row in paper.RESULTS["dropout"].items():
         for name, accuracy, loss in (
             ("training", row.accuracy, row.loss),
             ("validation", row.val_accuracy, row.val_loss),

@@ -124,7 +124,7 @@ def beside(title: str, what: str, rows: list[tuple[str, paper.Row, Run | None, i
 def by_dropout(results: Path) -> Table:
     """Table 9: each training after as many epochs as all are to have, and at its end."""
     rows = []
-    for value, stated in paper.TABLE_9.items():
+    for value, stated in paper.RESULTS["dropout"].items():
         run = Run.read(results / {0.6: CHOSEN, 1: NONE}.get(value, f"paper_dropout_{value:g}"))
         far = len(run.history) if run else COMPARED_EPOCHS
         name = "none ('1')" if value == 1 else f"{value:g}"
@@ -135,11 +135,11 @@ def by_dropout(results: Path) -> Table:
 def by_batch(results: Path) -> Table:
     """Table 7, at its 50 epochs: without dropout, which is Table 3's plan, and with 0.6."""
     rows = []
-    for value, stated in paper.TABLE_7.items():
+    for value, stated in paper.RESULTS["batch"].items():
         names = [(f"{value:g}", f"paper_batch_{value:g}")]
-        if value == paper.CHOSEN["batch"]:
+        if value == paper.TABLE_3["chosen"]["batch"]:
             names = [(f"{value:g}, no dropout", NONE), (f"{value:g}, dropout 0.6", CHOSEN)]
-        rows += [(n, stated, Run.read(results / of), paper.BATCH_STAGE_EPOCHS) for n, of in names]
+        rows += [(n, stated, Run.read(results / of), paper.TABLE_3["start"]["epochs"]) for n, of in names]
     return beside("Table 7, batch size (50 epochs)", "batch", rows)
 
 
@@ -149,7 +149,7 @@ def by_epochs(results: Path) -> Table:
     longest = Run.read(results / "paper_epochs_150") or chosen
     rows = [
         (f"{epochs:g}", stated, chosen if chosen and chosen.epochs == epochs else longest, int(epochs))
-        for epochs, stated in paper.TABLE_8.items()
+        for epochs, stated in paper.RESULTS["epochs"].items()
     ]
     return beside("Table 8, epochs (batches of 32, ours with dropout 0.6)", "epochs", rows)
 

@@ -56,14 +56,13 @@ class Plan:
         stage `epochs` holds the others.
         """
         planned = paper.TABLE_3[stage] if self.which != "reported" else ()
-        values = sorted({*planned, *(paper.REPORTED[stage] if self.which != "table3" else ())})
+        values = sorted({*planned, *(paper.RESULTS[stage] if self.which != "table3" else ())})
         nests = stage == "epochs" and self.base.schedule == "plateau"
         return {value: values[-1] if nests else value for value in values}
 
     def setting(self, stage: str, value: float, best: Mapping[str, float]) -> dict[str, float]:
         """`value`, the best of the stages before, and Table 3's beginning for those after."""
-        start = {"batch": 0, "epochs": paper.BATCH_STAGE_EPOCHS, "dropout": paper.PLANNED_DROPOUT}
-        return {**start, **best, stage: value}
+        return {**paper.TABLE_3["start"], **best, stage: value}
 
     def recipe(self, batch: float, epochs: float, dropout: float) -> Recipe:
         """The recipe of one training. The patience is scaled as the epochs, but not below 4 (or what it was):
@@ -206,7 +205,7 @@ def tables(result: Result) -> list[Table]:
     for stage, part in result["stages"].items():
         fixed = ", ".join(f"{name} {value:g}" for name, value in part["fixed"].items())
         left = f"; {part['unfinished']} trainings not ended" if part["unfinished"] else ""
-        chosen = f"best here: {part['best']:g}; the paper chose {paper.CHOSEN[stage]:g}{left}"
+        chosen = f"best here: {part['best']:g}; the paper chose {paper.TABLE_3['chosen'][stage]:g}{left}"
         table = Table(f"{STAGES[stage]} at {fixed} ({chosen})", (STAGES[stage], *HEADERS), words=())
         for row in part["rows"]:
             value = "1 (none)" if (stage, row["value"]) == ("dropout", 1) else f"{row['value']:g}"
