@@ -218,6 +218,18 @@ def write_text(path: Path, text: str, force: bool = True) -> None:
     write_bytes(path, text.encode(), force)
 
 
+def write_figure(path: Path, figure: Any, force: bool = True) -> None:
+    """Draws one of Matplotlib's figures into the file, whose suffix chooses the format; as `written_aside`.
+
+    Raises OutputError for an unknown suffix too.
+    """
+    with written_aside(path, force) as aside:
+        try:
+            figure.savefig(aside, format=path.suffix[1:] or "png", dpi=120)
+        except ValueError as error:
+            raise OutputError(f"cannot write {path}: use a name that ends in .png") from error
+
+
 def put_between_markers(page: str, name: str, text: str) -> str:
     """All that stands between `<!-- NAME -->` and `<!-- /NAME -->` is now `text`. Raises LookupError."""
     before, start, rest = page.partition(f"<!-- {name} -->")

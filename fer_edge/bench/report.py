@@ -188,8 +188,7 @@ def draw(result: Row, path: Path) -> None:
     left.set(xlabel=f"p50 ms{busy}", ylabel="accuracy, %")
     right.set_xlabel("size, MB")
     right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
-    with files.written_aside(path) as aside:
-        figure.savefig(aside, dpi=120)
+    files.write_figure(path, figure)
 
 
 # --- beside an older benchmark

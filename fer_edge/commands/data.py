@@ -63,10 +63,12 @@ def data(
     for line in [*_lines(summary), *(f"too few: {text}" for text in source.lacking(dataset))]:
         console.say(line)
     if plot is not None:
-        sheets.write_sheet(sheets.sample_sheet(dataset, seed), plot, force)
+        rows = sheets.samples(dataset, seed)
+        sheets.draw(rows, dataset.label_names, [""] * sheets.SAMPLES, plot, force)
         console.say(f"samples drawn into {plot}")
     if augmented is not None:
-        sheets.write_sheet(sheets.augmentation_sheet(dataset, how, seed), augmented, force)
+        heads, rows = sheets.augmentations(dataset, how, seed)
+        sheets.draw(rows, dataset.label_names, heads, augmented, force)
         console.say(f"changes of recipe {recipe} drawn into {augmented}")
     console.write_json(json, summary, force)
 

@@ -120,5 +120,4 @@ def draw_evaluation(result: dict[str, Any], path: Path) -> None:
     for (row, column), share in np.ndenumerate(shares):
         cell, colour = f"{cm[row, column]}\n{percent(share, 0)} %", "white" if share > 0.55 else "black"
         axes.text(column, row, cell, ha="center", va="center", color=colour)
-    with files.written_aside(path) as aside:
-        figure.savefig(aside, dpi=120)
+    files.write_figure(path, figure)

@@ -28,6 +28,15 @@ def affine(
     return matrix
 
 
+def warped(
+    face: NDArray[np.uint8], turn_deg: float, shift: tuple[float, float], zoom: float, flip: bool
+) -> NDArray[np.uint8]:
+    """A square picture changed by `affine`; what that uncovers takes the nearest border pixel's value."""
+    matrix = affine(len(face), turn_deg, shift, zoom, flip)
+    changed = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(changed, np.uint8)
+
+
 def _levels(how: Augmentation, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
     """A table of gray levels a picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
     gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count, 1))
@@ -59,10 +68,7 @@ def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
 
 
 def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Changes each of `faces`, uint8 (N, S, S), at random within `how`; gives a new array.
-
-    What a warp uncovers takes the value of the nearest border pixel.
-    """
+    """Changes each of `faces`, uint8 (N, S, S), at random within `how`; gives a new array."""
     count, side = faces.shape[:2]
     turn = rng.uniform(-how.rotation_deg, how.rotation_deg, (count,))
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))
@@ -79,11 +85,8 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
     erase = rng.random((count,)) < how.erase_probability
     out = np.empty_like(faces)
     for i, face in enumerate(faces):
-        matrix = affine(side, turn[i], (shift[i, 0], shift[i, 1]), zoom[i], bool(flip[i]))
-        cv2.warpAffine(
-            face, matrix, (side, side), dst=out[i], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        cv2.LUT(out[i], tables[i], dst=out[i])
+        changed = warped(face, turn[i], (shift[i, 0], shift[i, 1]), zoom[i], bool(flip[i]))
+        cv2.LUT(changed, tables[i], dst=out[i])
     _optics(out, how, rng)
     for chosen in np.flatnonzero(erase):
         height, width = rng.integers(how.erase_px // 2, how.erase_px + 1, 2)

@@ -221,8 +221,7 @@ class Run:
             axes.grid(alpha=0.3)
             axes.legend()
         figure.suptitle(f"{self.recipe.name}: {self.state.epochs} epochs, {self.protocol.name}")
-        with files.written_aside(path) as aside:
-            figure.savefig(aside, dpi=110)
+        files.write_figure(path, figure)
 
 
 def write_history(folder: Path, state: fit.State) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from known_rows import plain_rows
 
-from fer_edge import cli
-from fer_edge.data import ferplus
+from fer_edge import cli, sheets
+from fer_edge.data import ferplus, load
+from fer_edge.model import shipped
+from fer_edge.training import recipes
 
 
 @pytest.fixture
@@ -55,36 +57,33 @@ def test_a_bad_row_is_one_line_and_exit_1_and_json_stands_alone(table, fer_edge)
     assert "row 10 (line 11) has 1 of" in err
 
 
-def test_plot_has_seven_rows_of_faces(table, tmp_path, fer_edge):
-    path = table(plain_rows(14))
-    sheet = tmp_path / "été.png"
+def test_plot_has_up_to_twelve_faces_of_each_expression(table, tmp_path, fer_edge):
+    path, sheet = table(plain_rows(14)), tmp_path / "été.png"
+    assert [len(row) for row in sheets.samples(load(str(path)), 0)] == [2] * 7
+    assert {len(row) for row in sheets.samples(load("drawn:98"), 0)} == {12}
     assert fer_edge("data", path, "--plot", sheet)[0] == 0
     drawn = cv2.imdecode(np.fromfile(sheet, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert drawn.shape == (700, 1310)
-    for row in range(7):  # two faces a row, then white
-        cells = drawn[row * 100 + 2 : row * 100 + 98, 110:]
-        assert cells[:, :200].std() > 50
-        assert (cells[:, 200:] == 255).all()
-    code, _, err = fer_edge("data", path, "--plot", sheet)
-    assert (code, "exists already" in err) == (1, True)
+    faces, rest = np.split(drawn, [drawn.shape[1] // 4], axis=1)  # two faces a row, then white
+    assert (faces < 250).mean() > 0.5
+    assert (rest == 255).all()
+    for name, *how, said in ((sheet, "exists already"), (tmp_path / "x.docx", "--force", "ends in .png")):
+        code, _, err = fer_edge("data", path, "--plot", name, *how)
+        assert (code, said in err) == (1, True)
     assert fer_edge("data", path, "--plot", sheet, "--force")[0] == 0
-    code, _, err = fer_edge("data", path, "--plot", tmp_path / "x.docx")
-    assert (code, "ends in .png" in err) == (1, True)
 
 
-@pytest.mark.parametrize(("recipe", "panels"), [("paper", 6), ("edge", 9)])
-def test_augmentations_are_labelled_panels_then_mixtures(tmp_path, fer_edge, recipe, panels):
+@pytest.mark.parametrize(("recipe", "mixtures"), [("paper", 0), ("edge", 3)])
+def test_augmentations_are_labelled_panels_then_mixtures(tmp_path, fer_edge, recipe, mixtures):
     """Figure 6: the picture and (a) to (e), each under its name; three mixtures for a recipe that mixes."""
-    sheet = tmp_path / "augmented.png"
-    assert fer_edge("data", "drawn:84", "--augmented", sheet, "--recipe", recipe)[0] == 0
-    drawn = cv2.imread(str(sheet), cv2.IMREAD_GRAYSCALE)
-    assert drawn.shape == (24 + 7 * 148, 110 + panels * 148)
-    columns = [drawn[:, 110 + n * 148 : 110 + (n + 1) * 148] for n in range(panels)]
-    assert all(column[:24].min() < 100 for column in columns)  # a name above each
-    picture, flipped = columns[0][26:170, 2:146].astype(int), columns[5][26:170, 2:146].astype(int)
-    assert np.abs(picture[:, ::-1] - flipped).max() <= 2  # (e)
-    for other in columns[1:5]:  # (a) to (d) each change the picture
-        assert np.abs(picture - other[26:170, 2:146]).mean() > 2
+    how = recipes.read(shipped.recipe("train", recipe)).augmentation
+    heads, rows = sheets.augmentations(load("drawn:84"), how, 0)
+    changes = ["(a) rotation", "(b) shift along x", "(c) shift along y", "(d) zoom", "(e) flip"]
+    assert heads == ["picture", *changes, *["mixture"] * mixtures]
+    for face, *others in rows:
+        assert len(others) == 5 + mixtures
+        np.testing.assert_array_equal(others[4], face[:, ::-1])  # (e)
+        for other in others[:4]:  # (a) to (d) each change the picture
+            assert np.abs(face.astype(int) - other).mean() > 2
 
 
 def test_labels_of_ferplus(tmp_path, fer_edge):
@@ -93,14 +92,13 @@ def test_labels_of_ferplus(tmp_path, fer_edge):
     rows = [f"Training,a,{','.join('9' if n == (7 if row == 0 else row % 4) else '0' for n in range(10))}"
             for row in range(84)]  # fmt: skip
     votes.write_text("\n".join(["Usage,Image name," + ",".join(ferplus.COLUMNS), *rows]))
-    sheets = "--plot", tmp_path / "s.png", "--augmented", tmp_path / "a.png"
-    code, out, _ = fer_edge("data", "drawn:84", "--labels", f"ferplus:{votes}", *sheets)
+    drawn = "--plot", tmp_path / "s.png", "--augmented", tmp_path / "a.png"
+    code, out, _ = fer_edge("data", "drawn:84", "--labels", f"ferplus:{votes}", *drawn)
     lines = [line.split() for line in out.splitlines()]
     assert code == 0
     assert [row[0] for row in lines[2:10]] == list(ferplus.LABELS)
     assert [row[-1] for row in lines[2:10]] == ["20", "21", "21", "21", "0", "0", "0", "1"]
-    assert cv2.imread(str(sheets[1])).shape == (8 * 100, 110 + 12 * 100, 3)
-    assert cv2.imread(str(sheets[3])).shape == (24 + 8 * 148, 110 + 6 * 148, 3)
+    assert all(cv2.imread(str(sheet)).std() > 50 for sheet in drawn[1::2])
 
 
 def test_table_5_needs_no_data(fer_edge, monkeypatch):
