@@ -16,7 +16,8 @@ from fer_edge import __version__
 from fer_edge.errors import FerEdgeError
 
 _INTERPRETERS = ("ai-edge-litert", "tflite-runtime", "tensorflow")  # in the order in which they are tried
-_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
+OPENCV = tuple(f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless"))
+"""Packages of pip that bring `cv2`."""
 
 OTHERS_LIMIT, OTHERS_CORES = 0.1, 0.5
 """Above this share of the machine's cores, and above so many cores, other processes were at work."""
@@ -40,7 +41,7 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": _first_of("numpy"),
-        "opencv": _first_of(*_OPENCV),
+        "opencv": _first_of(*OPENCV),
         "interpreter": _first_of(*_INTERPRETERS),
         "fer_edge": __version__,
         "commit": _commit(),

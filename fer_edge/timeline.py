@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 import warnings
@@ -45,15 +46,17 @@ class Face:
     shown: tuple[str | None, ...]
     probabilities: NDArray[np.float32]
 
-    @property
-    def seconds(self) -> float:
-        """From its first frame to its last."""
-        return float(self.times_s[-1] - self.times_s[0])
-
-    @property
-    def changes(self) -> int:
-        """How often the label shown changed."""
-        return sum(a != b for a, b in zip(self.shown, self.shown[1:], strict=False))
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types. seconds: from its first frame to its last. label_changes: of the label shown."""
+        begin_s, end_s = float(self.times_s[0]), float(self.times_s[-1])
+        about = {"source": self.source, "track": self.track, "frames": len(self.shown), "first_s": begin_s}
+        changes = sum(a != b for a, b in itertools.pairwise(self.shown))
+        return {
+            **about,
+            "seconds": round(end_s - begin_s, 3),
+            "label_changes": changes,
+            "shares": shares([self]),
+        }
 
 
 @dataclass
@@ -70,26 +73,17 @@ class Recording:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for `report --json`."""
-        return {
-            "log": str(self.path),
-            "sources": list(self.sources),
-            "frames": self.frames,
-            "frames_with_face": self.frames_with_face,
-            "seconds": round(self.seconds, 3),
-            "shares": shares(self.faces),
-            "faces": [
-                {
-                    "source": face.source,
-                    "track": face.track,
-                    "frames": len(face.shown),
-                    "first_s": float(face.times_s[0]),
-                    "seconds": round(face.seconds, 3),
-                    "label_changes": face.changes,
-                    "shares": shares([face]),
-                }
-                for face in self.faces
-            ],
-        }
+        about = {"log": str(self.path), "sources": list(self.sources), "frames": self.frames}
+        about |= {"frames_with_face": self.frames_with_face, "seconds": round(self.seconds, 3)}
+        return {**about, "shares": shares(self.faces), "faces": [face.as_dict() for face in self.faces]}
+
+    def in_words(self) -> str:
+        """A line for a reader."""
+        shown = in_words(shares(self.faces)) or "no expression"
+        return (
+            f"{self.frames} frames in {clock(self.seconds)}, a face in {self.frames_with_face}, "
+            f"{len(self.faces)} different: {shown}"
+        )
 
 
 def shares(faces: Iterable[Face]) -> dict[str, float]:
@@ -284,8 +278,12 @@ def page(recording: Recording) -> str:
     svg = io.BytesIO()
     _save(recording, svg, format="svg", transparent=True)
     drawn = svg.getvalue().decode().replace(TEXT, "currentColor")
-    heads = "".join(f"<th>{head}</th>" for head in ("face", "from", "length", "frames", "changes", "shown"))
-    shown = escape(in_words(shares(recording.faces)))
+    rows = [_row("th", "face", "from", "length", "frames", "changes", "shown")]
+    for face in recording.faces[:MOST_FACES]:
+        told = face.as_dict()
+        times = clock(told["first_s"]), clock(told["seconds"])
+        shown = in_words(told["shares"]).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks at commas
+        rows.append(_row("td", _name(face, recording), *times, told["frames"], told["label_changes"], shown))
     fewer = len(recording.faces) - MOST_FACES
     left_out = f"{fewer} faces that were seen in fewer frames are left out." if fewer > 0 else ""
     return f"""<!doctype html>
@@ -295,22 +293,15 @@ def page(recording: Recording) -> str:
 <title>{escape(recording.path.name)}</title>
 <style>{_STYLE}</style>
 <h1>{escape(recording.path.name)}</h1>
-<p>{names}{more}: {recording.frames} frames in {clock(recording.seconds)}, a face in
-{recording.frames_with_face}, {len(recording.faces)} different. {shown}</p>
+<p>{names}{more}: {escape(recording.in_words())}</p>
 {drawn[drawn.index("<svg") :]}
 <table>
-<thead><tr>{heads}</tr></thead>
-<tbody>
-{"".join(_row(face, recording) for face in recording.faces[:MOST_FACES])}</tbody>
-</table>
+{"".join(rows)}</table>
 <p class="quiet">Upper strip and shares: the label that was shown. Areas: each frame's own probabilities.
 {left_out}</p>
 </html>
 """
 
 
-def _row(face: Face, recording: Recording) -> str:
-    times = clock(face.times_s[0]), clock(face.seconds)
-    shown = in_words(shares([face])).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks between labels
-    cells = _name(face, recording), *times, len(face.shown), face.changes, shown
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>\n"
+def _row(tag: str, *cells: object) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>\n"

@@ -29,11 +29,13 @@ def row(model="paper_dynamic_range", p50=0.41, accuracy=0.69312, disturbed=False
 def result(*rows):
     rows = list(rows) or [row()]
     machine = {"cpu": "A processor", "system": "Linux", "interpreter": "ai-edge-litert 2.3.0"}
-    data = {"n": 3589, "split": "PrivateTest", "protocol": "official"}
+    machine |= {"architecture": "x", "board": None, "usable_cores": 2}
+    data = {"n": 3589, "split": "PrivateTest", "protocol": "official", "sha256": "ab"}
     return {
         "schema": 1,
-        "machine": {**machine, "architecture": "x"},
+        "machine": machine,
         "config": {"warmup": 5, "runs": 10, "processes": 10, "data": data},
+        "reference": {"1": {"best_ms": 1.0}},
         "advice": report.advice(rows),
         "results": rows,
     }

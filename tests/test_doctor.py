@@ -6,7 +6,7 @@ import pytest
 from processes import fer_edge
 
 from fer_edge import __version__
-from fer_edge.commands.doctor import examine, gpus_of, opencv_flavours, temperature_c
+from fer_edge.commands.doctor import examine, gpus_of, opencv_packages
 from fer_edge.vision.opencv import explain_import_error
 
 
@@ -17,34 +17,26 @@ from fer_edge.vision.opencv import explain_import_error
 )
 def test_two_opencv_packages_are_noticed(installed, status):
     versions = {f"opencv-python{end}": "4.12" for end in installed}
-    finding = opencv_flavours(versions.get)
-    assert finding.status == status
-    assert finding.found == (", ".join(f"{name} 4.12" for name in versions) or "no package of pip")
-    assert (f"pip uninstall {' '.join(versions)}," in finding.advice) == (status == "note")
-
-
-def test_the_hottest_sensor_counts(tmp_path):
-    for i, text in enumerate(["41000\n", "62500\n", "no number"]):
-        (tmp_path / f"thermal_zone{i}").mkdir()
-        (tmp_path / f"thermal_zone{i}" / "temp").write_text(text)
-    assert temperature_c(tmp_path) == 62.5
-    assert temperature_c(tmp_path / "none") is None
+    finding = opencv_packages(versions.get)
+    assert finding["status"] == status
+    assert finding["found"] == (", ".join(f"{name} 4.12" for name in versions) or "no package of pip")
+    assert (f"pip uninstall {' '.join(versions)}," in finding["advice"]) == (status == "note")
 
 
 @pytest.mark.parametrize(
-    ("counts", "status", "said", "advice"),
+    ("names", "able", "status", "said", "advice"),
     [
-        ({"tensorflow": 0, "jax": 1}, "note", "H200; used by jax", "KERAS_BACKEND=jax"),
-        ({"tensorflow": 1}, "ok", "H200; used by tensorflow", ""),
-        ({"tensorflow": 0}, "note", "no backend of Keras", "pip install 'fer-edge[gpu]'"),
-        (None, "ok", "none found", ""),
+        (["H200"], ["jax"], "note", "H200; used by jax", "KERAS_BACKEND=jax"),
+        (["H200"], ["tensorflow"], "ok", "H200; used by tensorflow", ""),
+        (["H200"], [], "note", "no backend of Keras", "pip install 'fer-edge[gpu]'"),
+        ([], [], "ok", "none found", ""),
     ],
 )
-def test_a_gpu_comes_with_the_backend_that_would_use_it(counts, status, said, advice):
-    finding = gpus_of([] if counts is None else ["H200"], counts or {}, "tensorflow")
-    assert finding.status == status
-    assert said in finding.found
-    assert finding.advice.startswith(advice)
+def test_a_gpu_comes_with_the_backend_that_would_use_it(names, able, status, said, advice):
+    finding = gpus_of(names, able, "tensorflow")
+    assert finding["status"] == status
+    assert said in finding["found"]
+    assert finding["advice"].startswith(advice)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +54,9 @@ def test_an_opencv_that_cannot_be_loaded_is_one_line_with_the_way_out(error, beg
 
 
 def test_this_machine_can_run_the_loop():
-    by_name = {finding.what: finding for finding in examine()}
-    assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window", "gpu"} <= set(by_name)
-    assert [f.what for f in by_name.values() if f.status == "missing"] == []
+    status = {finding["what"]: finding["status"] for finding in examine()}
+    assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window", "gpu"} <= set(status)
+    assert "missing" not in status.values()
 
 
 def test_the_command_prints_plain_lines_and_json():

@@ -41,12 +41,11 @@ def test_faces_frames_and_shares(log):
     assert one.times_s.tolist() == pytest.approx([0, 0.2, 0.3, 0.4])
     assert one.shown == ("a", "a", None, "b")
     np.testing.assert_array_equal(one.probabilities, np.float32([(0.75, 0.25), (0.25, 0.75)] * 2))
-    assert one.changes == 2
     assert shares([one]) == {"a": 0.5, "uncertain": 0.25, "b": 0.25}
     assert shares(recording.faces) == {"a": 0.4, "b": 0.4, "uncertain": 0.2}
     told = recording.as_dict()
     assert json.loads(json.dumps(told)) == told
-    assert [face["label_changes"] for face in told["faces"]] == [2, 0]
+    assert [(face["label_changes"], face["seconds"]) for face in told["faces"]] == [(2, 0.4), (0, 0)]
 
 
 def test_the_same_track_in_another_source_is_another_face(log):

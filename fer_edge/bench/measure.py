@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fer_edge import console, machine
 from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
-from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of
+from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of, result_of
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, check
 from fer_edge.spec import Format, split_name
@@ -56,30 +56,23 @@ def run(
         check(path)
     # a card that was given is for those files that say nothing of themselves
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
-    rows = {(path, n): latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads}
-    loads = {key: latency.loaded(row) for key, row in console.each("load time and memory", [*rows.items()])}
+    rows = [latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads]
+    figures = {row: latency.loaded(row) for row in console.each("load time and memory", rows)}
     classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
     scores = accuracies(classifiers, selection)
-    timed: dict[tuple[Path, int], dict[str, Any]] = {}
-    told = {}
+    told, results = {}, []
     for n in threads:
-        group = [rows[path, n] for path in models]
+        group = [row for row in rows if row.threads == n]
         found, told[str(n)] = latency.of_rows(group, warmup, runs, seed=seed, patience_s=patience_s)
-        timed.update(zip([(path, n) for path in models], found, strict=True))
+        for row, times in zip(group, found, strict=True):
+            figures[row] |= times
     stems = collections.Counter(path.stem for path in models)
-    results = [
-        {
-            "model": path.stem if stems[path.stem] == 1 else str(path),
-            "format": split_name(path.stem)[1],
-            "bytes": path.stat().st_size,
-            "threads": n,
-            **loads[path, n],
-            **timed[path, n],
-            **scores[path],
-            "card_accuracy": classifiers[path].card.measured.get("accuracy"),
-        }
-        for path, n in rows
-    ]
+    for row in rows:
+        path = Path(row.path)
+        name = path.stem if stems[path.stem] == 1 else row.path
+        own = {"model": name, "format": split_name(path.stem)[1], "bytes": path.stat().st_size}
+        own |= {"threads": row.threads, **figures[row], **scores[path]}
+        results.append({**own, "card_accuracy": classifiers[path].card.measured.get("accuracy")})
     config = {"warmup": warmup, "runs": runs, "processes": min(runs, latency.PROCESSES)}
     return {
         "schema": 1,
@@ -115,23 +108,18 @@ def accuracies(
                 reasons.setdefault(one.labels, str(error))  # one for a network, not one a file
     for reason in reasons.values():
         console.warn(reason)
-    return {
-        path: _scores(part.labels, said[path], said.get(floats[path])) if path in said else UNKNOWN
-        for path in classifiers
-    }
-
-
-def _scores(
-    labels: NDArray[np.int64], p: NDArray[np.float32], reference: NDArray[np.float32] | None
-) -> dict[str, Any]:
-    cm = metrics.confusion_matrix(labels, p.argmax(axis=1), p.shape[1])
-    scores = metrics.scores(cm, range(len(cm)))
-    return {
-        "accuracy": scores["accuracy"],
-        "accuracy_interval": list(metrics.wilson_interval(int(cm.trace()), len(labels))),
-        "macro_f1": scores["macro_f1"],
-        "agreement": None if reference is None else metrics.agreement(p, reference),
-    }
+    found = dict.fromkeys(classifiers, UNKNOWN)
+    for path in found.keys() & said.keys():
+        p, reference = said[path], said.get(floats[path])
+        result = result_of(p, selection, path.stem)
+        right = round(result["accuracy"] * len(part))
+        found[path] = {
+            "accuracy": result["accuracy"],
+            "accuracy_interval": list(metrics.wilson_interval(right, len(part))),
+            "macro_f1": result["macro_f1"],
+            "agreement": None if reference is None else metrics.agreement(p, reference),
+        }
+    return found
 
 
 def _float32(path: Path) -> Path | None:

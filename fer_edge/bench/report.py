@@ -17,13 +17,9 @@ BUSY = "* the machine was busy: these times are not to be quoted"
 NEAR = 0.005
 """Half a point: so much accuracy a faster file may lack and still be the one to run."""
 MARKERS = {
-    Format.FLOAT32: "o",
-    Format.FLOAT16: "s",
-    Format.DYNAMIC_RANGE: "^",
-    Format.INT8: "D",
-    Format.FULL_INTEGER: "v",
-    Format.INT16X8: "P",
-}
+    Format.FLOAT32: "o", Format.FLOAT16: "s", Format.DYNAMIC_RANGE: "^", Format.INT8: "D",
+    Format.FULL_INTEGER: "v", Format.INT16X8: "P",
+}  # fmt: skip
 OTHER_MARKER = "X"
 
 
@@ -122,18 +118,16 @@ def advice(rows: Sequence[Row]) -> list[Row]:
     """
     networks: dict[str, list[Row]] = {}
     for row in rows:
-        accuracy = accuracy_of(row)
-        if accuracy is not None:
+        if (accuracy := accuracy_of(row)) is not None:
             networks.setdefault(split_name(row["model"])[0], []).append({**row, "accuracy": accuracy})
     found = []
     for network, own in networks.items():
         best = max(row["accuracy"] for row in own)
         near = [row for row in own if best - row["accuracy"] <= NEAR + 1e-9]
         chosen = min(near, key=lambda row: row["latency_ms"]["p50"])
-        told = {"network": network, "model": chosen["model"], "threads": chosen["threads"]}
-        told |= {"p50_ms": chosen["latency_ms"]["p50"], "accuracy": chosen["accuracy"]}
-        disturbed = any(row["disturbed"] for row in near)
-        found.append({**told, "best_accuracy": best, "disturbed": disturbed})
+        told = {"network": network, "p50_ms": chosen["latency_ms"]["p50"], "best_accuracy": best}
+        told |= {key: chosen[key] for key in ("model", "threads", "accuracy")}
+        found.append({**told, "disturbed": any(row["disturbed"] for row in near)})
     return found
 
 
@@ -197,8 +191,6 @@ ACCURACY_DROP = 0.005
 """Accuracy, macro-F1 or agreement that may be lost on the same pictures: half a point, as in conversion."""
 MEMORY_NOISE_MIB = 1.0
 FRACTIONS = ("accuracy", "macro_f1", "agreement")
-_MACHINE = ("cpu", "board", "architecture", "usable_cores")
-_SAME_PICTURES = ("sha256", "split", "n")
 
 
 class Change(NamedTuple):
@@ -233,19 +225,18 @@ def read(path: Path) -> Row:
 
 
 def same_speed(old: Row, new: Row) -> bool:
-    """Whether the reference took both about as long; an older file that has none is believed."""
-    sides = ((side.get("reference") or {}).items() for side in (old, new))
-    a, b = ({n: float(own["best_ms"]) for n, own in references} for references in sides)
+    """Whether the reference took both about as long."""
+    a, b = ({n: float(own["best_ms"]) for n, own in side["reference"].items()} for side in (old, new))
     return all(max(a[n], b[n]) <= REFERENCE_LIMIT * min(a[n], b[n]) for n in a.keys() & b.keys())
 
 
 def left_out(old: Row, new: Row) -> dict[str, str]:
-    """The figures that cannot be compared in any row, each with the reason."""
-    a, b = ((side.get("config") or {}).get("data") or {} for side in (old, new))
-    alike = bool(a and b) and all(a.get(key) == b.get(key) for key in _SAME_PICTURES)
-    found = {} if alike else dict.fromkeys(FRACTIONS, "")
-    a, b = (side.get("machine") or {} for side in (old, new))
-    if not all(a[key] == b[key] for key in _MACHINE if key in a and key in b):
+    """The figures that cannot be compared in any row, each with the reason, if that is to be said."""
+    a, b = old["config"]["data"], new["config"]["data"]
+    same_pictures = a and b and all(a[key] == b[key] for key in ("sha256", "split", "n"))
+    found = {} if same_pictures else dict.fromkeys(FRACTIONS, "")
+    one, other = old["machine"], new["machine"]
+    if any(one[key] != other[key] for key in ("cpu", "board", "architecture", "usable_cores")):
         why = "the older benchmark is of another machine: times and memory are not compared"
         return found | dict.fromkeys(("p50_ms", "peak_rss_mib"), why)
     why = "the machine itself was faster in one of the two: times are not compared"
@@ -260,39 +251,33 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
     disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
-    never, found = set(left_out(old, new)), []
-    for b in new["results"]:
-        a = before.get((b["model"], b["threads"]))
-        if a is None:
-            continue
-        without = never | {"p50_ms"} if a.get("disturbed") or b.get("disturbed") else never
+    both = [(before[key], b) for b in new["results"] if (key := (b["model"], b["threads"])) in before]
+    never, found = left_out(old, new), []
+    for a, b in both:
+        without = {*never, "p50_ms"} if a["disturbed"] or b["disturbed"] else never
         for figure in ("p50_ms", "bytes", "peak_rss_mib", *FRACTIONS):
-            was, now = _figure(a, figure), _figure(b, figure)
+            was, now = _between(a, figure), _between(b, figure)
             if was and now and figure not in without:
                 verdict = _verdict(figure, was, now, tolerance)
-                found.append(Change(b["model"], int(b["threads"]), figure, was[0], now[0], verdict))
+                found.append(Change(b["model"], int(b["threads"]), figure, was[1], now[1], verdict))
     return found
 
 
-def _figure(row: Row, figure: str) -> tuple[float, float, float] | None:
-    """A figure and the ends between which chance moves it; None where it is not known."""
+def _between(row: Row, figure: str) -> tuple[float, ...]:
+    """A figure in the middle of the ends between which chance moves it; empty where it is not known."""
     if figure == "p50_ms":
-        own = row["latency_ms"]
-        ends = (own.get(key, own["p50"]) for key in ("p50_low", "p50_high"))
-        return float(own["p50"]), *map(float, ends)  # type: ignore[return-value]
-    value = row["bytes"] if figure == "bytes" else row.get(figure)
+        return tuple(float(row["latency_ms"][key]) for key in ("p50_low", "p50", "p50_high"))
     noise = MEMORY_NOISE_MIB / 2 if figure == "peak_rss_mib" else 0
-    return None if value is None else (float(value), float(value) - noise, float(value) + noise)
+    return () if row[figure] is None else tuple(float(row[figure]) + side for side in (-noise, 0, noise))
 
 
-def _verdict(
-    figure: str, was: tuple[float, float, float], now: tuple[float, float, float], tolerance: float
-) -> str:
-    grew, shrank = now[1] > was[2], now[2] < was[1]
-    worse, better, beyond = grew, shrank, now[0] > was[0] * (1 + tolerance)
-    if figure in FRACTIONS:
-        worse, better, beyond = shrank, grew, was[0] - now[0] > ACCURACY_DROP
-    return "better" if better else "same" if not worse else "regression" if beyond else "worse"
+def _verdict(figure: str, was: tuple[float, ...], now: tuple[float, ...], tolerance: float) -> str:
+    allowed = was[1] * tolerance
+    if figure in FRACTIONS:  # the more the better
+        was, now, allowed = now, was, ACCURACY_DROP
+    if now[0] > was[2]:
+        return "regression" if now[1] - was[1] > allowed else "worse"
+    return "better" if now[2] < was[0] else "same"
 
 
 def show_changes(old: Row, new: Row, tolerance: float) -> None:
@@ -302,7 +287,7 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
         raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
     for reason in sorted({*left_out(old, new).values()} - {""}):
         console.warn(reason)
-    if any(row.get("disturbed") for row in (*old["results"], *new["results"])):
+    if any(row["disturbed"] for row in (*old["results"], *new["results"])):
         console.warn("times of rows that were measured on a busy machine (*) are not compared")
     headers = ("model", "thr", "figure", "old", "new", "change %", "verdict")
     told = Table("beyond the noise", headers, words=("model", "figure", "verdict"), optional=("old", "new"))

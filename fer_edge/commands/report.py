@@ -28,10 +28,6 @@ def report(
     recording = timeline.read(log)
     with console.working("drawing"):
         timeline.draw(recording, png, html)
-    shown = timeline.in_words(timeline.shares(recording.faces)) or "no expression"
-    console.say(
-        f"{recording.frames} frames in {recording.seconds:.1f} s, a face in "
-        f"{recording.frames_with_face}, {len(recording.faces)} different: {shown}"
-    )
+    console.say(recording.in_words())
     console.say(f"wrote {png} and {html}")
     console.write_json(json, recording.as_dict(), force)
