@@ -25,8 +25,8 @@ COMMANDS = {
     "train": ("train", "train --data fer2013.csv --out runs/plain; then again with --resume."),
     "sweep": (
         "train",
-        "sweep --data fer2013.csv --out runs/sweep. The same command again goes on after a kill; given in "
-        "another terminal at the same time, or on another machine that sees the folder, it shares the work.",
+        "sweep --data fer2013.csv --out runs/sweep. Run it again to continue after a kill; run it in "
+        "several terminals, or on several machines that share the folder, to divide the work.",
     ),
     "evaluate": ("evaluate", "evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"),
     "convert": ("convert", "convert runs/plain/model.keras --data fer2013.csv --all --out models"),
@@ -37,13 +37,13 @@ COMMANDS = {
     "data": ("data", "data fer2013.csv.xz --plot samples.png --json data.json"),
     "doctor": ("doctor", "doctor --json -"),
 }
-"""Each with the module of fer_edge.commands that has a function of its name, and an example."""
+"""Name of a command -> the module of fer_edge.commands that defines it, and an example."""
 
 ELSEWHERE = {
     "predict": "run", "detect": "run", "webcam": "run", "demo": "run", "export": "convert",
     "val": "evaluate", "validate": "evaluate", "eval": "evaluate", "benchmark": "bench", "fit": "train",
 }  # fmt: skip
-"""What other programs call what ours does."""
+"""Names that other programs use -> our command."""
 
 PANELS = {
     "Input": "camera card class-names data detector-model labels model pictures protocol "
@@ -56,21 +56,21 @@ PANELS = {
     "warmup",
 }  # fmt: skip
 PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in names.split()}
-"""Where an option stands in --help; what is not here is under Options."""
+"""The panel of an option in --help; all others are under Options."""
 
 CHOICES = {
     "--detector": "auto|haar|yunet|blazeface", "--protocol": "official|paper", "--recipe": "NAME|FILE",
     "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME", "--format": "FORMAT",
 }  # fmt: skip
-"""What --help shows that an option takes, where the option itself says nothing."""
+"""What --help shows as an option's value, unless the option says it itself."""
 
 
 EXTRAS = {"matplotlib": "plot", "optuna": "train", "paho": "mqtt"}
-"""Which of ours brings a package that a part of the program imports and not every installation has."""
+"""Optional package -> the extra that installs it."""
 
 
 class _Group(TyperGroup):
-    """Knows the commands of other programs; puts options into panels; escapes what errors of usage quote."""
+    """Knows the commands of other programs, puts options into panels, escapes what usage errors quote."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command = super().get_command(ctx, cmd_name)
@@ -79,7 +79,7 @@ class _Group(TyperGroup):
             if parameter.param_type_name == "option":
                 parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0], parameter.rich_help_panel)
                 parameter.metavar = parameter.metavar or CHOICES.get(parameter.opts[0])
-                parameter.secondary_opts = []  # no flag has a --no- besides
+                parameter.secondary_opts = []  # no --no-FLAG
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -119,8 +119,8 @@ def application(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     app = typer.Typer(
         name="fer-edge",
         cls=_Group,
-        help="Facial-expression recognition from a training set to a small device.",
-        epilog="--debug anywhere shows the traceback of an error.",
+        help="Facial-expression recognition, from a training set to a small device.",
+        epilog="Add --debug anywhere to see the traceback of an error.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if seen else None,
@@ -135,7 +135,7 @@ def application(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
 
 
 def _in_a_line(error: Exception) -> FerEdgeError:
-    """What to say of an error that reached the command line."""
+    """The message for an error that reached the command line."""
     if isinstance(error, FerEdgeError):
         return error
     if isinstance(error, ModuleNotFoundError) and (name := str(error.name).partition(".")[0]) in EXTRAS:
@@ -151,8 +151,8 @@ def _in_a_line(error: Exception) -> FerEdgeError:
 def main() -> None:
     """Runs the command that sys.argv names and ends the process; never returns.
 
-    At once where a thread is still inside a driver: Python, taking itself down, would end that thread by
-    force, and inside C++ this aborts the process.
+    Immediately, if a thread is still inside a driver: Python's shutdown would kill that thread, and inside
+    C++ this aborts the process.
     """
     try:
         invoke()
@@ -167,14 +167,14 @@ def main() -> None:
 
 
 def invoke() -> None:
-    """The command that sys.argv names, in a process that goes on after it. Raises SystemExit."""
+    """Runs the command that sys.argv names, without ending the process. Raises SystemExit."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no such letter ends no command
+        if isinstance(stream, io.TextIOWrapper):  # characters that the terminal lacks end no command
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        called = sys.argv[1:2]  # on a small device the others' options cost memory and time
+        called = sys.argv[1:2]  # loading the other commands costs memory and time
         application(called if called and called[0] in COMMANDS else COMMANDS)()
     except Exception as error:
         if debug:
@@ -182,6 +182,6 @@ def invoke() -> None:
         shown = _in_a_line(error)
         print(f"fer-edge: {shown}", file=sys.stderr)
         if isinstance(error, OSError):
-            with contextlib.suppress(OSError, ValueError):  # what it could not take is not tried again
+            with contextlib.suppress(OSError, ValueError):  # do not try again what could not be written
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(shown.exit_code)

@@ -15,40 +15,42 @@ def bench(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Networks or files that ship, .tflite files, folders of a run; default: all that ship.",
+            help="Included networks or files, .tflite files, folders of a run; default: all included files.",
             metavar="[MODEL]...",
             autocompletion=options.complete_models,
         ),
     ] = None,
     data: options.OptionalData = None,
     *,
-    split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
+    split: Annotated[str | None, Option(help="Default: the split that the protocol reports.")] = None,
     protocol: options.Protocol = "official",
     labels: options.Labels = None,
     card: options.Card = None,
-    threads: Annotated[str, Option(metavar="N,...", help="Thread counts, a row each: 1,2.")] = "1",
-    warmup: Annotated[int, Option(min=0, help="Inferences before the timing, in each process.")] = 20,
-    runs: Annotated[int, Option(min=1, help="Timed inferences of each row, in all.")] = 1000,
-    patience: Annotated[float, Option(min=0, help="Seconds for repeating what was disturbed.")] = 20.0,
-    advise: Annotated[bool, Option(help="Say only which file to run here.")] = False,
+    threads: Annotated[str, Option(metavar="N,...", help="Thread counts, one row each: 1,2.")] = "1",
+    warmup: Annotated[int, Option(min=0, help="Untimed inferences first, in each process.")] = 20,
+    runs: Annotated[int, Option(min=1, help="Timed inferences per row, in total.")] = 1000,
+    patience: Annotated[float, Option(min=0, help="Seconds to spend on repeating disturbed runs.")] = 20.0,
+    advise: Annotated[bool, Option(help="Only say which file to run on this machine.")] = False,
     loop: Annotated[
-        Path | None, Option(metavar="VIDEO", help="Instead, the whole loop on a video, at three sizes.")
+        Path | None, Option(metavar="VIDEO", help="Measure the whole loop on a video, at three sizes.")
     ] = None,
-    faces: Annotated[int, Option(min=0, help="Faces in each frame of --loop's video.")] = 1,
+    faces: Annotated[int, Option(min=0, help="Faces per frame in --loop's video.")] = 1,
     detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
-    detector_model: Annotated[Path | None, options.file("Its file.")] = None,
-    csv: Annotated[Path | None, options.file("Write every figure as CSV.")] = None,
+    detector_model: Annotated[Path | None, options.file("The detector's model file.")] = None,
+    csv: Annotated[Path | None, options.file("Write all figures as CSV.")] = None,
     markdown: Annotated[Path | None, options.file("Write a Markdown table.")] = None,
-    plot: Annotated[Path | None, options.file("Draw accuracy against latency and size.")] = None,
-    compare: Annotated[Path | None, options.file("An older --json: what changed; exit 3 if worse.")] = None,
-    tolerance: Annotated[float, Option(min=0, help="Percent by which time, size, memory may grow.")] = 10.0,
+    plot: Annotated[Path | None, options.file("Plot accuracy against latency and size.")] = None,
+    compare: Annotated[Path | None, options.file("Compare with an earlier --json; exit 3 if worse.")] = None,
+    tolerance: Annotated[
+        float, Option(min=0, help="Allowed growth of time, size and memory in percent.")
+    ] = 10.0,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Measure size, load time, latency, memory and accuracy of models side by side."""
+    """Compare size, load time, latency, memory and accuracy of models."""
     from fer_edge import console, evaluation, files
     from fer_edge.bench import loop as looping
     from fer_edge.bench import measure, report
@@ -58,7 +60,7 @@ def bench(
 
     files.refuse_to_overwrite_any((csv, markdown, plot, json), force, (*(models or ()), data, card, loop))
     if loop and any((csv, plot, compare, advise)):
-        raise UsageError("--loop gives --json and --markdown only")
+        raise UsageError("--loop supports only --json and --markdown")
     counts = measure.parse_threads(threads)
     paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None

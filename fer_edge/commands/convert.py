@@ -11,17 +11,17 @@ from fer_edge.commands import options
 from fer_edge.errors import UsageError
 
 HOW_TO_GIVE_DATA = (
-    "converting needs pictures to calibrate and verify on: give --data PATH (fer2013.csv, a folder tree, "
+    "convert needs pictures for calibration and checks: give --data PATH (fer2013.csv, a folder tree, "
     "or 'drawn'), or set FER_EDGE_DATA"
 )
-SOURCE = "A .keras file or a training run's folder; default: the newest of runs/, else the shipped one."
-TARGETS = "microcontroller, ethos-u55-128 (and its kin), onnx, web, all; also of a .tflite MODEL as it is."
+SOURCE = "A .keras file or the folder of a training; default: the newest in runs/, else the included one."
+TARGETS = "microcontroller, ethos-u55-128 (and similar), onnx, web, all; MODEL may also be a .tflite file."
 
 Recipe = Annotated[
     str,
     typer.Option(
         "--recipe",
-        help="Name of a shipped recipe, or a TOML file.",
+        help="Name of an included recipe, or a TOML file.",
         autocompletion=options.complete_convert_recipes,
     ),
 ]
@@ -31,28 +31,30 @@ def convert(
     model: Annotated[str | None, typer.Argument(metavar="[MODEL.keras]", help=SOURCE)] = None,
     *,
     data: options.OptionalData = None,
-    float32: Annotated[bool, typer.Option(help="32-bit weights and sums.")] = False,
+    float32: Annotated[bool, typer.Option(help="32-bit weights and activations.")] = False,
     float16: Annotated[bool, typer.Option(help="16-bit weights: half the size.")] = False,
-    dynamic_range: Annotated[bool, typer.Option(help="8-bit weights, ranges found while running.")] = False,
-    int8: Annotated[bool, typer.Option(help="8-bit weights and sums, float at the end.")] = False,
-    full_integer: Annotated[bool, typer.Option(help="int8 in and out, no float at all.")] = False,
-    int16x8: Annotated[bool, typer.Option(help="int16 sums, 8-bit weights; slow on processors.")] = False,
+    dynamic_range: Annotated[bool, typer.Option(help="8-bit weights, float activations.")] = False,
+    int8: Annotated[bool, typer.Option(help="8-bit weights and activations, last layers in float.")] = False,
+    full_integer: Annotated[bool, typer.Option(help="int8 input and output, no floats at all.")] = False,
+    int16x8: Annotated[
+        bool, typer.Option(help="8-bit weights, 16-bit activations; slow on processors.")
+    ] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="float32, float16, dynamic range and int8; the default.")
     ] = False,
     calibration_samples: Annotated[
-        int | None, typer.Option(min=1, help="Pictures of Training that set the integer ranges.")
+        int | None, typer.Option(min=1, help="Training pictures that set the integer ranges.")
     ] = None,
-    qat: Annotated[
-        bool, typer.Option(help="Train integer files with their rounding, for some minutes.")
-    ] = False,
+    qat: Annotated[bool, typer.Option(help="Fine-tune integer files with their rounding (minutes).")] = False,
     sparsity: Annotated[
         float | None,
-        typer.Option(min=0.0, max=0.99, help="Share of weights set to 0 and trained: smaller downloads."),
+        typer.Option(
+            min=0.0, max=0.99, help="Share of weights to set to 0, with fine-tuning: smaller downloads."
+        ),
     ] = None,
     clusters: Annotated[
         int | None,
-        typer.Option(min=2, max=256, help="Values that each layer keeps, trained: smaller downloads."),
+        typer.Option(min=2, max=256, help="Distinct weights per layer, with fine-tuning: smaller downloads."),
     ] = None,
     mirror: Annotated[
         bool,
@@ -72,9 +74,9 @@ def convert(
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Convert a Keras model to .tflite files, each verified against it on real pictures before it is written.
+    """Convert a Keras model to .tflite files, and check each against it on real pictures before writing it.
 
-    Exit 3 if a format does not agree well enough; its file is then not written.
+    A file that does not agree well enough is not written (exit 3).
     """
     from fer_edge import console, targets
     from fer_edge.conversion import command, formats
@@ -120,12 +122,12 @@ def convert(
 
 
 def verify(
-    converted: Annotated[str, typer.Argument(metavar="FILE.tflite", help="The file to prove.")],
-    model: Annotated[str, typer.Argument(metavar="MODEL.keras", help="The model that it was made from.")],
+    converted: Annotated[str, typer.Argument(metavar="FILE.tflite", help="The file to check.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL.keras", help="The model it was converted from.")],
     *,
     data: options.OptionalData = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="Whose limits hold; default: the card's format.")
+        str | None, typer.Option("--format", help="Use the limits of this format; default: the card's.")
     ] = None,
     card: options.Card = None,
     recipe: Recipe = "default",
@@ -136,7 +138,7 @@ def verify(
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Prove a .tflite file, made by whatever program, against its Keras model; exit 3 if it fails."""
+    """Check a .tflite file from any program against its Keras model; exit 3 if it fails."""
     from fer_edge.conversion import command
 
     if data is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fer_edge.console import Table
 
 SHOWN = 20
-"""Bad rows that are listed one by one; the JSON file has all."""
+"""Bad rows to print; the JSON file has all."""
 
 
 def data(
@@ -23,12 +23,20 @@ def data(
         Argument(metavar="PATH", envvar="FER_EDGE_DATA", help=f"{options.DATA} 'drawn:N' draws N faces."),
     ] = None,
     *,
-    plot: Annotated[Path | None, options.file("Draw a sheet of samples into this picture.")] = None,
-    augmented: Annotated[Path | None, options.file("Draw a recipe's changes of pictures (Figure 6).")] = None,
+    plot: Annotated[Path | None, options.file("Write a picture with samples.")] = None,
+    augmented: Annotated[
+        Path | None, options.file("Write a picture with a recipe's augmentations (Figure 6).")
+    ] = None,
     recipe: Annotated[
-        str, Option(help="Whose: a name or a TOML file.", autocompletion=options.complete_train_recipes)
+        str,
+        Option(
+            help="Recipe for --augmented: a name or a TOML file.",
+            autocompletion=options.complete_train_recipes,
+        ),
     ] = "paper",
-    table5: Annotated[bool, Option(help="Only the paper's Table 5: gray levels under equation 1.")] = False,
+    table5: Annotated[
+        bool, Option(help="Only print the paper's Table 5: gray levels under equation 1.")
+    ] = False,
     labels: options.Labels = None,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
@@ -36,13 +44,13 @@ def data(
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Show what is in a data set: counts per class and split, duplicates, rows that are not valid.
+    """Show what is in a data set: counts per class and split, duplicates, invalid rows.
 
     FER-2013 was made for Kaggle's contest "Challenges in Representation Learning: Facial Expression
     Recognition Challenge": fer2013.csv, about 300 MB, or icml_face_data.csv there. Mirrors have the CSV
-    file (deadskull7/fer2013) or a tree of pictures (msambare/fer2013). FER+, new labels for it, is
-    fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus: --labels ferplus:fer2013new.csv. 'drawn'
-    needs no download: faces that the program draws.
+    file (deadskull7/fer2013) or a tree of pictures (msambare/fer2013). FER+ has new labels for it:
+    fer2013new.csv (1.6 MB) from github.com/microsoft/FERPlus; use --labels ferplus:fer2013new.csv.
+    'drawn' needs no download: the program draws the faces.
     """
     from fer_edge import console, files, paper, sheets
     from fer_edge.conversion import source

@@ -14,13 +14,13 @@ def evaluate(
     model: Annotated[
         str,
         Argument(
-            help="A shipped model's name (tuned_int8), a .tflite or .keras file, or a training's folder.",
+            help="Name of an included model (tuned_int8), a .tflite or .keras file, or a training's folder.",
             autocompletion=options.complete_models,
         ),
     ],
     data: options.Data = None,
     *,
-    split: Annotated[str | None, Option(help="Default: what the protocol reports.")] = None,
+    split: Annotated[str | None, Option(help="Default: the split that the protocol reports.")] = None,
     protocol: options.Protocol = "official",
     labels: options.Labels = None,
     tta: Annotated[
@@ -28,10 +28,12 @@ def evaluate(
     ] = None,
     threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
     card: options.Card = None,
-    plot: Annotated[Path | None, options.file("Draw the confusion matrix into this picture.")] = None,
-    robustness: Annotated[bool, Option(help="Also on --pictures cut, dark, turned, blurred, noisy.")] = False,
+    plot: Annotated[Path | None, options.file("Write a picture of the confusion matrix.")] = None,
+    robustness: Annotated[
+        bool, Option(help="Also on --pictures that are cropped, dark, turned, blurred or noisy.")
+    ] = False,
     pictures: Annotated[
-        int, Option(min=1, help="How many pictures of the split --robustness draws by --seed.")
+        int, Option(min=1, help="Number of pictures that --robustness draws from the split.")
     ] = 1500,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
@@ -46,11 +48,11 @@ def evaluate(
     from fer_edge.evaluation import report
 
     if tta not in (None, "flip"):
-        raise UsageError(f"there is no --tta {tta!r}: the only one is flip")
+        raise UsageError(f"unknown --tta {tta!r}: only flip exists")
     files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
     subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
     if flip and subject.views == 2:
-        raise UsageError(f"{subject.name} sees mirror images by itself: leave out --tta flip")
+        raise UsageError(f"{subject.name} already sees mirror images: leave out --tta flip")
     dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
     chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
     with console.progress("evaluating", len(chosen.dataset)) as step:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Argument(
-        help="A shipped model's name (tuned_int8) or a .tflite file.", autocompletion=options.complete_models
+        help="Name of an included model (tuned_int8) or a .tflite file.",
+        autocompletion=options.complete_models,
     ),
 ]
 
 
 def models(json: options.Json = None, force: options.Force = False) -> None:
-    """List the models that ship: formats, sizes, accuracy, the default; and the recipes."""
+    """List the included models (formats, sizes, accuracy, the default) and recipes."""
     from fer_edge.model import shipped
     from fer_edge.spec import MIRROR_NOTE
 
@@ -40,12 +41,12 @@ def models(json: options.Json = None, force: options.Force = False) -> None:
         name = f"{path.stem} (default)" if path.stem == best else path.stem
         table.add(name, size(row["bytes"]), percent(row["accuracy"]), card["parameters"], len(card["labels"]))
     named = {
-        "Networks to convert or to train on": shipped.networks(),
-        "Recipes of train": shipped.recipes("train"),
-        "Recipes of convert": shipped.recipes("convert"),
+        "Networks to convert, or to start a training from": shipped.networks(),
+        "Recipes for train": shipped.recipes("train"),
+        "Recipes for convert": shipped.recipes("convert"),
     }
     table.notes = (
-        "acc %: on FER-2013's PublicTest, by FER+'s labels where the model names FER+'s.",
+        "acc %: on FER-2013's PublicTest; with FER+'s labels for FER+ models.",
         MIRROR_NOTE,
         *(f"{what}: {', '.join(path.stem for path in paths)}." for what, paths in named.items()),
     )
@@ -56,7 +57,7 @@ def models(json: options.Json = None, force: options.Force = False) -> None:
 def inspect(
     model: Model, *, card: options.Card = None, json: options.Json = None, force: options.Force = False
 ) -> None:
-    """Say what a .tflite file takes, gives, contains and lacks; it is read, and never run."""
+    """Show inputs, outputs, contents and gaps of a .tflite file, without running it."""
     from fer_edge.model import shipped
 
     files.refuse_to_overwrite_any((json,), force, (model, card))
@@ -164,7 +165,7 @@ def _lacks(data: bytes, path: Path, main: graph.Graph) -> list[str]:
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The file's facts, a line each."""
-    whose = "ships with fer-edge" if found["ships"] else "another program's, or made here"
+    whose = "ships with fer-edge" if found["ships"] else "from another program, or converted here"
     sizes = f"{size(found['bytes'])}, {size(found['compressed_bytes'])} compressed (gzip)"
     card = found["card"] or {"labels": ["not in the file"]}
     said = [

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what the shell offers for a word: the names of what ships."""
+"""Options that several commands share, and shell completion of the names of included models and recipes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import typer
 from fer_edge import console
 
 DATA = "fer2013.csv (also .xz .gz .zip), icml_face_data.csv, a folder tree, or 'drawn'."
-"""What is read as a data set, in a word."""
+"""What is read as a data set."""
 _PROTOCOL = "official: choose on PublicTest, report PrivateTest; paper: the paper's overlapping sets."
-_VOTES = "ferplus:FILE labels FER-2013 anew, by the votes of FER+ in its fer2013new.csv."
-_CLASSES = "The expressions of class folders that are numbers, in the numbers' order."
+_VOTES = "ferplus:FILE replaces FER-2013's labels with FER+'s votes (its fer2013new.csv)."
+_CLASSES = "Expressions of numbered class folders, in the order of the numbers."
 
 
 def file(help: str) -> Any:
-    """What an option takes that names a file, which may be `-`; beside the type Path | None."""
+    """An option that takes a file, which may be `-`; for the type Path | None."""
     return typer.Option(metavar="FILE", help=help, callback=console.reserve_stdout)
 
 
@@ -27,13 +27,13 @@ def _data(text: str) -> Any:
     return typer.Option("--data", envvar="FER_EDGE_DATA", metavar="PATH", help=text)
 
 
-Card = Annotated[Path | None, file("Card (JSON) of a model that carries none.")]
+Card = Annotated[Path | None, file("Card (JSON) of a model that has none inside.")]
 Json = Annotated[str | None, file("Write the result as JSON; - for standard output.")]
-Force = Annotated[bool, typer.Option(help="Overwrite outputs that exist.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Force = Annotated[bool, typer.Option(help="Overwrite existing outputs.")]
+Seed = Annotated[int, typer.Option(help="Seed for everything random.")]
 Data = Annotated[str | None, _data(DATA)]
 OptionalData = Annotated[str | None, _data("Data set to measure accuracy on (see 'fer-edge data --help').")]
-SkipBadRows = Annotated[bool, typer.Option(help="Count and skip rows that are not valid.")]
+SkipBadRows = Annotated[bool, typer.Option(help="Count and skip invalid rows.")]
 ClassNames = Annotated[
     str | None, typer.Option(envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=_CLASSES)
 ]
@@ -41,7 +41,7 @@ Protocol = Annotated[str, typer.Option(help=_PROTOCOL)]
 Labels = Annotated[str | None, typer.Option(metavar="fer2013|ferplus:FILE", help=_VOTES)]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
-    typer.Option(help="Of computing; what is written is float32."),
+    typer.Option(help="Precision of training; the file is always float32."),
 ]
 
 
@@ -51,7 +51,7 @@ def _completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]
 
 
 def _shipped(what: str, *kind: str) -> Callable[[str], list[str]]:
-    """Names of what `fer_edge.model.shipped` lists; it loads numpy, which `--help` does without."""
+    """Names that `fer_edge.model.shipped` lists; importing it loads numpy, which `--help` does not need."""
     module = "fer_edge.model.shipped"
     return _completing(lambda: [path.stem for path in getattr(import_module(module), what)(*kind)])
 

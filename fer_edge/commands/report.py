@@ -11,18 +11,18 @@ from fer_edge.commands.options import Force, Json, file
 
 
 def report(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="What run --jsonl wrote.")],
-    png: Annotated[Path | None, file("The picture; default: beside the log, as .png.")] = None,
-    html: Annotated[Path | None, file("The page; default: beside the log, as .html.")] = None,
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="A log from run --jsonl.")],
+    png: Annotated[Path | None, file("The picture; default: the log's name with .png.")] = None,
+    html: Annotated[Path | None, file("The page; default: the log's name with .html.")] = None,
     json: Json = None,
     force: Force = False,
 ) -> None:
-    """Draw each face's expressions over time: a PNG and one self-contained HTML page."""
+    """Plot each face's expressions over time, as a PNG and a self-contained HTML page."""
     from fer_edge import console, files, timeline
     from fer_edge.errors import DataError
 
     if not log.exists() or log.is_dir():
-        raise DataError(f"there is no log {log}: give what run --jsonl wrote")
+        raise DataError(f"there is no log {log}: give a file from run --jsonl")
     png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
     files.refuse_to_overwrite_any((png, html, json), force, [log])
     recording = timeline.read(log)

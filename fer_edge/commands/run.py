@@ -26,16 +26,16 @@ DEFAULT_HOST = "127.0.0.1"
 _SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0."
 _MODEL = Option(
     metavar="NAME|PATH",
-    help="Shipped model or .tflite file; default: the best on this kind of processor.",
+    help="Included model or .tflite file; default: the best on this kind of processor.",
     autocompletion=options.complete_models,
 )
-_SMOOTH = "Half-life of the averaging; 0: none."
-_MQTT = "Tell a broker who comes, changes and goes: mqtt://[user:password@]host/topic."
-_WEB = "A live page for browsers on this machine."
-_HOST = "Where the page listens; beyond this machine by token."
+_SMOOTH = "Half-life of the moving average; 0: off."
+_MQTT = "Send events to a broker: mqtt://[user:password@]host/topic."
+_WEB = "Serve a live page to browsers on this machine."
+_HOST = "Address to serve the page on; other machines need the token."
 _TOKEN = Option(
     metavar="TOKEN",
-    help="The page's token; by default drawn where one is needed.",
+    help="The page's token; default: a random one if needed.",
     envvar="FER_EDGE_WEB_TOKEN",
 )
 
@@ -44,41 +44,43 @@ def run(
     source: Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)] = None,
     camera: Annotated[str | None, Option(metavar="N", help="Camera: number, /dev path, or 'pi'.")] = None,
     model: Annotated[str | None, _MODEL] = None,
-    card: Annotated[Path | None, options.file("Card of a model that has none of its own.")] = None,
-    threads: Annotated[int, Option(min=1, help="Threads of the computations.")] = 1,
+    card: Annotated[Path | None, options.file("Card (JSON) of a model that has none inside.")] = None,
+    threads: Annotated[int, Option(min=1, help="Threads for inference and pictures.")] = 1,
     detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
     detector_model: Annotated[Path | None, options.file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
-    every: Annotated[int, Option(min=1, help="Analyse one frame of N.")] = 1,
-    max_fps: Annotated[float | None, Option(min=0.01, help="Take no more frames a second.")] = None,
+    every: Annotated[int, Option(min=1, help="Analyse one in N frames.")] = 1,
+    max_fps: Annotated[float | None, Option(min=0.01, help="Frames per second, at most.")] = None,
     smooth: Annotated[float, Option(min=0.0, metavar="SECONDS", help=_SMOOTH)] = 0.3,
     min_size: Annotated[
         int | None, Option(min=1, metavar="PIXELS", help="Smallest face to look for.")
     ] = None,
     min_confidence: Annotated[
-        float, Option(min=0.0, max=1.0, help="Below it the label is 'uncertain'.")
+        float, Option(min=0.0, max=1.0, help="Label faces below this 'uncertain'.")
     ] = 0.0,
-    save: Annotated[Path | None, options.file("Annotated video, or picture of a picture.")] = None,
-    jsonl: Annotated[Path | None, options.file("A JSON line a frame; - for standard output.")] = None,
-    csv: Annotated[Path | None, options.file("A row a face.")] = None,
-    snapshot: Annotated[Path | None, options.file("The best picture of each person: FILE-1.png ...")] = None,
+    save: Annotated[Path | None, options.file("Write the annotated video or picture.")] = None,
+    jsonl: Annotated[Path | None, options.file("Write a JSON line per frame; - for standard output.")] = None,
+    csv: Annotated[Path | None, options.file("Write a row per face.")] = None,
+    snapshot: Annotated[
+        Path | None, options.file("Write the best picture of each person: FILE-1.png ...")
+    ] = None,
     mqtt: Annotated[str | None, Option(metavar="URL", help=_MQTT, envvar="FER_EDGE_MQTT")] = None,
     web: Annotated[int | None, Option(min=0, max=65535, metavar="PORT", help=_WEB)] = None,
     web_host: Annotated[str, Option(metavar="ADDRESS", help=_HOST)] = DEFAULT_HOST,
     web_token: Annotated[str | None, _TOKEN] = None,
     headless: Annotated[bool, Option(help="No window.")] = False,
-    max_frames: Annotated[int | None, Option(min=1, help="End after so many frames.")] = None,
+    max_frames: Annotated[int | None, Option(min=1, help="Stop after N frames.")] = None,
     force: options.Force = False,
     json: options.Json = None,
 ) -> None:
-    """Find faces and name their expressions, live or in files. Ends with q, Ctrl-C or SIGTERM."""
+    """Find faces and label their expressions, live or in files. Stop with q, Ctrl-C or SIGTERM."""
     _open_standard_streams()
     stop = _stop_on_signals()
-    # Nothing here calls numpy's BLAS, which would start a thread a core and have them spin for a while.
+    # Nothing here uses numpy's BLAS, which would start one busy thread per core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from fer_edge.sinks import Outputs, open_sinks  # after the signals: loading takes its time
+    from fer_edge.sinks import Outputs, open_sinks  # after the signals: loading takes a while
 
     if web is None and web_host != DEFAULT_HOST:
-        raise UsageError("--web-host goes with --web PORT")
+        raise UsageError("--web-host needs --web PORT")
     outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
     outputs.check(json, force, source, model, card, detector_model)
     from fer_edge.vision.opencv import cv2
@@ -142,7 +144,7 @@ def run(
 
 
 def _open_standard_streams() -> None:
-    """A closed one leads nowhere, or the next file would take its place and get what is printed."""
+    """Opens closed ones on /dev/null, or the next file would take their number and get what is printed."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -164,7 +166,7 @@ def _stop_on_signals() -> threading.Event:
     def hang_up(number: int, _frame: Any) -> None:
         ask_to_stop(number, _frame)
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):  # a terminal that is no more takes nothing
+        for stream in (0, 1, 2):  # the terminal is gone
             with contextlib.suppress(OSError):
                 if stat.S_ISCHR(os.fstat(stream).st_mode):
                     os.dup2(nowhere, stream)
@@ -182,5 +184,5 @@ def _screen() -> Screen | None:
     reason = why_no_window()
     if reason is None:
         return Screen()
-    console.say(f"no window: {reason}; going on without (--headless says so from the start)")
+    console.say(f"no window: {reason}; continuing without one (--headless avoids this message)")
     return None

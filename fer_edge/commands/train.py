@@ -9,12 +9,12 @@ import typer
 
 from fer_edge.commands import options
 
-INSTEAD = "In place of the recipe's."
+INSTEAD = "Overrides the recipe."
 
 Recipe = Annotated[
     str,
     typer.Option(
-        help="Name of a shipped recipe, or a TOML file.", autocompletion=options.complete_train_recipes
+        help="Name of an included recipe, or a TOML file.", autocompletion=options.complete_train_recipes
     ),
 ]
 
@@ -25,7 +25,7 @@ def train(
     class_names: options.ClassNames = None,
     recipe: Recipe = "plain",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help=INSTEAD)] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help=INSTEAD)] = None,
     dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help=INSTEAD)] = None,
@@ -37,7 +37,7 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="MODEL",
-            help="Learn its probabilities too; several: their mean.",
+            help="Also learn this model's probabilities; several: their mean.",
             autocompletion=options.complete_models,
         ),
     ] = None,
@@ -45,20 +45,22 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Start from the weights of a shipped network or a .keras file (its last layer may differ); "
+            help="Start from an included network or a .keras file (the last layer may differ); "
             "several: their mean.",
             autocompletion=options.complete_networks,
         ),
     ] = None,
-    deterministic: Annotated[bool, typer.Option(help="Same seed and machine, same weights; slower.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option(help="Same weights for the same seed and machine; slower.")
+    ] = False,
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Train a network by a recipe and report it; a checkpoint each epoch survives a kill.
+    """Train a network with a recipe and report its accuracy; saves a checkpoint every epoch.
 
-    Without --recipe: the paper's network by today's recipe on the labels alone, with which 'tuned' begins.
+    Without --recipe: the paper's network with today's recipe on labels only, the first step of 'tuned'.
     """
     from fer_edge import console, files
     from fer_edge.data import load
@@ -67,7 +69,7 @@ def train(
     from fer_edge.quiet import quiet_training
     from fer_edge.training import recipes
 
-    # All that can be refused is refused before Keras has loaded, and before anything is written.
+    # Refuse what can be refused before Keras loads and before anything is written.
     files.refuse_to_overwrite_any((json,), force, (data, recipe))
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
@@ -80,7 +82,9 @@ def train(
     folder = out or Path("runs") / chosen.name
     files.refuse_to_overwrite(folder / "model.keras", force=True)
     if (folder / "checkpoint").exists() and not (resume or force):
-        raise OutputError(f"{folder} holds a training: go on with --resume, or begin anew with --force")
+        raise OutputError(
+            f"{folder} contains a training: continue it with --resume, or start over with --force"
+        )
     splits = chosen.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
     console.say(f"recipe {chosen.name}: network {chosen.network}, {chosen.epochs} epochs, into {folder}")
     with console.working("starting Keras"):
@@ -99,7 +103,7 @@ def sweep(
     data: options.Data = None,
     class_names: options.ClassNames = None,
     stage: Annotated[
-        Literal["batch", "epochs", "dropout", "all"], typer.Option(help="all: one after the other.")
+        Literal["batch", "epochs", "dropout", "all"], typer.Option(help="all: one after another.")
     ] = "all",
     out: Annotated[Path, typer.Option(help="Folder of the study, its trials and its results.")] = Path(
         "runs/sweep"
@@ -107,13 +111,13 @@ def sweep(
     recipe: Recipe = "paper",
     values: Annotated[
         Literal["table3", "reported", "both"],
-        typer.Option(help="As the paper planned, as its Tables 7 to 9 report, or both."),
+        typer.Option(help="Values of the paper's plan, of its Tables 7 to 9, or both."),
     ] = "both",
     epochs_scale: Annotated[
-        float, typer.Option(metavar="FRACTION", help="Part of the epochs, and of the patience, to train.")
+        float, typer.Option(metavar="FRACTION", help="Scales the epochs and the patience.")
     ] = 1.0,
     subset: Annotated[
-        int | None, typer.Option(min=10, metavar="N", help="Pictures to train on, and to validate on.")
+        int | None, typer.Option(min=10, metavar="N", help="Train on N pictures, and validate on N.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="paper or official (see 'fer-edge train').")] = "paper",
     labels: options.Labels = None,
@@ -123,7 +127,7 @@ def sweep(
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Search batch size, then epochs, then dropout, as the paper did; resumable, shared by processes."""
+    """Search batch size, then epochs, then dropout, like the paper; resumable, shared by processes."""
     from fer_edge import console, files
     from fer_edge.data import load
     from fer_edge.model import shipped

@@ -115,7 +115,7 @@ def test_it_says_so_wherever_it_is_looked_at(
     again = [Path(sys.executable).with_name("fer-edge"), "evaluate", path, "--tta", "flip"]
     done = subprocess.run([*again, "--data", "drawn"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    said = "tiny_mirror_int8 sees mirror images by itself: leave out --tta flip"
+    said = "tiny_mirror_int8 already sees mirror images: leave out --tta flip"
     assert done.stderr == f"fer-edge: {said}\n"
 
 
