@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import numpy as np
-
 from fer_edge.errors import SourceError
+from fer_edge.pictures import decode
 from fer_edge.sources import Capture, without_password
-from fer_edge.vision.frames import Frame, Picture
-from fer_edge.vision.opencv import cv2
+from fer_edge.vision.frames import Frame
 
 TIMEOUT_S = 5.0  # of a connection and of each read
 CHUNK = 1 << 16
@@ -66,11 +64,13 @@ class MjpegPipe(Capture):
     def read(self) -> Frame | None:
         """The next picture that decodes; None at the end. Raises SourceError if it ends without a picture."""
         while (jpeg := self._next_jpeg()) is not None:
-            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            if picture is not None:
-                self._read += 1
-                return Frame(cast(Picture, picture), 0.0, self.name)
-            self.unreadable += 1
+            try:
+                picture = decode(jpeg)
+            except SourceError:
+                self.unreadable += 1
+                continue
+            self._read += 1
+            return Frame(picture, 0.0, self.name)
         self.ended = self._ends
         if self._ends and not self._read:
             raise SourceError(f"{self.name} ended without a JPEG picture: {self._what_came()}")

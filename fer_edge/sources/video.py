@@ -10,6 +10,7 @@ from typing import cast
 
 from fer_edge import console
 from fer_edge.errors import SourceError
+from fer_edge.pictures import MAX_PIXELS
 from fer_edge.sources import Capture, mjpeg, plausible_fps, without_password
 from fer_edge.vision.frames import Frame, Picture
 from fer_edge.vision.opencv import cv2
@@ -80,7 +81,10 @@ class Video(Capture):
         self.length_s = count / fps if fps > 0 and count > 0 else None
         self._frame_s = 1 / self.fps if self.fps else FRAME_S
         self._times = RisingTimes(self._frame_s)
-        self._stretch = _stretch(video)
+        self._stretch = x, y = _stretch(video)
+        width, height = video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if width * x * height * y > MAX_PIXELS:
+            raise SourceError(f"{self.name} is larger than {MAX_PIXELS // 10**6} megapixels")
 
     def read(self) -> Frame | None:
         """None at the end, or where a live stream broke off; damaged spots are passed over.

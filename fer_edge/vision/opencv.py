@@ -9,15 +9,10 @@ import os
 
 from fer_edge.errors import FerEdgeError
 
-MAX_PIXELS = 100_000_000
-"""Of a picture that is read."""
-
 _level_is_the_user_s = "OPENCV_LOG_LEVEL" in os.environ
 # Read when the library loads. Its complaints reach the user through our own one-line errors.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# Its check before it decodes; its own default would let a picture of 130 kB take 6 GB.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 # Nothing here runs on OpenCL; looking for it costs memory and, with some drivers, seconds.
 os.environ.setdefault("OPENCV_OPENCL_RUNTIME", "disabled")
 
@@ -42,4 +37,4 @@ except ImportError as error:
 if not _level_is_the_user_s and hasattr(cv2.utils, "logging"):
     cv2.utils.logging.setLogLevel(0)  # somebody may have loaded OpenCV before us
 
-__all__ = ["MAX_PIXELS", "cv2", "explain_import_error"]
+__all__ = ["cv2", "explain_import_error"]

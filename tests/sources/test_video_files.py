@@ -54,6 +54,15 @@ def test_every_frame_with_the_time_that_the_file_gives_it(clip):
     assert [time for _, time in frames] == pytest.approx(np.arange(20) / 10, abs=1e-3)
 
 
+def test_a_film_too_large_is_refused_before_a_frame_is_decoded(clip, tmp_path):
+    """138 bytes of which a frame would take 3 GB."""
+    still = cv2.imencode(".gif", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
+    path = tmp_path / "large.gif"
+    path.write_bytes(still.replace(b"\x40\0\x40\0", b"\x80\x3e\x80\x3e"))
+    with pytest.raises(SourceError, match=r"large\.gif is larger than 100 megapixels"):
+        VideoFile(path).open()
+
+
 def test_a_rotation_tag_turns_the_frames_upright(clip, tmp_path):
     data = clip.read_bytes()
     matrix = data.index(b"tkhd") + 4 + 40  # version 0: the matrix begins 40 bytes after the type
