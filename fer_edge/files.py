@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import importlib
@@ -11,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal, get_args, get_type_hints
 
 from fer_edge.errors import OutputError, UsageError, printable
 
@@ -283,7 +282,14 @@ def sha256_of(data: bytes) -> str:
     raise AssertionError("hashlib is always there")
 
 
-_TYPES: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
+_TYPES: dict[Any, tuple[type, ...]] = {
+    float: (int, float), int: (int,), str: (str,), Literal: (str,), bool: (bool,),
+}  # fmt: skip
+_NUMBERS = (0, 1e15)
+Share = Annotated[float, (0, 1)]
+BelowOne = Annotated[float, (0, 0.99)]
+Count = Annotated[int, (1, 1e9)]
+"""Types of a recipe's fields whose numbers `checked` keeps within these."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -298,27 +304,36 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a recipe: it is nested too deeply") from None
 
 
-def require(checks: dict[str, bool], where: str) -> None:
-    """Raises UsageError with `where` and the first complaint that does not hold."""
-    for complaint, holds in checks.items():
-        if not holds:
-            raise UsageError(f"{where}: {complaint}")
-
-
 def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
-    """`table`, if each key is a plain field of the dataclass `kind` and each value of the field's type.
+    """`table`, if each key is a plain field of the dataclass `kind` and each value one that its type allows.
 
-    Fields of other types than float, int, str, bool are not for the table. Raises UsageError with `where`.
+    Plain are float, int, str, bool and Literal. A number lies within the two of Annotated[float, (0, 1)], or
+    within 0 and 1e15. Raises UsageError with `where`.
     """
     if not isinstance(table, dict):
         raise UsageError(f"{where} must be a table")
-    fields = {field.name: str(field.type) for field in dataclasses.fields(kind) if str(field.type) in _TYPES}
+    hints = get_type_hints(kind, include_extras=True)
+    fields = {name: getattr(hint, "__origin__", hint) for name, hint in hints.items()}
+    fields = {name: field for name, field in fields.items() if field in _TYPES}
     for key, value in table.items():
         if key not in fields:
             raise UsageError(f"{where}: unknown key {key!r}: there are {', '.join(fields)}")
-        wanted = _TYPES[fields[key]]
+        wanted, words = _TYPES[fields[key]], get_args(hints[key])
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-            raise UsageError(f"{where}: {key} must be of type {fields[key]}, not {value!r}")
-        if isinstance(value, int | float) and not abs(value) <= 1e15:  # nan passes any gate
-            raise UsageError(f"{where}: {key} must be a finite number, not {value!r}")
+            raise UsageError(f"{where}: {key} must be of type {wanted[-1].__name__}, not {value!r}")
+        least, most = getattr(hints[key], "__metadata__", [_NUMBERS])[0]
+        if isinstance(value, int | float) and not least <= value <= most:  # nan passes any gate
+            raise UsageError(f"{where}: {key} must be a number from {least:g} to {most:g}, not {value!r}")
+        if fields[key] is Literal and value not in words:
+            raise UsageError(f"{where}: {key} must be one of {', '.join(words)}, not {value!r}")
     return table
+
+
+def check(given: Any, where: str, further: dict[str, bool]) -> None:
+    """Raises UsageError with `where` for a field of a dataclass's instance that is not as `checked` wants it,
+    and for the first complaint that does not hold."""
+    plain = {name: value for name, value in vars(given).items() if isinstance(value, int | float | str)}
+    checked(type(given), plain, where)
+    for complaint, holds in further.items():
+        if not holds:
+            raise UsageError(f"{where}: {complaint}")

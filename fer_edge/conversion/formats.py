@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from fer_edge import files
 from fer_edge.conversion import rounding
 from fer_edge.conversion.gate import Thresholds
 from fer_edge.errors import ModelError, UsageError, first_line
+from fer_edge.files import BelowOne, Count, Share
 from fer_edge.model import graph
 from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
@@ -46,30 +47,21 @@ class Recipe:
     """
 
     name: str = "default"
-    calibration_samples: int = 490
-    parity_pictures: int = 4000
-    sparsity: float = 0.0
-    clusters: int = 0
+    calibration_samples: Count = 490
+    parity_pictures: Count = 4000
+    sparsity: BelowOne = 0.0
+    clusters: Annotated[int, (0, 256)] = 0
     qat: bool = False
-    steps: int = 300
-    qat_steps: int = 400
-    batch: int = 64
-    rate: float = 1e-4
-    qat_rate: float = 3e-5
-    label_share: float = 0.1
+    steps: Count = 300
+    qat_steps: Count = 400
+    batch: Count = 64
+    rate: Annotated[float, (1e-9, 1)] = 1e-4
+    qat_rate: Annotated[float, (1e-9, 1)] = 3e-5
+    label_share: Share = 0.1
     limits: dict[str, Thresholds] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        checks = {
-            "calibration_samples must be at least 1": self.calibration_samples >= 1,
-            "parity_pictures must be at least 1": self.parity_pictures >= 1,
-            "steps, qat_steps and batch must be at least 1": min(self.steps, self.qat_steps, self.batch) >= 1,
-            "rate and qat_rate must lie in 0..1": 0 < self.rate <= 1 and 0 < self.qat_rate <= 1,
-            "label_share must lie in 0..1": 0 <= self.label_share <= 1,
-            "sparsity must lie in 0..1": 0 <= self.sparsity < 1,
-            "clusters must be 0 or 2 to 256": self.clusters == 0 or 2 <= self.clusters <= 256,
-        }
-        files.require(checks, f"recipe {self.name}")
+        files.check(self, f"recipe {self.name}", {"clusters must be 0 or 2 to 256": self.clusters != 1})
 
     @property
     def compresses(self) -> bool:

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import DataError, ModelError, UsageError
+from fer_edge import files
+from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import metrics
+from fer_edge.files import Share
 from fer_edge.spec import LABELS
 
 LEAST_PICTURES = 50
@@ -33,16 +35,14 @@ class Thresholds:
     that may be lost; recall_loss: share of one class's pictures. Both count fewer right answers only.
     """
 
-    agreement: float = 0.99
-    max_abs_diff: float = 0.2
-    mean_abs_diff: float = 0.005
-    accuracy_loss: float = 0.002
-    recall_loss: float = 0.05
+    agreement: Share = 0.99
+    max_abs_diff: Share = 0.2
+    mean_abs_diff: Share = 0.005
+    accuracy_loss: Share = 0.002
+    recall_loss: Share = 0.05
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not 0 <= value <= 1:
-                raise UsageError(f"thresholds: {name} must lie in 0..1, not {value!r}")
+        files.check(self, "thresholds", {})
 
 
 class Failure(NamedTuple):

@@ -79,7 +79,6 @@ def resumed(folder: Path, fresh: State) -> State:
             raise ValueError("its history does not hold the best epoch")
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): remove {folder} to begin anew") from error
-    state.recipe = recipes.completed(state.recipe)
     for name in ("recipe", "seed", "data_sha256", "teacher", "start"):
         if getattr(state, name) != getattr(fresh, name):
             raise DataError(f"{folder} is of a training with another {name}: choose another --out")

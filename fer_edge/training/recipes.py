@@ -11,39 +11,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fer_edge import files
 from fer_edge.data import Dataset, Protocol, ferplus, protocol_splits
+from fer_edge.files import BelowOne, Count, Share
 from fer_edge.spec import INPUT_SHAPE
-
-CHOICES = {
-    "optimizer": ("adam", "sgd"),
-    "schedule": ("plateau", "one_cycle"),
-    "monitor": ("val_loss", "val_accuracy"),
-}
-LEAST = {"epochs": 1, "batch_size": 2, "patience": 1, "gamma_max": 1}  # of all other numbers: 0
-SHARES = ("dark_min", "teacher_weight", "balance_classes", "momentum", "warmup_fraction")
-BELOW_1 = ("dropout", "label_smoothing")
 
 History = Sequence[dict[str, float]]
 """A row an epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
-
-
-def _check(given: Any, where: str, further: dict[str, bool]) -> None:
-    """Raises UsageError with `where` for a field outside its range, or what does not hold of `further`."""
-    checks = {}
-    for name, value in vars(given).items():
-        if name in CHOICES:
-            checks[f"{name} must be one of {CHOICES[name]}"] = value in CHOICES[name]
-        elif name in SHARES or name.endswith("_probability"):
-            checks[f"{name} must lie in 0..1"] = 0 <= value <= 1
-        elif name in BELOW_1:
-            checks[f"{name} must lie in 0..1 (1 excluded)"] = 0 <= value < 1
-        elif isinstance(value, int | float):
-            least = LEAST.get(name, 0)
-            checks[f"{name} must be at least {least}"] = value >= least
-    files.require(checks | further, where)
 
 
 @dataclass(frozen=True)
@@ -58,23 +34,20 @@ class Augmentation:
     flip: bool = False
     brightness: float = 0.0  # largest addition either way, gray levels
     contrast: float = 0.0  # largest relative change either way
-    erase_probability: float = 0.0
-    erase_px: int = 0  # largest side of a rectangle of noise
-    dark_probability: float = 0.0
-    dark_min: float = 1.0  # all levels times dark_min..1
-    gamma_probability: float = 0.0
-    gamma_max: float = 1.0  # exponent 1 / gamma_max..gamma_max, even on a log scale
-    blur_probability: float = 0.0
+    erase_probability: Share = 0.0
+    erase_px: Annotated[int, (0, INPUT_SHAPE[0])] = 0  # largest side of a rectangle of noise
+    dark_probability: Share = 0.0
+    dark_min: Share = 1.0  # all levels times dark_min..1
+    gamma_probability: Share = 0.0
+    gamma_max: Annotated[float, (1, 100)] = 1.0  # exponent 1 / gamma_max..gamma_max, even on a log scale
+    blur_probability: Share = 0.0
     blur_sigma: float = 0.0  # Gaussian of 0..blur_sigma pixels
-    noise_probability: float = 0.0
+    noise_probability: Share = 0.0
     noise_sigma: float = 0.0  # Gaussian of 0..noise_sigma gray levels, each pixel by itself
 
     def __post_init__(self) -> None:
-        sizes = {
-            "zoom_min must be above 0 and at most zoom_max": 0 < self.zoom_min <= self.zoom_max,
-            "erase_px must be at most the picture's side": self.erase_px <= INPUT_SHAPE[0],
-        }
-        _check(self, "[augmentation]", sizes)
+        sizes = {"zoom_min must be above 0 and at most zoom_max": 0 < self.zoom_min <= self.zoom_max}
+        files.check(self, "[augmentation]", sizes)
 
 
 @dataclass(frozen=True)
@@ -89,23 +62,23 @@ class Recipe:
     name: str
     network: str = "paper"
     protocol: str = "official"
-    epochs: int = 100
-    batch_size: int = 32
-    dropout: float = 0.6
-    optimizer: str = "adam"
+    epochs: Count = 100
+    batch_size: Annotated[int, (2, 1e6)] = 32
+    dropout: BelowOne = 0.6
+    optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = 1e-3
     learning_rate_floor: float = 0.0  # of plateau
-    momentum: float = 0.9  # of sgd
+    momentum: Share = 0.9  # of sgd
     weight_decay: float = 0.0  # decoupled, times the learning rate (Loshchilov & Hutter 2019)
-    schedule: str = "plateau"
-    warmup_fraction: float = 0.25
-    patience: int = 20
-    label_smoothing: float = 0.0
-    balance_classes: float = 0.0  # weighs each class by its count to minus this power; 1: all alike
+    schedule: Literal["plateau", "one_cycle"] = "plateau"
+    warmup_fraction: Share = 0.25
+    patience: Count = 20
+    label_smoothing: BelowOne = 0.0
+    balance_classes: Share = 0.0  # weighs each class by its count to minus this power; 1: all alike
     mixup: float = 0.0  # alpha of the Beta distribution of the part of another picture in each; 0: none
     votes_weight: float = 0.0  # of a second head that learns FER+'s votes and does not ship; 0: none
-    teacher_weight: float = 0.0  # the part of the labels' place that teachers' probabilities take
-    monitor: str = "val_loss"  # what the best epoch is chosen by
+    teacher_weight: Share = 0.0  # the part of the labels' place that teachers' probabilities take
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"  # what the best epoch is chosen by
     reference_agreement: float = 0.97  # between training device and float32 on the CPU
     reference_loss_difference: float = 0.02
     augmentation: Augmentation = Augmentation()
@@ -115,7 +88,7 @@ class Recipe:
             "learning_rate must be above 0": self.learning_rate > 0,
             "learning_rate must be at least its floor": self.learning_rate_floor <= self.learning_rate,
         }
-        _check(self, f"recipe {self.name}", rates)
+        files.check(self, f"recipe {self.name}", rates)
 
     def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
         """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are
@@ -126,7 +99,7 @@ class Recipe:
             "has no teacher_weight, it learns from no --teacher": taught or not teachers,
             "learns from FER+'s votes: add --labels ferplus:fer2013new.csv": votes or not self.votes_weight,
         }
-        files.require(checks, f"recipe {self.name}")
+        files.check(self, f"recipe {self.name}", checks)
 
     def split(self, dataset: Dataset, labels: str | None) -> Protocol:
         """What to train, validate and report on, under the labels that `--labels` names (ferplus.chosen).
@@ -154,14 +127,6 @@ def read(path: Path) -> Recipe:
     changes = files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
     values = {"name": path.stem, **files.checked(Recipe, table, str(path))}
     return Recipe(**values, augmentation=Augmentation(**changes))
-
-
-def completed(stored: Any) -> Any:
-    """A recipe's dictionary as an older version stored it, with the fields that have come since."""
-    if not isinstance(stored, dict) or not isinstance(stored.get("augmentation"), dict):
-        return stored
-    changes = dataclasses.asdict(Augmentation()) | stored["augmentation"]
-    return dataclasses.asdict(Recipe("")) | stored | {"augmentation": changes}
 
 
 def to_toml(recipe: Recipe) -> str:
