@@ -24,19 +24,9 @@ def data(
     ] = None,
     *,
     plot: Annotated[Path | None, options.file("Write a picture with samples.")] = None,
-    augmented: Annotated[
-        Path | None, options.file("Write a picture with a recipe's augmentations (Figure 6).")
-    ] = None,
-    recipe: Annotated[
-        str,
-        Option(
-            help="Recipe for --augmented: a name or a TOML file.",
-            autocompletion=options.complete_train_recipes,
-        ),
-    ] = "paper",
-    table5: Annotated[
-        bool, Option(help="Only print the paper's Table 5: gray levels under equation 1.")
-    ] = False,
+    augmented: Annotated[Path | None, options.file("Write a picture with a recipe's augmentations.")] = None,
+    recipe: options.TrainRecipe = "paper",
+    table5: Annotated[bool, Option(help="Only print the paper's Table 5 (equation 1).")] = False,
     labels: options.Labels = None,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,

@@ -9,32 +9,23 @@ from typer import Argument, Option
 
 from fer_edge.commands import options
 
+MODEL = "Name of an included model (tuned_int8), a .tflite or .keras file, or a training's folder."
+FLIP = "flip: average each picture with its mirror image."
+
 
 def evaluate(
-    model: Annotated[
-        str,
-        Argument(
-            help="Name of an included model (tuned_int8), a .tflite or .keras file, or a training's folder.",
-            autocompletion=options.complete_models,
-        ),
-    ],
+    model: Annotated[str, Argument(help=MODEL, autocompletion=options.complete_models)],
     data: options.Data = None,
     *,
     split: Annotated[str | None, Option(help="Default: the split that the protocol reports.")] = None,
     protocol: options.Protocol = "official",
     labels: options.Labels = None,
-    tta: Annotated[
-        str | None, Option(metavar="flip", help="flip: average each picture with its mirror image.")
-    ] = None,
+    tta: Annotated[str | None, Option(metavar="flip", help=FLIP)] = None,
     threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
     card: options.Card = None,
     plot: Annotated[Path | None, options.file("Write a picture of the confusion matrix.")] = None,
-    robustness: Annotated[
-        bool, Option(help="Also on --pictures that are cropped, dark, turned, blurred or noisy.")
-    ] = False,
-    pictures: Annotated[
-        int, Option(min=1, help="Number of pictures that --robustness draws from the split.")
-    ] = 1500,
+    robustness: Annotated[bool, Option(help="Also on dark, turned, blurred, noisy pictures.")] = False,
+    pictures: Annotated[int, Option(min=1, help="Number of pictures that --robustness draws.")] = 1500,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,

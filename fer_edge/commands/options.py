@@ -61,3 +61,8 @@ complete_networks = _shipped("networks")
 complete_train_recipes = _shipped("recipes", "train")
 complete_convert_recipes = _shipped("recipes", "convert")
 complete_targets = _completing(lambda: import_module("fer_edge.targets").TARGETS)
+
+TrainRecipe = Annotated[
+    str,
+    typer.Option(help="Included recipe, or a TOML file.", autocompletion=complete_train_recipes),
+]

@@ -5,54 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Option
 
 from fer_edge.commands import options
 
 INSTEAD = "Overrides the recipe."
-
-Recipe = Annotated[
-    str,
-    typer.Option(
-        help="Name of an included recipe, or a TOML file.", autocompletion=options.complete_train_recipes
-    ),
-]
+TEACHER = "Also learn this model's probabilities; several: their mean."
+START = "Start from an included network or a .keras file (the last layer may differ); several: their mean."
+VALUES = "Values of the paper's plan, of its Tables 7 to 9, or both."
 
 
 def train(
     *,
     data: options.Data = None,
     class_names: options.ClassNames = None,
-    recipe: Recipe = "plain",
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
-    resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help=INSTEAD)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help=INSTEAD)] = None,
-    dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help=INSTEAD)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help=INSTEAD)] = None,
-    protocol: Annotated[str | None, typer.Option(help="official or paper; default: the recipe's.")] = None,
+    recipe: options.TrainRecipe = "plain",
+    out: Annotated[Path | None, Option(help="Folder of the run; default runs/RECIPE.")] = None,
+    resume: Annotated[bool, Option(help="Continue the run in --out.")] = False,
+    epochs: Annotated[int | None, Option(min=1, help=INSTEAD)] = None,
+    batch_size: Annotated[int | None, Option(min=2, help=INSTEAD)] = None,
+    dropout: Annotated[float | None, Option(min=0, max=0.99, help=INSTEAD)] = None,
+    learning_rate: Annotated[float | None, Option(help=INSTEAD)] = None,
+    protocol: Annotated[str | None, Option(help="official or paper; default: the recipe's.")] = None,
     precision: options.Precision = "auto",
     labels: options.Labels = None,
     teacher: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Also learn this model's probabilities; several: their mean.",
-            autocompletion=options.complete_models,
-        ),
+        list[str] | None, Option(metavar="MODEL", help=TEACHER, autocompletion=options.complete_models)
     ] = None,
     weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Start from an included network or a .keras file (the last layer may differ); "
-            "several: their mean.",
-            autocompletion=options.complete_networks,
-        ),
+        list[str] | None, Option(metavar="NAME|FILE", help=START, autocompletion=options.complete_networks)
     ] = None,
-    deterministic: Annotated[
-        bool, typer.Option(help="Same weights for the same seed and machine; slower.")
-    ] = False,
+    deterministic: Annotated[bool, Option(help="Same seed and machine, same weights; slower.")] = False,
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
     json: options.Json = None,
@@ -102,24 +85,15 @@ def sweep(
     *,
     data: options.Data = None,
     class_names: options.ClassNames = None,
-    stage: Annotated[
-        Literal["batch", "epochs", "dropout", "all"], typer.Option(help="all: one after another.")
-    ] = "all",
-    out: Annotated[Path, typer.Option(help="Folder of the study, its trials and its results.")] = Path(
-        "runs/sweep"
-    ),
-    recipe: Recipe = "paper",
-    values: Annotated[
-        Literal["table3", "reported", "both"],
-        typer.Option(help="Values of the paper's plan, of its Tables 7 to 9, or both."),
-    ] = "both",
-    epochs_scale: Annotated[
-        float, typer.Option(metavar="FRACTION", help="Scales the epochs and the patience.")
-    ] = 1.0,
+    stage: Annotated[Literal["batch", "epochs", "dropout", "all"], Option(help="all: in order.")] = "all",
+    out: Annotated[Path, Option(help="Folder of the study, its trials and results.")] = Path("runs/sweep"),
+    recipe: options.TrainRecipe = "paper",
+    values: Annotated[Literal["table3", "reported", "both"], Option(help=VALUES)] = "both",
+    epochs_scale: Annotated[float, Option(metavar="FRACTION", help="Scales epochs and patience.")] = 1.0,
     subset: Annotated[
-        int | None, typer.Option(min=10, metavar="N", help="Train on N pictures, and validate on N.")
+        int | None, Option(min=10, metavar="N", help="Train and validate on N pictures.")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="paper or official (see 'fer-edge train').")] = "paper",
+    protocol: Annotated[str, Option(help="paper or official (see 'fer-edge train').")] = "paper",
     labels: options.Labels = None,
     precision: options.Precision = "auto",
     seed: options.Seed = 0,

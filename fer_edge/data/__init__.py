@@ -50,8 +50,11 @@ def load(
         raise UsageError(f"which data set? --data PATH, or FER_EDGE_DATA. {WHERE_FROM}")
     if path.partition(":")[0] == "drawn":
         return drawn.dataset(path, seed)
-    source = find_source(path, class_names)
-    dataset = replace(_read(source, path), left_out=source.left_out)
+    try:
+        source = find_source(path, class_names)
+        dataset = replace(_read(source, path), left_out=source.left_out)
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     if dataset.bad and not skip_bad_rows:
         first, count = dataset.bad[0], len(dataset.bad)
         rows, them = ("row", "it") if count == 1 else ("rows", "them")
@@ -62,7 +65,7 @@ def load(
 
 
 def find_source(path: str, class_names: str | None = None) -> Table | Tree:
-    """What is on disk there. Raises DataError where there is nothing that could be read."""
+    """What is on disk there. Raises OSError, and DataError where there is nothing that could be read."""
     place = Path(path)
     if place.is_dir():
         return find_tree(path, class_names)
@@ -74,18 +77,15 @@ def find_source(path: str, class_names: str | None = None) -> Table | Tree:
 
 def _read(source: Table | Tree, path: str) -> Dataset:
     """From the cache, or from the source and then kept there where that can be done."""
-    try:
-        key = source.fingerprint()
-        if (kept := cached(key, path)) is not None:
-            return kept
-        if not console.console().is_terminal:
-            console.say(f"reading {source}")
-        with console.progress(f"reading {source}", len(source)) as step:
-            dataset = source.read(path, step)
-        if source.fingerprint() != key:
-            raise DataError(f"{path} changed while it was read: try again")
-    except OSError as error:
-        raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
+    key = source.fingerprint()
+    if (kept := cached(key, path)) is not None:
+        return kept
+    if not console.console().is_terminal:
+        console.say(f"reading {source}")
+    with console.progress(f"reading {source}", len(source)) as step:
+        dataset = source.read(path, step)
+    if source.fingerprint() != key:
+        raise DataError(f"{path} changed while it was read: try again")
     try:
         keep(key, dataset)
     except OutputError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -92,8 +92,8 @@ class Dataset:
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows (a boolean mask or indices), in that order."""
-        own = {name: getattr(self, name)[chosen] for name in ("images", "labels", "split", "ids")}
-        return replace(self, **own, votes=None if self.votes is None else self.votes[chosen])
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **{name: array[chosen] for name, array in arrays.items()})
 
     def sample(self, count: int | None, seed: int) -> Dataset:
         """`count` rows at most, drawn by the seed, in the source's order; all for None."""
@@ -194,20 +194,11 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         if masks[split].any() and masks[of].any():
             seen = np.isin(picture[masks[split]], picture[masks[of]])
             other = seen & ~np.isin(labelled[masks[split]], labelled[masks[of]])
-            across.append(
-                {"split": split, "of": of, "rows": int(seen.sum()), "other_label": int(other.sum())}
-            )
-    return {
-        "path": dataset.path,
-        "sha256": dataset.sha256,
-        "protocol": dataset.protocol,
-        "n": len(dataset),
-        "counts": counts,
-        "duplicates": {"different": int(picture.max()) + 1, "within": within, "across": across},
-        "bad": _listed(dataset.bad),
-        "left_out": _listed(dataset.left_out),
-    }
-
-
-def _listed(rows: Sequence[BadRow]) -> dict[str, Any]:
-    return {"count": len(rows), "rows": [row._asdict() for row in rows]}
+            both = {"rows": int(seen.sum()), "other_label": int(other.sum())}
+            across.append({"split": split, "of": of, **both})
+    found = {name: getattr(dataset, name) for name in ("path", "sha256", "protocol")}
+    found |= {"n": len(dataset), "counts": counts}
+    found["duplicates"] = {"different": int(picture.max()) + 1, "within": within, "across": across}
+    for name, rows in (("bad", dataset.bad), ("left_out", dataset.left_out)):
+        found[name] = {"count": len(rows), "rows": [row._asdict() for row in rows]}
+    return found

@@ -85,8 +85,8 @@ class Table:
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The unpacked stream, and the raw file whose `tell()` says how far the reading is.
 
-    What kind of file it is, its first bytes say. Raises DataError for one that cannot be read, is damaged,
-    cut short or encrypted, or a .zip that holds no table or several.
+    What kind of file it is, its first bytes say. Raises OSError, and DataError for one that is
+    damaged, cut short or encrypted, and for a .zip that holds no table or several.
     """
     try:
         with path.open("rb") as raw:
@@ -101,8 +101,6 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     except _DAMAGED as error:
         why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
         raise DataError(f"{path} {why}") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _member(archive: zipfile.ZipFile, path: Path) -> str:

@@ -107,11 +107,15 @@ def read_face(path: Path) -> NDArray[np.uint8]:
 def find_tree(path: str, class_names: str | None = None) -> Tree:
     """Finds split and class folders, also where one folder holds them all (`archive/train/...`).
 
-    class_names: see `load`. What is left out or assumed is said. Raises DataError where a split is missing or
-    empty, saying which tree is expected and what was found, and where the splits hold different classes,
-    listing the differences.
+    class_names: see `load`. What is left out or assumed is said. Raises OSError, and DataError where a split
+    is missing, empty or has other classes, saying what is expected and what was found.
     """
-    root = _root_of(Path(path))
+    root = Path(path)
+    for _ in range(3):
+        folders = _folders(root)
+        if len(folders) != 1 or _plain(folders[0].name) in _SPLIT_OF:
+            break
+        root = folders[0]
     folders = _folders(root)
     splits = _splits(folders, path)
     left_out = [BadRow(folder.name, "is no split") for folder in folders if folder not in splits]
@@ -125,49 +129,30 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
             f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "
             f"Training, PublicTest, PrivateTest), CLASS being {', '.join(LABELS)}; found {', '.join(found)}"
         )
-    label_of = _labels_of({name for own in classes.values() for name in own}, class_names)
-    numbered = all(map(str.isdecimal, label_of))
-    _compare(classes, label_of, path, f"; for folders that are numbers {_ASK}" if numbered else "")
-    if set(splits.values()) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
-        splits = {folder: 2 * split for folder, split in splits.items()}
-    pictures = [
-        Picture(file.relative_to(root).as_posix(), file, split, label)
-        for folder, split in splits.items()
-        for name, files in classes[folder].items()
-        if (label := label_of[name]) is not None
-        for file in files
-    ]
-    if numbered and class_names is None:
-        numbers = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
-        taken = f"class folders 0 to 6 are taken for FER-2013's ({numbers})"
-        console.warn(f"{path}: {taken}; other data sets number them in another order: {_ASK}")
+    labels = _labels(classes, class_names, path)
     if left_out:
         more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
         named = ", ".join(f"{row.where} {row.why}" for row in left_out[:_NAMED])
         console.warn(f"{path}: {len(left_out)} left out: {named}{more}")
+    if set(splits.values()) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
+        splits = {folder: 2 * split for folder, split in splits.items()}
+    pictures = sorted(
+        Picture(file.relative_to(root).as_posix(), file, split, labels[name])
+        for folder, split in splits.items()
+        for name, files in classes[folder].items()
+        for file in files
+    )
     official = {_plain(folder.name) for folder in splits} == _OFFICIAL
-    return Tree(root, tuple(sorted(pictures)), "official" if official else "holdout", tuple(left_out))
-
-
-def _root_of(root: Path) -> Path:
-    for _ in range(3):
-        inside = _folders(root)
-        if len(inside) != 1 or _plain(inside[0].name) in _SPLIT_OF:
-            break
-        root = inside[0]
-    return root
+    return Tree(root, tuple(pictures), "official" if official else "holdout", tuple(left_out))
 
 
 def _folders(root: Path) -> list[Path]:
     """Those right in `root`, by name, without hidden ones."""
-    try:
-        return sorted(one for one in root.iterdir() if one.is_dir() and not one.name.startswith(_HIDDEN))
-    except OSError as error:
-        _refuse(error)
+    return sorted(one for one in root.iterdir() if one.is_dir() and not one.name.startswith(_HIDDEN))
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _plain(name: str) -> str:
@@ -189,24 +174,20 @@ def _splits(folders: list[Path], path: str) -> dict[Path, int]:
 def _classes(split: Path, root: Path, left_out: list[BadRow]) -> dict[str, list[Path]]:
     """Pictures in each class folder and below it, by the folder's name; whatever else goes to `left_out`."""
     found: dict[str, list[Path]] = {}
-
-    def leave_out(path: Path, why: str) -> None:
-        left_out.append(BadRow(path.relative_to(root).as_posix(), why))
-
     folders = _folders(split)
-    for file in sorted(split.iterdir()):
-        if not file.name.startswith(_HIDDEN) and file not in folders:
-            leave_out(file, "is in no class folder")
+    loose = (file for file in sorted(split.iterdir()) if file not in folders)
+    others = [(file, "is in no class folder") for file in loose if not file.name.startswith(_HIDDEN)]
     for folder in folders:
-        for here, below, names in os.walk(folder, onerror=_refuse):
+        for here, below, names in os.walk(folder, onerror=_raise):
             below[:] = sorted(name for name in below if not name.startswith(_HIDDEN))
-            for link in filter(Path.is_symlink, (Path(here, name) for name in below)):
-                leave_out(link, "is a link to a folder")
+            links = filter(Path.is_symlink, (Path(here, name) for name in below))
+            others += [(link, "is a link to a folder") for link in links]
             for file in sorted(Path(here, name) for name in names if not name.startswith(".")):
                 if _is_picture(file):
                     found.setdefault(folder.name, []).append(file)
                 else:
-                    leave_out(file, "is no picture")
+                    others.append((file, "is no picture"))
+    left_out += [BadRow(path.relative_to(root).as_posix(), why) for path, why in others]
     return found
 
 
@@ -239,10 +220,11 @@ def _labels_of(folders: set[str], class_names: str | None) -> dict[str, int | No
     return {name: _LABEL_OF.get(_plain(name).lstrip("0123456789")) for name in folders}
 
 
-def _compare(
-    classes: dict[Path, dict[str, list[Path]]], label_of: dict[str, int | None], path: str, hint: str
-) -> None:
-    """Raises DataError, listing the differences, unless each split has the seven classes."""
+def _labels(classes: dict[Path, dict[str, list[Path]]], class_names: str | None, path: str) -> dict[str, int]:
+    """Each class folder's label index. Raises DataError, listing the differences, unless each split has the
+    seven classes; says what is assumed of numbers."""
+    label_of = _labels_of({name for own in classes.values() for name in own}, class_names)
+    numbered = all(map(str.isdecimal, label_of))
     differences = []
     for folder, found in classes.items():
         unknown = [name for name in sorted(found) if label_of[name] is None]
@@ -251,7 +233,13 @@ def _compare(
         if lacking := [label for index, label in enumerate(LABELS) if index not in known]:
             differences.append(f"{folder.name}/ lacks {', '.join(lacking)}")
     if differences:
+        hint = f"; for folders that are numbers {_ASK}" if numbered else ""
         raise DataError(
             f"{path}: each split must have the same seven class folders: {'; '.join(differences)}; "
             f"expected in each {', '.join(LABELS)}{hint}"
         )
+    if numbered and class_names is None:
+        numbers = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
+        taken = f"class folders 0 to 6 are taken for FER-2013's ({numbers})"
+        console.warn(f"{path}: {taken}; other data sets number them in another order: {_ASK}")
+    return {name: label for name, label in label_of.items() if label is not None}
