@@ -90,20 +90,15 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
     weights alone. Raises DataError for a file that is damaged or of another network."""
     path = state.arrays(folder, best)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("not all in it are arrays")
+        with np.load(path, allow_pickle=False) as arrays:
+            model.set_weights([arrays[f"weight_{i}"] for i in range(len(model.weights))])
+            if not best:
+                model.optimizer.build(model.trainable_variables)
+                for i, variable in enumerate(model.optimizer.variables):
+                    variable.assign(arrays[f"optimizer_{i}"])
     except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy, each in its own way
-        raise DataError(f"{path} cannot be read ({error}): remove {folder} to begin anew") from error
-    try:
-        model.set_weights([arrays[f"weight_{i}"] for i in range(len(model.weights))])
-        if not best:
-            model.optimizer.build(model.trainable_variables)
-            for i, variable in enumerate(model.optimizer.variables):
-                variable.assign(arrays[f"optimizer_{i}"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is of another network: remove {folder} to begin anew") from error
+        why = f"is damaged or of another network ({error})"
+        raise DataError(f"{path} {why}: remove {folder} to begin anew") from error
 
 
 @dataclass(frozen=True)
@@ -216,15 +211,10 @@ def train(
             callback = _Epoch(recipe, state, advance)
             logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[callback]).history
             val_loss, val_accuracy = loss_and_accuracy(predict(network, validation.images), validation.labels)
-            row = {
-                "epoch": state.epochs + 1,
-                "loss": float(logs["loss"][0]),
-                "accuracy": float(logs["accuracy"][0]),
-                "val_loss": val_loss,
-                "val_accuracy": val_accuracy,
-                "learning_rate": float(keras.ops.convert_to_numpy(trainee.optimizer.learning_rate)),
-                "seconds": round(time.monotonic() - began_s, 1),
-            }
+            row = {"epoch": state.epochs + 1, **{name: float(logs[name][0]) for name in ("loss", "accuracy")}}
+            row |= {"val_loss": val_loss, "val_accuracy": val_accuracy}
+            row["learning_rate"] = float(keras.ops.convert_to_numpy(trainee.optimizer.learning_rate))
+            row["seconds"] = round(time.monotonic() - began_s, 1)
             state.history.append(row)
             state.best = recipes.best_epoch(state.history, recipe.monitor)
             if first:

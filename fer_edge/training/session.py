@@ -52,11 +52,8 @@ def check_reference(
     on_device = fit.predict(network, dataset.images)
     with keras.device("cpu:0"):
         on_cpu = fit.predict(reference, dataset.images)
-    check: dict[str, Any] = {
-        "pictures": len(dataset),
-        "agreement": metrics.agreement(on_device, on_cpu),
-        "max_abs_diff": metrics.max_abs_diff(on_device, on_cpu),
-    }
+    check: dict[str, Any] = {"pictures": len(dataset), "agreement": metrics.agreement(on_device, on_cpu)}
+    check["max_abs_diff"] = metrics.max_abs_diff(on_device, on_cpu)
     for where, given in (("device", on_device), ("float32", on_cpu)):
         check[f"loss_{where}"], check[f"accuracy_{where}"] = fit.loss_and_accuracy(given, dataset.labels)
     near = abs(check["loss_device"] - check["loss_float32"]) <= recipe.reference_loss_difference
@@ -94,10 +91,9 @@ def run(
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
                 files.write_text(folder / "recipe.toml", to_toml(recipe))
             device.wait_for_all()
-            network, state = fit.train(
-                recipe, protocol.train, protocol.validation, folder=folder, seed=seed,
-                teacher=teacher, start=start, on_epoch=partial(write_history, folder),
-            )  # fmt: skip
+            sets = protocol.train, protocol.validation
+            told = {"teacher": teacher, "start": start, "on_epoch": partial(write_history, folder)}
+            network, state = fit.train(recipe, *sets, folder=folder, seed=seed, **told)  # type: ignore[arg-type]
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teacher, start)

@@ -5,8 +5,6 @@ That a killed and resumed one ends where an unbroken one does (case L1) is in te
 
 import dataclasses
 import hashlib
-import json
-import zipfile
 
 import numpy as np
 import pytest
@@ -46,10 +44,6 @@ def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
         with pytest.raises(DataError, match=f"another {name}"):
             again(**{name: value})
     state = tmp_path / "checkpoint/state.json"
-    stored = json.loads(state.read_text())
-    del stored["recipe"]["votes_weight"], stored["recipe"]["augmentation"]["dark_min"]  # before they were
-    state.write_text(json.dumps(stored))
-    assert again() == (1, ["a"])
     state.write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):
         again()
@@ -73,13 +67,13 @@ def test_weights_come_back_in_their_order(stored, best):
     assert [w.flat[0] for w in stored[1].get_weights()] == list(range(12))
 
 
-def test_what_is_no_array_or_of_another_network_is_refused(stored):
+def test_what_is_damaged_or_of_another_network_is_refused(stored):
     folder, model, state = stored
-    with pytest.raises(DataError, match=r"best_0000\.npz is of another network"):
-        fit.restore(folder, keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]), state, best=True)
-    with zipfile.ZipFile(folder / "best_0000.npz", "a") as archive:
-        archive.writestr("weight_12.npy", b"no array")  # numpy gives its bytes as they are
-    with pytest.raises(DataError, match=r"best_0000\.npz cannot be read .*not all in it are arrays"):
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    with pytest.raises(DataError, match=r"best_0000\.npz is damaged or of another network .*: remove"):
+        fit.restore(folder, other, state, best=True)
+    (folder / "best_0000.npz").write_bytes((folder / "best_0000.npz").read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"best_0000\.npz is damaged"):
         fit.restore(folder, model, state, best=True)
 
 
@@ -102,8 +96,7 @@ def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, le
     network, _ = learned
     rebuilt = session.in_float32(network, STILL)
     same = session.check_reference(network, rebuilt, data, STILL)
-    assert (same["passed"], same["agreement"]) == (True, 1.0)
-    assert same["max_abs_diff"] < 1e-5
+    assert (same["passed"], same["agreement"], same["max_abs_diff"] < 1e-5) == (True, 1.0, True)
     weights = rebuilt.get_weights()
     rebuilt.set_weights([*weights[:-1], weights[-1] + np.arange(7, dtype=np.float32) * 3])
     other = session.check_reference(network, rebuilt, data, STILL)
@@ -123,12 +116,10 @@ def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
     network, path = learned
     few = data.rows(np.arange(16))
     trained, state = fit.train(STILL, few, few, folder=tmp_path, seed=0, start=Start.opened([path]))
-    before, after = (
-        [keras.ops.convert_to_numpy(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")]
-        for model in (network, trained)
-    )
-    for one, two in zip(before, after, strict=True):  # two steps at a rate of 1e-9 move nothing
-        np.testing.assert_allclose(one, two, atol=1e-6)
+    for one, two in zip(network.trainable_weights, trained.trainable_weights, strict=True):
+        np.testing.assert_allclose(
+            one.numpy(), two.numpy(), atol=1e-6
+        )  # two steps at a rate of 1e-9 move nothing
     assert len(state.start) == 64
 
 
