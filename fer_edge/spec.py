@@ -173,9 +173,7 @@ class ModelCard:
             raw = files.parse_json(text)
             raw["labels"] = tuple(str(label) for label in raw["labels"])
             for key in ("input", "output"):
-                tensor = TensorSpec(**raw[key])
-                shape = tuple(int(n) for n in tensor.shape)
-                raw[key] = dataclasses.replace(tensor, shape=shape)
+                raw[key] = TensorSpec(**raw[key] | {"shape": tuple(raw[key]["shape"])})
             raw["crop"] = CropPolicy(**raw.get("crop", {}))
             card = cls(**raw)
             card._check_numbers()
@@ -187,9 +185,14 @@ class ModelCard:
     def _check_numbers(self) -> None:
         """Raises ValueError for numbers that no model has, since they decide how much memory is taken."""
         ends = (self.input, self.output)
-        for number in (self.crop.margin, *(n for end in ends for n in (end.real_min, end.real_max))):
-            if not isinstance(number, int | float) or not abs(number) <= 1e6:
-                raise ValueError(f"{number!r} is no number, or over a million")
+        real = [self.crop.margin, *(n for end in ends for n in (end.real_min, end.real_max, end.scale))]
+        whole = [self.views, self.parameters, self.macs, 0 if self.seed is None else self.seed]
+        whole += [n for end in ends for n in (end.zero_point, *end.shape)]
+        odd = [n for n in whole if type(n) is not int] + [n for n in real if type(n) not in (int, float)]
+        if odd:  # JSON's `true` is one
+            raise ValueError(f"{odd[0]!r} is no number, or not a whole one")
+        if not all(abs(number) <= 1e6 for number in real):
+            raise ValueError(f"{max(real, key=abs):g} is over a million")
         if not 0 <= self.crop.margin <= 1:
             raise ValueError(f"crop margin {self.crop.margin:g} is not within 0 and 1")
         if self.views not in (1, 2):

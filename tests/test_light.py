@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import zipfile
 
 import pytest
 from drawn_clip import drawn_clip
@@ -60,11 +61,11 @@ def place(tmp_path):
     return tmp_path
 
 
-def run(place, *command):
+def run(place, *command, code=0):
     hook = {"PYTHONPATH": str(place / "hook"), "FER_EDGE_TRIED": str(place / "tried")}
-    done = ended(*command, cwd=place, variables=hook, code=0)
+    done = ended(*command, cwd=place, variables=hook, code=code)
     assert "was imported" not in done.stdout + done.stderr
-    return done.stdout
+    return done.stderr if code else done.stdout
 
 
 def tried(place):
@@ -87,6 +88,16 @@ def test_a_picture_is_named_without_either(place, media):
 def test_the_hook_sees_a_socket_that_is_opened(place):
     run(place, sys.executable, "-c", "import socket; socket.socket().close()")
     assert "socket.__new__" in tried(place)
+
+
+def test_a_network_with_a_forbidden_layer_is_refused_before_tensorflow_loads(place):
+    with zipfile.ZipFile(place / "m.keras", "w") as archive:
+        archive.writestr("config.json", '{"module": "keras.layers", "class_name": "Lambda"}')
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", "")
+    for words in (("convert", "m.keras"), ("verify", "nano_int8", "m.keras"), ("evaluate", "m.keras")):
+        done = run(place, FER_EDGE, *words, "--data", "drawn:42", code=1)
+        assert "m.keras needs keras.layers.Lambda, which this program does not load" in done
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see what native code does")

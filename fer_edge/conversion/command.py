@@ -19,7 +19,7 @@ from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
-from fer_edge.model import file, graph, shipped
+from fer_edge.model import file, graph, keras_files, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, MIRROR, USE, ModelCard, TensorSpec
 
@@ -106,6 +106,7 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
     files.refuse_to_overwrite_any((*written, json), request.force, (path, request.data))
+    keras_files.check(path)  # before TensorFlow, which takes 12 s to load
     dataset = request.dataset()
     console.say(f"converting {path}")
     with console.working("starting TensorFlow"):

@@ -67,8 +67,8 @@ def load(path: Path) -> Any:
 
     Raises ModelError as `keras_files.load` does; no code in the file is run.
     """
+    model = keras_files.load(path)  # looks at the file before it imports Keras
     keras = import_keras()
-    model = keras_files.load(path)
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
 

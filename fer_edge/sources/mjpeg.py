@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fer_edge.errors import SourceError
-from fer_edge.pictures import decode
+from fer_edge.pictures import decode, kind_of
 from fer_edge.sources import Capture, without_password
 from fer_edge.vision.frames import Frame
 
@@ -20,9 +20,6 @@ _START, _END, _SCAN = b"\xff\xd8\xff", 0xD9, 0xDA
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)  # in a scan: what ends it
 _LOOKS_LIKE = (
-    (rb"\x89PNG", "PNG"),
-    (rb"....ftyp", "MP4"),
-    (rb"\x1aE\xdf\xa3", "Matroska or WebM"),
     (rb"\x00\x00(\x00)?\x01[\x67\x27\x09\x06\x40\x42\x26]", "H.264 or H.265"),
     (rb"G.{187}G", "an MPEG transport stream"),
     (rb"[\t\n\r -~]{16}", "text"),
@@ -137,7 +134,8 @@ class MjpegPipe(Capture):
         return bool(chunk)
 
     def _what_came(self) -> str:
-        kind = next((kind for look, kind in _LOOKS_LIKE if re.match(look, self._head, re.DOTALL)), None)
+        looks = (kind for look, kind in _LOOKS_LIKE if re.match(look, self._head, re.DOTALL))
+        kind = kind_of(self._head) or next(looks, None)
         return f"{self._came or 'no'} bytes came" + (f", which look like {kind}" if kind else "")
 
     def close(self) -> None:

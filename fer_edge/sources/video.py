@@ -10,10 +10,9 @@ from typing import cast
 
 from fer_edge import console
 from fer_edge.errors import SourceError
-from fer_edge.pictures import MAX_PIXELS
 from fer_edge.sources import Capture, mjpeg, plausible_fps, without_password
 from fer_edge.vision.frames import Frame, Picture
-from fer_edge.vision.opencv import cv2
+from fer_edge.vision.opencv import MAX_PIXELS, cv2
 
 TIMEOUT_MS = round(1000 * mjpeg.TIMEOUT_S)
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srtp", "udp", "tcp", "srt")

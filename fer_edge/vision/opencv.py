@@ -6,13 +6,21 @@ Everything in fer_edge takes it from here: `from fer_edge.vision.opencv import c
 from __future__ import annotations
 
 import os
+import sys
 
 from fer_edge.errors import FerEdgeError
+
+MAX_PIXELS = 100_000_000
+"""Of a picture or a video's frame that is read."""
 
 _level_is_the_user_s = "OPENCV_LOG_LEVEL" in os.environ
 # Read when the library loads. Its complaints reach the user through our own one-line errors.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Its check before it decodes; its own default would let a picture of 130 kB take 6 GB.
+BOUNDED = "cv2" not in sys.modules or "OPENCV_IO_MAX_IMAGE_PIXELS" in os.environ
+"""Whether OpenCV has that bound: not where the program loaded it first."""
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 # Nothing here runs on OpenCL; looking for it costs memory and, with some drivers, seconds.
 os.environ.setdefault("OPENCV_OPENCL_RUNTIME", "disabled")
 
@@ -37,4 +45,4 @@ except ImportError as error:
 if not _level_is_the_user_s and hasattr(cv2.utils, "logging"):
     cv2.utils.logging.setLogLevel(0)  # somebody may have loaded OpenCV before us
 
-__all__ = ["cv2", "explain_import_error"]
+__all__ = ["BOUNDED", "MAX_PIXELS", "cv2", "explain_import_error"]

@@ -79,6 +79,8 @@ def test_a_file_of_pictures_with_thumbnails_is_a_video(tmp_path):
         (b"", "no bytes came"),
         (b"\0\0\0\1\x67" + bytes(400), "405 bytes came, which look like H.264"),
         (b"\0\0\0\x20ftypisom" + bytes(400), "look like MP4"),
+        (b"\0\0\0\x20ftypavif" + bytes(400), "look like AVIF"),
+        (b"\0\0\0\x20ftypheic" + bytes(400), "look like HEIC"),
         (cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes(), "look like PNG"),
         (b"not a picture at all\n", "look like text"),
         (jpeg(9)[:-20], "bytes came"),
