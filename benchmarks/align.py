@@ -49,7 +49,7 @@ def main() -> None:
             large = cv2.resize(dataset.images[row], (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
             whole = cv2.copyMakeBorder(large, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_REPLICATE)
             picture = turned(whole, degrees)
-            found = detector.detect_still(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), picture)
+            found = detector.detect_still(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
             if found:
                 labels.append(dataset.labels[row])
                 box = (EDGE, EDGE, SIDE, SIDE)

@@ -42,11 +42,12 @@ class PlainHaar:
 
         self._cascade = load_cascade()
 
-    def detect(self, frame_bgr: Any, gray: Any) -> list[Any]:
+    def detect(self, frame_bgr: Any) -> list[Any]:
         """Detections of one frame."""
+        from fer_edge.vision.crop import to_gray
         from fer_edge.vision.frames import Detection
 
-        boxes = self._cascade.detectMultiScale(gray, 1.1, 5, minSize=(30, 30))
+        boxes = self._cascade.detectMultiScale(to_gray(frame_bgr), 1.1, 5, minSize=(30, 30))
         return [Detection((int(x), int(y), int(w), int(h))) for x, y, w, h in boxes]
 
     detect_still = detect

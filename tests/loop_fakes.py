@@ -90,7 +90,7 @@ class FakeDetector:
     def __init__(self, *boxes):
         self.faces = [Detection(box) for box in boxes]
 
-    def detect(self, frame_bgr, gray):
+    def detect(self, frame_bgr):
         return list(self.faces)
 
     detect_still = detect

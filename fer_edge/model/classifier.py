@@ -5,11 +5,13 @@ It is the one that is installed here: LiteRT, else tflite_runtime, else TensorFl
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import importlib.util
 import math
 import operator
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def find_interpreter() -> tuple[str, Any]:
     for module, attribute in [RUNTIMES[wanted]] if wanted else RUNTIMES.values():
         name = module.split(".")[0]
         try:
-            with quiet_stderr():
+            with quiet_stderr(), _without_start(name):
                 found = operator.attrgetter(attribute)(importlib.import_module(module))
         except ModuleNotFoundError:
             continue
@@ -58,6 +60,22 @@ def find_interpreter() -> tuple[str, Any]:
     raise FerEdgeError(
         f"{reason}: pip install ai-edge-litert (on 32-bit Arm: pip install tflite-runtime 'numpy<2')"
     )
+
+
+@contextlib.contextmanager
+def _without_start(package: str) -> Iterator[None]:
+    """LiteRT's interpreter is imported without the package's `__init__`: on Linux that loads LiteRT's newer
+    interface, 1.6 MiB that nothing here uses. Whoever imports the package later gets all of it."""
+    needed = package != "ai_edge_litert" or package in sys.modules or not sys.platform.startswith("linux")
+    spec = None if needed else importlib.util.find_spec(package)
+    if spec is None:
+        yield
+        return
+    sys.modules[package] = importlib.util.module_from_spec(spec)  # not executed
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def load_interpreter(model: bytes, num_threads: int, name: str) -> Any:

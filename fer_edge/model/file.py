@@ -24,7 +24,7 @@ import numpy as np
 
 from fer_edge import child, files
 from fer_edge.errors import FerEdgeError, MissingExtraError, ModelError, first_line
-from fer_edge.model import graph, shipped
+from fer_edge.model import shipped
 from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import ModelCard, TensorSpec, expressions
 
@@ -109,6 +109,8 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
     flatbuffer: a .tflite file's bytes; metadata and a zip that it has already are replaced. The same input
     gives the same bytes. Raises ModelError if it is no .tflite file.
     """
+    from fer_edge.model import graph  # a model that ships needs none of it
+
     model = graph.unpacked(without_zip(flatbuffer))
     model.metadata = model.metadata or []
     note = next((note for note in model.metadata if note.name == METADATA), None)
@@ -197,7 +199,7 @@ def _why_not(data: bytes) -> str:
 
 def _tried() -> str:
     """In the child: why the model on standard input does not run; empty if it does."""
-    from fer_edge.model import classifier
+    from fer_edge.model import classifier, graph
 
     data = sys.stdin.buffer.read()
     try:
@@ -272,6 +274,8 @@ def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> Mo
             'add "input": {"real_min": 0, "real_max": 1}, or -1 and 1, or 0 and 255'
         )
     if "content" not in whole["output"]:
+        from fer_edge.model import graph
+
         with contextlib.suppress(FerEdgeError):  # no schema here
             if graph.before_softmax(data):
                 whole["output"]["content"] = "probabilities"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import sys
 import time
@@ -94,6 +93,8 @@ class CsvLog(LineFile):
             self._row([*start, face.track, *face.box_xywh, printable(face.label or ""), confidence, *own])
 
     def _row(self, values: list[object]) -> None:
+        import csv  # a run without this log needs none
+
         text = io.StringIO()
         csv.writer(text, lineterminator="").writerow(values)
         self.line(text.getvalue())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -31,6 +32,11 @@ _FORMATS = (
     "h264,hevc,vvc,m4v,mjpeg,mjpeg_2000,mpjpeg,ivf,obu,av1,nut,nuv,rm,wtv,dv,mxf,gxf,yuv4mpegpipe,swf,h261,h263,vc1,"
     "dirac,roq,smk,bink,flic,fbb,lavf"
 )
+
+
+# What a file begins with, and FFmpeg's reader of it: to find that out, FFmpeg would run every one it has,
+# which loads 1 MiB of code.
+_READERS = ((rb"....ftyp", "mov"), (rb"\x1aE\xdf\xa3", "matroska"), (rb"RIFF....AVI ", "avi"))
 
 
 class RisingTimes:
@@ -148,7 +154,10 @@ class VideoFile(Video):
         try:
             if self._path.stat().st_size == 0:
                 raise SourceError(f"{self.name} is empty")
-            with opencv_name(self._path) as name, _this_file_alone():
+            with self._path.open("rb") as opened:
+                head = opened.read(12)
+            reader = next((one for look, one in _READERS if re.match(look, head, re.DOTALL)), None)
+            with opencv_name(self._path) as name, _this_file_alone(reader):
                 video = cv2.VideoCapture(name, *backend)
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
@@ -233,10 +242,12 @@ def opencv_name(path: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _this_file_alone() -> Iterator[None]:
+def _this_file_alone(reader: str | None) -> Iterator[None]:
     """FFmpeg opens no other file and no address that this one names: a playlist is no video."""
     before = os.environ.get(_OPTIONS)
     os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}"
+    if reader:
+        os.environ[_OPTIONS] += f"|input_format;{reader}"
     try:
         yield
     finally:

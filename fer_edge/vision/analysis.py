@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.spec import CropPolicy
-from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr, to_gray
+from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr
 from fer_edge.vision.frames import Box, Detector, Face, Frame, clip_box, overlap
 
 if TYPE_CHECKING:
@@ -159,11 +159,11 @@ class Analyser:
         self._seen_s = (*self._seen_s[-2:], frame.time_s)
         pace_s = min(np.diff(self._seen_s), default=0.0)  # of two, since one may be a camera's that came back
         self._tracker.gap_s = max(MAX_GAP_S, MAX_GAP_FRAMES * float(pace_s))
-        gray = to_gray(frame.bgr)
+        frame_bgr = to_bgr(frame.bgr)
         find = self._detector.detect_still if self._still else self._detector.detect
         with self.stages.measure("detect"):
-            every = find(to_bgr(frame.bgr), gray)
-        clipped = [clip_box(one.box_xywh, gray.shape[1], gray.shape[0]) for one in every]
+            every = find(frame_bgr)
+        clipped = [clip_box(one.box_xywh, *frame_bgr.shape[1::-1]) for one in every]
         inside = [n for n, (_, _, width, height) in enumerate(clipped) if width and height]
         found, boxes = [every[n] for n in inside], [clipped[n] for n in inside]
         if not found:
@@ -171,7 +171,7 @@ class Analyser:
         with self.stages.measure("crop"):
             # The crop takes the whole box, so that a face cut by the border keeps its proportions.
             how = self._classifier.input_size, self._policy
-            crops = np.stack([crop_face(gray, one.box_xywh, *how, one.roll_deg) for one in found])
+            crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one in found])
             qualities = [
                 quality(crop, max(one.box_xywh[2:]), one.turn) for crop, one in zip(crops, found, strict=True)
             ]

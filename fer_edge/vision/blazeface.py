@@ -71,22 +71,23 @@ class BlazeFaceDetector:
         shapes = (1, len(self._anchors), 16), (1, len(self._anchors), 1)
         if set(shapes) != set(results) or given["dtype"] != np.float32:
             raise ModelError(f"{path} is not one of Google's face detection models")
-        self._input_index, self._results = given["index"], [results[shape] for shape in shapes]
-        self._input = np.empty((1, self._side, self._side, 3), np.float32)
+        # Their memory is the interpreter's: a copy of the input takes half a MiB.
+        self._input = self._network.tensor(given["index"])
+        self._results = [self._network.tensor(results[shape]) for shape in shapes]
         self._min_size_px = min_size_px or 0
         self._last: list[Detection] = []
         self._frames = 0
 
-    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect_still(self, frame_bgr: Picture) -> list[Detection]:
         """Looks at the whole picture and at each tile."""
-        height, width = gray.shape
+        height, width = frame_bgr.shape[:2]
         found: list[Detection] = []
         self._add(found, frame_bgr, (0, 0, width, height), *self._tiles(width, height))
         return found
 
-    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect(self, frame_bgr: Picture) -> list[Detection]:
         """Looks round the last boxes; at the whole frame if one is missing, and every 12 frames."""
-        height, width = gray.shape
+        height, width = frame_bgr.shape[:2]
         whole, tiles = (0, 0, width, height), self._tiles(width, height)
         round_last = [clip_box(square_box(one.box_xywh, NEIGHBOURHOOD), width, height) for one in self._last]
         regions = self._joined(round_last)
@@ -147,27 +148,32 @@ class BlazeFaceDetector:
         shrinks = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
         small = cv2.resize(part, (w, h), interpolation=shrinks)
         x, y = (self._side - w) // 2, (self._side - h) // 2
-        self._input.fill(-1)
-        inner = self._input[0, y : y + h, x : x + w]
+        given = self._input()[0]
+        given.fill(-1)
+        inner = given[y : y + h, x : x + w]
         np.multiply(small[:, :, ::-1], 1 / 127.5, out=inner)
         inner -= 1
-        self._network.set_tensor(self._input_index, self._input)
+        del given, inner  # held, they would keep the network from running
         self._network.invoke()
-        places, logits = (self._network.get_tensor(index)[0] for index in self._results)
+        places, logits = (tensor()[0] for tensor in self._results)
         likely = np.flatnonzero(logits >= math.log(FOLLOWED_AT / (1 - FOLLOWED_AT)))
         scores = 1 / (1 + np.exp(-logits[likely, 0]))
         values = places[likely].reshape(-1, 8, 2)
+        del places, logits
         # Centre, size and six keypoints; all but the size count from the anchor.
         points = [0, *range(2, 8)]
         values[:, points] += self._anchors[likely, None] - (x, y)
         values /= scale
         values[:, points] += (left, top)
         values[:, 0] -= values[:, 1] / 2
-        kept = cv2.dnn.NMSBoxes(values[:, :2].reshape(-1, 4).tolist(), scores.tolist(), 0.0, 0.3)
-        return [
-            (float(scores[n]), Detection.from_keypoints(values[n, 0], values[n, 1], values[n, 2:]))
-            for n in kept
-        ]
+        found: list[tuple[float, Detection]] = []
+        boxes: list[Box] = []  # not maximum suppression
+        for n in np.argsort(-scores):
+            box = tuple(values[n, :2].ravel().tolist())
+            if is_new(box, boxes, 0.3):
+                boxes.append(box)
+                found.append((float(scores[n]), Detection.from_keypoints(*values[n, :2], values[n, 2:])))
+        return found
 
 
 def _lacks(found: list[Detection], one: Detection) -> bool:

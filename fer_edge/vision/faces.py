@@ -7,7 +7,6 @@ from pathlib import Path
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.vision.blazeface import COMMAND, BlazeFaceDetector, find_blazeface
 from fer_edge.vision.frames import Detection, Detector, Picture
-from fer_edge.vision.haar import HaarDetector
 from fer_edge.vision.opencv import cv2
 
 DETECTORS = ("auto", "haar", "yunet", "blazeface")
@@ -33,6 +32,8 @@ def make_detector(
         path = model or find_blazeface()
         name = "haar" if path is None else "yunet" if path.suffix == ".onnx" else "blazeface"
     if name == "haar":
+        from fer_edge.vision.haar import HaarDetector
+
         return HaarDetector(min_size_px)
     if name == "yunet":
         return YuNetDetector(model, min_size_px)
@@ -67,11 +68,11 @@ class YuNetDetector:
         self._model = model
         self._min_size_px = min_size_px or 1
 
-    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect(self, frame_bgr: Picture) -> list[Detection]:
         """Looks at the whole frame, its longer side reduced to 400 px."""
         return self._detect(frame_bgr, YUNET_STREAM_PX)
 
-    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect_still(self, frame_bgr: Picture) -> list[Detection]:
         """Looks at the whole picture, its longer side reduced to 640 px."""
         return self._detect(frame_bgr, YUNET_STILL_PX)
 

@@ -60,10 +60,10 @@ class Detector(Protocol):
 
     margin: float
 
-    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
-        """Faces of the next frame of a stream; frame uint8 (H, W, 3) and the same in gray (H, W)."""
+    def detect(self, frame_bgr: Picture) -> list[Detection]:
+        """Faces of the next frame of a stream, uint8 (H, W, 3)."""
 
-    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect_still(self, frame_bgr: Picture) -> list[Detection]:
         """Faces of a picture that stands alone: slower and more careful."""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError
-from fer_edge.vision.crop import cut
+from fer_edge.vision.crop import cut, to_gray
 from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, is_new, square_box
 from fer_edge.vision.opencv import cv2
 
@@ -89,8 +89,9 @@ class HaarDetector:
         """Loaded when a face turns: 1 MiB."""
         return load_cascade(PROFILE)
 
-    def detect_still(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect_still(self, frame_bgr: Picture) -> list[Detection]:
         """Scans the picture, and turned if there is none; a second look keeps out what is no tilted face."""
+        gray = to_gray(frame_bgr)
         smallest_px = self._min_size_px or min(gray.shape) / 12
         scale = min(1.0, STILL_MAX_PX / max(gray.shape))
         found = [Detection(box) for box in self._scan(gray, scale, smallest_px, STILL_SCAN)]
@@ -100,8 +101,9 @@ class HaarDetector:
             self._add_new(tilted, gray, boxes, roll_deg)
         return found + [one.face for one in tilted]
 
-    def detect(self, frame_bgr: Picture, gray: Picture) -> list[Detection]:
+    def detect(self, frame_bgr: Picture) -> list[Detection]:
         """Searches round the last boxes; the rest of the frame if one is missing, and every 12 frames."""
+        gray = to_gray(frame_bgr)
         found: list[_Followed] = []
         for last in self._followed:
             _add(found, self._again(gray, last))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from fer_edge import console
@@ -53,12 +52,17 @@ def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
     other letters is `label N`, counted from 1. Says so where any is drawn otherwise."""
     names: dict[str | None, str] = {}
     for n, label in enumerate(labels, 1):
-        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-        names[label] = plain or f"label {n}"
+        names[label] = label if label.isascii() else _plain(label) or f"label {n}"
     changed = ", ".join(f"{label} as '{name}'" for label, name in names.items() if label != name)
     if changed:
         console.say(f"OpenCV's font has ASCII letters alone: {changed}")
     return names
+
+
+def _plain(label: str) -> str:
+    import unicodedata  # its tables are of use to few
+
+    return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
 
 
 def hex_color(label: str | None) -> str:

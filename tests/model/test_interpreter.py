@@ -118,3 +118,13 @@ def test_the_address_space_that_is_asked_for_is_enough():
     run = f"ulimit -v $({sys.executable} -c '{needed}'); exec {sys.executable} -c '{ANALYSE}'"
     done = ended("sh", "-c", run)
     assert (done.returncode, done.stdout.strip()) == (0, "()"), done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the package's start is needed")
+def test_the_interpreter_alone_is_loaded_of_litert():
+    code = (
+        "from fer_edge.model.classifier import find_interpreter as found; ours = found()[1]\n"
+        "print('libLiteRt.so' in open('/proc/self/maps').read())\n"
+        "from ai_edge_litert import __version__, interpreter; print(interpreter.Interpreter is ours)"
+    )
+    assert ended(sys.executable, "-c", code).stdout.split() == ["False", "True"]

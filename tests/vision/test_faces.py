@@ -12,7 +12,6 @@ from fer_edge.pictures import read_picture
 from fer_edge.sources.video import VideoFile
 from fer_edge.vision import blazeface, faces
 from fer_edge.vision.blazeface import BlazeFaceDetector
-from fer_edge.vision.crop import to_gray
 from fer_edge.vision.faces import make_detector
 from fer_edge.vision.frames import overlap
 from fer_edge.vision.haar import HaarDetector, load_cascade
@@ -43,14 +42,14 @@ def found_in(path, detector, size=None):
     found = []
     while (frame := video.read()) is not None:
         bgr = frame.bgr if size is None else cv2.resize(frame.bgr, size)
-        found.append(detector.detect(bgr, to_gray(bgr)))
+        found.append(detector.detect(bgr))
     return found
 
 
 @pytest.mark.parametrize("name", [*NO_FACE, *ONE_FACE, *TWO_FACES])
 def test_faces_in_pictures(media, name, make):
     bgr, _ = read_picture(media / name)
-    count = len(make().detect_still(bgr, to_gray(bgr)))
+    count = len(make().detect_still(bgr))
     assert count == (0 if name in NO_FACE else 2 if name in TWO_FACES else 1)
 
 
@@ -90,8 +89,8 @@ def test_a_face_that_comes_in_is_found_within_half_a_second(media, make, turn_de
         both[:, :600] = before[:, :600] = 90
     detector, known = make(), 0 if turn_deg else 1
     for _ in range(5):
-        assert len(detector.detect(before, to_gray(before))) == known
-    counts = [len(detector.detect(both, to_gray(both))) for _ in range(12)]
+        assert len(detector.detect(before)) == known
+    counts = [len(detector.detect(both)) for _ in range(12)]
     assert counts[-1] == known + 1
 
 
@@ -106,8 +105,8 @@ def test_the_quick_search_finds_the_box_of_the_careful_one(media):
 @pytest.mark.parametrize(("least_px", "count"), [(200, 0), (100, 1)])
 def test_smaller_faces_than_asked_for_are_left_out(media, least_px, count):
     bgr, _ = read_picture(media / "obama_480p.jpg")  # its face is 134 px wide
-    assert len(HaarDetector(least_px).detect_still(bgr, to_gray(bgr))) == count
-    assert len(HaarDetector(least_px).detect(bgr, to_gray(bgr))) == count
+    assert len(HaarDetector(least_px).detect_still(bgr)) == count
+    assert len(HaarDetector(least_px).detect(bgr)) == count
 
 
 def without(version, **more):
@@ -156,9 +155,8 @@ def test_auto_is_blazeface_where_a_package_brings_it_else_haar(tmp_path, monkeyp
 
 @pytest.mark.parametrize("shape", [(1, 9000), (9000, 1), (8, 60000), (1, 1), (10, 10)])
 def test_frames_too_small_for_a_face_have_none(shape):
-    gray, detector = np.full(shape, 90, np.uint8), HaarDetector()
-    bgr = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
-    assert detector.detect_still(bgr, gray) == detector.detect(bgr, gray) == []
+    bgr, detector = np.full((*shape, 3), 90, np.uint8), HaarDetector()
+    assert detector.detect_still(bgr) == detector.detect(bgr) == []
 
 
 class BrightSquare:
@@ -166,6 +164,7 @@ class BrightSquare:
 
     def __init__(self, scores):
         self.scores, self.looks = scores, 0
+        self.given = np.empty((1, 192, 192, 3), np.float32)
 
     def get_input_details(self):
         return [{"index": 0, "shape": np.array([1, 192, 192, 3]), "dtype": np.float32}]
@@ -173,24 +172,22 @@ class BrightSquare:
     def get_output_details(self):
         return [{"index": n, "shape": np.array([1, 2304, size])} for n, size in ((1, 16), (2, 1))]
 
-    def set_tensor(self, index, value):
-        self.seen = value[0, :, :, 0] > 0.5
+    def tensor(self, index):
+        return lambda: getattr(self, ("given", "places", "logits")[index])
 
     def invoke(self):
+        seen = self.given[0, :, :, 0] > 0.5
         score = self.scores[min(self.looks, len(self.scores) - 1)]
         self.looks += 1
         self.places = np.zeros((1, 2304, 16), np.float32)
         self.logits = np.full((1, 2304, 1), -100, np.float32)
-        rows, columns = np.nonzero(self.seen)
+        rows, columns = np.nonzero(seen)
         if len(rows):
             x, y, side = columns.mean() + 0.5, rows.mean() + 0.5, np.ptp(columns) + 1
             anchor, cell = np.array([x // 4 * 4 + 2, y // 4 * 4 + 2]), 48 * int(y // 4) + int(x // 4)
             eyes = np.array([[x - side / 4, y], [x + side / 4, y + side / 2], [x, y + side / 4]] * 2)
             self.places[0, cell] = [*((x, y) - anchor), side, side, *(eyes - anchor).ravel()]
             self.logits[0, cell] = np.log(score / (1 - score))
-
-    def get_tensor(self, index):
-        return self.places if index == 1 else self.logits
 
 
 @pytest.fixture
@@ -212,7 +209,7 @@ def picture_with(*squares, size=(480, 640)):
     bgr = np.zeros((*size, 3), np.uint8)
     for x, y, side in squares:
         bgr[y : y + side, x : x + side] = 255
-    return bgr, bgr[:, :, 0]
+    return bgr
 
 
 @pytest.mark.parametrize(
@@ -221,7 +218,7 @@ def picture_with(*squares, size=(480, 640)):
 def test_boxes_and_keypoints_are_in_the_frame_s_pixels(bright_square, x, y, size):
     detector, _ = bright_square(0.9)
     for _ in range(2):  # in the whole frame, then in the region round it
-        (face,) = detector.detect(*picture_with((x, y, 80), size=size))
+        (face,) = detector.detect(picture_with((x, y, 80), size=size))
         np.testing.assert_allclose(face.box_xywh, (x, y, 80, 80), atol=3)
         np.testing.assert_allclose(face.keypoints[0], (x + 20, y + 40), atol=3)
         assert face.roll_deg == pytest.approx(45, abs=3)
@@ -230,25 +227,25 @@ def test_boxes_and_keypoints_are_in_the_frame_s_pixels(bright_square, x, y, size
 def test_a_face_is_looked_at_once_a_frame_and_its_score_may_sink(bright_square):
     detector, network = bright_square(0.6, 0.6, 0.4)
     frame = picture_with((100, 100, 80))
-    assert [len(detector.detect(*frame)) for _ in range(12)] == [1] * 12
+    assert [len(detector.detect(frame)) for _ in range(12)] == [1] * 12
     assert network.looks == 13  # a new face twice
     for unsure in ((0.45,), (0.6, 0.4)):  # seen poorly, or not at a second look
-        assert bright_square(*unsure)[0].detect(*frame) == []
+        assert bright_square(*unsure)[0].detect(frame) == []
 
 
 def test_faces_below_the_network_s_smallest_are_sought_in_tiles(bright_square):
     detector, network = bright_square(0.9, least=12)
-    assert len(detector.detect_still(*picture_with((500, 300, 16)))) == 1
+    assert len(detector.detect_still(picture_with((500, 300, 16)))) == 1
     tiles = network.looks
     assert 6 < tiles < 20
     for _ in range(tiles):
-        detector.detect(*picture_with((500, 300, 16)))
+        detector.detect(picture_with((500, 300, 16)))
     assert network.looks < 4 * tiles  # a tile a frame
 
 
 def test_a_lost_face_is_sought_in_the_whole_frame_at_once(bright_square):
     detector, _ = bright_square(0.9)
-    detector.detect(*picture_with((20, 20, 60)))
-    (face,) = detector.detect(*picture_with((500, 380, 60)))
+    detector.detect(picture_with((20, 20, 60)))
+    (face,) = detector.detect(picture_with((500, 380, 60)))
     assert face.box_xywh[0] > 480
-    assert detector.detect(*picture_with()) == []
+    assert detector.detect(picture_with()) == []
