@@ -17,7 +17,7 @@ from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.targets import Artifact, Pictures, drawn, template
 from fer_edge.vision import blazeface
-from fer_edge.vision.crop import resize_faces
+from fer_edge.vision.crop import LEVELLED_FROM_DEG, resize_faces
 
 PACKAGE = "@litertjs/core"
 VARIABLE = "FER_EDGE_LITERTJS"
@@ -36,8 +36,10 @@ DETECTION = {
     "stride": blazeface.STRIDES[192][0],
     "sure": blazeface.FOUND_AT,
     "least": blazeface.FOLLOWED_AT,
+    "levelledFrom": LEVELLED_FROM_DEG,
 }
-"""The detector's input and cell in pixels, and the scores that a new and a followed face need."""
+"""The detector's input and cell in pixels, the scores that a new and a followed face need, and the tilt from
+which a head is levelled."""
 
 
 def runtime() -> Path:

@@ -3,9 +3,11 @@
 import json
 import shutil
 import subprocess
+import types
 from importlib import resources
 
 import browser
+import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +18,8 @@ from fer_edge.pictures import read_picture
 from fer_edge.targets import web_page
 from fer_edge.vision import blazeface
 from fer_edge.vision import crop as preprocess
-from fer_edge.vision.frames import overlap, square_box
+from fer_edge.vision.analysis import Analyser
+from fer_edge.vision.frames import Frame, overlap, square_box
 
 
 def node(module, script, given):
@@ -49,17 +52,19 @@ def test_gray_levels_and_faces_are_opencvs():
         assert np.abs(np.reshape(face, (48, 48)) - wanted.astype(int)).max() <= 1, (x, y, side)
 
 
-class Network:
-    """A detector's interpreter that gives the same places and logits for every picture."""
-
-    def __init__(self, places, logits):
-        self.get_tensor = [places[None], logits[None]].__getitem__
-
-    def set_tensor(self, index, values):
-        pass
-
-    def invoke(self):
-        pass
+@pytest.mark.parametrize("roll", [-63, 25, 40])
+def test_a_tilted_head_is_levelled_as_run_does_it(roll):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
+    gray = cv2.resize(noise, (160, 120), interpolation=cv2.INTER_CUBIC)
+    squares = [(30, 20, 72), (-9, 40, 68), (50, 30, 32)]  # a quarter of each is whole pixels
+    script = """
+    const cropped = ([x, y, side]) => Array.from(crop(given.gray, 160, 120, x, y, side, 48, 48, given.roll));
+    console.log(JSON.stringify(given.squares.map(cropped)));
+    """
+    given = {"gray": gray.ravel().tolist(), "squares": squares, "roll": roll}
+    for (x, y, side), face in zip(squares, node("picture.js", script, given), strict=True):
+        wanted = preprocess.crop_face(gray, (x, y, side, side), roll_deg=roll).astype(int)
+        assert np.abs(np.reshape(face, (48, 48)) - wanted).mean() < 4, (x, y, side)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -71,8 +76,9 @@ def test_boxes_are_those_of_the_detector_in_python(seed):
     logits = random.normal(-4, 1.8, (48 * 48, 1)).astype(np.float32)
     detector = object.__new__(blazeface.BlazeFaceDetector)
     detector._side, detector._anchors = 192, blazeface._anchors(192)
-    detector._input = np.empty((1, 192, 192, 3), np.float32)
-    detector._network, detector._input_index, detector._results = Network(places, logits), 0, (0, 1)
+    detector._input = lambda: np.empty((1, 192, 192, 3), np.float32)
+    detector._results = lambda: places[None], lambda: logits[None]
+    detector._network = types.SimpleNamespace(invoke=lambda: None)
     wanted = detector._look(np.zeros((192, 192, 3), np.uint8), (0, 0, 192, 192))
     script = "console.log(JSON.stringify(decode(given.places, given.logits, given.facts)));"
     given = {"places": places.ravel().tolist(), "logits": logits.ravel().tolist()}
@@ -81,6 +87,7 @@ def test_boxes_are_those_of_the_detector_in_python(seed):
     np.testing.assert_allclose([one["score"] for one in found], [score for score, _ in wanted], atol=1e-5)
     boxes = [[one[name] for name in ("x", "y", "width", "height")] for one in found]
     np.testing.assert_allclose(boxes, [one.box_xywh for _, one in wanted], atol=0.51)
+    np.testing.assert_allclose([one["roll"] for one in found], [one.roll_deg for _, one in wanted], atol=0.01)
 
 
 def test_a_face_is_followed_at_a_lower_score_than_a_new_one_needs():
@@ -141,21 +148,27 @@ def test_the_page_gives_in_chromium_what_numpy_gives(tiny, chromium):
     assert found["check"]["largest"] < 1e-6
 
 
-def test_the_page_finds_both_people_in_chromium(media, chromium):
+@pytest.mark.parametrize(("name", "turn_deg"), [("two_people.jpg", 0), ("obama_480p.jpg", 30)])
+def test_the_page_finds_the_faces_in_chromium(media, chromium, name, turn_deg):
     """And classifies what `run` would, within what the browser's own shrinking of the picture changes."""
     if (model := web_page.find_detector()) is None:
         pytest.skip(f"needs the detector's file: {blazeface.COMMAND}")
-    path = media / "two_people.jpg"
-    classifier = Classifier(shipped.find_model("edge_int8"))
+    classifier, detector = Classifier(shipped.find_model("edge_int8")), blazeface.BlazeFaceDetector(model)
+    frame, _ = read_picture(media / name)
+    size = frame.shape[1::-1]
+    matrix = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), turn_deg, 1.0)
+    frame = cv2.warpAffine(frame, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     nothing = np.zeros((0, *classifier.input_size), np.uint8)
-    found = browser.report(web_page.page(classifier, model), nothing, path.read_bytes())
-    assert found["detected"] == 2
-    frame, _ = read_picture(path)
-    detector = blazeface.BlazeFaceDetector(model)
-    wanted = sorted(square_box(one.box_xywh, detector.margin) for one in detector.detect_still(frame))
-    for box, one in zip(wanted, sorted(found["squares"], key=lambda one: one["x"]), strict=True):
+    png = cv2.imencode(".png", frame)[1].tobytes()
+    found = browser.report(web_page.page(classifier, model), nothing, png)
+    faces = Analyser(detector, classifier, still=True).analyse(Frame(frame, 0.0, ""))
+    assert len(faces) == found["detected"] == (1 if turn_deg else 2)
+    squares = sorted(found["squares"], key=lambda one: one["x"])
+    for face, one in zip(sorted(faces, key=lambda face: face.box_xywh), squares, strict=True):
+        box = square_box(face.box_xywh, detector.margin)
         assert overlap(box, (one["x"], one["y"], one["side"], one["side"])) > 0.8
-        assert one["label"] in classifier.labels
+        assert one["roll"] == pytest.approx(-turn_deg, abs=8)
+        assert np.abs(face.probabilities - one["probabilities"]).max() < 0.15
 
 
 def test_a_page_without_a_detector_leaves_the_square_to_the_hand(media, tiny, chromium):

@@ -1,4 +1,5 @@
-// Faces from what BlazeFace gives, as fer_edge/vision/faces.py does it. Boxes are {x, y, width, height, score}.
+// Faces from what BlazeFace gives, as fer_edge/vision/blazeface.py does it. Boxes are {x, y, width, height, score, roll}; roll: the head's
+// tilt in degrees, clockwise.
 
 const SAME = 0.3; // overlap from which two boxes are one face
 
@@ -9,10 +10,11 @@ export function decode(places, logits, {side, stride, least}) {
   logits.forEach((logit, i) => {
     const score = 1 / (1 + Math.exp(-logit));
     if (score < least) return;
-    const [x, y, width, height] = places.slice(16 * i, 16 * i + 4); // the centre counts from the cell's
+    const [x, y, width, height, ...eyes] = places.slice(16 * i, 16 * i + 8); // the centre counts from the cell's
     const left = x + ((i % cells) + 0.5) * stride - width / 2;
     const top = y + (Math.floor(i / cells) + 0.5) * stride - height / 2;
-    likely.push({x: left, y: top, width, height, score});
+    const roll = (Math.atan2(eyes[3] - eyes[1], eyes[2] - eyes[0]) * 180) / Math.PI;
+    likely.push({x: left, y: top, width, height, score, roll});
   });
   likely.sort((a, b) => b.score - a.score);
   return likely.reduce((kept, box) => (kept.some((other) => overlap(box, other) > SAME) ? kept : [...kept, box]), []);

@@ -50,8 +50,7 @@ async function detect(model, canvas) {
   for (let i = 0, j = 0; i < values.length; j++) if (j % 4 < 3) values[i++] = rgba[j] / 127.5 - 1;
   const [logits, places] = (await run(model, values, [1, side, side, 3])).sort((a, b) => a.length - b.length);
   return decode(places, logits, facts.detector).map((box) => ({
-    score: box.score, x: (box.x - left) / scale, y: (box.y - top) / scale,
-    width: box.width / scale, height: box.height / scale,
+    ...box, x: (box.x - left) / scale, y: (box.y - top) / scale, width: box.width / scale, height: box.height / scale,
   }));
 }
 

@@ -36,10 +36,12 @@ function showFace(face) {
 
 /** The squares of the picture drawn now: of the faces found, else the one drawn by hand. */
 async function squares() {
-  const {sure, margin} = facts.detector ?? {};
+  const {sure, margin, levelledFrom} = facts.detector ?? {};
   const found = models.detect && $("find").checked ? await models.detect(view) : [];
   shown.faces = follow(shown.faces, found, sure);
-  return shown.faces.length ? shown.faces.map((face) => ({id: face.id, ...square(face, margin)})) : [shown.hand];
+  const tilt = ({roll}) => (Math.abs(roll) >= levelledFrom ? roll : 0);
+  const squared = shown.faces.map((face) => ({id: face.id, roll: tilt(face), ...square(face, margin)}));
+  return squared.length ? squared : [shown.hand];
 }
 
 /** The square (x, y, side), thick where its bars are shown, and what it was taken for. */
@@ -68,7 +70,7 @@ async function update() {
     const classified = await squares(), finding = performance.now() - start;
     const gray = toGray(pen.getImageData(0, 0, view.width, view.height).data);
     for (const one of classified) {
-      one.face = crop(gray, view.width, view.height, one.x, one.y, one.side, rows, columns);
+      one.face = crop(gray, view.width, view.height, one.x, one.y, one.side, rows, columns, one.roll);
       start = performance.now();
       one.probabilities = await models.classify(one.face);
       took += performance.now() - start;

@@ -1,4 +1,4 @@
-// From a picture to the gray square that the model sees, as fer_edge/preprocess.py does it with OpenCV.
+// From a picture to the gray square that the model sees, as fer_edge/vision/crop.py does it with OpenCV.
 
 /** Gray levels of RGBA bytes, with OpenCV's weights of 15 bits. */
 export function toGray(rgba) {
@@ -26,8 +26,28 @@ function sources(side, to, start, length) {
   });
 }
 
-/** The square (x, y, side) of gray levels width x height, as rows x columns levels. */
-export function crop(gray, width, height, x, y, side, rows, columns) {
+/** The square (x, y, side) of gray levels, turned round its middle by `roll` degrees, so that a
+    head with that tilt is level: side x side levels. */
+function level(gray, width, height, x, y, side, roll) {
+  const turned = new Uint8Array(side * side), middle = (side - 1) / 2;
+  const cos = Math.cos((roll * Math.PI) / 180), sin = Math.sin((roll * Math.PI) / 180);
+  const at = (column, row) =>
+    gray[Math.min(Math.max(row, 0), height - 1) * width + Math.min(Math.max(column, 0), width - 1)];
+  for (let i = 0; i < turned.length; i++) {
+    const u = (i % side) - middle, v = Math.floor(i / side) - middle;
+    const column = x + middle + cos * u - sin * v, row = y + middle + sin * u + cos * v;
+    const left = Math.floor(column), top = Math.floor(row), across = column - left, down = row - top;
+    const upper = at(left, top) * (1 - across) + at(left + 1, top) * across;
+    const lower = at(left, top + 1) * (1 - across) + at(left + 1, top + 1) * across;
+    turned[i] = Math.round(upper * (1 - down) + lower * down);
+  }
+  return turned;
+}
+
+/** The square (x, y, side) of gray levels width x height, as rows x columns levels; levelled where `roll` degrees
+    are given. */
+export function crop(gray, width, height, x, y, side, rows, columns, roll = 0) {
+  if (roll) return crop(level(gray, width, height, x, y, side, roll), side, side, 0, 0, side, rows, columns);
   const across = sources(side, columns, x, width), down = sources(side, rows, y, height);
   const face = new Uint8Array(rows * columns);
   for (let r = 0; r < rows; r++)
