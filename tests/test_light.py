@@ -52,10 +52,10 @@ def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
 
 @pytest.fixture
 def place(tmp_path):
-    """Where TensorFlow and Keras fail when they are imported, and each socket is written down in `tried`."""
+    """Where what is heavy fails when it is imported, and each socket is written down in `tried`."""
     drawn_clip(tmp_path / "clip.avi")
     (tmp_path / "hook").mkdir()
-    for name in ("tensorflow", "keras", "tf_keras"):
+    for name in HEAVY:
         (tmp_path / f"hook/{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
     (tmp_path / "hook/sitecustomize.py").write_text(HOOK)
     return tmp_path

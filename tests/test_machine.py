@@ -1,7 +1,12 @@
-"""The machine's description: JSON, and the parsing of what Linux tells."""
+"""The machine's description, what Linux tells, and whether others were at work; no test asserts a speed."""
 
 import json
+import math
 import os
+import subprocess
+import sys
+import zlib
+from threading import Thread
 
 import pytest
 
@@ -18,6 +23,7 @@ def test_description_is_json_and_names_what_matters(monkeypatch):
     monkeypatch.setattr(machine, "_read", lambda path: None)  # a system that tells nothing
     told = machine.describe()
     assert (told["governor"], told["memory_mib"], machine.busy_seconds()) == (None, None, None)
+    assert math.isnan(machine._clocks()[1])
 
 
 def test_what_linux_tells(monkeypatch):
@@ -31,3 +37,42 @@ def test_what_linux_tells(monkeypatch):
     assert machine.cpu_name() == "ARMv7 Processor rev 3"
     assert machine.busy_seconds() == pytest.approx(165 / os.sysconf("SC_CLK_TCK"))  # without idle time
     assert machine.peak_rss_mib() == 57  # the high-water mark
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "others_s", "cores", "share", "disturbed"),
+    [
+        (10, 0, 4, 0, False),
+        (10, 10, 4, 0.25, True),
+        (10, 9, 64, 9 / 640, True),  # one busy program on a machine of many cores
+        (10, 3.9, 4, 0.0975, False),
+        (0.2, 0.8, 4, None, False),  # too short for clocks of 10 ms
+        (10, math.nan, 4, None, False),  # not told
+    ],
+)
+def test_who_disturbs(monkeypatch, elapsed_s, others_s, cores, share, disturbed):
+    clocks = iter([(100.0, 50.0), (100.0 + elapsed_s, 50.0 + others_s)])
+    monkeypatch.setattr(machine, "_clocks", clocks.__next__)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: cores)
+    with machine.Watch() as meanwhile:
+        pass
+    assert (meanwhile.others_share, meanwhile.disturbed) == (pytest.approx(share), disturbed)
+    assert meanwhile.elapsed_s == pytest.approx(elapsed_s)
+
+
+@pytest.mark.skipif(machine.busy_seconds() is None, reason="this system has no /proc/stat")
+def test_real_threads_and_children_of_ones_own_are_counted_as_ones_own():
+    """Whatever others do: what this process and its child burn is taken off the machine's time."""
+    block = bytes(1 << 22)
+    threads = [Thread(target=lambda: [zlib.compress(block, 9) for _ in range(20)]) for _ in range(2)]
+    busy, own = machine.busy_seconds(), machine.os.times()
+    with machine.Watch() as meanwhile:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        subprocess.run([sys.executable, "-c", "print(sum(range(20_000_000)))"], check=True)
+    burnt = sum(machine.os.times()[:4]) - sum(own[:4])
+    others = meanwhile.others_share * meanwhile.elapsed_s * machine.os.cpu_count()
+    assert burnt > 0.3
+    assert others == pytest.approx(max(0, machine.busy_seconds() - busy - burnt), abs=0.25)

@@ -1,11 +1,6 @@
 """Made-up timings and clocks, with what follows from them worked out by hand; nothing asserts a speed."""
 
 import itertools
-import subprocess
-import sys
-import zlib
-from threading import Thread
-from types import SimpleNamespace
 
 import pytest
 
@@ -95,64 +90,3 @@ def test_rounds_take_turns_and_the_reference_follows_every_block():
     assert calls.count("a") == calls.count("b") == 3 + 30 + 30 + 15
     rounds = calls[6:]
     assert {*rounds[:30]} != {*rounds[30:60]}  # the first round gives each a turn
-
-
-# --- whether others disturb
-
-
-@pytest.fixture
-def clocks(monkeypatch):
-    """Clocks to be moved by hand, of a machine with four cores."""
-    now = SimpleNamespace(wall=100.0, own=5.0, children=1.0, busy=1000.0, cores=4)
-    monkeypatch.setattr(machine.time, "perf_counter", lambda: now.wall)
-    monkeypatch.setattr(machine.os, "times", lambda: (now.own, 0.5, now.children, 0.5, 7.0))
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: now.cores)
-    monkeypatch.setattr(machine, "busy_seconds", lambda: now.busy)
-    return now
-
-
-@pytest.mark.parametrize(
-    ("own", "children", "others", "cores", "share", "disturbed"),
-    [
-        (30, 8, 0, 4, 0, False),
-        (10, 0, 10, 4, 0.25, True),
-        (10, 0, 9, 64, 9 / 640, True),  # one busy program on a machine of many cores
-        (10, 0, 3.9, 4, 0.0975, False),
-    ],
-)
-def test_who_disturbs(clocks, monkeypatch, own, children, others, cores, share, disturbed):
-    clocks.cores = cores
-    with machine.Watch() as meanwhile:
-        clocks.wall, clocks.own, clocks.children = (
-            clocks.wall + 10,
-            clocks.own + own,
-            clocks.children + children,
-        )
-        clocks.busy += own + children + others
-    assert (meanwhile.others_share, meanwhile.disturbed) == (pytest.approx(share), disturbed)
-    assert meanwhile.elapsed_s == pytest.approx(10)
-    with machine.Watch() as meanwhile:
-        clocks.wall, clocks.busy = clocks.wall + 0.2, clocks.busy + 0.8
-    assert meanwhile.others_share is None  # too short for clocks of 10 ms
-    monkeypatch.setattr(machine, "busy_seconds", lambda: None)
-    with machine.Watch() as meanwhile:
-        clocks.wall += 10
-    assert (meanwhile.others_share, meanwhile.disturbed) == (None, False)
-
-
-@pytest.mark.skipif(machine.busy_seconds() is None, reason="this system has no /proc/stat")
-def test_real_threads_and_children_of_ones_own_are_counted_as_ones_own():
-    """Whatever others do: what this process and its child burn is taken off the machine's time."""
-    block = bytes(1 << 22)
-    threads = [Thread(target=lambda: [zlib.compress(block, 9) for _ in range(20)]) for _ in range(2)]
-    busy, own = machine.busy_seconds(), machine.os.times()
-    with machine.Watch() as meanwhile:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        subprocess.run([sys.executable, "-c", "print(sum(range(20_000_000)))"], check=True)
-    burnt = sum(machine.os.times()[:4]) - sum(own[:4])
-    others = meanwhile.others_share * meanwhile.elapsed_s * machine.os.cpu_count()
-    assert burnt > 0.3
-    assert others == pytest.approx(max(0, machine.busy_seconds() - busy - burnt), abs=0.25)

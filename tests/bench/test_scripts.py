@@ -1,74 +1,65 @@
 """The scripts in benchmarks/: what they put into the README, what the picture shows, what is checked."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
+import crosscheck
+import detectors
+import limits
+import measure
 import pytest
+import run_all
+import side_by_side
+import update_readme
 from bench_rows import result, row
 
 from fer_edge.bench import report
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(Path(name).name, BENCHMARKS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
 
 def test_readme_and_run_get_quiet_rows_of_one_thread_in_three_formats(tmp_path, monkeypatch):
-    update = script("update_readme")
     rows = [row("a_float32", accuracy=0.7), row("a_int8", 0.3, 0.696), row("a_int8", 0.2, 0.696, threads=2)]
     rows += [row("a_float16", accuracy=0.7), row("b_int8", accuracy=None), row("c_int8", disturbed=True)]
     (tmp_path / "shipped.json").write_text(json.dumps(result(*rows)))
     judged = {"model": "b_int8", "accuracy": 0.8, "macro_f1": 0.5, "agreement": 0.99}
     ferplus = {"results": [judged], "config": {"data": {"n": 3000}}}
     (tmp_path / "ferplus.json").write_text(json.dumps(ferplus))
-    text = update.bench(tmp_path)
+    text = update_readme.bench(tmp_path)
     models = [line.split(" | ")[0].strip("| ") for line in text.splitlines() if line.startswith("| ")]
     assert models[2:] == ["a_float32", "a_int8", "b_int8"]
     assert "80.00" in text
     assert "FER+'s eight expressions, on the 3000 pictures" in text
-    monkeypatch.setattr(update.shipped_files, "BEST", tmp_path / "best.json")
+    monkeypatch.setattr(update_readme.shipped_files, "BEST", tmp_path / "best.json")
     (tmp_path / "best.json").write_text(json.dumps({"armv7l": {"a": "a_int8"}, "x": {"c": "c_int8"}}))
     here = {"c": "c_int8", "a": "a_int8", "b": "b_int8"}
-    assert update.best(tmp_path) == {"armv7l": {"a": "a_int8"}, "x": here}
+    assert update_readme.best(tmp_path) == {"armv7l": {"a": "a_int8"}, "x": here}
     (tmp_path / "shipped.json").write_text(json.dumps(result(row("a_int8", disturbed=True))))
     with pytest.raises(LookupError, match="busy"):
-        update.bench(tmp_path)
+        update_readme.bench(tmp_path)
 
 
 def test_readme_and_what_run_takes_agree_with_the_results_and_their_advice():
-    update = script("update_readme")
-    shipped = json.loads((update.RESULTS / "shipped.json").read_text())
+    shipped = json.loads((update_readme.RESULTS / "shipped.json").read_text())
     assert report.advice(shipped["results"]) == shipped["advice"]
-    assert update.bench(update.RESULTS) in update.README.read_text()
-    assert update.best(update.RESULTS) == json.loads(update.shipped_files.BEST.read_text())
+    assert update_readme.bench(update_readme.RESULTS) in update_readme.README.read_text()
+    assert update_readme.best(update_readme.RESULTS) == json.loads(
+        update_readme.shipped_files.BEST.read_text()
+    )
 
 
 def test_runs_agree_within_5_percent_or_say_why_not():
-    compared = script("side_by_side").side_by_side
-
     def benchmark(p50, product=0.25, disturbed=False):
         value = result(row("a_int8", p50, disturbed=disturbed))
         value["machine"]["time"] = "2026-01-02T10:00:00+00:00"
         return {**value, "reference": {"1": {"best_ms": product}}}
 
-    table, agree = compared({"one": benchmark(0.4), "other": benchmark(0.44, 0.28)})
+    table, agree = side_by_side.side_by_side({"one": benchmark(0.4), "other": benchmark(0.44, 0.28)})
     assert agree  # the machine itself was 12 % slower
     assert table.rows == [("a_int8", "+10.0", "-1.8", "0.400", "0.440")]
-    assert not compared({"one": benchmark(0.4), "other": benchmark(0.44)})[1]
-    assert compared({"one": benchmark(0.4), "other": benchmark(0.44, disturbed=True)})[1]
+    assert not side_by_side.side_by_side({"one": benchmark(0.4), "other": benchmark(0.44)})[1]
+    assert side_by_side.side_by_side({"one": benchmark(0.4), "other": benchmark(0.44, disturbed=True)})[1]
 
 
 def test_peers_tables_have_ratios_first_and_say_what_could_not_be_measured(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS / "peers"))
-    measure = script("peers/measure")
     ours = {"network": "edge", "bytes": 1000, "start_s": 0.1, "peak_rss_mib": 50.0, "disturbed": False}
     rows = [
         ours | {"name": f"fer-edge edge_{known}", "latency_ms": {"p50": p50}, "named": named}
@@ -90,7 +81,8 @@ def test_peers_tables_have_ratios_first_and_say_what_could_not_be_measured(monke
 
 
 def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(tmp_path):
-    plot = script("plot")
+    import plot  # and matplotlib
+
     rows = [row("a_float32", 0.5, 0.7), row("a_int8", 0.5, 0.6), row("a_int8", 0.4, 0.6, threads=2)]
     value = result(*rows, row("a_float16", accuracy=0.7), row("b_int8", disturbed=True))
     ours = plot.ours(value)
@@ -108,14 +100,13 @@ def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(tmp_path):
 
 
 def test_crosscheck_allows_5_percent_of_the_plain_loop_and_10_of_the_second_tool():
-    agrees, row = script("crosscheck").agrees, {"bench_ms": 1.049, "plain_ms": 1.0, "litert_ms": 1.0}
+    row = {"bench_ms": 1.049, "plain_ms": 1.0, "litert_ms": 1.0}
     others = ({}, {"plain_ms": 1.1, "litert_ms": 0.96}, {"litert_ms": None})
-    assert all(agrees({**row, **other}) for other in others)
-    assert not any(agrees({**row, **other}) for other in ({"bench_ms": 1.051}, {"litert_ms": 0.9}))
+    assert all(crosscheck.agrees({**row, **other}) for other in others)
+    assert not any(crosscheck.agrees({**row, **other}) for other in ({"bench_ms": 1.051}, {"litert_ms": 0.9}))
 
 
 def test_floor_and_operators_by_hand(models):
-    limits = script("limits")
     found, times = limits.operators_ms((models / "right_float32.tflite").read_bytes(), "a model", runs=2)
     names = ["QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE", "SOFTMAX"]
     assert ([layer.name for layer in found], len(times)) == (names, 4)
@@ -129,7 +120,6 @@ def test_floor_and_operators_by_hand(models):
 
 
 def test_detectors_side_by_side(media):
-    detectors = script("detectors")
     assert detectors.by_faces(detectors.histogram([0, 2, 1, 1])) == "1, 2, 1"
     seen = detectors.run(str(media / "neutral_to_smile.mp4"), "haar", "", 1, None)
     assert (seen["faces_in_frame"], seen["tracks"]) == ({"1": 72}, 1)
@@ -140,8 +130,6 @@ def test_detectors_side_by_side(media):
 
 
 def test_a_stage_that_fails_says_so_and_the_others_go_on(monkeypatch, tmp_path, capfd):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    run_all = script("run_all")
     only = [word for name in ("shipped", "loop", "crosscheck", "readme") for word in ("--only", name)]
     asked = ["run_all.py", "--data", "x", "--clip", "y", "--results", str(tmp_path), *only]
     monkeypatch.setattr(sys, "argv", asked)
@@ -162,4 +150,4 @@ def test_results_say_of_which_commit_they_are(tmp_path):
         value = {"machine": {"time": f"2026-01-02T{time:02}:00:00+00:00", "commit": commit}}
         (tmp_path / f"{name}.json").write_text(json.dumps(value))
     first, second = "shipped, loop from 2026-01-02T10:00 on, commit abc", "peers from 2026-01-02T09:00 on"
-    assert script("update_readme").origin(tmp_path) == f"{first}; {second}, commit ab"
+    assert update_readme.origin(tmp_path) == f"{first}; {second}, commit ab"
