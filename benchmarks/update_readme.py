@@ -26,8 +26,6 @@ README = HERE.parent / "README.md"
 RESULTS = HERE / "results"
 FORMATS = ("float32", "dynamic_range", "int8")
 COLUMNS = ("model", "size", "speed-up", "p50 ms", "min", "acc %", "agree %", "MiB")
-UNTOLD = ("cpu ms", "first ms", "p50 from .. to")
-"""In the JSON, and not in results/README.md."""
 MEASURED = ("shipped", "ferplus", "loop", "crosscheck", "limits", "peers")
 """The stages of run_all.py that measure, each with its JSON in the results."""
 
@@ -89,7 +87,7 @@ def all_tables(results: Path) -> str:
     if (results / "accuracy.png").exists():
         parts.append("![accuracy against size and latency](accuracy.png)")
     if (results / "shipped.json").exists():
-        told = [name for name in report.COLUMNS if name not in UNTOLD]
+        told = [name for name in report.COLUMNS if name != "p50 from .. to"]
         parts.append(f"## The models that ship\n\n{report.table(shipped(results), told).markdown()}")
         parts.append(f"Which file to run here:\n\n{report.advice_table(shipped(results)).markdown()}")
     if (results / "loop.json").exists():

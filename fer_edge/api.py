@@ -58,9 +58,9 @@ def analyze(
         raise SourceError(
             f"a frame must be an array (height, width) or (height, width, channels), not {shape}"
         )
-    paths = (None if file is None else os.fspath(file) for file in (card, detector_model))
+    files = (None if file is None else Path(file) for file in (card, detector_model))
     with _lock:
-        analyser = _analyser(os.fspath(model), detector, *paths, min_size_px, min_confidence, num_threads)
+        analyser = _analyser(os.fspath(model), *files, detector, min_size_px, min_confidence, num_threads)
         faces = analyser.analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
 
@@ -68,14 +68,13 @@ def analyze(
 @functools.lru_cache(maxsize=8)
 def _analyser(
     model: str,
+    card: Path | None,
+    file: Path | None,
     name: str,
-    card: str | None,
-    file: str | None,
     least_px: int | None,
     least: float,
     threads: int,
 ) -> Analyser:
-    classifier = Classifier(model, threads, Path(card) if card else None)
-    detector = make_detector(name, Path(file) if file else None, least_px, threads)
-    crop = classifier.card.crop
-    return Analyser(detector, classifier, policy=crop, min_confidence=least, still=True)
+    classifier = Classifier(model, threads, card)
+    detector = make_detector(name, file, least_px, threads)
+    return Analyser(detector, classifier, policy=classifier.card.crop, min_confidence=least, still=True)

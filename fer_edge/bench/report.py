@@ -43,16 +43,14 @@ COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "p99": _ms("p99"),
     "fps": _whole("fps"),
     "load ms": lambda row: milliseconds(row["load_ms"]),
-    "first ms": lambda row: milliseconds(row["first_ms"]),
-    "cpu ms": lambda row: milliseconds(row["cpu_ms"]),
     "MiB": _whole("peak_rss_mib"),
     "acc %": lambda row: percent(row["accuracy"], 2),
     "F1 %": lambda row: percent(row["macro_f1"]),
     "agree %": lambda row: percent(row["agreement"], 2),
 }
 OPTIONAL = (
-    *("cpu ms", "first ms", "p50 from .. to", "load ms", "p99", "p90", "F1 %", "MiB", "fps", "min"),
-    *("thr", "agree %", "speed-up", "acc %", "size"),
+    *("p50 from .. to", "load ms", "p99", "p90", "F1 %", "MiB", "fps", "min", "thr", "agree %", "speed-up"),
+    *("acc %", "size"),
 )
 """What a narrow terminal does without, the first one first."""
 

@@ -44,9 +44,9 @@ def test_csv_has_every_figure_and_markdown_the_notes():
     assert (line["agreement"], line["disturbed"], line["accuracy_low"]) == ("", "False", "0.678")
     text = report.table(result(row(disturbed=True))).markdown()
     header, _, line = (text.strip("| ").split(" | ") for text in text.splitlines()[:3])
-    cells = dict(zip(header, line, strict=True))
-    assert (cells["model"], cells["size"], cells["p50 ms"]) == ("paper_dynamic_range", "2.57 MB", r"0.410\*")
-    assert (cells["acc %"], cells["MiB"], cells["min"]) == ("69.31", "57", "0.400")
+    wanted = {"model": "paper_dynamic_range", "size": "2.57 MB", "p50 ms": r"0.410\*", "min": "0.400"}
+    wanted |= {"acc %": "69.31", "MiB": "57"}
+    assert wanted.items() <= dict(zip(header, line, strict=True)).items()
     assert "A processor, Linux, ai-edge-litert 2.3.0" in text
     on = "3589 pictures (PrivateTest, protocol official)"
     assert f"{on}: the 95 % interval of 69.3 % is 67.8 to 70." in text
@@ -158,19 +158,16 @@ def test_what_cannot_be_compared_is_not(part, change, absent):
     assert not verdicts(*pair)
 
 
-def test_what_is_no_benchmark_is_refused_in_a_line(tmp_path):
+BAD = {"schema": 2}, {"results": [{"model": "m"}]}, {"reference": {"1": {"best_ms": "x"}}}, {"reference": 3}
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "{}", *(json.dumps(result() | bad) for bad in BAD)])
+def test_what_is_no_benchmark_is_refused_in_a_line(tmp_path, text):
     path = tmp_path / "old.json"
-    row_lacks = '{"schema": 1, "results": [{"model": "m"}]}'
-    product = '{"schema": 1, "results": [], "reference": %s}'
-    for text in (
-        *("", "[1, 2]", "{}", '{"schema": 2, "results": []}', row_lacks),
-        *(product % '{"1": {"best_ms": "x"}}', product % 3),
-    ):
-        path.write_text(text)
-        with pytest.raises(DataError) as e:
-            report.read(path)
-        assert (str(path) in str(e.value), "\n" in str(e.value)) == (True, False)
     with pytest.raises(DataError, match="No such file"):
-        report.read(tmp_path / "absent.json")
+        report.read(path)
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"^{path}[^\n]*$"):
+        report.read(path)
     path.write_text(json.dumps(benchmark()))
     assert report.read(path) == benchmark()
