@@ -29,13 +29,11 @@ NEEDS = {
 }  # fmt: skip
 """Words of commands that are looked at and not run."""
 SHORTER = {
-    "demo": {"--epochs": "4", "--batch-size": "8"},
+    "demo": {"--epochs": "4"},
     "train": {"--epochs": "1"},
     "bench": {"--runs": "2", "--patience": "0"},
 }
 """What is added to commands with these words; where the page itself says how many, that stays."""
-DRAWN = "drawn:1260"
-"""In place of `drawn`, which has 4,200 pictures."""
 TRIED_ELSEWHERE = ("formats.md", "targets.md")  # their Python, by the tests of what it extends
 GIVEN = "import numpy as np; faces = np.zeros((1, 48, 48), np.uint8)\n"
 
@@ -93,7 +91,7 @@ def _shortened(words, options, again):
     more = [word for name, value in added.items() if name not in words for word in (name, value)]
     if again and "--force" in options and "--force" not in words:
         more.append("--force")
-    return [DRAWN if word == "drawn" else word for word in words] + more
+    return words + more
 
 
 @pytest.mark.slow
