@@ -26,8 +26,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what loads TensorFlow; single tests carry the mark themselves. Their files come first, the
-    longest before all, so that two workers end together."""
+    """Marks as slow what loads TensorFlow; single tests carry the mark themselves. Their files come first,
+    the longest before all, so that two workers end together."""
     for item in items:
         if _loads_tensorflow(item.path):
             item.add_marker(pytest.mark.slow)
