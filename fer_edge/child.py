@@ -61,8 +61,8 @@ def run(
                 raise ChildError(f"{what} took over {timeout_s:.0f} s") from None
             how = f"signal {-code}" if code < 0 else f"exit {code}"
             lines = (folder / "errors").read_text(errors="replace").strip().splitlines()
-            said = lines[-1].strip() if lines else "it said nothing"
-            raise ChildError(f"{what} ended its process ({how}): {said}") from None
+            said = lines[-1].strip() if lines else "no message"
+            raise ChildError(f"{what} crashed its process ({how}): {said}") from None
     if "error" in found:
         raise ModelError(found["error"] if what in found["error"] else f"{what}: {found['error']}")
     return found["answer"]

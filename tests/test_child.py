@@ -18,12 +18,12 @@ def test_what_a_function_returns_comes_back():
     ("function", "arguments", "said"),
     [
         (os.abort, (), r"\(signal 6\): "),
-        (os._exit, (0,), r"\(exit 0\): it said nothing"),  # no answer, no success
+        (os._exit, (0,), r"\(exit 0\): no message"),  # no answer, no success
         (int, ("x",), r"\(exit 1\): ValueError: "),
     ],
 )
 def test_a_process_without_an_answer_has_failed(function, arguments, said):
-    with pytest.raises(child.ChildError, match=r"^x\.tflite ended its process " + said):
+    with pytest.raises(child.ChildError, match=r"^x\.tflite crashed its process " + said):
         child.run(function, *arguments, what="x.tflite")
 
 

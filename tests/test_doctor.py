@@ -19,7 +19,7 @@ def test_two_opencv_packages_are_noticed(installed, status):
     versions = {f"opencv-python{end}": "4.12" for end in installed}
     finding = opencv_packages(versions.get)
     assert finding["status"] == status
-    assert finding["found"] == (", ".join(f"{name} 4.12" for name in versions) or "no package of pip")
+    assert finding["found"] == (", ".join(f"{name} 4.12" for name in versions) or "no pip package")
     assert (f"pip uninstall {' '.join(versions)}," in finding["advice"]) == (status == "note")
 
 

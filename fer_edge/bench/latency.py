@@ -105,7 +105,7 @@ def measured(
     for share in console.each("latency", shares):
         add(share)
     until = time.monotonic() + patience_s
-    for share in console.each("latency again, of what was disturbed", MOST_REPEATS * shares):
+    for share in console.each("repeating disturbed runs", MOST_REPEATS * shares):
         if len(quiet()) >= count or time.monotonic() >= until:
             break
         add(share)

@@ -25,7 +25,7 @@ def parse_threads(text: str) -> tuple[int, ...]:
     """`1,2` as (1, 2), each once. Raises UsageError for anything but positive whole numbers."""
     numbers = [number.strip() for number in text.split(",")]
     if not all(number.isdecimal() and int(number) > 0 for number in numbers):
-        raise UsageError(f"--threads {text!r}: whole numbers from 1 are needed, such as 1,2")
+        raise UsageError(f"--threads {text!r}: give whole numbers from 1, such as 1,2")
     return tuple(dict.fromkeys(map(int, numbers)))
 
 
@@ -49,7 +49,7 @@ def run(
     file that does not load, UsageError if there are no models.
     """
     if not models:
-        raise UsageError("no model to measure: none ships with this installation, name a .tflite file")
+        raise UsageError("no model to measure: this installation includes none, give a .tflite file")
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
     for path in console.each("check", models):

@@ -13,7 +13,7 @@ from fer_edge.errors import DataError, GateError, OutputError, UsageError
 from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
 
 Row = dict[str, Any]
-BUSY = "* the machine was busy: these times are not to be quoted"
+BUSY = "* the machine was busy: do not quote these times"
 NEAR = 0.005
 """Half a point: so much accuracy a faster file may lack and still be the one to run."""
 MARKERS = {
@@ -159,7 +159,7 @@ def draw(result: Row, path: Path) -> None:
     fewest = min(row["threads"] for row in result["results"])
     shown = [row for row in result["results"] if row["threads"] == fewest and accuracy_of(row) is not None]
     if not shown:
-        raise OutputError(f"{path}: no accuracy is known: give --data to measure it")
+        raise OutputError(f"{path}: no accuracy to plot: give --data to measure it")
     quiet = [row for row in shown if not row["disturbed"]]
     networks = dict.fromkeys(split_name(row["model"])[0] for row in shown)
     colours = {network: f"C{n % 10}" for n, network in enumerate(networks)}
@@ -176,7 +176,7 @@ def draw(result: Row, path: Path) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.minorticks_off()
         axes.grid(alpha=0.3)
-    busy = "; files that were timed on a busy machine are left out" if quiet != shown else ""
+    busy = "; without files timed on a busy machine" if quiet != shown else ""
     left.set(xlabel=f"p50 ms{busy}", ylabel="accuracy, %")
     right.set_xlabel("size, MB")
     right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
@@ -218,7 +218,7 @@ def read(path: Path) -> Row:
         raise DataError(f"cannot compare with {path}: {error.strerror or error}") from error
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{type(error).__name__}: {error}"
-        raise DataError(f"{path} is no benchmark that fer-edge bench --json writes ({what})") from error
+        raise DataError(f"{path} is not a benchmark from fer-edge bench --json ({what})") from error
     return old
 
 
@@ -235,9 +235,9 @@ def left_out(old: Row, new: Row) -> dict[str, str]:
     found = {} if same_pictures else dict.fromkeys(FRACTIONS, "")
     one, other = old["machine"], new["machine"]
     if any(one[key] != other[key] for key in ("cpu", "board", "architecture", "usable_cores")):
-        why = "the older benchmark is of another machine: times and memory are not compared"
+        why = "the earlier benchmark is from another machine: times and memory are not compared"
         return found | dict.fromkeys(("p50_ms", "peak_rss_mib"), why)
-    why = "the machine itself was faster in one of the two: times are not compared"
+    why = "the machine ran at another speed in one of the two: times are not compared"
     return found if same_speed(old, new) else {**found, "p50_ms": why}
 
 
@@ -282,7 +282,7 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
     """Prints what changed. Raises GateError past the tolerance, UsageError if nothing can be compared."""
     found = changes(old, new, tolerance)
     if not found:
-        raise UsageError("--compare: the older benchmark has none of these models with these thread counts")
+        raise UsageError("--compare: the earlier benchmark has none of these models with these thread counts")
     for reason in sorted({*left_out(old, new).values()} - {""}):
         console.warn(reason)
     if any(row["disturbed"] for row in (*old["results"], *new["results"])):

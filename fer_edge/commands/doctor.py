@@ -54,14 +54,14 @@ def examine() -> Iterator[Finding]:
     from fer_edge.model import shipped  # loads numpy, which this command line can do without
 
     names, best = [path.stem for path in shipped.models()], shipped.best_here()
-    advice = "" if best in names else f"{best} does not ship here: give run --model FILE"
+    advice = "" if best in names else f"{best} is not in this installation: give run --model FILE"
     yield finding("models", ", ".join(names) or "none", advice)
     yield from _cameras()
     with contextlib.suppress(FerEdgeError):  # OpenCV itself is missing, and that was said
         from fer_edge.sinks.window import why_no_window
 
         reason = why_no_window()
-        advice = "run goes on without one; --save and --jsonl still work" if reason else ""
+        advice = "run works without one; use --save and --jsonl" if reason else ""
         yield finding("window", reason or "can be opened", advice)
     yield finding("processor", f"{machine.cpu_name() or 'unknown'}, {machine.usable_cores()} cores")
     names = machine.output(
@@ -78,8 +78,8 @@ def examine() -> Iterator[Finding]:
 def opencv_packages(installed: Callable[[str], str | None]) -> Finding:
     """Which OpenCV packages pip knows of; two at once overwrite each other's files."""
     found = {name: version for name in machine.OPENCV if (version := installed(name))}
-    text = ", ".join(f"{name} {version}" for name, version in found.items()) or "no package of pip"
-    several = f"they overwrite each other: pip uninstall {' '.join(found)}, then install one of them again"
+    text = ", ".join(f"{name} {version}" for name, version in found.items()) or "no pip package"
+    several = f"they overwrite each other: pip uninstall {' '.join(found)}, then reinstall one of them"
     return finding("opencv package", text, several if len(found) > 1 else "")
 
 
@@ -139,11 +139,11 @@ def _cameras() -> Iterator[Finding]:
     devices = camera.cameras()
     denied = ", ".join(str(device.path) for device in devices if not device.may_be_used())
     if denied:
-        yield finding("cameras", f"no right to use {denied}", camera.HOW_TO_GET_THE_RIGHT)
+        yield finding("cameras", f"no permission to use {denied}", camera.HOW_TO_GET_THE_RIGHT)
     elif devices or sys.platform.startswith("linux"):
         found = ", ".join(map(str, devices)) or "no /dev/video* gives pictures"
-        yield finding("cameras", found, "" if devices else "plug one in; videos and pictures work without")
+        yield finding("cameras", found, "" if devices else "plug one in; videos and pictures need none")
     else:
         yield finding("cameras", "cannot be listed on this system", "try fer-edge run --camera 0")
     if find_spec("picamera2"):
-        yield finding("pi camera", "picamera2 is there: --camera pi")
+        yield finding("pi camera", "picamera2 is installed: use --camera pi")

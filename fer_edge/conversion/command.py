@@ -99,7 +99,7 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     if recipe.qat and not any(each.trainable for each in making):
         raise UsageError("--qat is for integer files: add --int8 or --full-integer")
     if request.mirror and (recipe.qat or recipe.compresses):
-        raise UsageError("--mirror goes without --qat, --sparsity and --clusters")
+        raise UsageError("--mirror cannot be combined with --qat, --sparsity or --clusters")
     path = source.find(request.model)
     name = (request.name or _name(path)) + MIRROR * request.mirror
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
@@ -146,7 +146,7 @@ def verify(
     name = format_ or classifier.card.format
     if name not in FORMATS:
         raise UsageError(
-            f"{path} is of format {name!r}: choose its limits with --format, from {', '.join(FORMATS)}"
+            f"{path} has the format {name!r}: choose limits with --format, from {', '.join(FORMATS)}"
         )
     recipe = request.recipe_used()
     model, made = source.find(request.model), classifier.card
@@ -164,11 +164,11 @@ def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> sour
     Raises GateError if it does not hold what the recipe asks of it against the dense one.
     """
     subject = evaluation.Predictor.of_keras(network, COMPRESSED, against.labels)
-    probabilities = against.ask(subject, "the network pruned or clustered")
+    probabilities = against.ask(subject, "the pruned or clustered network")
     found = against.judge(probabilities, recipe.limits_of(COMPRESSED))
     console.say(
-        f"pruned or clustered, in float32: {found.accuracy:.2%} right, {found.accuracy_fp32:.2%} before; "
-        f"the same label on {found.agreement:.2%}"
+        f"pruned or clustered, in float32: accuracy {found.accuracy:.2%}, {found.accuracy_fp32:.2%} before; "
+        f"agreement {found.agreement:.2%}"
     )
     if not found.passed:
         _show_failures({COMPRESSED: found})
@@ -234,7 +234,7 @@ def _finished(
             "yes" if found.passed else "NO",
         )
     if against.views == 2:
-        table.notes = ("two views: each picture and its mirror image, in the file and in Keras alike",)
+        table.notes = ("two views, each picture and its mirror image, both in the file and in Keras",)
     table.show()
     for output in outputs if written else ():
         console.say(f"{'wrote' if output.parity.passed else 'not written:'} {output.path}")
@@ -243,15 +243,15 @@ def _finished(
     failed = {output.format: output.parity for output in outputs if not output.parity.passed}
     if failed:
         _show_failures(failed)
-        hint = f": {n} pictures are few, each is {1 / n:.1%}; with more, or --qat, it may pass"
+        hint = f": of only {n} pictures, each counts {1 / n:.1%}; it may pass with more, or with --qat"
         end = " and not written" if written else ""
         raise GateError(f"{', '.join(failed)} failed{end}{hint if n < gate.ENOUGH else ''}")
     return result
 
 
 def _show_failures(failed: dict[str, gate.Parity]) -> None:
-    words = ("what failed", "limit", "found", "wanted")
-    table = console.Table("limits that were broken", words, words=words)
+    words = ("what failed", "limit", "found", "required")
+    table = console.Table("limits not met", words, words=words)
     for name, parity in failed.items():
         for failure in parity.failures:
             table.add(name, *failure)
@@ -264,8 +264,8 @@ def _warn_of_chance(against: source.Reference) -> None:
     guessed = np.bincount(labels).max() / len(labels)
     if right < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(labels)):
         console.warn(
-            f"the Keras model is right on {right:.1%}, where always naming the commonest "
-            f"expression is on {guessed:.1%}: train it before you convert it"
+            f"the Keras model has an accuracy of {right:.1%}, and always answering the most frequent "
+            f"expression {guessed:.1%}: train it before you convert it"
         )
 
 
@@ -322,7 +322,7 @@ def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
     promised = (("uint8", 0.0, 0, "float32"), ("uint8", 1.0, 0, "float32"), ("int8", 1.0, -128, "int8"))
     if found not in promised:
         raise ModelError(
-            f"the {format_} file takes {found[:3]} and gives {found[3]}: one of {promised} was to come out "
-            "(type, scale, zero point; type); does the model take gray levels 0..255?"
+            f"the {format_} file has input {found[:3]} and output {found[3]}, not one of {promised} "
+            "(type, scale, zero point; type): does the model take gray levels 0..255?"
         )
     return gray, probabilities

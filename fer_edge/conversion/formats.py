@@ -283,8 +283,8 @@ def _converted(converter: Any) -> bytes:
             raise
         if named := re.search(r"^(?:Flex|Custom) ops: (.+)$", str(error), re.MULTILINE):
             raise ModelError(
-                f"the network needs operators that TFLite does not build in ({named[1]}): "
-                "make it of layers that have a TFLite operator"
+                f"the network uses operators that TFLite lacks ({named[1]}): "
+                "build it from layers that have a TFLite operator"
             ) from error
         raise ModelError(f"TensorFlow cannot convert the network: {first_line(error)[:200]}") from error
 

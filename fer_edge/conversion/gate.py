@@ -53,7 +53,7 @@ class Failure(NamedTuple):
     wanted: str
 
     def __str__(self) -> str:
-        return f"{self.of} {self.found}, {self.wanted} wanted"
+        return f"{self.of} {self.found}, required {self.wanted}"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _failures(
         of, of_fp32 = right[labels == index], right_fp32[labels == index]
         if _loss(of, of_fp32, limits.recall_loss):
             wanted = f"about the Keras model's {of_fp32.sum()}"
-            yield Failure(f"{label} named", f"{of.sum()} of {len(of)}", wanted)
+            yield Failure(f"{label} recognised", f"{of.sum()} of {len(of)}", wanted)
 
 
 def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float) -> int:
@@ -161,8 +161,8 @@ def check_count(pictures: int) -> None:
     """Raises DataError for too few pictures to judge by."""
     if pictures < LEAST_PICTURES:
         raise DataError(
-            f"{pictures} pictures to verify on: at least {LEAST_PICTURES} are needed in PublicTest and "
-            "PrivateTest (of a folder tree: a tenth of train/ unless there is validation/, and test/)"
+            f"{pictures} pictures to check files on: PublicTest and PrivateTest together need at least "
+            f"{LEAST_PICTURES} (in a folder tree: validation/ or else a tenth of train/, and test/)"
         )
 
 
@@ -175,6 +175,6 @@ def check_probabilities(reference: NDArray[np.float32], name: str) -> None:
         )
     if np.abs(sums - 1).max() > 1e-3 or reference.min() < 0:
         raise ModelError(
-            f"{name} gives values from {reference.min():.3g} to {reference.max():.3g} that sum up to "
-            f"{sums.min():.3g} .. {sums.max():.3g}, no probabilities: end the model with a softmax layer"
+            f"{name} gives values from {reference.min():.3g} to {reference.max():.3g} with sums of "
+            f"{sums.min():.3g} to {sums.max():.3g}, not probabilities: end the model with a softmax layer"
         )

@@ -62,7 +62,7 @@ def readers_of(model: Any) -> dict[str, list[Any]]:
         for tensor in inputs_of(layer):
             if id(tensor) not in readers:
                 raise ModelError(
-                    "the network computes outside layers: make it of layers alone for integer files"
+                    "the network computes outside layers: integer files need a network of layers only"
                 )
             readers[id(tensor)].append(layer)
     return {layer.name: readers[id(layer.output)] for layer in model.layers}

@@ -154,7 +154,7 @@ def proving_split(dataset: Dataset) -> str:
 def lacking(dataset: Dataset) -> list[str]:
     """What `convert` would miss in a data set, a sentence each; known before anything is trained."""
     proving = len(dataset.part(*proving_split(dataset).split("+")))
-    wanted = f"{proving} pictures outside Training: convert proves a file on at least {gate.LEAST_PICTURES}"
+    wanted = f"{proving} pictures outside Training: convert checks a file on at least {gate.LEAST_PICTURES}"
     return [*([wanted] if proving < gate.LEAST_PICTURES else []), *_too_few(dataset.part("Training"))]
 
 
@@ -208,7 +208,7 @@ def check(chosen: Dataset) -> None:
     Refused: too few, a class missing, the wrong scale, noise.
     """
     if complaints := _too_few(chosen):
-        raise DataError(f"too few to calibrate with: {'; '.join(complaints)}")
+        raise DataError(f"too few pictures for calibration: {'; '.join(complaints)}")
     images = chosen.images
     levels = images.reshape(len(images), -1)
     contrast = float(np.median(levels.max(axis=1).astype(int) - levels.min(axis=1)))
@@ -221,8 +221,8 @@ def check(chosen: Dataset) -> None:
     correlation = float(np.corrcoef(left, right)[0, 1])
     if correlation < LEAST_CORRELATION:
         raise DataError(
-            f"neighbouring pixels of the calibration pictures correlate by {correlation:.2f}, where faces "
-            "have 0.97: this is noise"
+            f"neighbouring pixels of the calibration pictures correlate by {correlation:.2f}, those of "
+            "faces by 0.97: this is noise"
         )
 
 

@@ -83,7 +83,7 @@ def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
     report.draw(result(row("a_float32", accuracy=0.6), busy, unknown), tmp_path / "p.png")
     assert [len(axes.collections) for axes in seen[0].axes] == [1, 2]
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(OutputError, match="no accuracy is known"):
+    with pytest.raises(OutputError, match="no accuracy to plot"):
         report.draw(result(unknown), tmp_path / "q.png")
 
 

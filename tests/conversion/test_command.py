@@ -21,7 +21,7 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path, tiny):
     asked = ["convert", tiny, "--data", "drawn", "--recipe", recipe, "--out", "models"]
     done = fer_edge(*asked, "--float32", "--int8", "--json", "-", cwd=tmp_path)
     assert done.returncode == 3
-    reason = "300 pictures are few, each is 0.3%; with more, or --qat, it may pass"
+    reason = "of only 300 pictures, each counts 0.3%; it may pass with more, or with --qat"
     assert done.stderr.splitlines()[-1] == f"fer-edge: int8 failed and not written: {reason}"
     row = next(line for line in done.stderr.splitlines() if "largest difference" in line)
     assert row.split()[:3] == ["int8", "largest", "difference"]
@@ -49,7 +49,7 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path, tiny):
     assert "100.00" in proven.stdout
     unknown = fer_edge("verify", file, tiny, "--data", "drawn", "--format", "int9", cwd=tmp_path)
     assert unknown.returncode == 2
-    assert "'int9': choose its limits with --format, from float32, float16" in unknown.stderr
+    assert "'int9': choose limits with --format, from float32, float16" in unknown.stderr
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_a_network_at_chance_is_warned_of(right, warned, capsys):
     named = np.where(np.arange(200) < right, labels, (labels + 1) % 4)
     pictures = SimpleNamespace(dataset=SimpleNamespace(labels=labels))
     command._warn_of_chance(SimpleNamespace(probabilities=np.eye(4)[named], pictures=pictures))
-    assert ("where always naming the commonest expression is on 25.0%" in capsys.readouterr().err) is warned
+    assert ("and always answering the most frequent expression 25.0%" in capsys.readouterr().err) is warned

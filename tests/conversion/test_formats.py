@@ -109,8 +109,8 @@ def test_the_format_of_the_documentation(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("format_", "said"),
     [
-        ("float32", r"does not build in \(Erfinv\)"),
-        ("int16x8", r"does not build in \(Erfinv\)"),
+        ("float32", r"TFLite lacks \(Erfinv\)"),
+        ("int16x8", r"TFLite lacks \(Erfinv\)"),
         ("int8", "computes outside layers"),
     ],
 )

@@ -42,10 +42,10 @@ def test_figures_are_those_of_the_definition():
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
-        ({"agreement": 0.981}, "agreement 98.00%, at least 98.10% wanted"),
-        ({"max_abs_diff": 0.29}, "largest difference 0.3000, at most 0.29 wanted"),
-        ({"mean_abs_diff": 0.0017}, "mean difference 0.00171, at most 0.0017 wanted"),
-        ({"accuracy_loss": 0.019}, "accuracy lost 2.00%, at most 1.90% wanted"),
+        ({"agreement": 0.981}, "agreement 98.00%, required at least 98.10%"),
+        ({"max_abs_diff": 0.29}, "largest difference 0.3000, required at most 0.29"),
+        ({"mean_abs_diff": 0.0017}, "mean difference 0.00171, required at most 0.0017"),
+        ({"accuracy_loss": 0.019}, "accuracy lost 2.00%, required at most 1.90%"),
     ],
 )
 def test_each_limit_holds_by_itself(limit, said):
@@ -60,7 +60,10 @@ def test_a_class_that_collapses_fails_though_the_mean_holds():
     now[:20] = 3
     found = judged(now, before, true, recall_loss=0.05)
     assert found.accuracy == found.accuracy_fp32
-    assert [str(f) for f in found.failures] == ["disgust named 0 of 20, about the Keras model's 20 wanted"]
+    said = "disgust recognised 0 of 20, required about the Keras model's 20"
+    assert [str(f) for f in found.failures] == [said]
+        "disgust recognised 0 of 20, required about the Keras model's 20"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_a_loss_that_chance_explains_is_none():
     assert judged(now, before, true, accuracy_loss=0.02).passed
     now[12:39] = 1  # 39 changed sides, 15 more lost: over two sigma, 12.5
     (failure,) = judged(now, before, true, accuracy_loss=0.02).failures
-    assert str(failure) == "accuracy lost 15.00%, at most 2.00% wanted"
+    assert str(failure) == "accuracy lost 15.00%, required at most 2.00%"
 
 
 @pytest.mark.parametrize(
@@ -101,15 +104,15 @@ def test_values_that_are_no_numbers_fail():
     broken = saying(true)
     broken[3, 3] = np.nan
     (failure,) = compare(broken, saying(true), true, Thresholds(**LOOSE)).failures
-    assert str(failure) == "values NaN or infinite, numbers wanted"
+    assert str(failure) == "values NaN or infinite, required numbers"
 
 
 def test_what_proves_nothing_is_refused():
-    with pytest.raises(DataError, match="49 pictures to verify on"):
+    with pytest.raises(DataError, match="49 pictures to check files on"):
         judged(*[np.zeros(49, int)] * 3)
     check_probabilities(saying(np.arange(7)), "m.keras")
     for values, said in (
-        ([2.0] * 7, "sum up to .* end the model with a softmax"),
+        ([2.0] * 7, "with sums of .* end the model with a softmax"),
         ([2.0, -1.0], "from -1 to 2"),
     ):
         with pytest.raises(ModelError, match=said):

@@ -111,7 +111,7 @@ def test_it_says_so_wherever_it_is_looked_at(
     assert "views  2: the picture and its mirror image" in "\n".join(inspect.lines(inspect.facts(path)))
     (row,) = command.verify(command.Request(str(tiny), "drawn"), str(path), None, None, None)["outputs"]
     assert row["passed"]  # against two views, as it was made
-    assert "two views: each picture and its mirror image" in capsys.readouterr().out
+    assert "two views, each picture and its mirror image" in capsys.readouterr().out
     again = [Path(sys.executable).with_name("fer-edge"), "evaluate", path, "--tta", "flip"]
     done = subprocess.run([*again, "--data", "drawn"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -121,5 +121,5 @@ def test_it_says_so_wherever_it_is_looked_at(
 
 def test_what_the_toolkit_trains_has_one_view(tiny: Path) -> None:
     asked = command.Request(str(tiny), "drawn", formats=("int8",), mirror=True, qat=True)
-    with pytest.raises(UsageError, match="--mirror goes without --qat"):
+    with pytest.raises(UsageError, match="--mirror cannot be combined with --qat"):
         command.convert(asked, None)

@@ -186,7 +186,7 @@ def test_the_report_split_helps_out_below_a_thousand(public, private, split):
 def test_each_want_is_named_with_its_count():
     assert source.lacking(dataset([10] * 7, [1] * 7, [7] * 6 + [1])) == []
     assert source.lacking(dataset([4, 9, 9, 9, 9, 9, 0], [1] * 7, [6] * 7)) == [
-        "49 pictures outside Training: convert proves a file on at least 50",
+        "49 pictures outside Training: convert checks a file on at least 50",
         "angry 4, neutral 0 in Training: int8 needs at least 5 of each expression",
         "49 pictures in Training: int8 needs at least 70",
     ]

@@ -40,7 +40,7 @@ def test_plain_lines_of_what_the_environment_names(table, tree, fer_edge, monkey
     assert ["happy", "2", "1", "1", "4"] in lines
     assert ["all", "14", "7", "7", "28"] in lines
     assert "no picture is in two splits" in out
-    assert "too few: 14 pictures outside Training: convert proves a file on at least 50" in out
+    assert "too few: 14 pictures outside Training: convert checks a file on at least 50" in out
 
 
 def test_a_bad_row_is_one_line_and_exit_1_and_json_stands_alone(table, fer_edge):
