@@ -21,7 +21,7 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     A device or a pipe (`/dev/null`) may be written to: nothing in it is lost.
     """
     if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder, a file's name is wanted")
+        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
     if path.exists() and not path.is_file():
         return
     if path.exists() and not force:
@@ -242,7 +242,7 @@ def parse_json(text: str | bytes) -> Any:
     """Any JSON value. Raises ValueError for all that is none, NaN and bottomless nesting too."""
 
     def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     try:
         return json.loads(text, parse_constant=refuse)

@@ -190,7 +190,7 @@ class ModelCard:
         whole += [n for end in ends for n in (end.zero_point, *end.shape)]
         odd = [n for n in whole if type(n) is not int] + [n for n in real if type(n) not in (int, float)]
         if odd:  # JSON's `true` is one
-            raise ValueError(f"{odd[0]!r} is no number, or not a whole one")
+            raise ValueError(f"{odd[0]!r} is not a number, or not a whole one")
         if not all(abs(number) <= 1e6 for number in real):
             raise ValueError(f"{max(real, key=abs):g} is over a million")
         if not 0 <= self.crop.margin <= 1:

@@ -122,7 +122,7 @@ def read(path: Path) -> Recording:
                 if not line.endswith(b"\n"):
                     console.warn(f"the last line of {path} is cut short; left out")
                     break
-                raise DataError(f"line {number} of {path} is none of run --jsonl") from error
+                raise DataError(f"line {number} of {path} is not from run --jsonl") from error
             frames += 1
             with_face += bool(found)
             ends.setdefault(source, [time_s, time_s])[1] = time_s
@@ -133,7 +133,7 @@ def read(path: Path) -> Recording:
                     raise DataError(f"{what}: two models' logs?")
                 seen.setdefault((source, track), []).append((time_s, label, values))
     if not frames:
-        raise DataError(f"{path} has no line: is it what run --jsonl wrote?")
+        raise DataError(f"{path} has no lines: is it from run --jsonl?")
     whole = []
     for (source, track), rows in sorted(seen.items(), key=lambda item: -len(item[1])):
         times_s, shown, probabilities = zip(*rows, strict=True)
@@ -285,7 +285,7 @@ def page(recording: Recording) -> str:
         shown = in_words(told["shares"]).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks at commas
         rows.append(_row("td", _name(face, recording), *times, told["frames"], told["label_changes"], shown))
     fewer = len(recording.faces) - MOST_FACES
-    left_out = f"{fewer} faces that were seen in fewer frames are left out." if fewer > 0 else ""
+    left_out = f"{fewer} faces seen in fewer frames are left out." if fewer > 0 else ""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -140,7 +140,7 @@ def test_the_page_holds_everything_and_asks_for_nothing():
     faces = [face([0, 0.5], ["happy", None], track=n) for n in range(MOST_FACES + 3)]
     text = page(recording(*faces, face([0], ["sad"], source="x/2.png"), name="<b>.jsonl"))
     for told in (
-        *("&lt;b&gt;", "<svg", "4 faces that were seen in fewer frames are left out", "10 frames in 1:05"),
+        *("&lt;b&gt;", "<svg", "4 faces seen in fewer frames are left out", "10 frames in 1:05"),
         *("<td>a.mp4, 1</td>", "a.mp4, 2.png:"),  # several sources are named, without their folders
         "happy 48%, uncertain 48%, sad 4%",
     ):

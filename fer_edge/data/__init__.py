@@ -47,7 +47,7 @@ def load(
     Raises UsageError for None, DataError for what cannot be read.
     """
     if path is None:
-        raise UsageError(f"which data set? --data PATH, or FER_EDGE_DATA. {WHERE_FROM}")
+        raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
     if path.partition(":")[0] == "drawn":
         return drawn.dataset(path, seed)
     try:

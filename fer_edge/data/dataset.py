@@ -77,13 +77,13 @@ class Dataset:
             if isinstance(row, BadRow):
                 bad.append(row)
                 if len(bad) > MOST_BAD:
-                    raise DataError(f"{path} has over {MOST_BAD} rows that are not valid: not FER-2013")
+                    raise DataError(f"{path} has over {MOST_BAD} invalid rows: not FER-2013")
             else:
                 numbers.append(row[:3])
                 images.append(row[3].astype(np.uint8, copy=False).reshape(INPUT_SHAPE[:2]))
         if not images:
             first = f": {bad[0].where} {bad[0].why}" if bad else ""
-            raise DataError(f"{path} has nothing valid in it{first}")
+            raise DataError(f"{path} contains nothing valid{first}")
         ids, labels, splits = np.array(numbers, np.int64).T.copy()
         pixels, split = np.stack(images), splits.astype(np.uint8)
         digest = hashlib.sha256(pixels.data)

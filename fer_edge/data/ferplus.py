@@ -36,13 +36,13 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
                 if not all(0 <= votes <= 255 for votes in rows[-1]):
                     raise ValueError("a number of votes outside 0..255")
     except KeyError as error:
-        raise DataError(f"{path} is no table of FER+ votes: it has no column {error}") from error
+        raise DataError(f"{path} is not a table of FER+ votes: it has no column {error}") from error
     except (OSError, ValueError, TypeError, csv.Error) as error:  # a field that is missing is None
         at = f" (line {line})" if line else ""
         raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
     if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(rows):
         raise DataError(
-            f"{path} has votes for {len(rows)} rows; {dataset.path} is not the FER-2013 they are of"
+            f"{path} has votes for {len(rows)} rows; {dataset.path} is not the FER-2013 that they belong to"
         )
     return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])
 
@@ -83,7 +83,7 @@ def chosen(dataset: Dataset, labels: str | None) -> Dataset:
         return dataset
     if kind != "ferplus" or not file:
         raise UsageError(
-            f"there are no --labels {labels!r}: fer2013, or ferplus:FILE with FER+'s fer2013new.csv "
+            f"unknown --labels {labels!r}: use fer2013, or ferplus:FILE with FER+'s fer2013new.csv "
             "(1.6 MB, github.com/microsoft/FERPlus)"
         )
     return relabelled(attach(dataset, Path(file)))

@@ -30,7 +30,7 @@ _OFFICIAL = {"training", "publictest", "privatetest"}
 _MAX_BYTES = 32 << 20  # of a picture of one face
 _NAMED = 5  # of what is left out, in a warning
 _HIDDEN = (".", "__")  # __MACOSX
-_ASK = "--class-names (or FER_EDGE_CLASS_NAMES) says which is which"
+_ASK = "--class-names (or FER_EDGE_CLASS_NAMES) sets the order"
 
 
 class Picture(NamedTuple):
@@ -241,5 +241,5 @@ def _labels(classes: dict[Path, dict[str, list[Path]]], class_names: str | None,
     if numbered and class_names is None:
         numbers = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
         taken = f"class folders 0 to 6 are taken for FER-2013's ({numbers})"
-        console.warn(f"{path}: {taken}; other data sets number them in another order: {_ASK}")
+        console.warn(f"{path}: {taken}; other data sets use another order: {_ASK}")
     return {name: label for name, label in label_of.items() if label is not None}

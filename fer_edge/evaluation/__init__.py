@@ -195,7 +195,7 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
     dataset, seen = selection.dataset, selection.seen
     if not np.isfinite(probabilities).all():
         raise ModelError(
-            f"{model} gives values that are not numbers (NaN or infinite): its weights are broken"
+            f"{model} returns values that are not numbers (NaN or infinite): its weights are broken"
         )
     predicted = probabilities.argmax(axis=1)
     cm = metrics.confusion_matrix(dataset.labels, predicted, len(dataset.label_names))

@@ -59,7 +59,7 @@ def confusion_table(cm: NDArray[np.int64], labels: Sequence[str]) -> Table:
 
 def comparison_table(cm: NDArray[np.int64]) -> Table:
     """Our figures beside what the paper's Table 10 comes to and what its text states."""
-    title = "beside the paper (its test set is PublicTest)"
+    title = "compared with the paper (its test set is PublicTest)"
     table = Table(title, ("%", "here", "the paper's Table 10", "its text"))
     theirs = _as_the_paper_scores(paper.table_10_pictures())
     stated = [

@@ -42,7 +42,7 @@ def find_interpreter() -> tuple[str, Any]:
     """
     wanted = os.environ.get(VARIABLE, "")
     if wanted and wanted not in RUNTIMES:
-        raise UsageError(f"{VARIABLE}={wanted} is no interpreter: {', '.join(RUNTIMES)} are known")
+        raise UsageError(f"{VARIABLE}={wanted} is not an interpreter: choose from {', '.join(RUNTIMES)}")
     failures = []
     for module, attribute in [RUNTIMES[wanted]] if wanted else RUNTIMES.values():
         name = module.split(".")[0]
@@ -166,9 +166,7 @@ class Classifier:
         scale, zero_point = details[0]["quantization"]
         dtype = np.dtype(details[0]["dtype"]).name
         if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
-            raise ModelError(
-                f"{self.path}: an {what} of type {dtype} is none that faces or probabilities have"
-            )
+            raise ModelError(f"{self.path}: an {what} of type {dtype} cannot hold faces or probabilities")
         shape = tuple(int(n) for n in details[0]["shape"])
         return TensorSpec(dtype, shape, float(scale), int(zero_point))
 
@@ -206,7 +204,7 @@ class Classifier:
         values = real.tolist()  # for a handful of values, Python's sum and min take a third of numpy's time
         total = sum(values)
         if not math.isfinite(total):
-            raise ModelError(f"{self.path} gives values that are no numbers: its weights are damaged")
+            raise ModelError(f"{self.path} gives values that are not numbers: its weights are damaged")
         if self.output.content == "logits":
             return softmax(real)
         if abs(total - 1) > self._tolerance or min(values) < -self._tolerance:

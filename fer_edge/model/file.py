@@ -194,7 +194,7 @@ def _why_not(data: bytes) -> str:
     try:
         return str(child.run(_tried, what="", data=data, timeout_s=_CHILD_S, environment=threads))
     except child.ChildError as error:
-        return f"the interpreter dies of this model, which is damaged or needs over 1 GiB:{error}"
+        return f"the interpreter crashes on this model, which is damaged or needs over 1 GiB:{error}"
 
 
 def _tried() -> str:
@@ -236,7 +236,7 @@ def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelC
             card = _completed(where, raw, path, data, ends)
     if card is None:
         raise ModelError(
-            f"{path} says nothing of its labels: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
+            f"{path} has no labels inside: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
         )
     card = dataclasses.replace(card, labels=expressions(card.labels))
     _check_card(card, inside, ends, where)
@@ -263,7 +263,7 @@ def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> Mo
     whole = {"name": model.stem, "format": "", **raw}
     for key, tensor in zip(("input", "output"), ends, strict=True):
         if not isinstance(raw.get(key, {}), dict):
-            raise ModelError(f"{where} is not a model card: {key!r} is no object in it")
+            raise ModelError(f"{where} is not a model card: {key!r} is not an object")
         facts = {name: getattr(tensor, name) for name in ("dtype", "shape", "scale", "zero_point")}
         whole[key] = facts | raw.get(key, {})
     taken = ends[0]
@@ -301,7 +301,7 @@ def _check_card(card: ModelCard, inside: ModelCard | None, ends: Ends, where: st
     for what, stated, tensor in (("input", card.input, ends[0]), ("output", card.output, ends[1])):
         if (stated.dtype, stated.shape) != (tensor.dtype, tensor.shape):
             raise ModelError(
-                f"{where} is of another model: it says {what} {stated.dtype} {stated.shape}, "
+                f"{where} belongs to another model: it says {what} {stated.dtype} {stated.shape}, "
                 f"the file has {tensor.dtype} {tensor.shape}"
             )
 

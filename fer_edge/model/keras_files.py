@@ -98,7 +98,7 @@ def check(path: Path) -> None:
             for member in archive.infolist():
                 name, limit = member.filename, _LIMITS.get(member.filename)
                 if limit is None:
-                    raise ModelError(f"{path} holds {name}, which is no part of a plain Keras model")
+                    raise ModelError(f"{path} holds {name}, which is not part of a plain Keras model")
                 if member.file_size > limit:
                     raise ModelError(f"{path}: {name} in it unpacks to more than {limit >> 20} MiB")
             if missing := sorted(_LIMITS.keys() - set(archive.namelist())):

@@ -64,7 +64,7 @@ def find_network(name_or_path: str) -> Path:
     """
     path = _find(name_or_path, networks(), "trained network", ModelError, "*.keras")
     if path.suffix == ".tflite":
-        raise ModelError(f"{path} is a converted model: the .keras file that it was made from is needed")
+        raise ModelError(f"{path} is a converted model: give the .keras file that it was converted from")
     return path
 
 
@@ -84,7 +84,7 @@ def find_models(name_or_path: str) -> list[Path]:
         return own or [find_model(name_or_path)]
     found = sorted([*folder.glob("*.tflite"), *folder.glob("*/*.tflite")])
     if not found:
-        raise ModelError(f"no .tflite file in {folder}: convert what was trained there with fer-edge convert")
+        raise ModelError(f"no .tflite file in {folder}: create one with fer-edge convert")
     return found
 
 
@@ -136,7 +136,9 @@ def _find(
         if len(held) == 1:
             return held[0]
         named = (
-            f"has {', '.join(file.name for file in held)}: name one" if held else f"is a folder, not a {what}"
+            f"has {', '.join(file.name for file in held)}: choose one"
+            if held
+            else f"is a folder, not a {what}"
         )
         raise error(f"{wanted} {named}")
     if path.suffix or not {"/", "\\"}.isdisjoint(wanted):
@@ -145,7 +147,7 @@ def _find(
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif by_name:
-        hint = f"there are {', '.join(by_name)}, or give a file's path"
+        hint = f"choose from {', '.join(by_name)}, or give the path of a file"
     else:
-        hint = "none ships with this installation: give a file's path"
+        hint = "this installation includes none: give the path of a file"
     raise error(f"no {what} {wanted!r}: {hint}")

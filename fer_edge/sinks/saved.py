@@ -126,7 +126,7 @@ class SavedVideo(Sink):
         if disk.f_bavail * disk.f_frsize > RESERVE_BYTES + 100 * self._written:
             return False
         self._stopped = f"the disk is full: {self._path} ends after {self._written} frames"
-        console.warn(f"{self._stopped}; the run goes on without it")
+        console.warn(f"{self._stopped}; the run continues without it")
         self._finish()  # now: a log beside it may fill what is kept free for that
         return True
 
@@ -179,7 +179,7 @@ class Snapshots(Sink):
 
     def __init__(self, path: Path, force: bool, *, still: bool = False) -> None:
         if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"--snapshot {path}: a picture is saved as one of {' '.join(SUFFIXES)}")
+            raise UsageError(f"--snapshot {path}: a picture must end in one of {' '.join(SUFFIXES)}")
         self._path = path
         self._force = force
         self._still = still
@@ -210,11 +210,11 @@ def saved(capture: Capture, path: Path, force: bool) -> Sink:
     suffix = path.suffix.lower()
     if capture.is_folder:
         if suffix and not path.is_dir():
-            raise UsageError(f"--save {path}: a folder of pictures is saved as a folder")
+            raise UsageError(f"--save {path}: for a folder of pictures, give a folder")
         return SavedPictures(path, force, is_folder=True)
     what, endings = ("picture", SUFFIXES) if capture.is_still else ("video", tuple(CODECS))
     if suffix not in endings:
-        raise UsageError(f"--save {path}: a {what} is saved as one of {' '.join(endings)}")
+        raise UsageError(f"--save {path}: a {what} must end in one of {' '.join(endings)}")
     if capture.is_still:
         return SavedPictures(path, force)
     return SavedVideo(path, capture.fps, live=capture.is_live, force=force)

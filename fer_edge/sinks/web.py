@@ -89,7 +89,7 @@ def chosen(host: str, token: str | None) -> Access:
     Raises UsageError for a host that has no address here and for a token that is easily guessed.
     """
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isalnum() or not token.isascii()):
-        raise UsageError(f"--web-token: at least {SHORTEST_TOKEN} letters and digits")
+        raise UsageError(f"--web-token: use at least {SHORTEST_TOKEN} letters and digits")
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -107,9 +107,9 @@ class Camera(Capture):
         if not path.exists():
             return f"is not there ({path} is missing; {here})"
         if device.gives_pictures is False:
-            return f"is no camera: {path} gives no pictures ({here})"
+            return f"is not a camera: {path} delivers no pictures ({here})"
         if not device.may_be_used():
-            return f"cannot be opened: you lack the right to ({HOW_TO_GET_THE_RIGHT})"
+            return f"cannot be opened: you lack permission ({HOW_TO_GET_THE_RIGHT})"
         return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
 
 

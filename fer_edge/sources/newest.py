@@ -20,7 +20,7 @@ from fer_edge.sources import Capture
 from fer_edge.vision.frames import Frame, Picture
 
 CLOSE_WAIT_S = 0.5
-NO_FRAMES = "gives no frames"
+NO_FRAMES = "delivers no frames"
 T = TypeVar("T")
 
 
@@ -143,7 +143,7 @@ class NewestFrame:
         why, self._why = self._why, NO_FRAMES
         name, waits_s = self._make().name, self._patience.reconnect_waits_s
         for attempt, wait_s in enumerate(waits_s, 1):
-            console.warn(f"{name} {why}: opening it again in {wait_s:g} s ({attempt} of {len(waits_s)})")
+            console.warn(f"{name} {why}: retrying in {wait_s:g} s ({attempt} of {len(waits_s)})")
             end_s = time.monotonic() + wait_s
             while session == self._session and time.monotonic() < end_s:
                 self._heard_s = time.monotonic()  # waiting on purpose is not hanging
@@ -156,7 +156,7 @@ class NewestFrame:
                 return capture
             except SourceError:
                 capture.close()
-        raise SourceError(f"{name} broke off and did not come back after {len(waits_s)} attempts")
+        raise SourceError(f"{name} was lost and did not come back after {len(waits_s)} attempts")
 
     def _read(self, session: int, capture: Capture) -> None:
         """Until the source falls silent, freezes, ends, or is no longer wanted."""
@@ -172,7 +172,7 @@ class NewestFrame:
                     self._start_s = self._start_s or now_s
                     self._frames.put(frame._replace(time_s=now_s - self._start_s))
                     if self._is_frozen(frame.bgr, now_s):
-                        self._why = f"has given the same picture for {self._patience.frozen_s:g} s"
+                        self._why = f"has delivered the same picture for {self._patience.frozen_s:g} s"
                         return
                 elif capture.ended:
                     self._over(session)
@@ -204,8 +204,8 @@ class NewestFrame:
 
 def _no_first_frame(name: str, waited_s: float) -> SourceError:
     return SourceError(
-        f"{name} is open but gave no frame in {waited_s:g} s: does another program use it? A Raspberry Pi "
-        "camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+        f"{name} is open but delivered no frame in {waited_s:g} s: does another program use it? A Raspberry "
+        "Pi camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
     )
 
 

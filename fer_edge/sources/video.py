@@ -169,7 +169,7 @@ class VideoFile(Video):
 class Stream(Video):
     """A URL: RTSP and its like are live; HTTP is, unless the server tells of an end."""
 
-    _advice = " (where a server sends whole files only: download it first)"
+    _advice = " (if the server only sends whole files, download it first)"
 
     def __init__(self, url: str) -> None:
         super().__init__(without_password(url))

@@ -43,7 +43,7 @@ def check(found: Agreement, least: float, most: float, what: str) -> None:
     if others > max(1, (1 - least) * found.pictures) or found.max_abs_diff > most:
         raise GateError(
             f"{what} as ONNX agrees with LiteRT on {found.agreement:.2%} of {found.pictures} pictures, and "
-            f"differs by up to {found.max_abs_diff:.4f}; {least:.1%} and {most:g} wanted: not written"
+            f"differs by up to {found.max_abs_diff:.4f}; {least:.1%} and {most:g} required: not written"
         )
 
 

@@ -49,7 +49,8 @@ class Teacher:
             if not any(sorted(model.labels) == sorted(labels) for labels in heads):
                 learned = " and ".join(", ".join(labels) for labels in heads)
                 raise ModelError(
-                    f"teacher {model.name} names {', '.join(model.labels)}; this training learns {learned}"
+                    f"teacher {model.name} has the labels {', '.join(model.labels)}; "
+                    f"this training learns {learned}"
                 )
 
     def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:

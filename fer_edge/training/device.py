@@ -79,7 +79,7 @@ class Workers:
     def share(self, size: int) -> slice:
         """This process's part of a batch of `size`. Raises UsageError where it does not divide evenly."""
         if size % self.devices:
-            raise UsageError(f"a batch of {size} does not divide among {self.devices} devices")
+            raise UsageError(f"a batch of {size} cannot be divided among {self.devices} devices")
         part = size // self.count
         return slice(self.index * part, (self.index + 1) * part)
 
@@ -96,7 +96,7 @@ def join() -> None:
     several = int(count) > 1
     if backend != "jax":
         if several:
-            raise UsageError(f"several processes train one network by KERAS_BACKEND=jax, not on {backend}")
+            raise UsageError(f"several processes need KERAS_BACKEND=jax, not {backend}")
         return
     if several and workers().count == 1:
         for name in (INDEX, ADDRESSES):

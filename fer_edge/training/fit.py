@@ -78,16 +78,16 @@ def resumed(folder: Path, fresh: State) -> State:
         if not all(isinstance(row, dict) for row in state.history) or not -1 <= state.best < state.epochs:
             raise ValueError("its history does not hold the best epoch")
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}): remove {folder} to begin anew") from error
+        raise DataError(f"{path} is damaged ({error}): remove {folder} to start over") from error
     for name in ("recipe", "seed", "data_sha256", "teacher", "start"):
         if getattr(state, name) != getattr(fresh, name):
-            raise DataError(f"{folder} is of a training with another {name}: choose another --out")
+            raise DataError(f"{folder} belongs to a training with another {name}: choose another --out")
     return state
 
 
 def restore(folder: Path, model: keras.Model, state: State, best: bool = False) -> None:
     """Puts weights and optimiser of the last finished epoch back into a compiled model; best: that epoch's
-    weights alone. Raises DataError for a file that is damaged or of another network."""
+    weights alone. Raises DataError for a file that is damaged or belongs to another network."""
     path = state.arrays(folder, best)
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -97,8 +97,8 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
                 for i, variable in enumerate(model.optimizer.variables):
                     variable.assign(arrays[f"optimizer_{i}"])
     except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy, each in its own way
-        why = f"is damaged or of another network ({error})"
-        raise DataError(f"{path} {why}: remove {folder} to begin anew") from error
+        why = f"is damaged or belongs to another network ({error})"
+        raise DataError(f"{path} {why}: remove {folder} to start over") from error
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Start:
         first = next(iter(paths), "")
         for name, weights in zip(paths, each, strict=True):
             if [w.shape for w in weights] != [w.shape for w in each[0]]:
-                raise ModelError(f"{name} is not of the network that {first} is: they have no mean")
+                raise ModelError(f"{name} and {first} are different networks: they have no mean")
         mean = [np.mean(arrays, axis=0) for arrays in zip(*each, strict=True)]
         return cls({name: files.sha256(path) for name, path in paths.items()}, mean)
 

@@ -117,7 +117,7 @@ def build(network: str, dropout: float, classes: int = len(LABELS), made_of: Any
     """The network of that name, freshly initialised. made_of: where Conv2D, BatchNormalization and
     MaxPooling2D come from. Raises UsageError for an unknown name."""
     if network not in NETWORKS:
-        raise UsageError(f"no network {network!r}: there are {', '.join(NETWORKS)}")
+        raise UsageError(f"no network {network!r}: choose from {', '.join(NETWORKS)}")
     return NETWORKS[network](dropout=dropout, classes=classes, made_of=made_of)
 
 

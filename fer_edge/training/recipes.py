@@ -95,8 +95,8 @@ class Recipe:
         learned and `labels` (as in ferplus.chosen) does not give them."""
         taught, votes = self.teacher_weight > 0, (labels or "").startswith("ferplus:")
         checks = {
-            "has a teacher_weight, name whom it learns from: --teacher MODEL": bool(teachers) or not taught,
-            "has no teacher_weight, it learns from no --teacher": taught or not teachers,
+            "has a teacher_weight: give --teacher MODEL": bool(teachers) or not taught,
+            "has no teacher_weight: leave out --teacher": taught or not teachers,
             "learns from FER+'s votes: add --labels ferplus:fer2013new.csv": votes or not self.votes_weight,
         }
         files.check(self, f"recipe {self.name}", checks)

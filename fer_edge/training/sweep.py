@@ -109,7 +109,7 @@ class Sweep:
             raise DataError(f"{path} cannot be read as a study: choose another --out") from error
         for name, value in self.settings.items():
             if before[name] != value:
-                raise UsageError(f"{path.parent} holds a sweep with another {name}: choose another --out")
+                raise UsageError(f"{path.parent} contains a sweep with another {name}: choose another --out")
         return study
 
     def _ended(self, stage: str) -> dict[float, FrozenTrial]:

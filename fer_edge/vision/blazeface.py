@@ -59,7 +59,7 @@ class BlazeFaceDetector:
     ) -> None:
         path = model or find_blazeface()
         if path is None:
-            raise UsageError(f"no BlazeFace model here: {COMMAND}, or --detector-model FILE")
+            raise UsageError(f"no BlazeFace model installed: {COMMAND}, or --detector-model FILE")
         data = file.read_bytes(path)
         if model:
             file.check(data, str(path))

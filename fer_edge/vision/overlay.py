@@ -55,7 +55,7 @@ def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
         names[label] = label if label.isascii() else _plain(label) or f"label {n}"
     changed = ", ".join(f"{label} as '{name}'" for label, name in names.items() if label != name)
     if changed:
-        console.say(f"OpenCV's font has ASCII letters alone: {changed}")
+        console.say(f"OpenCV's font has only ASCII letters: {changed}")
     return names
 
 

@@ -149,7 +149,7 @@ def test_a_model_that_int8_ruins_is_not_written(tiny, tmp_path):
 
 def test_a_file_that_does_not_take_gray_levels_is_refused(material):
     odd = formats.tflite(material.network, ends=("float32", "float32"))
-    with pytest.raises(ModelError, match=r"takes \('float32', 0\.0, 0\) and gives float32: one of"):
+    with pytest.raises(ModelError, match=r"input \('float32', 0\.0, 0\) and output float32, not one of"):
         command.tensors(odd, "int8")
 
 

@@ -62,8 +62,6 @@ def test_a_class_that_collapses_fails_though_the_mean_holds():
     assert found.accuracy == found.accuracy_fp32
     said = "disgust recognised 0 of 20, required about the Keras model's 20"
     assert [str(f) for f in found.failures] == [said]
-        "disgust recognised 0 of 20, required about the Keras model's 20"
-    ]
 
 
 @pytest.mark.parametrize(

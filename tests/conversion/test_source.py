@@ -125,7 +125,7 @@ def test_each_class_gives_the_same_number(counts, samples, drawn):
 @pytest.mark.parametrize(
     ("images", "labels", "said"),
     [
-        (FACES[:69], LABELS[:69], "with: 69 pictures in Training: int8 needs at least 70"),
+        (FACES[:69], LABELS[:69], "calibration: 69 pictures in Training: int8 needs at least 70"),
         (FACES, np.full(140, 3), r"angry 0, disgust 0.* in Training: int8 needs at least 5 of each"),
         (FACES // 255, LABELS, r"span [01] gray levels \(median; brightest pixel 1\)"),
         (

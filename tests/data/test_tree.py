@@ -68,7 +68,7 @@ def test_usual_spellings(tree, classes):
 def test_numbers_from_1_are_asked_for_from_0_assumed_aloud_and_both_can_be_named(tree, capsys):
     """T2."""
     root = str(tree({"train": tuple("1234567"), "test": tuple("1234567")}))
-    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names .* says which is which"):
+    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names .* sets the order"):
         data.load(root)
     read = data.load(root, class_names="surprise,fear,disgust,happiness,sadness,anger,neutral")  # RAF-DB's
     assert label_of(read, 7) == CLASSES.index("happy")  # the first of train/4

@@ -155,7 +155,7 @@ def test_nothing_is_drawn_for_a_sink_that_sleeps():
 
 @pytest.mark.parametrize("kind", [FakeCapture, HangingCapture])
 def test_a_camera_that_opens_and_gives_nothing_is_given_up_with_advice(kind):
-    with pytest.raises(SourceError, match=r"camera 0 is open but gave no frame in 0\.2 s.*--camera pi"):
+    with pytest.raises(SourceError, match=r"camera 0 is open but delivered no frame in 0\.2 s.*--camera pi"):
         run(kind([], live=True, name="camera 0"))
 
 

@@ -143,7 +143,7 @@ def test_values_that_are_no_numbers_are_an_error_and_no_answer(tmp_path):
     weights[1, 4] = np.nan
     model = dense((1, 3, 3, 1), weights, entry=FLOAT, output=FLOAT, softmax=True)
     classifier = loaded(tmp_path, model, **of_range(0, 1, "probabilities"))
-    with pytest.raises(ModelError, match=r"m\.tflite gives values that are no numbers"):
+    with pytest.raises(ModelError, match=r"m\.tflite gives values that are not numbers"):
         classifier.predict_one(np.ones((3, 3), np.uint8))
 
 

@@ -54,7 +54,7 @@ class TestCards:
     @pytest.mark.parametrize(
         ("model", "given", "said"),
         [
-            (PLAIN, None, r'm\.tflite says nothing of its labels: .*--card FILE.*"labels"'),
+            (PLAIN, None, r'm\.tflite has no labels inside: .*--card FILE.*"labels"'),
             (FLOAT, {"output": {"content": "logits"}}, r"what range the float32 input of m\.tflite has"),
             (FLOAT, {"input": {"real_min": 0, "real_max": 1}}, r"what comes out of m\.tflite: add"),
         ],
@@ -71,7 +71,7 @@ class TestCards:
         assert load(tmp_path, FLOAT, given=WHOLE, beside=other).labels == tuple(LABELS)
         assert load(tmp_path, CARDED, beside=other).card == CARD
         for of_another_program in ({"size": 3}, "3"):
-            with pytest.raises(ModelError, match="says nothing of its labels"):
+            with pytest.raises(ModelError, match="has no labels inside"):
                 load(tmp_path, FLOAT, beside=of_another_program)
 
     def test_a_given_card_may_not_reorder_the_labels_inside(self, tmp_path):
@@ -89,20 +89,20 @@ class TestCards:
             (WHOLE | {"labels": "happy"}, "no list of labels"),
             (WHOLE | {"output": {"content": "scores"}}, "'scores' is not probabilities or logits"),
             (of_range(1, 1), "input range 1 to 1 is empty"),
-            (of_range(0, 1, shape=[1, 9, 9, 1]), "is of another model"),
+            (of_range(0, 1, shape=[1, 9, 9, 1]), "belongs to another model"),
             (of_range(0, 1, shape=[1, 9999, 9, 1]), "not within 1 and 1024"),
-            (of_range("0", 1), "is not a model card: '0' is no number"),
+            (of_range("0", 1), "is not a model card: '0' is not a number"),
             (of_range(0, 1e9), r"1e\+09 is over a million"),
-            (of_range(0, float("inf")), "Infinity is no JSON"),
+            (of_range(0, float("inf")), "Infinity is not JSON"),
             (of_range(0, 1, colour=3), "colour"),
-            (WHOLE | {"crop": {"margin": "wide"}}, "'wide' is no number"),
+            (WHOLE | {"crop": {"margin": "wide"}}, "'wide' is not a number"),
             (WHOLE | {"crop": {"margin": 150}}, "crop margin 150 is not within 0 and 1"),
             (WHOLE | {"crop": {"margin": -0.5}}, "crop margin -0.5 is not within 0 and 1"),
-            (WHOLE | {"crop": {"margin": True}}, "True is no number"),
+            (WHOLE | {"crop": {"margin": True}}, "True is not a number"),
             (WHOLE | {"views": 3}, "3 views are not 1 or 2"),
-            (WHOLE | {"views": True}, "True is no number"),
-            (WHOLE | {"parameters": "9"}, "'9' is no number"),
-            (WHOLE | {"input": [0, 1]}, "'input' is no object"),
+            (WHOLE | {"views": True}, "True is not a number"),
+            (WHOLE | {"parameters": "9"}, "'9' is not a number"),
+            (WHOLE | {"input": [0, 1]}, "'input' is not an object"),
         ],
     )
     def test_cards_that_cannot_be_meant(self, tmp_path, given, said):
@@ -152,7 +152,7 @@ def test_a_model_that_the_runtime_refuses_gives_its_reason():
 
 def test_a_model_that_kills_its_process_is_an_error_like_others(monkeypatch):
     monkeypatch.setattr(file, "_tried", os.abort)
-    with pytest.raises(ModelError, match=r"m\.tflite: the interpreter dies of this model.*signal 6"):
+    with pytest.raises(ModelError, match=r"m\.tflite: the interpreter crashes on this model.*signal 6"):
         file.check(b"some bytes", "m.tflite")
 
 

@@ -54,7 +54,11 @@ def test_the_first_that_is_there_or_the_one_that_is_named(monkeypatch, there, na
     [
         (PACKAGES, "", "^no TFLite interpreter is installed: pip install ai-edge-litert"),
         (PACKAGES[1:], "tflite_runtime", "names tflite_runtime, which is not installed: pip install"),
-        ((), "tflite", "^FER_EDGE_INTERPRETER=tflite is no interpreter: litert, tflite_runtime, tensorflow"),
+        (
+            (),
+            "tflite",
+            "^FER_EDGE_INTERPRETER=tflite is not an interpreter: choose from litert, tflite_runtime",
+        ),
     ],
 )
 def test_none_at_all_and_a_name_that_cannot_be_followed(monkeypatch, hidden, named, said):

@@ -36,7 +36,7 @@ def circular_weights():
     ("members", "said"),
     [
         *(
-            (PLAIN | {name: b"x"}, "no part of a plain Keras model")
+            (PLAIN | {name: b"x"}, "not part of a plain Keras model")
             for name in ("../escaped", "code.py", "/tmp/x", "assets/words.txt")
         ),
         *(({other: b"{}" for other in PLAIN if other != name}, f"no {name} in it") for name in PLAIN),

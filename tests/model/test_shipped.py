@@ -60,7 +60,7 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
     assert shipped.find_model(str(run)) == run / "demo_int8.tflite"
     assert shipped.find_network(str(run)) == shipped.find_either(str(run)) == run / "model.keras"
     touched(run / "demo_float32.tflite", run / "converted/a.tflite")
-    with pytest.raises(ModelError, match=r"demo has demo_float32\.tflite, demo_int8\.tflite: name one"):
+    with pytest.raises(ModelError, match=r"demo has demo_float32\.tflite, demo_int8\.tflite: choose one"):
         shipped.find_model(str(run))
     found = [path.name for path in shipped.find_models(str(run))]
     assert found == ["a.tflite", "demo_float32.tflite", "demo_int8.tflite"]
@@ -76,7 +76,7 @@ def test_files_of_a_network(folder, named):
     [
         (shipped.find_model, "tuned_int9", r"no model 'tuned_int9': did you mean tuned_int8"),
         (shipped.find_network, "tuner", r"no trained network 'tuner': did you mean tuned\?"),
-        (shipped.find_model, "zzz", "there are tuned_float32, tuned_int8, or give a file's path"),
+        (shipped.find_model, "zzz", "choose from tuned_float32, tuned_int8, or give the path of a file"),
         (shipped.find_network, "../_models/tuned_int8.tflite", r"tuned_int8\.tflite is a converted model"),
         (partial(shipped.recipe, "train"), "papper", r"no train recipe 'papper': did you mean paper\?"),
     ],

@@ -183,7 +183,7 @@ def test_what_is_saved_follows_the_source(tmp_path, still, name, kind):
     capture = FakeCapture([])
     capture.is_still = still
     if kind is None:
-        with pytest.raises(UsageError, match="is saved as one of"):
+        with pytest.raises(UsageError, match="must end in one of"):
             saved(capture, tmp_path / name, False)
     else:
         assert isinstance(saved(capture, tmp_path / name, False), kind)

@@ -23,7 +23,8 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2
 
 @on_linux
 @pytest.mark.parametrize(
-    ("name", "why"), [(93, "93 is not there"), ("/dev/null", "/dev/null is no camera: .* gives no pictures")]
+    ("name", "why"),
+    [(93, "93 is not there"), ("/dev/null", "/dev/null is not a camera: .* delivers no pictures")],
 )
 def test_what_is_no_camera_is_told_so(name, why):
     with pytest.raises(SourceError, match=f"camera {why}.*cameras here"):
@@ -32,7 +33,7 @@ def test_what_is_no_camera_is_told_so(name, why):
 
 @on_linux
 @pytest.mark.parametrize(
-    ("has_right", "why"), [(False, "you lack the right to"), (True, "another program uses it")]
+    ("has_right", "why"), [(False, "you lack permission"), (True, "another program uses it")]
 )
 def test_a_camera_that_cannot_be_opened_says_why(monkeypatch, has_right, why):
     device = camera.Device(Path("/dev/null"), "", gives_pictures=None)

@@ -45,4 +45,4 @@ def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
     assert len(opened) == 1  # its own still picture, for six times as long, led to nothing
     assert first.closed
     said = capsys.readouterr().err
-    assert said.count("camera 0 has given the same picture for 0.1 s: opening it again") == 1
+    assert said.count("camera 0 has delivered the same picture for 0.1 s: retrying") == 1

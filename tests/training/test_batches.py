@@ -109,6 +109,6 @@ def test_a_teacher_of_the_votes_teaches_the_head_of_the_votes_and_no_other(data)
     np.testing.assert_allclose(targets[:, 2], 0.25 * own[:, 2] + 0.75, atol=1e-6)
 
     with pytest.raises(
-        ModelError, match=r"teacher eight names neutral, .*contempt; this training learns angry"
+        ModelError, match=r"teacher eight has the labels neutral, .*contempt; this training learns angry"
     ):
         TrainingBatches(data, TAUGHT, 0, Teacher(models=(eight,)))

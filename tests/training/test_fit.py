@@ -147,8 +147,8 @@ def test_another_network_or_no_file_is_refused(learned, tmp_path):
     for names, said in {
         (tmp_path / "zzzzz.keras",): r"there is no file .*zzzzz\.keras",
         ("nanoo",): r"no trained network 'nanoo': did you mean nano\?",
-        (learned[1], "edge"): r"edge is not of the network that .*model\.keras is",
-        ("edge", "edge_ferplus"): "edge_ferplus is not of the network that edge is",
+        (learned[1], "edge"): r"edge and .*model\.keras are different networks",
+        ("edge", "edge_ferplus"): "edge_ferplus and edge are different networks",
     }.items():
         with pytest.raises(ModelError, match=said):
             Start.opened(names)

@@ -101,8 +101,8 @@ def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
 @pytest.mark.parametrize(
     ("weight", "given", "complaint"),
     [
-        ({"teacher_weight": 0.5}, {}, "name whom it learns from"),
-        ({}, {"teachers": ["edge_int8"]}, "learns from no --teacher"),
+        ({"teacher_weight": 0.5}, {}, "give --teacher MODEL"),
+        ({}, {"teachers": ["edge_int8"]}, "leave out --teacher"),
         ({"votes_weight": 1.0}, {}, "add --labels ferplus:"),
         ({"votes_weight": 1.0}, {"labels": "fer2013"}, "add --labels ferplus:"),
     ],
