@@ -87,7 +87,7 @@ def resumed(folder: Path, fresh: State) -> State:
 
 def restore(folder: Path, model: keras.Model, state: State, best: bool = False) -> None:
     """Puts weights and optimiser of the last finished epoch back into a compiled model; best: that epoch's
-    weights alone. Raises DataError for a file that is damaged or belongs to another network."""
+    weights alone. Raises DataError for a file that is damaged or of another network."""
     path = state.arrays(folder, best)
     try:
         with np.load(path, allow_pickle=False) as arrays:
