@@ -5,7 +5,7 @@ The public names are those of `__all__`; each is imported on first use, and none
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as type checkers know it: `typing` takes longer to load than all of this
+TYPE_CHECKING = False  # type checkers accept this; importing `typing` takes longer than all of this module
 if TYPE_CHECKING:
     from fer_edge.api import analyze
     from fer_edge.errors import FerEdgeError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fer_edge.spec import LABELS
     from fer_edge.vision.frames import Face
 
-__version__ = "0.2.0"  # here alone: a tag would be missing in a shallow clone, metadata is slow to read
+__version__ = "0.2.0"  # only here: a shallow clone lacks tags, and metadata is slow to read
 
 __all__ = ["LABELS", "Classifier", "Face", "FerEdgeError", "__version__", "analyze"]
 
@@ -32,7 +32,7 @@ def __getattr__(name: str) -> object:
     import importlib
 
     value = getattr(importlib.import_module(f"fer_edge.{_HOMES[name]}"), name)
-    globals()[name] = value  # the next access finds it without this function
+    globals()[name] = value  # next time it is found without this function
     return value
 
 

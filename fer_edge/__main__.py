@@ -1,8 +1,8 @@
-"""Where the console command begins: Ctrl-C ends it in silence, also while it still loads or is ending."""
+"""Entry point of the console command: Ctrl-C ends it silently, even while it is loading or ending."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # no import but those that are guarded
+TYPE_CHECKING = False  # only guarded imports
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raises KeyboardInterrupt where it comes to `main`; inside an import, libraries change or swallow it."""
+    """Raises KeyboardInterrupt where it reaches `main`; inside an import, libraries change or swallow it."""
     import os
 
     files = []

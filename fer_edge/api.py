@@ -1,4 +1,4 @@
-"""One call for a program that has a picture and wants to know the faces in it."""
+"""One call that analyses the faces in a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.faces import make_detector
 from fer_edge.vision.frames import Face, Frame
 
-_lock = threading.Lock()  # no detector and no interpreter bears two threads at once
+_lock = threading.Lock()  # detectors and interpreters are not thread-safe
 
 
 def analyze(
@@ -45,9 +45,9 @@ def analyze(
 
     `Face.box_xywh` is in pixels inside the frame; `Face.probabilities` is float32 (labels,) in the order
     of the model's labels and sums to 1; `Face.label` is the most probable one and `Face.confidence` its
-    probability. Each call stands alone: `track` means nothing here. May be called from several threads.
+    probability. Calls are independent, so `track` means nothing here. May be called from several threads.
 
-    Raises SourceError for what is no picture, ModelError for a model that cannot be used.
+    Raises SourceError for anything that is not a picture, ModelError for an unusable model.
     """
     if isinstance(frame, str | os.PathLike):
         picture = read_picture(Path(frame))[0]

@@ -1,8 +1,8 @@
-"""Work in a process of its own: what crashes, hangs, prints or takes memory there does not do so here.
+"""Runs work in a separate process, so that it cannot crash, hang, print or use memory in this one.
 
-A new Python calls one function. It imports nothing from the working folder (`-P`), where a `numpy.py` may
-lie, and only what the function gave back counts: a child that ends without an answer has failed, however
-it ended.
+A new Python calls one function. It imports nothing from the working folder (`-P`), which may contain a
+`numpy.py`. Only the function's result counts: a child that ends without an answer has failed, whatever its
+exit code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PROGRAM = (
 
 
 class ChildError(ModelError):
-    """The child gave no answer: it died or took too long."""
+    """The child gave no answer: it crashed or took too long."""
 
 
 def run(
@@ -42,12 +42,12 @@ def run(
 ) -> Any:
     """What `function(*arguments)` returns in a new Python: plain values, as JSON has them.
 
-    function: one that can be imported by its module and name. what: the file or model in question, which
-    errors begin with. data: bytes on the child's standard input. environment: variables set besides the
-    present ones. heard: is given each line that the function prints, as it comes. Raises ModelError in the
-    function's own words where it raised a FerEdgeError, ChildError where it gave no answer.
+    function: must be importable by its module and name. what: the file or model, with which error messages
+    begin. data: bytes for the child's standard input. environment: additional variables. heard: called
+    with each line that the function prints. Raises ModelError with the function's message if it raised a
+    FerEdgeError, ChildError if it gave no answer.
     """
-    import tempfile  # heavy, and a run loads this module without ever calling it
+    import tempfile  # heavy, and `run` imports this module without calling it
 
     with tempfile.TemporaryDirectory(prefix="fer-edge-") as name:
         folder = Path(name)
@@ -69,7 +69,7 @@ def run(
 
 
 def _process(asked: str, folder: Path, timeout_s: float, environment: Any, heard: Any) -> int | None:
-    """`given` of the folder goes in, `errors` comes out. The exit code; None where it took too long."""
+    """Reads `given` in the folder, writes `errors`. Returns the exit code, None if it took too long."""
     import threading
 
     command, until = [sys.executable, "-P", "-c", _PROGRAM, asked], time.monotonic() + timeout_s
@@ -94,7 +94,7 @@ def _process(asked: str, folder: Path, timeout_s: float, environment: Any, heard
 
 
 def answer(asked: str) -> None:
-    """The child's side: calls the function, writes what it gives, and ends the process at once."""
+    """The child's side: calls the function, writes its result, and ends the process immediately."""
     module, name, arguments, said = json.loads(asked)
     try:
         result = {"answer": getattr(importlib.import_module(module), name)(*arguments)}
@@ -102,13 +102,13 @@ def answer(asked: str) -> None:
         result = {"error": str(error)}
     Path(said).write_text(json.dumps(result))
     sys.stdout.flush()
-    os._exit(0)  # thread pools need not be waited for, and a library that dies at the end harms nobody
+    os._exit(0)  # without waiting for thread pools; a library that crashes at exit does no harm
 
 
 def limit(*, memory_bytes: int | None = None, cpu_s: int | None = None) -> None:
-    """Called in a child: bounds the address space beyond what it takes now, and the processor's seconds.
+    """Called in a child: limits further address space and processor time.
 
-    Does nothing where the system has no such limits.
+    Does nothing on systems without such limits.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource

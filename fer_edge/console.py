@@ -1,6 +1,6 @@
-"""What commands print: rich tables and bars on a terminal, plain lines elsewhere, JSON where asked for.
+"""What commands print: rich tables and bars on a terminal, plain lines elsewhere, JSON on request.
 
-With `--json -` standard output carries the JSON alone, and all else goes to standard error.
+With `--json -`, standard output has only the JSON, and everything else goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _to_stderr = False
 
 
 def reserve_stdout(value: Any) -> Any:
-    """Told of every option that names an output: `-` keeps standard output for it. Gives the value back."""
+    """Callback of every option that names an output: `-` reserves standard output. Returns the value."""
     global _to_stderr
     _to_stderr = _to_stderr or str(value) == "-"
     return value
@@ -39,20 +39,20 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """One plain line, flushed at once; what it quotes is escaped."""
+    """Prints one plain, escaped line and flushes it."""
     print(printable(text), file=sys.stderr if _to_stderr else sys.stdout, flush=True)
 
 
 def warn(text: str) -> None:
-    """One plain line on standard error; what it quotes is escaped."""
+    """Prints one plain, escaped line on standard error."""
     print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner beside `what` on a terminal, a plain line elsewhere, for work whose end nobody knows.
+    """Shows a spinner with `what` on a terminal, a plain line elsewhere, for work of unknown length.
 
-    The spinner has a thread: nothing inside may be timed.
+    The spinner has a thread, so do not time anything inside.
     """
     out = console()
     if not out.is_terminal:
@@ -63,16 +63,16 @@ def working(what: str) -> Iterator[None]:
     from rich.spinner import Spinner
     from rich.text import Text
 
-    # Unlike `out.status`, drawn before its thread has a turn, which loading TensorFlow puts off for seconds.
+    # Unlike `out.status`, drawn before its thread runs, which loading TensorFlow delays for seconds.
     with Live(Spinner("dots", Text(printable(what))), console=out, transient=True, refresh_per_second=12.5):
         yield
 
 
 @contextlib.contextmanager
 def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, nothing elsewhere; the value is called with the number of steps done.
+    """Shows a bar on a terminal, nothing elsewhere; call the value with the number of steps done.
 
-    Redrawn once a second: what is timed in another process meanwhile does not feel it.
+    Redrawn only once a second, so as not to disturb timing in another process.
     """
     out = console()
     if not out.is_terminal:
@@ -88,7 +88,7 @@ def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
 
 
 def each(what: str, items: Sequence[T]) -> Iterator[T]:
-    """The items one after the other, with a `progress` bar."""
+    """Yields the items, with a `progress` bar."""
     with progress(what, len(items)) as step:
         for item in items:
             yield item
@@ -114,9 +114,9 @@ def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
 class Table:
     """Rows of cells under headers, for the terminal, as Markdown and as CSV. None is shown as a dash.
 
-    words: headers of the columns that hold words, which stand to the left and wrap where there is no room;
-    without it, the first column's. The others hold figures, which are never cut. optional: headers of the
-    columns that a narrow terminal does without, the first one first. notes: lines under the table.
+    words: headers of text columns, which are left-aligned and wrap if needed; by default the first column.
+    The others have figures, which are never cut. optional: headers of the columns that a narrow terminal
+    drops, in this order. notes: lines under the table.
     """
 
     title: str
@@ -127,11 +127,11 @@ class Table:
     notes: Sequence[str] = ()
 
     def add(self, *cells: object) -> None:
-        """One more row, a cell for each header."""
+        """Adds a row, one cell for each header."""
         self.rows.append(cells)
 
     def show(self) -> None:
-        """Prints table and notes: as wide as a terminal is, else whole, as plain aligned lines."""
+        """Prints table and notes: fitted to a terminal's width, elsewhere in full, as plain aligned lines."""
         from textwrap import wrap
 
         out = console()
@@ -150,7 +150,7 @@ class Table:
                 say(line)
 
     def on_terminal(self, width: int) -> RichTable:
-        """For a terminal of so many columns, without the notes."""
+        """For a terminal of this width, without the notes."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -171,7 +171,7 @@ class Table:
             else:
                 table.add_column(header, justify="right", no_wrap=True)
         for row in zip(*columns.values(), strict=True):
-            table.add_row(*map(Text, row))  # a plain string would be read for markup
+            table.add_row(*map(Text, row))  # a plain string would be parsed as markup
         return table
 
     def markdown(self) -> str:
@@ -182,7 +182,7 @@ class Table:
         return "\n".join([*lines, "", *self.notes]).rstrip() + "\n"
 
     def csv(self) -> str:
-        """Headers and rows, words escaped as on a terminal; nothing between the commas for None."""
+        """Headers and rows, text escaped as on a terminal; None is empty."""
         import csv
 
         out = io.StringIO()

@@ -1,4 +1,4 @@
-"""Every failure that fer-edge foresees: one line for the user, one exit code.
+"""Every expected failure: one line for the user, one exit code.
 
 Exit codes (DESIGN, "Command line"): 1 it could not be done, 2 wrong usage, 3 a gate failed.
 """
@@ -7,10 +7,10 @@ _LONGEST = 1000  # characters; a message may quote a file
 
 
 def printable(text: object) -> str:
-    """Text for a terminal, a log or a picture, on one line, whatever a stranger put into it.
+    """Untrusted text on one line, safe for a terminal, a log or a picture.
 
-    Control characters, line breaks and what hides or reorders text are escaped; so are bytes of a file's name
-    that are no UTF-8, as `\\xe9`.
+    Escapes control characters, line breaks, characters that hide or reorder text, and bytes of a file name
+    that are not UTF-8, as `\\xe9`.
     """
     shown = str(text)
     return shown if shown.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in shown)
@@ -24,15 +24,15 @@ def _escaped(character: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Of a library's words, which may be many; the kind of the error where it says nothing."""
+    """First line of a library's error message; the error's type if there is none."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 
 class FerEdgeError(Exception):
-    """Base of all foreseen failures; its message is the one line that the user reads.
+    """Base of all expected failures; its message is the one line that the user sees.
 
-    What it quotes from files stays in the line: controls are escaped, the middle of a long one left out.
+    Controls in it are escaped, and the middle of a long message is left out.
     """
 
     exit_code = 1
@@ -45,7 +45,7 @@ class FerEdgeError(Exception):
 
 
 class DataError(FerEdgeError):
-    """A data set cannot be read or is not what it claims to be."""
+    """A data set cannot be read, or is not what it claims to be."""
 
 
 class ModelError(FerEdgeError):
@@ -61,7 +61,7 @@ class OutputError(FerEdgeError):
 
 
 class MissingExtraError(FerEdgeError):
-    """An optional dependency is absent; the message holds the exact `pip install`."""
+    """An optional dependency is missing; the message has the exact `pip install`."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Files: written aside and moved into place, never overwritten unasked; JSON, TOML recipes, hashes."""
+"""Writes files aside and moves them into place, overwriting only when asked; JSON, TOML recipes, hashes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_edge.errors import OutputError, UsageError, printable
 def refuse_to_overwrite(path: Path, force: bool) -> None:
     """Raises OutputError if `path` exists and `force` is not given, or if it cannot be written.
 
-    A device or a pipe (`/dev/null`) may be written to: nothing in it is lost.
+    Devices and pipes (`/dev/null`) are fine: nothing in them is lost.
     """
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
@@ -36,9 +36,9 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
 def refuse_to_overwrite_any(
     outputs: Iterable[Path | str | None], force: bool, inputs: Iterable[Path | str | None] = ()
 ) -> None:
-    """The same for all outputs of a command, before it begins; None and `-` are no files.
+    """The same for all outputs of a command, before it begins; None and `-` are skipped.
 
-    Raises OutputError too where two of them are one file, or one is an input, whatever `force` says.
+    Also raises OutputError if two of them are the same file, or one is an input, even with `force`.
     """
     taken = {file: "the input" for file in map(_identity, inputs) if file is not None}
     for output in outputs:
@@ -52,7 +52,7 @@ def refuse_to_overwrite_any(
 
 
 def _identity(path: Path | str | None) -> object:
-    """The same for all names of a file, links of both kinds; None for folders, devices, pipes and no file."""
+    """Identifies a file under all its names and links; None for folders, devices, pipes and missing files."""
     if path is None or str(path) == "-":
         return None
     named = Path(path)
@@ -62,7 +62,7 @@ def _identity(path: Path | str | None) -> object:
 
 
 def make_folders(folder: Path) -> None:
-    """Makes `folder` and those above it where they are missing. Raises OSError."""
+    """Creates `folder` and its parents if missing. Raises OSError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except RecursionError as error:  # mkdir calls itself for each folder above
@@ -71,11 +71,11 @@ def make_folders(folder: Path) -> None:
 
 @contextlib.contextmanager
 def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
-    """Gives a temporary path with the same suffix in the same folder; moves it to `path` at the end.
+    """Yields a temporary path with the same suffix in the same folder, and moves it to `path` at the end.
 
-    Whatever stops the block leaves `path` as it was. A link stays one, what it leads to is replaced; a device
-    or a pipe is written to as it is. Raises OutputError if the folder or the file cannot be written, another
-    process is writing it, or, without `force`, it exists at the end.
+    If the block fails, `path` is unchanged. For a link, its target is replaced; a device or a pipe is written
+    directly. Raises OutputError if the folder or the file cannot be written, if another process is writing
+    it, or, without `force`, if it exists at the end.
     """
     real = _led_to(path)
     if real.exists() and not real.is_file() and not real.is_dir():
@@ -99,17 +99,17 @@ _NO_LINKS = os.O_NOFOLLOW | os.O_NONBLOCK  # nor wait for a pipe
 
 @contextlib.contextmanager
 def _claimed(real: Path) -> Iterator[Path]:
-    """A new file beside `real`, of a name that nobody can guess; it is gone at the end.
+    """A new file beside `real` with an unpredictable name, removed at the end.
 
-    The name tells for which file it is, and the file is locked for as long as its process lives: a second
-    process finds out that it comes too late, and what a killed one left is removed.
+    The name says for which file it is, and the file stays locked while its process lives. So a second process
+    notices the first, and files left by a killed one are removed.
     """
     whose = f"{_ASIDE}{sha256_of(os.fsencode(real.name))[:8]}-"
     aside = real.with_name(f"{whose}{os.urandom(6).hex()}{real.suffix[:16]}")
     with _opened(real.parent, os.O_RDONLY, wait=True):
         for other in real.parent.glob(f"{_ASIDE}*"):
             with _opened(other, os.O_RDWR | _NO_LINKS) as locked:
-                if locked:  # its process is no more
+                if locked:  # its process has ended
                     other.unlink(missing_ok=True)
                 elif locked is False and other.name.startswith(whose):
                     raise OutputError(f"cannot write {real}: another process is writing it")
@@ -118,14 +118,14 @@ def _claimed(real: Path) -> Iterator[Path]:
     try:
         yield aside
     finally:
-        with contextlib.suppress(OSError):  # moved, or its folder is no more
+        with contextlib.suppress(OSError):  # moved, or its folder is gone
             aside.unlink()
         os.close(file)
 
 
 @contextlib.contextmanager
 def _opened(path: Path, flags: int, wait: bool = False) -> Iterator[bool | None]:
-    """Opens and locks for the block's time; gives what `_lock` gives, None where it cannot be opened."""
+    """Opens and locks it for the block; yields the result of `_lock`, None if it cannot be opened."""
     try:
         descriptor = os.open(path, flags)
     except OSError:  # gone, or not ours to touch
@@ -139,9 +139,9 @@ def _opened(path: Path, flags: int, wait: bool = False) -> Iterator[bool | None]
 
 @contextlib.contextmanager
 def held(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Makes `folder`; whether this process alone works in it for the block's time. wait: until it does.
+    """Creates `folder`; yields whether this process has it to itself during the block. wait: until it has.
 
-    However the process ends, the lock ends with it. Raises OSError.
+    The lock ends with the process, however that ends. Raises OSError.
     """
     make_folders(folder)
     with _opened(folder / ".lock", os.O_RDWR | os.O_CREAT, wait) as locked:
@@ -149,7 +149,7 @@ def held(folder: Path, wait: bool = False) -> Iterator[bool]:
 
 
 def _lock(descriptor: int, wait: bool = False) -> bool | None:
-    """Until it is closed; False where another process has it locked, None on a disk that knows no locks."""
+    """Locks it until it is closed; False if another process holds the lock, None on a disk without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -160,7 +160,7 @@ def _lock(descriptor: int, wait: bool = False) -> bool | None:
 
 
 def _move_to_new(aside: Path, real: Path) -> None:
-    """Moves without replacing what may have come there meanwhile. Raises OutputError, OSError."""
+    """Moves without replacing a file that has appeared meanwhile. Raises OutputError, OSError."""
     try:
         os.link(aside, real)
     except FileExistsError:
@@ -170,10 +170,10 @@ def _move_to_new(aside: Path, real: Path) -> None:
 
 
 def open_log(path: Path, force: bool = True) -> BinaryIO:
-    """The file, empty, unbuffered, this process's alone while it is open; a pipe or device as it is.
+    """Opens the file empty, unbuffered, and locked for this process; a pipe or device as it is.
 
-    Raises OutputError if it cannot be opened, another process writes it, nobody reads the pipe, or, without
-    `force`, it exists.
+    Raises OutputError if it cannot be opened, if another process writes it, if nobody reads the pipe, or,
+    without `force`, if it exists.
     """
     kind = path.exists() and not path.is_file()
     flags = os.O_WRONLY | os.O_CREAT | (os.O_NONBLOCK if kind else 0 if force else os.O_EXCL)
@@ -230,7 +230,7 @@ def write_figure(path: Path, figure: Any, force: bool = True) -> None:
 
 
 def put_between_markers(page: str, name: str, text: str) -> str:
-    """All that stands between `<!-- NAME -->` and `<!-- /NAME -->` is now `text`. Raises LookupError."""
+    """Replaces everything between `<!-- NAME -->` and `<!-- /NAME -->` with `text`. Raises LookupError."""
     before, start, rest = page.partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- /{name} -->")
     if not (start and end):
@@ -239,7 +239,7 @@ def put_between_markers(page: str, name: str, text: str) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Any JSON value. Raises ValueError for all that is none, NaN and bottomless nesting too."""
+    """Parses any JSON value. Raises ValueError for anything else, including NaN and excessive nesting."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
@@ -251,9 +251,9 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON of plain types, for a log or a terminal: letters of every script as they are, all else escaped.
+    """JSON of plain types, for a log or a terminal: letters of every script unchanged, all else escaped.
 
-    A name that is no UTF-8 has its odd bytes as `\\xe9`, in letters, since JSON cannot hold them.
+    Bytes of a name that are not UTF-8 are spelt out as `\\xe9`, since JSON cannot hold them.
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     return text if text.isprintable() else "".join(map(_in_json, text))
@@ -275,7 +275,7 @@ def sha256(path: Path) -> str:
 
 
 def sha256_of(data: bytes) -> str:
-    """Hexadecimal SHA-256 of the bytes, by Python's own code: `hashlib` would load OpenSSL, 3.5 MiB."""
+    """Hexadecimal SHA-256 of the bytes, with Python's own code: `hashlib` would load OpenSSL, 3.5 MiB."""
     for module in ("_sha2", "_sha256", "hashlib"):  # from Python 3.12 on, 3.11, where both are missing
         with contextlib.suppress(ImportError):
             return str(importlib.import_module(module).sha256(data).hexdigest())
@@ -289,11 +289,11 @@ _NUMBERS = (0, 1e15)
 Share = Annotated[float, (0, 1)]
 BelowOne = Annotated[float, (0, 0.99)]
 Count = Annotated[int, (1, 1e9)]
-"""Types of a recipe's fields whose numbers `checked` keeps within these."""
+"""Types of a recipe's fields, with the range that `checked` enforces."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A recipe as nested tables. Raises UsageError, naming it, if it is missing or no TOML."""
+    """A recipe as nested tables. Raises UsageError, naming it, if it is missing or not TOML."""
     import tomllib
 
     try:
@@ -305,10 +305,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
-    """`table`, if each key is a plain field of the dataclass `kind` and each value one that its type allows.
+    """Returns `table` if each key is a plain field of the dataclass `kind` and its type allows each value.
 
-    Plain are float, int, str, bool and Literal. A number lies within the two of Annotated[float, (0, 1)], or
-    within 0 and 1e15. Raises UsageError with `where`.
+    Plain types are float, int, str, bool and Literal. Numbers must be within the limits of, for example,
+    Annotated[float, (0, 1)], or else within 0 and 1e15. Raises UsageError with `where`.
     """
     if not isinstance(table, dict):
         raise UsageError(f"{where} must be a table")
@@ -330,8 +330,8 @@ def checked(kind: type[Any], table: Any, where: str) -> dict[str, Any]:
 
 
 def check(given: Any, where: str, further: dict[str, bool]) -> None:
-    """Raises UsageError with `where` for a field of a dataclass's instance that is not as `checked` wants it,
-    and for the first complaint that does not hold."""
+    """Raises UsageError with `where` for a field of a dataclass instance that `checked` would refuse, and for
+    the first complaint whose condition is false."""
     plain = {name: value for name, value in vars(given).items() if isinstance(value, int | float | str)}
     checked(type(given), plain, where)
     for complaint, holds in further.items():

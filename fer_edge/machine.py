@@ -1,4 +1,4 @@
-"""What the machine and the software are, and whether others were at work on it. Imports nothing heavy."""
+"""Describes machine and software, and detects whether other processes were busy. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fer_edge.errors import FerEdgeError
 
 _INTERPRETERS = ("ai-edge-litert", "tflite-runtime", "tensorflow")  # in the order in which they are tried
 OPENCV = tuple(f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless"))
-"""Packages of pip that bring `cv2`."""
+"""Pip packages that contain `cv2`."""
 
 OTHERS_LIMIT, OTHERS_CORES = 0.1, 0.5
-"""Above this share of the machine's cores, and above so many cores, other processes were at work."""
+"""Above this share of the machine's cores, and above this many cores, other processes were busy."""
 _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 
 
 def describe() -> dict[str, Any]:
-    """Plain types, ready for JSON; null for what this system does not tell. Memory in MiB; governor: the
+    """Plain types, ready for JSON; null for what this system does not report. Memory in MiB; governor: the
     first core's."""
     memory_mib = _mib("/proc/meminfo", "MemTotal")
     return {
@@ -49,7 +49,7 @@ def describe() -> dict[str, Any]:
 
 
 def cpu_name() -> str | None:
-    """The processor as the system calls it."""
+    """The system's name for the processor."""
     if platform.system() == "Darwin":
         return output("sysctl", "-n", "machdep.cpu.brand_string") or None
     return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
@@ -62,7 +62,7 @@ def usable_cores() -> int:
 
 def version(package: str) -> str | None:
     """The installed version, None if the package is not installed."""
-    import importlib.metadata  # heavy, and the loop's page imports this module for its memory alone
+    import importlib.metadata  # heavy, and the live page imports this module only for the memory
 
     try:
         return importlib.metadata.version(package)
@@ -75,7 +75,7 @@ def _first_of(*packages: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this package lies in; `-dirty` where its files were changed."""
+    """The commit of this package's checkout; with `-dirty` if files were changed."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
@@ -84,14 +84,14 @@ def _commit() -> str | None:
 
 
 def address_space_mib() -> int:
-    """What numpy, OpenCV and an interpreter take to load: 375 measured with one core, 550 with two, since
-    numpy and OpenCV each bring an OpenBLAS that reserves memory for every core."""
+    """Address space to load numpy, OpenCV and an interpreter: 375 measured with one core, 550 with two, since
+    numpy and OpenCV each have an OpenBLAS that reserves memory for every core."""
     threads = os.environ.get("OPENBLAS_NUM_THREADS", "")
     return 256 + 192 * (int(threads) if threads.isdecimal() else usable_cores())
 
 
 def require_address_space() -> None:
-    """Raises FerEdgeError where `ulimit -v` leaves less: libraries end in a signal then."""
+    """Raises FerEdgeError if `ulimit -v` allows less: libraries would crash."""
     limit, needed = resource.getrlimit(resource.RLIMIT_AS)[0], address_space_mib()
     if limit != resource.RLIM_INFINITY and limit < needed << 20:
         raise FerEdgeError(
@@ -101,7 +101,7 @@ def require_address_space() -> None:
 
 
 def peak_rss_mib() -> float | None:
-    """Peak resident memory of this process alone, in MiB; None where the system does not tell.
+    """Peak resident memory of this process, in MiB; None if the system does not report it.
 
     Linux's VmHWM; elsewhere ru_maxrss, which on Linux starts at the parent's size after fork and exec.
     """
@@ -111,16 +111,16 @@ def peak_rss_mib() -> float | None:
 
 
 def rss_mib() -> float | None:
-    """Memory of this process that is resident now, in MiB; None where the system does not tell."""
+    """Current resident memory of this process, in MiB; None if the system does not report it."""
     return _mib("/proc/self/status", "VmRSS")
 
 
 class Watch:
-    """Finds out what others take of the machine during a block (`with`).
+    """Measures how busy other processes are during a block (`with`).
 
-    That is the machine's CPU time less that of this process and of those that it started and waited for.
-    Known at the block's end: elapsed_s, wall time; others_share, 0..1 of all cores, None if it is not known
-    or the time was too short to tell; disturbed, whether that is much.
+    That is the machine's CPU time minus that of this process and of the children it waited for. Set at the
+    end of the block: elapsed_s, wall time; others_share, 0..1 of all cores, None if unknown or if the block
+    was too short; disturbed, whether that is much.
     """
 
     def __enter__(self) -> Watch:
@@ -136,7 +136,7 @@ class Watch:
 
 
 def _clocks() -> tuple[float, float]:
-    """Seconds: wall, the others' CPU time; NaN where that is not told."""
+    """Seconds: wall time, the others' CPU time; NaN if unknown."""
     times, busy_s = os.times(), busy_seconds()
     return time.perf_counter(), math.nan if busy_s is None else busy_s - sum(times[:4])
 
@@ -151,7 +151,7 @@ def busy_seconds() -> float | None:
 
 
 def output(*command: str, timeout_s: float = 5.0) -> str:
-    """What a program prints, stripped; nothing where it fails or takes longer."""
+    """A program's output, stripped; empty if it fails or takes longer."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -165,7 +165,7 @@ def _mib(path: str, key: str) -> float | None:
 
 
 def _field(path: str, *keys: str) -> str | None:
-    """In a file of `key: value` lines, the value of the first that has one of the keys."""
+    """The first value with one of the keys in a file of `key: value` lines."""
     for line in (_read(path) or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() in keys and value.strip():

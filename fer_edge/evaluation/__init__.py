@@ -1,5 +1,5 @@
-"""How good a model is on a data set: any model file as one function, metrics.json of what it gives, and what
-becomes of it on pictures that a camera has spoilt.
+"""Measures a model on a data set: any model file as one function, its metrics.json, and its accuracy on
+pictures that a camera might have degraded.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fer_edge.vision.opencv import cv2
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that is ready: faces uint8 (N, *input_size) to probabilities float32 (N, len(labels)).
+    """A loaded model: faces uint8 (N, *input_size) to probabilities float32 (N, len(labels)).
 
-    views: 2 for a file that takes each picture's mirror image into account by itself.
+    views: 2 for a file that also looks at each picture's mirror image.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Predictor:
     def of_keras(
         cls, model: Any, name: str, labels: tuple[str, ...], card: ModelCard | None = None
     ) -> Predictor:
-        """A Keras model's, on any backend. card: what its values mean, if not gray levels and probabilities.
+        """A Keras model's, on any backend. card: the meaning of its values, if not gray levels and probabilities.
 
-        Raises ModelError unless it takes one gray picture and gives one value for each of `labels`.
+        Raises ModelError unless it takes one gray picture and returns one value per label.
         """
         import keras
 
@@ -68,7 +68,7 @@ class Predictor:
 
 
 def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None) -> Predictor:
-    """Opens a shipped model or network by name, or the file or run's folder of that path.
+    """Opens an included model or network by name, or a file or the folder of a run by path.
 
     num_threads and card are for `.tflite` files; a `.keras` file's card is looked for beside it unless
     `card` names one. Raises ModelError, MissingExtraError.
@@ -88,7 +88,7 @@ def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None
 def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     """The card of a `.keras` file: `card`, else NAME.json or card.json beside it, else None.
 
-    Raises ModelError for a `card` that is not there, and for what is none.
+    Raises ModelError for a `card` that is missing or not a card.
     """
     for candidate in (card,) if card else (path.with_suffix(".json"), path.with_name("card.json")):
         if candidate.is_file():
@@ -115,7 +115,7 @@ class Selection:
     seen: NDArray[np.bool_] | None
 
     def about(self) -> dict[str, Any]:
-        """What metrics.json and `bench --json` say of them."""
+        """Their description in metrics.json and `bench --json`."""
         whole = self.dataset
         about = {"path": whole.path, "sha256": whole.sha256, "protocol": self.protocol}
         return {**about, "split": self.split, "n": len(whole)}
@@ -126,7 +126,7 @@ def select(
 ) -> Selection:
     """The rows of `split` (several joined by `+`), by default those that `protocol` reports on.
 
-    limit: so many of them at most, drawn by the seed, in the data's order.
+    limit: at most this many, drawn with the seed, in the data's order.
     Raises UsageError for a split that does not exist, DataError for one without rows.
     """
     if split is None:
@@ -164,8 +164,8 @@ def probabilities_of(
 ) -> NDArray[np.float32]:
     """Probabilities, float32 (N, len(labels)) in the order of `labels`, of images uint8 (N, 48, 48).
 
-    flip: averages each picture with its mirror image. Raises ModelError where the model names other
-    expressions.
+    flip: averages each picture with its mirror image. Raises ModelError if the model has
+    other labels.
     """
     if sorted(model.labels) != sorted(labels):
         raise ModelError(
@@ -188,7 +188,7 @@ def probabilities_of(
 def result_of(probabilities: NDArray[np.floating], selection: Selection, model: str) -> dict[str, Any]:
     """The value of metrics.json (DESIGN, "Command line"), in plain Python types.
 
-    probabilities: (N, classes) in the order of the data set's `label_names`, for its N rows. Where no row is
+    probabilities: (N, classes) in the order of the data set's `label_names`, for its N rows. If no row is
     known to be new, `accuracy_without_duplicates` is null. model: its name.
     Raises ModelError for probabilities that are not finite.
     """
@@ -227,8 +227,8 @@ CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Any]] = {
     "blur sigma 1.5": lambda face, rng: cv2.GaussianBlur(face, (0, 0), 1.5),
     "noise sigma 15": _noisy,
 }
-"""Name of a condition to its function of a face, uint8 (48, 48), which it leaves alone; only noise draws from
-the generator. Each strength is fixed, so that a table made today can be laid beside an older one.
+"""Name of a condition -> its function, which takes a face, uint8 (48, 48), and returns a new one; only noise
+uses the generator. Each strength is fixed, so that tables can be compared with older ones.
 """
 
 
@@ -243,8 +243,8 @@ def robustness(
 ) -> dict[str, Any]:
     """Accuracy and macro-F1 of a model under each of CONDITIONS, in plain Python types.
 
-    `pictures` of the selection (at most) are drawn by the seed, and the noise after them by the same
-    generator, so that seed, split and number name the pictures exactly. The rest as in `probabilities_of`.
+    At most `pictures` of the selection are drawn with the seed, then the noise with the same generator, so
+    seed, split and number determine the pictures. The rest as in `probabilities_of`.
     """
     rng = np.random.default_rng(seed)
     whole = selection.dataset

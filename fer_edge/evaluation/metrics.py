@@ -1,4 +1,4 @@
-"""Scores of a classifier from its confusion matrix, and how near two models are. Needs numpy only."""
+"""Scores of a classifier from its confusion matrix, and the agreement of two models. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.int64] | NDArray[np.float64]
-"""Pictures by true class (rows) and predicted one; fractions of pictures where only shares are known."""
+"""Pictures by true class (rows) and predicted class; fractions if only shares are known."""
 
 
 def confusion_matrix(
@@ -29,8 +29,8 @@ def scores(cm: Matrix, label_names: Sequence[Any]) -> dict[str, Any]:
     """The part of metrics.json that follows from the matrix, in plain Python types: `accuracy`, the macro
     averages, and `per_class` precision, recall (the paper's equations 3 and 4), F1 and support.
 
-    A class that was never predicted has precision 0, one without pictures has recall 0, and both count in the
-    macro averages, which run over all classes alike.
+    A class that was never predicted has precision 0, one without pictures recall 0; both count in the macro
+    averages.
     """
     right, support, named = cm.diagonal(), cm.sum(axis=1), cm.sum(axis=0)
     by_class = {

@@ -1,4 +1,4 @@
-"""Tables of an evaluation, beside the paper's figures, and its confusion matrix as a picture."""
+"""Tables of an evaluation, with the paper's figures, and a picture of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_edge.spec import LABELS
 def show_evaluation(result: dict[str, Any]) -> None:
     """Prints a metrics.json value: classes, matrix, accuracy with its interval.
 
-    Beside FER-2013 under its own labels the paper's figures too.
+    With FER-2013's own labels, the paper's figures too.
     """
     cm = np.array(result["confusion_matrix"])
     n, right = result["data"]["n"], int(np.trace(cm))
@@ -58,7 +58,7 @@ def confusion_table(cm: NDArray[np.int64], labels: Sequence[str]) -> Table:
 
 
 def comparison_table(cm: NDArray[np.int64]) -> Table:
-    """Our figures beside what the paper's Table 10 comes to and what its text states."""
+    """Our figures beside those of the paper's Table 10 and of its text."""
     title = "compared with the paper (its test set is PublicTest)"
     table = Table(title, ("%", "here", "the paper's Table 10", "its text"))
     theirs = _as_the_paper_scores(paper.table_10_pictures())
@@ -72,7 +72,7 @@ def comparison_table(cm: NDArray[np.int64]) -> Table:
 
 
 def _as_the_paper_scores(cm: metrics.Matrix) -> dict[str, float]:
-    """The three that its text states come first.
+    """The three from its text come first.
 
     Equation (2) counts true negatives: a class of 55 in 3,589 that is never predicted still scores 0.98. A
     wrong picture is wrong for two classes, and right for all others.
@@ -102,7 +102,7 @@ def robustness_table(result: dict[str, Any], model: str, split: str) -> Table:
 
 
 def draw_evaluation(result: dict[str, Any], path: Path) -> None:
-    """Draws a metrics.json value's confusion matrix, as counts and as shares of each true class, into `path`.
+    """Writes a picture of a metrics.json value's confusion matrix: counts, and shares of each true class.
 
     The suffix chooses the format. Raises OutputError where the file cannot be written.
     """
