@@ -46,7 +46,7 @@ class Predictor:
     def of_keras(
         cls, model: Any, name: str, labels: tuple[str, ...], card: ModelCard | None = None
     ) -> Predictor:
-        """A Keras model's, on any backend. card: the meaning of its values, if not gray levels and probabilities.
+        """A Keras model's, on any backend. card: meaning of its values, unless gray levels and probabilities.
 
         Raises ModelError unless it takes one gray picture and returns one value per label.
         """
