@@ -1,8 +1,8 @@
 """The loop that runs on the device: frames in, results out, and a count of what was seen.
 
-A file is read frame by frame, each analysed, drawn and written in turn, while a thread decodes the next. A
-live source has three who never wait for each other: its reader, which keeps the newest frame; the analysis;
-and the display, with the saved video, which take every frame and draw the latest result on it.
+A file is read frame by frame; each is analysed, drawn and written while a thread decodes the next. A live
+source has three parts that never wait for each other: the reader keeps the newest frame; the analysis takes
+the newest; the display and the saved video take every frame and draw the latest result on it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.frames import Face, Frame, FrameResult
 from fer_edge.vision.overlay import Overlay
 
-POLL_S = 0.1  # how often a thread that waits looks whether it should stop
-LEAST_STEP_S = 0.001  # between two frames whose source gives them the same time
+POLL_S = 0.1  # how often a waiting thread checks whether it should stop
+LEAST_STEP_S = 0.001  # between two frames with the same time
 REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
 
 
 @dataclass(frozen=True)
 class Pace:
-    """every: analyse one frame of so many. max_fps: take no more frames a second. max_frames: then end.
-    own_speed: a file's frames are not taken before their time."""
+    """every: analyse one in this many frames. max_fps: limits frames per second. max_frames: stops the run.
+    own_speed: plays a file at its own speed."""
 
     every: int = 1
     max_fps: float | None = None
@@ -44,11 +44,11 @@ class Pace:
 
 
 class Loop:
-    """One run over one source. `summary` is valid at any time, also after a failure.
+    """One run over one source. `summary` is valid at any time, even after a failure.
 
-    sinks: get every frame analysed; on a live source the ones that want pictures get every frame shown.
-    screen: the display, None without one. stop: set by whoever wants the run to end. alive: called as
-    often as the loop goes round, also while it waits for a live source.
+    sinks: get every analysed frame; on a live source, those that want pictures get every displayed frame.
+    screen: the display, None without one. stop: set it to end the run. alive: called on every round of the
+    loop, also while it waits for a live source.
     """
 
     def __init__(
@@ -81,16 +81,16 @@ class Loop:
         self._start_s: float | None = None  # when a frame of time 0 is due
 
     def run(self, capture: Capture, make: Callable[[], Capture] | None = None) -> None:
-        """Until the source ends, `stop` is set, the window is closed or `max_frames` is reached.
+        """Runs until the source ends, `stop` is set, the window is closed or `max_frames` is reached.
 
-        capture: open; closed here, as are the sinks. make: a new capture, for a live source that breaks
-        off. Raises SourceError or OutputError once all is closed.
+        capture: open; closed here, as are the sinks. make: returns a new capture, to reconnect to a
+        live source. Raises SourceError or OutputError once everything is closed.
         """
         with contextlib.ExitStack() as closing:
             for output in (self._screen, *self._pictures, *self._logs):
                 if output is not None:
                     closing.callback(output.close)
-            if not capture.is_live:  # a live one is its reader's to close
+            if not capture.is_live:  # its reader closes a live one
                 closing.callback(capture.close)
             try:
                 if capture.is_live:
@@ -105,7 +105,7 @@ class Loop:
                 self.summary.unreadable = capture.unreadable
 
     def _beside(self, work: Callable[[], None], look: Callable[[], None]) -> None:
-        """Works in a thread while the main one, which alone may have a window, looks again and again."""
+        """Works in a thread, while the main thread, the only one that may have a window, polls it."""
         from concurrent.futures import ThreadPoolExecutor  # a run without a window needs none of it
 
         with ThreadPoolExecutor(1) as worker:
@@ -124,7 +124,7 @@ class Loop:
     # --- each frame ---
 
     def _wants_more(self) -> bool:
-        """Waits where the pace asks for it; False when the run should end."""
+        """Waits as the pace demands; False when the run should end."""
         enough = self._pace.max_frames is not None and self.summary.frames >= self._pace.max_frames
         if enough or self._stop.is_set():
             return False
@@ -137,7 +137,7 @@ class Loop:
         return True
 
     def _analysed(self, frame: Frame) -> FrameResult:
-        """The frame with its number, a time above the last one's, and its faces; logged and counted."""
+        """The frame with its number, a time later than the last one's, and its faces; logged and counted."""
         if frame.source != self._source:
             self._source, self._index = frame.source, -1
         self._index += 1
@@ -155,7 +155,7 @@ class Loop:
         return result
 
     def _show(self, result: FrameResult, *, in_place: bool) -> None:
-        """Draws the latest faces on the frame, or on a copy, for whoever looks."""
+        """Draws the latest faces on the frame, or on a copy, if anyone is watching."""
         annotated = None
         awake = [sink for sink in self._pictures if not sink.asleep]
         if self._screen is not None or awake:
@@ -181,7 +181,7 @@ class Loop:
                     return
                 if self._pace.own_speed:
                     self._wait_for(frame.time_s)
-                # Nobody else has the frame: what is drawn on it costs neither a copy nor its memory.
+                # Nobody else uses the frame: drawing on it saves a copy and its memory.
                 self._show(self._analysed(frame), in_place=True)
                 if self._screen is not None and capture.is_still:
                     self._screen.hold(self._stop)
@@ -228,7 +228,7 @@ class Loop:
 
 
 def _frames(capture: Capture) -> Generator[Frame]:
-    """Each is read in a thread while the one before is worked on; pictures, which may be huge, are not."""
+    """Reads each in a thread while the previous one is processed; not for pictures, which may be huge."""
     if capture.is_still:
         yield from iter(capture.read, None)
         return
@@ -257,8 +257,8 @@ def _frames(capture: Capture) -> Generator[Frame]:
 
 
 class Summary:
-    """What a run has seen, counted frame by frame, and how long its stages took. The run begins now; the
-    memory does not grow."""
+    """What a run has seen, counted frame by frame, and how long its stages took. The run starts when this is
+    created; memory does not grow."""
 
     def __init__(self, stages: Sequence[StageTimes]) -> None:
         self.frames = 0
@@ -312,7 +312,7 @@ class Summary:
         return value
 
     def lines(self, still: bool = False) -> list[str]:
-        """The same for a reader, a few lines."""
+        """The same as a few lines of text."""
         value = self.as_dict(still)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in value["shares"].items()) or "none"
         if still:
@@ -333,8 +333,8 @@ class Summary:
 
 
 class Watchdog:
-    """Signs of life for systemd (`Type=notify`, `WatchdogSec=`), which restarts a service that hangs: a
-    datagram each (sd_notify(3)), none without NOTIFY_SOCKET."""
+    """Notifies systemd (`Type=notify`, `WatchdogSec=`), which restarts a service that hangs, with datagrams
+    (sd_notify(3)); does nothing without NOTIFY_SOCKET."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
@@ -345,7 +345,7 @@ class Watchdog:
         self._next_s = -math.inf
 
     def beat(self) -> None:
-        """The loop goes round; the first time it says that the run has begun."""
+        """Call on every round; the first call reports that the run has started."""
         now_s = time.monotonic()
         if not self._address or now_s < self._next_s:
             return

@@ -1,1 +1,1 @@
-"""A `.tflite` file: its bytes, card, labels, interpreter, and what classifies with it."""
+"""A `.tflite` file: its bytes, card, labels and interpreter, and the classifier."""

@@ -1,6 +1,6 @@
-"""Faces in, probabilities out, for our models and foreign ones alike; and the interpreter that computes them.
+"""Faces in, probabilities out, for our models and foreign ones; and the interpreter that computes them.
 
-It is the one that is installed here: LiteRT, else tflite_runtime, else TensorFlow's own.
+The interpreter is the one installed: LiteRT, else tflite_runtime, else TensorFlow's own.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ RUNTIMES = {
     "tflite_runtime": ("tflite_runtime.interpreter", "Interpreter"),
     "tensorflow": ("tensorflow", "lite.Interpreter"),
 }
-"""Name -> module and attribute of an interpreter's class, in the order in which they are tried."""
+"""Name -> module and attribute of an interpreter's class, in the order they are tried."""
 
 VARIABLE = "FER_EDGE_INTERPRETER"
-"""Names the one of RUNTIMES to be used where several are installed."""
+"""Selects one of RUNTIMES if several are installed."""
 
 
 def find_interpreter() -> tuple[str, Any]:
-    """The package name of the interpreter that is used, and its class: the first that can be imported.
+    """Package name and class of the interpreter: the first that can be imported.
 
-    Raises FerEdgeError with what to install if there is none, if one is installed and broken, or if the one
-    that FER_EDGE_INTERPRETER names is not there; UsageError if it names none.
+    Raises FerEdgeError with what to install if there is none, if one is installed but broken, or if the one
+    that FER_EDGE_INTERPRETER names is missing; UsageError if that name is unknown.
     """
     wanted = os.environ.get(VARIABLE, "")
     if wanted and wanted not in RUNTIMES:
@@ -64,8 +64,8 @@ def find_interpreter() -> tuple[str, Any]:
 
 @contextlib.contextmanager
 def _without_start(package: str) -> Iterator[None]:
-    """LiteRT's interpreter is imported without the package's `__init__`: on Linux that loads LiteRT's newer
-    interface, 1.6 MiB that nothing here uses. Whoever imports the package later gets all of it."""
+    """Imports LiteRT's interpreter without the package's `__init__`, which on Linux loads LiteRT's newer
+    interface, 1.6 MiB that nothing here uses. Later imports of the package get all of it."""
     needed = package != "ai_edge_litert" or package in sys.modules or not sys.platform.startswith("linux")
     spec = None if needed else importlib.util.find_spec(package)
     if spec is None:
@@ -97,7 +97,7 @@ def load_interpreter(model: bytes, num_threads: int, name: str) -> Any:
 
 
 def check_sizes(sizes: Iterable[int], name: str) -> None:
-    """Raises ModelError for an input over 1024x1024, or of open sizes (-1); that of the batch may be open."""
+    """Raises ModelError for an input over 1024x1024 or with open sizes (-1); the batch size may be open."""
     shape = [int(size) for size in sizes]
     if -1 in shape[1:]:
         raise ModelError(f"{name}: its input {shape} leaves sizes open (-1): convert it with fixed ones")
@@ -109,17 +109,17 @@ _GRAY_LEVELS = np.arange(256)
 
 
 def stored_levels(tensor: TensorSpec) -> NDArray[Any]:
-    """What an input tensor stores for each gray level 0..255, in its dtype: shape (256,)."""
+    """The value an input tensor stores for each gray level 0..255, in its dtype: shape (256,)."""
     return tensor.quantize(tensor.real_of(_GRAY_LEVELS))
 
 
 class Classifier:
     """A .tflite model with its labels.
 
-    path: the model file. card, labels: what it says of itself; labels in the order of its output.
+    path: the model file. card, labels: from the file; labels in the order of its output.
     input, output: its tensors; shape, dtype and quantisation are the file's, range and content the
-    card's. input_size: (height, width) in pixels of the faces that it takes. channels: 1, or 3 that
-    all get the gray levels.
+    card's. input_size: (height, width) of its faces in pixels. channels: 1, or 3 that all get the
+    gray levels.
     """
 
     def __init__(
@@ -131,11 +131,11 @@ class Classifier:
         checked: bool = False,
         load: Callable[[bytes, int, str], Any] = load_interpreter,
     ) -> None:
-        """Loads `model`, the name of a shipped model or a path.
+        """Loads `model`, the name of an included model or a path.
 
-        card: a JSON file for a model that does not say its labels, range and kind of output itself.
-        checked: the caller has already called `check` on the file, so that loading alone is timed.
-        load: gives another runtime behind the interface of LiteRT's interpreter.
+        card: a JSON file for a model without labels, range and kind of output inside.
+        checked: the caller has already called `check` on the file, so only loading is timed.
+        load: returns another runtime with the interface of LiteRT's interpreter.
         Raises ModelError if the file or its card cannot be used.
         """
         self.path = shipped.find_model(str(model))
@@ -173,9 +173,9 @@ class Classifier:
     def _prepare(self, axis: int | None) -> None:
         self._input_index = self._interpreter.get_input_details()[0]["index"]
         self._output_index = self._interpreter.get_output_details()[0]["index"]
-        # By how far probabilities may miss their sum, 1, since each is rounded to its step.
+        # How far the sum may be from 1, since each probability is rounded to its step.
         self._tolerance = 0.02 + len(self.labels) * self.output.scale
-        # Gray level -> what the tensor stores for it, worked out once: exact for every dtype.
+        # Gray level -> stored value, computed once: exact for every dtype.
         self._stored = stored_levels(self.input)
         same = self.input.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
         self._identity = same and self.channels == 1
@@ -186,8 +186,8 @@ class Classifier:
     def predict_one(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One gray face, uint8 (height, width) of `input_size` -> probabilities, float32 (labels,).
 
-        Raises ValueError for another shape or dtype, ModelError where the model gives no numbers, or no
-        probabilities though its card says so.
+        Raises ValueError for another shape or dtype, ModelError if the model does not return numbers, or not
+        probabilities although its card says so.
         """
         if face.shape != self.input_size or face.dtype != np.uint8:
             raise ValueError(f"a face must be uint8 {self.input_size}, not {face.dtype} {face.shape}")
@@ -201,7 +201,7 @@ class Classifier:
             self._interpreter.set_tensor(self._input_index, self._input)
         self._interpreter.invoke()
         real = self.output.dequantize(self._interpreter.get_tensor(self._output_index).reshape(-1))
-        values = real.tolist()  # for a handful of values, Python's sum and min take a third of numpy's time
+        values = real.tolist()  # for a few values, Python's sum and min take a third of numpy's time
         total = sum(values)
         if not math.isfinite(total):
             raise ModelError(f"{self.path} gives values that are not numbers: its weights are damaged")
@@ -224,12 +224,12 @@ class Classifier:
 
 
 def check(path: Path) -> None:
-    """Raises ModelError unless the file ships with fer-edge, or is whole and runs (`file.check`)."""
+    """Raises ModelError unless the file is included in fer-edge, or is intact and runs (`file.check`)."""
     file.check(file.read_bytes(path), str(path))
 
 
 def _channel_axis(shape: tuple[int, ...], path: Path) -> int | None:
-    """The axis of channels, None for (1, height, width). Raises ModelError for no picture's shape."""
+    """The axis of channels, None for (1, height, width). Raises ModelError if it is not a picture's shape."""
     if len(shape) == 3 and shape[0] == 1:
         return None
     if len(shape) == 4 and shape[0] == 1:

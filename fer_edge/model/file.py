@@ -1,8 +1,8 @@
-"""A `.tflite` file: the bytes, the card and labels that travel with it, and whether it can be run at all.
+"""A `.tflite` file: its bytes, the card and labels inside it, and whether it can be run at all.
 
-The card is read through the zip at the file's end. A file that does not ship is tried in a process of its
-own first: LiteRT verifies that offsets stay inside the file, not that the graph makes sense, and of 600 files
-with a few bytes changed, 4 ended in a segmentation fault.
+The card is read from the zip at the file's end. A file that is not included in fer-edge is first run in a
+separate process: LiteRT checks that offsets stay inside the file, but not that the graph makes sense. Of 600
+files with a few changed bytes, 4 caused a segmentation fault.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from fer_edge.spec import ModelCard, TensorSpec, expressions
 
 LABELS_FILE, CARD_FILE = "labels.txt", "card.json"
 METADATA = b"TFLITE_METADATA"
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip can say: same card, same bytes
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip: same card, same bytes
 CONTENTS = ("probabilities", "logits")
 CHILD_MEMORY = 1 << 30
-"""Bytes that one run of an unknown file, or reading its weights, may take; ours take some millions."""
+"""Memory limit in bytes to run an unknown file or read its weights; ours need some millions."""
 _CHILD_S = 120.0
 _FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
@@ -41,7 +41,7 @@ _ZIP_ERRORS = (
     *(zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, struct.error, zlib.error),
 )
-"""What zipfile raises on archives that are damaged."""
+"""Raised by zipfile on damaged archives."""
 _EXAMPLE = (
     '{"labels": ["angry", ...], "input": {"real_min": 0, "real_max": 1}, "output": {"content": "logits"}}'
 )
@@ -50,7 +50,7 @@ Ends = tuple[TensorSpec, TensorSpec]
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes. Raises ModelError if it cannot be read or is far too large for a model."""
+    """The file's bytes. Raises ModelError if it cannot be read or is too large for a model."""
     if path.suffix == ".keras":
         raise ModelError(f"{path} is a Keras model: convert it first, with fer-edge convert {path}")
     try:
@@ -62,9 +62,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def card_in(data: bytes, where: str) -> ModelCard | None:
-    """The card inside a .tflite file's bytes, which errors call `where`; None if it holds none.
+    """The card inside a .tflite file's bytes, named `where` in errors; None if there is none.
 
-    Raises ModelError if what it holds as a card is damaged, or cut off.
+    Raises ModelError if the card is damaged or cut off.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -99,17 +99,17 @@ def without_zip(data: bytes) -> bytes:
 
 
 def compressed_bytes(data: bytes) -> int:
-    """As a download or an archive holds it: zlib, which is gzip but for twelve bytes of header."""
+    """Size in a download or an archive: zlib, which is gzip except for twelve bytes of header."""
     return len(zlib.compress(data, 9))
 
 
 def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
-    """The .tflite file with `card` in TFLite's own way, for any reader: metadata and an appended zip.
+    """The .tflite file with `card` stored TFLite's way, for any reader: metadata and an appended zip.
 
-    flatbuffer: a .tflite file's bytes; metadata and a zip that it has already are replaced. The same input
-    gives the same bytes. Raises ModelError if it is no .tflite file.
+    flatbuffer: a .tflite file's bytes; existing metadata and zip are replaced. The same input gives the same
+    bytes. Raises ModelError if it is not a .tflite file.
     """
-    from fer_edge.model import graph  # a model that ships needs none of it
+    from fer_edge.model import graph  # included models do not need it
 
     model = graph.unpacked(without_zip(flatbuffer))
     model.metadata = model.metadata or []
@@ -126,15 +126,15 @@ def embed_card(flatbuffer: bytes, card: ModelCard) -> bytes:
         labels = "\n".join(card.labels) + "\n"
         for name, text in ((LABELS_FILE, labels), (CARD_FILE, card.to_json(compact=True))):
             member = zipfile.ZipInfo(name, _FIXED_TIME)
-            member.create_system = 3  # Unix, on whatever system it is written
+            member.create_system = 3  # Unix, whatever system writes it
             archive.writestr(member, text)
     return stream.getvalue()
 
 
 def model_metadata(card: ModelCard) -> bytes:
-    """TFLite's ModelMetadata (metadata_schema.fbs 1.1.0): what `card` says of input and output.
+    """TFLite's ModelMetadata (metadata_schema.fbs 1.1.0): input and output, from `card`.
 
-    No package that is kept brings that schema, so fields are given by their place in it.
+    No maintained package includes that schema, so fields are given by their index in it.
     """
     grayscale, rgb = 2, 1
     color_space = rgb if 3 in card.input.shape[1:] else grayscale
@@ -180,9 +180,9 @@ def _written(builder: Any, value: Any) -> int:
 
 
 def check(data: bytes, where: str) -> None:
-    """Raises ModelError, naming `where`, unless the bytes ship with fer-edge, or are whole and run.
+    """Raises ModelError, naming `where`, unless the file is included in fer-edge, or is intact and runs.
 
-    One run, on zeros, in a process of its own, within 120 s and 1 GiB.
+    It is run once, on zeros, in a separate process, within 120 s and 1 GiB.
     """
     if not shipped.ships(data) and (reason := _why_not(data)):
         raise ModelError(f"{where}: {reason}")
@@ -190,7 +190,7 @@ def check(data: bytes, where: str) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _why_not(data: bytes) -> str:
-    threads = {"OPENBLAS_NUM_THREADS": "1"}  # each takes address space, though nothing here uses them
+    threads = {"OPENBLAS_NUM_THREADS": "1"}  # each takes address space, although they are not used
     try:
         return str(child.run(_tried, what="", data=data, timeout_s=_CHILD_S, environment=threads))
     except child.ChildError as error:
@@ -198,14 +198,16 @@ def _why_not(data: bytes) -> str:
 
 
 def _tried() -> str:
-    """In the child: why the model on standard input does not run; empty if it does."""
+    """In the child: the reason why the model on standard input does not run; empty if it does."""
     from fer_edge.model import classifier, graph
 
     data = sys.stdin.buffer.read()
     try:
         classifier.find_interpreter()
         child.limit(memory_bytes=CHILD_MEMORY)
-        with contextlib.suppress(MissingExtraError):  # without a schema (tflite_runtime) the run alone tells
+        with contextlib.suppress(
+            MissingExtraError
+        ):  # without a schema (tflite_runtime), only the run shows it
             graph.check(data, "")
         model = classifier.load_interpreter(data, 1, "")
         with quiet_stderr():
@@ -218,12 +220,11 @@ def _tried() -> str:
 
 
 def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelCard:
-    """The card that a model goes by: the one inside it, the one given, the one beside it; never a guess.
+    """The card of a model: the one inside it, the one given, or the one beside it; never a guess.
 
-    given: the user's own card, which needs to say only what the file cannot, and must not contradict a card
-    inside. ends: as the file itself states them; real range and content are not read. Labels that are other
-    words for FER-2013's expressions become those. Raises ModelError if there is no card, or if it contradicts
-    the file.
+    given: the user's card, which only needs what the file lacks, and must not contradict a card inside. ends:
+    input and output according to the file; their real range and content are not read. Synonyms of FER-2013's
+    labels are replaced by those. Raises ModelError if there is no card, or if it contradicts the file.
     """
     card, where = card_in(data, str(path)), f"{path}: the card inside"
     if inside := card:
@@ -257,7 +258,7 @@ def _read_card(path: Path) -> Any:
 
 
 def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> ModelCard:
-    """A user's card with what the model file states itself filled in."""
+    """A user's card, completed from the model file."""
     if not isinstance(raw, dict) or not isinstance(raw.get("labels"), list):
         raise ModelError(f"{where} is not a model card: no list of labels in it, such as {_EXAMPLE}")
     whole = {"name": model.stem, "format": "", **raw}
@@ -290,7 +291,7 @@ def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> Mo
 
 
 def _check_card(card: ModelCard, inside: ModelCard | None, ends: Ends, where: str) -> None:
-    """Raises ModelError where the card contradicts the model's ends, itself, or the one inside the file."""
+    """Raises ModelError if the card contradicts the model's input or output, itself, or the card inside."""
     classes = ends[1].shape[-1]
     if len(card.labels) != classes:
         raise ModelError(f"{where} names {len(card.labels)} labels, but the model gives {classes} values")

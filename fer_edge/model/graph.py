@@ -1,7 +1,7 @@
-"""What a .tflite file computes, and what that costs: through the schema that LiteRT's package brings.
+"""What a .tflite file computes and what that costs, read with the schema in LiteRT's package.
 
-The device side needs none of this but to say more of a foreign file; where the schema is absent (with
-tflite_runtime), MissingExtraError says so.
+The device needs this only to say more about foreign files. Without the schema (with tflite_runtime), it
+raises MissingExtraError.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fer_edge.errors import MissingExtraError, ModelError
 
 IDENTIFIER = b"TFL3"
 _DAMAGE = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, MemoryError)
-"""What the schema's code raises on files that are cut or damaged."""
+"""Raised by the schema's code on damaged files."""
 _SAME_VALUES = {"RESHAPE", "DEQUANTIZE", "QUANTIZE"}
 _VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
@@ -32,11 +32,10 @@ _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor; index: its place in the subgraph. shape: -1 for a size that is open.
+    """One tensor. index: in the subgraph. shape: -1 for an open size.
 
-    variable: kept between runs. data_bytes: of its values, where the file holds them. dtype: as numpy spells
-    it, where numpy has it. scales, zero_points: one for all values or one a channel; none where it is not
-    quantised.
+    variable: kept between runs. data_bytes: size of its values, if they are in the file. dtype: numpy's name,
+    if it has one. scales, zero_points: one for all values or one per channel; empty if not quantised.
     """
 
     index: int
@@ -53,26 +52,26 @@ class Tensor:
 
     @property
     def constant(self) -> bool:
-        """Whether the file holds its values; true where there are none to hold."""
+        """Whether the file contains its values; true if it has none."""
         return self.data_bytes > 0 or 0 in self.shape
 
     @property
     def values(self) -> int:
-        """How many; an open size counts as 1."""
+        """Number of values; an open size counts as 1."""
         return math.prod(max(1, n) for n in self.shape)
 
     @property
     def memory_bytes(self) -> int:
-        """What it takes while the model runs; 0 for types of no fixed size."""
+        """Bytes it needs while the model runs; 0 for types of no fixed size."""
         bits = re.search(r"\d+$", "bool8" if self.dtype == "bool" else self.dtype)
         return 0 if self.constant or bits is None else -(-self.values * int(bits[0]) // 8)
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One node, with what it takes (optional inputs that are absent left out) and gives.
+    """One node with its inputs (without absent optional ones) and outputs.
 
-    name: TFLite's own, such as `CONV_2D`, or that of a custom operator.
+    name: TFLite's name, such as `CONV_2D`, or that of a custom operator.
     """
 
     name: str
@@ -108,7 +107,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """One subgraph, the first being the main one; operators in the order in which they run."""
+    """One subgraph, with operators in the order they run; the first subgraph is the main one."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
@@ -122,8 +121,8 @@ class Graph:
 
     @property
     def peak_bytes(self) -> int:
-        """Most bytes that tensors take at one moment, so no arena can be smaller. Inputs and outputs of the
-        model are held while they are needed."""
+        """Peak bytes of all tensors, the lower limit of any arena. Inputs and outputs of the model count
+        while they are needed."""
         last = {tensor: n for n, operator in enumerate(self.operators) for tensor in operator.taken}
         last |= dict.fromkeys(self.outputs, len(self.operators))
         live, most = set(self.inputs), 0
@@ -136,7 +135,7 @@ class Graph:
 
 @functools.cache
 def schema() -> Any:
-    """The module of TFLite's generated schema. Raises MissingExtraError where no package brings it."""
+    """The module of TFLite's generated schema. Raises MissingExtraError if no package includes it."""
     for module in ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated"):
         try:
             return importlib.import_module(module)
@@ -146,7 +145,7 @@ def schema() -> Any:
 
 
 def unpacked(flatbuffer: bytes) -> Any:
-    """The schema's ModelT, whose parts can be changed. Raises ModelError if it is no whole .tflite file."""
+    """The schema's ModelT, which can be modified. Raises ModelError if it is not an intact .tflite file."""
     if not flatbuffer:
         raise ModelError("the file is empty")
     if flatbuffer[4:8] != IDENTIFIER:
@@ -158,7 +157,7 @@ def unpacked(flatbuffer: bytes) -> Any:
 
 
 def packed(model: Any) -> bytes:
-    """The flatbuffer of a ModelT, weights aligned, which the schema's own code does not see to."""
+    """The flatbuffer of a ModelT, with aligned weights, which the schema's own code does not ensure."""
     base: Any = importlib.import_module("flatbuffers").Builder
 
     class Builder(base):  # type: ignore[misc]
@@ -178,7 +177,7 @@ def packed(model: Any) -> bytes:
 def read(data: bytes) -> tuple[Graph, ...]:
     """The subgraphs of a .tflite file's bytes, every index in them within range.
 
-    Raises ModelError if it is no whole .tflite file.
+    Raises ModelError if it is not an intact .tflite file.
     """
     model = unpacked(data)
     try:
@@ -206,7 +205,7 @@ def _graph(subgraph: Any, model: Any) -> Graph:
     operators = []
     for one in _values(subgraph.operators):
         code = model.operatorCodes[one.opcodeIndex]
-        # Codes past 127 stand in the newer field; older files fill only the 8-bit one.
+        # Codes above 127 are in the newer field; older files fill only the 8-bit one.
         number = max(code.deprecatedBuiltinCode, code.builtinCode)
         name = _names("BuiltinOperator").get(number, f"BUILTIN_{number}")
         custom = name == "CUSTOM"
@@ -245,9 +244,9 @@ def operators(data: bytes) -> dict[str, int]:
 
 
 def before_softmax(data: bytes) -> list[Tensor]:
-    """The tensors on the way to the softmax that a file ends in, perhaps reshaped or requantised behind it.
+    """The tensors before the softmax that a file ends in, even if it is reshaped or requantised after that.
 
-    From the softmax's input back as far as values only change their form; empty where the end is no softmax.
+    From the softmax's input back, as long as values only change form; empty if the file ends differently.
     """
     main = read(data)[0]
     makers = {tensor: operator for operator in main.operators for tensor in operator.given}
@@ -265,10 +264,10 @@ def before_softmax(data: bytes) -> list[Tensor]:
 
 
 def check(data: bytes, where: str) -> None:
-    """Raises ModelError, in one line that names `where`, unless it is a whole .tflite file that can run.
+    """Raises ModelError, in one line that names `where`, unless it is an intact .tflite file that can run.
 
-    Refused: cut, foreign, empty and damaged files; files without their weights or with variables, which some
-    exporters write without a word; operators that TFLite does not build in.
+    Refuses truncated, foreign, empty and damaged files; files without weights or with variables, which some
+    exporters write silently; operators that are not TFLite's builtin ones.
     """
     try:
         graphs = read(data)

@@ -1,9 +1,8 @@
-"""A `.keras` file, loaded without trusting it.
+"""Loads a `.keras` file without trusting it.
 
-Keras' safe mode refuses code in the file, and has had holes: layers that read other files, functions that
-download. So the archive is looked at first: its members, their sizes, and what its configuration names. Its
-weights are read to their end in a process of its own, since HDF5 can turn in a circle that damaged addresses
-make.
+Keras' safe mode refuses code in the file, but has had holes: layers that read other files, functions that
+download. So the archive's members, their sizes and the names in its configuration are checked first. Its
+weights are first read in a separate process, since damaged addresses can send HDF5 round in circles.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from fer_edge.model.file import CHILD_MEMORY
 from fer_edge.quiet import quiet_stderr, quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
-"""The members of a model without assets, and the most bytes that each may unpack to."""
-_CPU_S = 10  # to read weights to their end, however busy the processor is
+"""The members of a model without assets, and the largest unpacked size of each in bytes."""
+_CPU_S = 10  # to read all weights, however busy the processor is
 
 _LAYERS = """
     InputLayer Rescaling Normalization Conv2D DepthwiseConv2D SeparableConv2D Conv2DTranspose Dense Flatten
@@ -60,16 +59,16 @@ ALLOWED = {
         "keras.src.ops.nn": "Relu Relu6 Sigmoid Softmax Silu Gelu HardSwish HardSigmoid",
     }.items()
 }
-"""What a network may be made of, by Keras' name of the module: nothing else is loaded."""
+"""What a network may consist of, by Keras module; nothing else is loaded."""
 _FUNCTIONS = frozenset(
     ("linear", "relu", "relu6", "sigmoid", "softmax", "silu", "swish", "gelu", "elu", "tanh", "hard_sigmoid")
 )
 
 
 def load(path: Path) -> Any:
-    """The Keras model of the file, on whatever backend Keras runs, not compiled; no code in it is run.
+    """The file's Keras model, on any backend, not compiled; runs no code from the file.
 
-    Raises ModelError in one line for anything that is no such model, MissingExtraError without Keras.
+    Raises ModelError in one line for anything else, MissingExtraError without Keras.
     """
     check(path)
     quiet_training()
@@ -83,16 +82,16 @@ def load(path: Path) -> Any:
 
 
 def on_cpu(keras: Any) -> AbstractContextManager[Any]:
-    """Where Keras puts what it makes: the CPU. On PyTorch, where a dropout layer's integer state cannot be
-    made in such a scope, it has to be moved there afterwards."""
+    """Makes Keras create everything on the CPU. Not on PyTorch, which cannot create a dropout layer's integer
+    state in such a scope; there it has to be moved afterwards."""
     on_torch = keras.backend.backend() == "torch"
     scope: AbstractContextManager[Any] = nullcontext() if on_torch else keras.device("cpu:0")
     return scope
 
 
 def check(path: Path) -> None:
-    """Raises ModelError unless the archive holds what a model needs, names layers of `ALLOWED` only, and its
-    weights can be read to their end."""
+    """Raises ModelError unless the archive contains what a model needs, only layers in `ALLOWED`, and weights
+    that can all be read."""
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -124,7 +123,7 @@ def check(path: Path) -> None:
 
 
 def _read_weights(cpu_s: int) -> None:
-    """In the child: reads every weight on standard input, within so many seconds of the processor."""
+    """In the child: reads every weight from standard input, within this many seconds of processor time."""
     import h5py
 
     def read(_: str, item: Any) -> None:
@@ -142,7 +141,7 @@ def _read_weights(cpu_s: int) -> None:
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:
-    """Every (module, class) that a Keras configuration refers to; functions that are allowed left out."""
+    """Every (module, class) in a Keras configuration, without allowed functions."""
     if isinstance(value, dict):
         name, module = value.get("class_name"), value.get("module") or ""
         function = (module, name) == ("builtins", "function") and value.get("config") in _FUNCTIONS

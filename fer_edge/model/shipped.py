@@ -1,4 +1,4 @@
-"""Models and recipes that ship: found by name in an installed package and in a checkout alike."""
+"""The included models and recipes, found by name in an installed package or in a checkout."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ from fer_edge.errors import FerEdgeError, ModelError, UsageError
 from fer_edge.spec import split_name
 
 DEFAULT_MODEL = "edge_int8"
-"""What the Python API uses unless told otherwise, on every machine the same; `run` takes `best_here`."""
+"""Default of the Python API, the same on every machine; `run` uses `best_here`."""
 
 BEST = Path(__file__).with_name("best.json")
-"""By kind of processor and network, the file to run there; written by benchmarks/run_all.py."""
+"""Kind of processor -> network -> the file to run; written by benchmarks/run_all.py."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def models_folder() -> Path:
-    """The folder of shipped models: inside an installed wheel, else the checkout's `models/`."""
+    """The folder of the included models: inside an installed wheel, else the checkout's `models/`."""
     installed = _PACKAGE / "_models"
     return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
 def recipes_folder(kind: str) -> Path:
-    """The folder of the recipes of `kind`, which is `train` or `convert`."""
+    """The folder of recipes; kind: `train` or `convert`."""
     installed = _PACKAGE / "_recipes" / kind
     return installed if installed.is_dir() else _PACKAGE.parent / kind / "recipes"
 
 
 def models() -> list[Path]:
-    """The .tflite files that ship, sorted by name."""
+    """The included .tflite files, sorted by name."""
     return sorted(models_folder().glob("*.tflite"))
 
 
 def networks() -> list[Path]:
-    """The .keras files that ship, sorted by name."""
+    """The included .keras files, sorted by name."""
     return sorted(models_folder().glob("*.keras"))
 
 
 def recipes(kind: str) -> list[Path]:
-    """The TOML files of `kind` (`train` or `convert`) that ship, sorted by name."""
+    """The included TOML files of `kind` (`train` or `convert`), sorted by name."""
     return sorted(recipes_folder(kind).glob("*.toml"))
 
 
 def find_model(name_or_path: str) -> Path:
-    """The .tflite file of a shipped model's name (`tuned_int8`), or the file or run's folder of that path.
+    """The .tflite file for an included model's name (`tuned_int8`), a file, or the folder of a run.
 
-    A run's folder stands for the one .tflite file in it. Raises ModelError, with the nearest names, if there
-    is none, or several. A path that is not there never turns into what ships.
+    A run's folder must contain exactly one .tflite file. Raises ModelError, with close names, otherwise. A
+    missing path is never replaced by an included model.
     """
     return _find(name_or_path, models(), "model", ModelError, "*.tflite")
 
 
 def find_network(name_or_path: str) -> Path:
-    """The same for .keras files: a shipped network's name (`tuned`), a file, or a run's folder.
+    """The same for .keras files: an included network's name (`tuned`), a file, or the folder of a run.
 
     Raises ModelError for a converted file too.
     """
@@ -69,14 +69,14 @@ def find_network(name_or_path: str) -> Path:
 
 
 def find_either(name_or_path: str) -> Path:
-    """The same where both will do; of a run's folder, its trained network."""
+    """The same for either kind; for the folder of a run, its trained network."""
     return _find(name_or_path, [*models(), *networks()], "model", ModelError, "*.keras")
 
 
 def find_models(name_or_path: str) -> list[Path]:
-    """The files of a network that ships (`edge`), those in a training run's folder, else `find_model`'s one.
+    """The files of an included network (`edge`) or in the folder of a run, else the one of `find_model`.
 
-    Raises ModelError where there are none.
+    Raises ModelError if there are none.
     """
     own = [path for path in models() if split_name(path.stem)[0] == name_or_path]
     folder = Path(name_or_path).expanduser()
@@ -89,15 +89,15 @@ def find_models(name_or_path: str) -> list[Path]:
 
 
 def recipe(kind: str, name_or_path: str) -> Path:
-    """The TOML file of a shipped recipe's name (`tuned`), or `name_or_path` itself if it is a file.
+    """The TOML file of an included recipe (`tuned`), or `name_or_path` itself if it is a file.
 
-    Raises UsageError, with the nearest names, if there is neither.
+    Raises UsageError, with the closest names, otherwise.
     """
     return _find(name_or_path, recipes(kind), f"{kind} recipe", UsageError)
 
 
 def trusted_sha256() -> frozenset[str]:
-    """Hashes of the model files that ship, from `SHA256SUMS`; empty where that is absent."""
+    """Hashes of the included model files, from `SHA256SUMS`; empty without that file."""
     try:
         text = (models_folder() / "SHA256SUMS").read_text()
     except OSError:
@@ -106,15 +106,15 @@ def trusted_sha256() -> frozenset[str]:
 
 
 def ships(data: bytes) -> bool:
-    """Whether a file's content is, byte for byte, that of a model that ships."""
+    """Whether a file is byte for byte an included model."""
     return files.sha256_of(data) in trusted_sha256()
 
 
 def best_here(network: str = "edge") -> str:
-    """The name of a shipped network's file that is best on this kind of processor: `edge_dynamic_range`.
+    """Name of an included network's best file for this kind of processor, such as `edge_dynamic_range`.
 
-    The fastest of those within half a point of the best accuracy, as measured on one of the kind; the int8
-    file where none was measured, since it computes in integers alone.
+    The fastest one within half a point of the best accuracy, as measured on this kind; the int8 file if none
+    was measured, since it computes with integers.
     """
     kind = platform.machine()
     kind = {"AMD64": "x86_64", "arm64": "aarch64"}.get(kind, kind)  # Windows' and macOS' names
