@@ -1,4 +1,4 @@
-"""Where results go: the interface of every sink, and the sinks of what the user asked for."""
+"""Where results go: the interface of every sink, and the sinks that the user asked for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """wants_picture: whether `write` is to be given the annotated picture. asleep: true while nobody looks,
-    when nothing need be drawn. has_bars: whether it shows each face's expressions itself."""
+    """wants_picture: whether `write` needs the annotated picture. asleep: true while nobody watches, so that
+    nothing has to be drawn. has_bars: whether it shows each face's expressions itself."""
 
     wants_picture: bool = False
     asleep: bool = False
@@ -32,12 +32,12 @@ class Sink:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Finishes what was begun. Raises OutputError if the result is not whole."""
+        """Completes the output. Raises OutputError if the result is incomplete."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths by kind, None where not asked for; `-` is standard output for jsonl and csv. mqtt: a URL."""
+    """Paths by kind, None if not wanted; `-` is standard output for jsonl and csv. mqtt: a URL."""
 
     save: Path | None = None
     jsonl: Path | None = None
@@ -48,8 +48,8 @@ class Outputs:
     def check(
         self, json: str | None, force: bool, source: str | None = None, *read: Path | str | None
     ) -> None:
-        """Raises UsageError if two outputs have one name, OutputError if they lead to one file or to the
-        source or another file that is `read`, or a file exists and `force` is not given."""
+        """Raises UsageError if two outputs have the same name, OutputError if they are the same file, or the
+        source or another file in `read`, or if a file exists and `force` is not given."""
         first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
         given = [str(path) for path in (self.save, self.jsonl, self.csv, first, json) if path]
         for name in given:
@@ -69,7 +69,7 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
     if not capture.is_still and not capture.is_live and sys.stderr is not None:
         sinks.append(logs.Progress(capture.length_s, sys.stderr.isatty()))
-    if outputs.mqtt:  # first: where it fails, no file has been begun
+    if outputs.mqtt:  # first, so that no file exists if it fails
         from fer_edge.sinks.mqtt import Mqtt
 
         sinks.append(Mqtt(outputs.mqtt, capture.name))

@@ -1,4 +1,4 @@
-"""Results as text: logs flushed line by line, so that a kill leaves whole lines; what a terminal is told."""
+"""Results as text: logs flushed line by line, so that a kill leaves whole lines; and terminal output."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BAR = 20  # characters
 
 
 class LineFile(Sink):
-    """A text file written line by line, each handed to the operating system at once; `-` is standard output.
+    """A text file whose lines are passed to the operating system immediately; `-` is standard output.
 
-    A line that does not fit on a full disk is taken back, so that whole lines are left.
+    If the disk is full, an incomplete line is removed again.
     """
 
     def __init__(self, path: Path, force: bool = True) -> None:
@@ -56,7 +56,7 @@ class LineFile(Sink):
 
 
 class JsonlLog(LineFile):
-    """One JSON object a frame, as DESIGN's `run --jsonl` has it: plain types, six decimals."""
+    """One JSON object per frame, as in DESIGN's `run --jsonl`: plain types, six decimals."""
 
     def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
         super().__init__(path, force)
@@ -75,7 +75,7 @@ class JsonlLog(LineFile):
 
 
 class CsvLog(LineFile):
-    """One row a face, and one with empty fields for a frame without faces."""
+    """One row per face, and one with empty fields for a frame without faces."""
 
     def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
         super().__init__(path, force)
@@ -109,8 +109,8 @@ class PrintedLines(Sink):
 
 
 class Progress(Sink):
-    """Frames, frames a second, and of a file that tells its length, `length_s`, a bar and the time left: one
-    line on a terminal, written again and again; elsewhere a line a minute."""
+    """Frames, frames per second, and if the length of a file is known, `length_s`, a bar and the time left: a
+    line on a terminal that is overwritten; elsewhere a line per minute."""
 
     def __init__(self, length_s: float | None, on_terminal: bool = True) -> None:
         self._length_s = length_s
@@ -135,6 +135,6 @@ class Progress(Sink):
         print(self._line.format(text), end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """The terminal's line is empty again."""
+        """Clears the terminal's line."""
         if self._shown_s > self._begun_s and self._line.startswith("\r"):
             print(self._line.format(""), end="", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""Who is seen, told to a broker of MQTT, and to Home Assistant through it.
+"""Sends who is seen to an MQTT broker, and through it to Home Assistant.
 
 Under the topic: `events`, a JSON object for each person who is new, whose label changed, or who is gone;
-`state`, the newest picture of it all, kept by the broker; `status`, online or offline.
+`state`, the current state, retained by the broker; `status`, online or offline.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fer_edge.sources import without_password
 from fer_edge.vision.frames import Face, FrameResult
 
 CONNECT_S, KEEPALIVE_S, LAST_WORDS_S = 5.0, 30, 2.0
-GONE_S = 2.0  # a face not seen for so long, and for three frames, has left
+GONE_S = 2.0  # a face not seen for this long, and for three frames, has left
 MOST_QUEUED = 1000  # messages, while the broker is away
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -36,7 +36,7 @@ class People:
 
     @property
     def present(self) -> list[Face]:
-        """As they were last seen, the largest first."""
+        """The faces as last seen, largest first."""
         faces = [face for face, _ in self._seen.values()]
         return sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3])
 
@@ -101,7 +101,7 @@ class Mqtt(Sink):
         client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Queues what is new; sending it is for another thread."""
+        """Queues what is new; another thread sends it."""
         if not result.analysed:
             return
         for event in self._people.update(result):
@@ -114,7 +114,7 @@ class Mqtt(Sink):
             self._client.publish(f"{self._topic}/state", state, retain=True)
 
     def close(self) -> None:
-        """Says goodbye, if the broker is there to hear it."""
+        """Announces the end, if the broker is connected."""
         last = self._client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
         if self._client.is_connected():
             last.wait_for_publish(LAST_WORDS_S)

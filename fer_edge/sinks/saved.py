@@ -25,11 +25,11 @@ RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written l
 
 
 class SavedVideo(Sink):
-    """path: ends in one of CODECS. fps: the source's, None if unknown: then, and where it is `live`, the
-    rate is measured on the first frames.
+    """path: ends in one of CODECS. fps: the source's; if it is None or the source is `live`, the rate is
+    measured on the first frames.
 
-    The film takes as long as its frames' own times say: one that comes late is written more than once, one
-    that comes early not at all. A source of one steady rate has every frame once.
+    The video keeps to the frames' own times: a late frame is written more than once, an early one not at all.
+    At a steady rate every frame is written once.
 
     Written aside and moved into place by `close`. Stops before the disk is full, while the file can
     still be closed.
@@ -68,13 +68,13 @@ class SavedVideo(Sink):
             self._write_waiting()
         self._finish()
         failed = OutputError(self._stopped or "nothing was written")
-        with contextlib.suppress(OutputError):  # where nothing is in place, what is there is removed
+        with contextlib.suppress(OutputError):  # unless it was moved into place, it is removed
             self._stack.__exit__(OutputError, failed, None)
         if self._stopped:
             raise failed
 
     def _finish(self) -> None:
-        """Closes the file, if there is one, and moves it into place, if it can be played."""
+        """Closes the file, if any, and moves it into place if it is playable."""
         if self._writer is None:
             return
         self._writer.release()
@@ -146,12 +146,12 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8], force: bool) -> None:
-    """Writes any path (OpenCV's own writer fails on some); whole or not at all. Raises OutputError."""
+    """Writes to any path (OpenCV's writer fails on some), completely or not at all. Raises OutputError."""
     files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
 
 
 class SavedPictures(Sink):
-    """Annotated pictures: the one of a source that is one, or a folder's, under their own names as PNG."""
+    """Annotated pictures: a single one, or those of a folder, as PNG under their own names."""
 
     wants_picture = True
 
@@ -170,11 +170,11 @@ class SavedPictures(Sink):
 
 
 class Snapshots(Sink):
-    """The best picture of each person, with some of what is round the face and nothing drawn on it.
+    """The best picture of each person, with some surroundings of the face and nothing drawn on it.
 
-    Of track 1 it is `best-1.png` where path is `best.png`; of a face that was never sure enough for a label
-    there is none. still: tracks are a picture's own, whose name goes before them. Raises UsageError for a
-    name that is no picture's.
+    If path is `best.png`, track 1 is saved as `best-1.png`; faces that never got a label are not saved.
+    still: tracks are separate for each picture, and the picture's name precedes them. Raises UsageError if
+    path is not a picture's name.
     """
 
     def __init__(self, path: Path, force: bool, *, still: bool = False) -> None:
@@ -186,7 +186,7 @@ class Snapshots(Sink):
         self._best: dict[str, float] = {}
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Writes each face that is its person's best so far. Raises OutputError."""
+        """Writes each face that is the best of its person so far. Raises OutputError."""
         frame = result.frame
         for face in result.faces:
             person = f"{Path(frame.source).name}-{face.track}" if self._still else f"{face.track}"
@@ -203,9 +203,9 @@ class Snapshots(Sink):
 
 
 def saved(capture: Capture, path: Path, force: bool) -> Sink:
-    """For `--save`: a picture for a picture, a folder for a folder, a video for all else.
+    """For `--save`: a picture for a picture, a folder for a folder, otherwise a video.
 
-    Raises UsageError if the name's ending does not fit.
+    Raises UsageError if the extension does not fit.
     """
     suffix = path.suffix.lower()
     if capture.is_folder:

@@ -1,7 +1,7 @@
-"""The live page: read only, for this machine or whoever has the token; one thread a viewer.
+"""The live page: read-only, for this machine or anyone with the token; one thread per viewer.
 
-On bare sockets: what is read of a stranger is one head of bounded size within a bounded time. The loop never
-waits for a viewer: it leaves the newest picture and state where viewers' threads find them.
+On bare sockets: from a stranger, it reads one request head of limited size within a limited time. The loop
+never waits for a viewer: it leaves the newest picture and state for the viewers' threads.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
 
 STATE_EVERY_S, PICTURE_EVERY_S = 0.2, 1 / 15
-JPEG_QUALITY, MAX_WIDTH_PX = 80, 960  # wider pictures are reduced: the network is slower than the loop
+JPEG_QUALITY, MAX_WIDTH_PX = 80, 960  # wider pictures are shrunk: the network is slower than the loop
 COOKIE, SHORTEST_TOKEN = "fer_edge_token", 8
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_VIEWERS = 4
 HEAD_BYTES, HEAD_TIMEOUT_S = 8192, 5.0
-SEND_TIMEOUT_S = 10.0  # a viewer that takes nothing for so long is let go
-HEARTBEAT_S = 5.0  # a line without meaning, so that a viewer who has gone is noticed
+SEND_TIMEOUT_S = 10.0  # a viewer that reads nothing for this long is disconnected
+HEARTBEAT_S = 5.0  # an empty line, to notice viewers who have gone
 _FOLDER = Path(__file__).with_name("page")
 _STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -67,10 +67,10 @@ class Access:
     token: str | None = None
 
     def allows(self, host: str, cookies: str, query_token: str | None) -> bool:
-        """Whether a request may be answered. host, cookies: its headers Host and Cookie, empty for none.
+        """Whether a request may be answered. host, cookies: its headers Host and Cookie, or empty.
 
-        Without a token, requests must be for a local name: a foreign site whose name was made to point
-        to this machine (DNS rebinding) is turned away.
+        Without a token, requests must be for a local name. This rejects foreign sites whose name points to
+        this machine (DNS rebinding).
         """
         if self.token is None:
             name = host.strip().lower()
@@ -79,14 +79,14 @@ class Access:
         pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
         cookie = next((value for name, _, value in pairs if name == COOKIE), "")
         given = cookie if query_token is None else query_token
-        # How long it takes to compare two hashes tells nothing of the token.
+        # The time to compare two hashes reveals nothing about the token.
         return sha256_of(given.encode(errors="replace")) == sha256_of(self.token.encode())
 
 
 def chosen(host: str, token: str | None) -> Access:
-    """Access for `--web-host` and `--web-token`: beyond loopback one is drawn if none is given.
+    """Access for `--web-host` and `--web-token`; beyond loopback, generates a token if none is given.
 
-    Raises UsageError for a host that has no address here and for a token that is easily guessed.
+    Raises UsageError for a host that has no address here, and for a token that is easily guessed.
     """
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isalnum() or not token.isascii()):
         raise UsageError(f"--web-token: use at least {SHORTEST_TOKEN} letters and digits")
@@ -102,7 +102,8 @@ def chosen(host: str, token: str | None) -> Access:
 class PageServer(socketserver.ThreadingTCPServer):
     """Serves the newest values: jpeg, whole pictures; state, JSON texts of one line.
 
-    url: where to look, with the token. Raises OutputError if the port cannot be had; port 0 takes a free one.
+    url: the page's address, with the token. Raises OutputError if the port is not available; port 0 takes
+    any.
     """
 
     allow_reuse_address = True
@@ -126,13 +127,13 @@ class PageServer(socketserver.ThreadingTCPServer):
     @property
     def url(self) -> str:
         host = f"[{self.access.host}]" if ":" in self.access.host else self.access.host
-        if self.access.host in ("0.0.0.0", "::"):  # no address that a browser elsewhere could open
+        if self.access.host in ("0.0.0.0", "::"):  # not an address that a browser elsewhere could open
             host = socket.gethostname()
         token = f"?token={self.access.token}" if self.access.token else ""
         return f"http://{host}:{self.server_address[1]}/{token}"
 
     def viewers(self, stream: str) -> int:
-        """How many look at "video" or "events" now."""
+        """Number of viewers of "video" or "events"."""
         return list(self.connections.values()).count(stream)
 
     def stop(self) -> None:
@@ -143,8 +144,8 @@ class PageServer(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """With so many open that more would cost the loop its memory, the one hung up on is who has been
-        longest about its head, or else the new one."""
+        """When too many are open, disconnects the one that has taken longest to send its head, or else the
+        new one."""
         with self.lock:
             if len(self.connections) >= 2 * self.max_viewers + 16:
                 slowest = next((one for one, what in self.connections.items() if what == "head"), None)
@@ -165,17 +166,17 @@ class PageServer(socketserver.ThreadingTCPServer):
                 self.connections.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A viewer who hangs up is no fault."""
+        """A viewer who disconnects is not an error."""
 
 
 class Handler(socketserver.BaseRequestHandler):
-    """Answers GET and HEAD alone; nothing that a viewer sends changes anything."""
+    """Answers only GET and HEAD; nothing that a viewer sends changes anything."""
 
     server: PageServer
     _bodiless = False
 
     def handle(self) -> None:
-        """The page and what it shows; 403 without the right, 404 for all else."""
+        """The page and its contents; 403 without permission, 404 for anything else."""
         head = self._head()
         if head is None:
             return
@@ -265,7 +266,7 @@ class Handler(socketserver.BaseRequestHandler):
         number, jpeg = -1, b""
         while not self.server.jpeg.closed:
             number, jpeg = self.server.jpeg.take(number, HEARTBEAT_S) or (number, jpeg)
-            if jpeg:  # the last one again where none is new
+            if jpeg:  # the last one again if there is no new one
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 yield head.encode() + jpeg + b"\r\n"
 
@@ -298,11 +299,11 @@ class WebPage(Sink):
 
     @property
     def asleep(self) -> bool:  # type: ignore[override]
-        """Nobody looks at the video: nothing need be drawn."""
+        """True if nobody watches the video, so nothing has to be drawn."""
         return not self.server.viewers("video")
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Copies what is shown; making JPEGs of it and sending them is for other threads."""
+        """Copies the picture; other threads encode it as JPEG and send it."""
         now_s = time.monotonic()
         self._times_s.append(now_s)
         if result.analysed:
@@ -354,7 +355,7 @@ class WebPage(Sink):
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy, not too wide."""
+    """A copy, shrunk if too wide."""
     height, width = picture.shape[:2]
     if width <= MAX_WIDTH_PX:
         return picture.copy()

@@ -1,4 +1,4 @@
-"""The window, where there is a display."""
+"""The window, if there is a display."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ QUIT_KEYS = frozenset((ord("q"), ord("Q"), QUIT))
 def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str | None:
     """None if a window can be opened, else the reason.
 
-    Qt ends the whole process where it cannot connect, and nothing catches that; so another process
-    tries it first.
+    If Qt cannot connect, it ends the whole process, which cannot be caught. So another process tries it
+    first.
     """
     displays = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
     if platform.startswith("linux") and not any(displays):
@@ -42,16 +42,16 @@ def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = s
 
 
 def open_and_close() -> None:
-    """A window, to see whether that is possible."""
+    """Opens a window, to see whether that works."""
     cv2.namedWindow("probe")
     cv2.waitKey(1)
     cv2.destroyAllWindows()
 
 
 class Screen:
-    """Shows pictures and hears keys. `put` from any thread, all else from the main one.
+    """Shows pictures and reads keys. `put` may be called from any thread, the rest from the main thread.
 
-    window: OpenCV, or whatever has its functions for windows.
+    window: OpenCV, or anything with its window functions.
     """
 
     def __init__(self, window: Any = cv2) -> None:
@@ -62,11 +62,11 @@ class Screen:
         window.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def put(self, picture: NDArray[np.uint8]) -> None:
-        """Keeps a copy in place of the last picture."""
+        """Replaces the last picture with a copy of this one."""
         self._pictures.put(picture.copy())
 
     def refresh(self) -> int | None:
-        """Shows what is new and lets the window live for a moment; the key pressed, QUIT if it was closed."""
+        """Shows the newest picture and handles events; returns the key pressed, QUIT if closed."""
         taken = self._pictures.take(self._shown, 0)
         if taken is not None:
             if self._shown < 0:
@@ -79,7 +79,7 @@ class Screen:
         return None if pressed == -1 else pressed & 0xFF
 
     def hold(self, stop: threading.Event) -> None:
-        """Shows a picture that stands alone until a key is pressed; q or Escape ends the run."""
+        """Shows a single picture until a key is pressed; q or Escape ends the run."""
         while not stop.is_set():
             key = self.refresh()
             if key in QUIT_KEYS:

@@ -1,6 +1,6 @@
-"""Where frames come from: the interface of every source, and from what the user named to the source it is.
+"""Where frames come from: the interface of every source, and the choice of one from the user's arguments.
 
-Needs no OpenCV: what does is imported when a source of its kind is made.
+OpenCV is only imported when a source needs it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from fer_edge.vision.frames import Frame
 class Capture:
     """One source of frames.
 
-    name: what messages call it. is_live: frames are lost if not taken in time (camera, stream), and
-    only the newest counts; otherwise every frame counts and waits. is_still: each frame is a picture
-    of its own; is_folder: of several. fps: frames a second, None where unknown; 0 is never given.
-    length_s: of a file that tells. unreadable: pictures skipped. ended: no more frames will come.
+    name: for messages. is_live: frames are lost if not read in time (camera, stream), and only the
+    newest counts; otherwise every frame counts and waits. is_still: each frame is a separate picture;
+    is_folder: of several. fps: frames per second, None if unknown, never 0. length_s: of a file, if
+    known. unreadable: pictures skipped. ended: no more frames will come.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Capture:
     ended: bool = False
 
     def open(self) -> None:
-        """Raises SourceError, one line, within a bounded time."""
+        """Raises SourceError, one line, within a limited time."""
 
     def read(self) -> Frame | None:
-        """The next frame. None: a file's end, or a live source that gave nothing this time.
+        """The next frame. None: the end of a file, or nothing new from a live source.
 
-        The picture of a source that is not live is valid until the call after the next; it may be drawn on.
+        Unless the source is live, the picture is valid until the call after the next; it may be drawn on.
         """
         raise NotImplementedError
 
@@ -48,12 +48,12 @@ class Capture:
 
 
 def plausible_fps(fps: float) -> float | None:
-    """None for what containers and drivers say when they do not know; a browser's WebM says 1000."""
+    """None for values that mean unknown in containers and drivers; a browser's WebM says 1000."""
     return fps if 0.1 <= fps <= 480 else None
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be written down: what is secret in it is three asterisks."""
+    """The URL for messages, with its secrets replaced by three asterisks."""
     url = re.sub(r"(?<=://)([^/?#:]*):[^/?#]*(?=@)", r"\1:***", url)
     return re.sub(r"(?i)([?&][^=&#]*(?:pass|pwd|token|key|secret|auth)[^=&#]*=)[^&#]*", r"\1***", url)
 
@@ -61,9 +61,9 @@ def without_password(url: str) -> str:
 def make_capture(source: str | None, camera: str | None = None, num_threads: int = 1) -> Capture:
     """The capture, not yet opened; without either, camera 0.
 
-    source: a path, a URL, `-` for standard input, or a camera's number. What a path is, its content says: a
-    character device is a camera, a pipe a stream, a file of a picture's format a picture whatever its ending;
-    and what exists is a path, though it look like a number. camera: a number, a path or `pi`.
+    source: a path, a URL, `-` for standard input, or a camera's number. A path is judged by its content: a
+    character device is a camera, a pipe is a stream, a file in a picture format is a picture, whatever its
+    extension. A name that exists is a path, even if it looks like a number. camera: a number, a path or `pi`.
 
     Raises UsageError for both at once, SourceError for a path that does not exist.
     """
@@ -118,10 +118,10 @@ def _camera(name: str) -> Capture:
 
 
 def open_unless(stop: threading.Event, capture: Capture) -> bool:
-    """Opens the capture; False if `stop` was set before that was done. Raises what `open` raises.
+    """Opens the capture; False if `stop` was set first. Raises what `open` raises.
 
-    A live one is opened in a thread: while a camera or server keeps the main one waiting, Python hears no
-    signals.
+    A live one is opened in a thread, because Python handles no signals while a camera or server keeps the
+    main thread waiting.
     """
     if not capture.is_live:
         capture.open()

@@ -1,6 +1,6 @@
 """Cameras: by number or device path through OpenCV, the Raspberry Pi's through picamera2.
 
-On Linux a camera shows as several devices, and decoders as others yet: each is asked what it is.
+On Linux a camera has several devices, and decoders have devices too, so each is queried.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MAY_NOT_ASK = (errno.EACCES, errno.EPERM, errno.EBUSY)
 
 
 class Device(NamedTuple):
-    """A video device. card: its name, empty if unknown. gives_pictures: None if it may not be asked."""
+    """A video device. card: its name, empty if unknown. gives_pictures: None if it cannot be queried."""
 
     path: Path
     card: str
     gives_pictures: bool | None
 
     def may_be_used(self) -> bool:
-        """Whether this user has the right to."""
+        """Whether this user has permission."""
         return os.access(self.path, os.R_OK | os.W_OK)
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def _capability(path: Path) -> bytes:
 
 
 def described(path: Path) -> Device:
-    """What the device at this path is."""
+    """Queries the device at this path."""
     try:
         _, card, _, _, of_all, of_this = CAPABILITY.unpack(_capability(path))
     except OSError as error:
@@ -62,7 +62,7 @@ def described(path: Path) -> Device:
 
 
 def cameras(folder: Path = Path("/dev")) -> list[Device]:
-    """The devices that give pictures, or may, by number; none where there is no Linux."""
+    """The numbers of devices that deliver pictures, or may; empty on systems other than Linux."""
     paths = sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name))
     return [device for device in map(described, paths) if device.gives_pictures is not False]
 
@@ -78,7 +78,7 @@ class Camera(Capture):
         self._video: Any = None
 
     def open(self) -> None:
-        """Raises SourceError, with the cameras that are there, if it is absent or taken."""
+        """Raises SourceError, listing the existing cameras, if it is missing or in use."""
         from fer_edge.vision.opencv import cv2  # `doctor` lists cameras without it
 
         linux = sys.platform.startswith("linux")
@@ -87,7 +87,7 @@ class Camera(Capture):
             raise SourceError(
                 f"{self.name} {self._why_closed() if linux else 'cannot be opened: is it there?'}"
             )
-        # A queue inside the driver would hand out old frames.
+        # A queue in the driver would return old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._video = video
         self.fps = plausible_fps(video.get(cv2.CAP_PROP_FPS))

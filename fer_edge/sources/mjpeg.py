@@ -27,10 +27,10 @@ _LOOKS_LIKE = (
 
 
 class MjpegPipe(Capture):
-    """JPEGs one after the other, whatever stands between them; live, so that only the newest counts.
+    """JPEGs one after another, whatever is between them; live, so only the newest counts.
 
-    stream: bytes, by default standard input; or a named pipe. ends: whether the stream's end is the run's,
-    and not a connection that broke off.
+    stream: bytes, by default standard input, or a named pipe. ends: whether the end of the stream ends the
+    run, rather than being a lost connection.
     """
 
     is_live = True
@@ -91,8 +91,8 @@ class MjpegPipe(Capture):
             self.unreadable += 1
 
     def _walk(self) -> int:
-        """From the start of a picture by its segments' lengths, since a thumbnail inside is no picture: its
-        end; 0 if that does not come; below 0, where it turns out to be none and the next one may begin."""
+        """The end of a picture, found by the lengths of its segments, to skip thumbnails inside it. 0 if it
+        has not come yet; negative if this is not a picture: where the next one may begin."""
         data, at = self._bytes, 2
         while self._reaches(at + 2):
             marker = data[at + 1]
@@ -139,18 +139,18 @@ class MjpegPipe(Capture):
         return f"{self._came or 'no'} bytes came" + (f", which look like {kind}" if kind else "")
 
     def close(self) -> None:
-        """Hangs up; standard input is not ours to close."""
+        """Closes the connection, but not standard input."""
         if self._stream is not None and not isinstance(self._stream, Path) and self.name != "standard input":
             with contextlib.suppress(OSError):
                 self._stream.close()
 
 
 def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
-    """A camera's endless JPEGs at an address; None where the answer is none of those. And whether the answer
+    """A camera's endless JPEGs at an address, None if the answer is something else; and whether the answer
     has a length.
 
-    Every camera has its own idea of the lines between the pictures; they are passed over. Raises SourceError
-    where nobody answers, or the answer is a refusal.
+    Cameras differ in the lines between the pictures, so these are skipped. Raises SourceError if there is no
+    answer, or a refusal.
     """
     import base64
     import http.client

@@ -1,7 +1,8 @@
-"""A live source read by a thread of its own: only the newest frame counts.
+"""Reads a live source in a separate thread, keeping only the newest frame.
 
-Not a queue: who is slow gets the newest frame, and the ones between are counted as dropped. A source that
-breaks off, goes silent or freezes is opened anew, with growing waits and an end to them.
+This is not a queue: a slow reader gets the newest frame, and the skipped ones are counted as dropped. A
+source that disconnects, falls silent or freezes is opened again, after growing delays, a limited number of
+times.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ T = TypeVar("T")
 
 
 class Newest(Generic[T]):
-    """The newest value, for any number of readers: who writes never waits, who is slow misses some.
+    """The newest value, for any number of readers. The writer never waits; slow readers miss some.
 
-    number: of the newest value; they count from 0 as they come, -1 before. closed: no more will come.
+    number: of the newest value, counted from 0; -1 before the first. closed: no more will come.
     """
 
     def __init__(self) -> None:
@@ -58,9 +59,9 @@ class Newest(Generic[T]):
 
 @dataclass(frozen=True)
 class Patience:
-    """first_frame_s: wait for the first frame. silence_s: then between two frames, before opening the
-    source anew. frozen_s: for how long the very same picture may come before that. reconnect_waits_s: pauses
-    before each attempt; after the last the source is given up."""
+    """first_frame_s: how long to wait for the first frame. silence_s: then for each frame, before reopening
+    the source. frozen_s: how long the picture may be identical before that. reconnect_waits_s: delay
+    before each attempt; after the last, the source is given up."""
 
     first_frame_s: float = 10.0
     silence_s: float = 5.0
@@ -69,22 +70,22 @@ class Patience:
 
 
 class NewestFrame:
-    """Reads `capture`, which is open, in a thread. make: gives a new capture for each further connection.
+    """Reads the open `capture` in a thread. make: returns a new capture for each reconnection.
 
-    Frames are numbered from 0 as they come.
+    Frames are numbered from 0.
     """
 
     def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
         self._make = make
         self._patience = patience
         self._frames = Newest[Frame]()
-        self._session = 0  # of the thread that is listened to; one that hangs is left behind
+        self._session = 0  # of the current thread; one that hangs is abandoned
         self._failure: SourceError | None = None
         self._heard_s = 0.0
         self._start_s: float | None = None
         self._picture: Picture | None = None  # the latest, and since when it has been the same
         self._same_s = 0.0
-        self._tried: Picture | None = None  # the one that the source was opened anew for
+        self._tried: Picture | None = None  # the one for which the source was reopened
         self._why = NO_FRAMES
         self._thread = self._start(capture)
 
@@ -102,16 +103,16 @@ class NewestFrame:
 
     @property
     def ended(self) -> bool:
-        """Whether the source is over by itself (a pipe that closed) or was stopped."""
+        """Whether the source ended by itself (a closed pipe) or was stopped."""
         return self._frames.closed and self._failure is None
 
     def stop(self) -> None:
-        """Lets the thread close the source; does not wait long for a driver that hangs."""
+        """Lets the thread close the source, without waiting long for a driver that hangs."""
         self._over(self._session)
         self._thread.join(CLOSE_WAIT_S)
 
     def _watch(self) -> None:
-        """Finds out a read that hangs: its thread is left behind and another one reconnects."""
+        """Detects a read that hangs; abandons its thread and reconnects in another."""
         first = self._frames.number < 0
         allowed_s = self._patience.first_frame_s if first else 2 * self._patience.silence_s
         if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
@@ -130,16 +131,16 @@ class NewestFrame:
         return thread
 
     def _sessions(self, session: int, capture: Capture | None) -> None:
-        """Connection after connection, until one ends well or the last attempt has failed."""
+        """Connects again and again, until a connection ends normally or the last attempt fails."""
         try:
             while session == self._session and (capture := capture or self._opened_again(session)):
                 self._read(session, capture)
                 capture = None
-        except Exception as error:  # nobody else would hear of it
+        except Exception as error:  # nobody else would notice
             self._over(session, error if isinstance(error, SourceError) else SourceError(str(error)))
 
     def _opened_again(self, session: int) -> Capture | None:
-        """A new capture that is open; None once it is no longer wanted. Raises SourceError in the end."""
+        """A new, open capture; None once it is no longer wanted. Raises SourceError when it gives up."""
         why, self._why = self._why, NO_FRAMES
         name, waits_s = self._make().name, self._patience.reconnect_waits_s
         for attempt, wait_s in enumerate(waits_s, 1):
@@ -186,8 +187,8 @@ class NewestFrame:
             capture.close()
 
     def _is_frozen(self, picture: Picture, now_s: float) -> bool:
-        """Whether the very same picture has come for too long, as a camera that hangs gives it and a living
-        one, which has noise, never does. Once for each picture: a stream's scene may be still."""
+        """Whether the picture has been identical for too long, as from a camera that hangs; a working one has
+        noise. Reported once for each picture, because a stream's scene may be still."""
         if not _same(self._picture, picture):
             self._picture, self._same_s = picture, now_s
         if now_s - self._same_s <= self._patience.frozen_s or _same(self._tried, picture):
@@ -210,5 +211,5 @@ def _no_first_frame(name: str, waited_s: float) -> SourceError:
 
 
 def _same(a: Picture | None, b: Picture) -> bool:
-    """Whether both are the same; a living picture differs in the few pixels that are compared first."""
+    """Whether both are identical; compares a few pixels first, in which live pictures usually differ."""
     return a is not None and np.array_equal(a[::16, ::16], b[::16, ::16]) and np.array_equal(a, b)

@@ -12,13 +12,13 @@ from fer_edge.sources import Capture
 from fer_edge.vision.frames import Frame
 
 NAMED = 5
-"""Files of a folder that are named where they were left out; the others are counted."""
+"""How many skipped files of a folder are named; the others are counted."""
 
 
 class Pictures(Capture):
-    """Pictures one after the other; an unreadable one is named, counted and passed over.
+    """Pictures one after another; unreadable ones are named, counted and skipped.
 
-    left_out: files of the folder that are no pictures, named at the end.
+    left_out: files of the folder that are not pictures, named at the end.
     """
 
     is_still = True
@@ -34,7 +34,7 @@ class Pictures(Capture):
 
     @classmethod
     def in_folder(cls, folder: Path) -> Pictures:
-        """All pictures right in a folder. Raises SourceError if there are none."""
+        """All pictures directly in a folder. Raises SourceError if there are none."""
         paths, others = in_folder(folder)
         if not paths:
             found = f"; it has {_names(others)}" if others else ""
@@ -43,7 +43,7 @@ class Pictures(Capture):
         return cls(str(folder), paths, is_folder=True, left_out=others)
 
     def read(self) -> Frame | None:
-        """The next picture that can be read. Raises SourceError if none of all could be."""
+        """The next readable picture. Raises SourceError if none could be read."""
         while self._next < len(self._paths):
             path = self._paths[self._next]
             self._next += 1

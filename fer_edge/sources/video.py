@@ -1,4 +1,4 @@
-"""Video files, and streams by URL, through OpenCV's FFmpeg: upright, pixels square, times that rise."""
+"""Video files, and streams by URL, through OpenCV's FFmpeg: upright, square pixels, increasing times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_edge.vision.opencv import MAX_PIXELS, cv2
 
 TIMEOUT_MS = round(1000 * mjpeg.TIMEOUT_S)
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srtp", "udp", "tcp", "srt")
-SCHEMES = ("http", "https", *LIVE_SCHEMES)  # FFmpeg has others, which open files or make pictures up
+SCHEMES = ("http", "https", *LIVE_SCHEMES)  # FFmpeg has others, which open files or generate pictures
 MOST_FAILURES = 1000  # reads in a row that give nothing before a video is taken to be over
 FAILURES_AT_END = 10  # the same where the video should be over
 WHOLE = 0.9  # of the length that a file tells: containers' lengths are estimates
@@ -26,7 +26,7 @@ JUMP_BACK_S = 0.25  # less is a frame out of order
 WIDEST_PIXEL = 8.0  # times as wide as high, or the reverse; more is no video
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-# FFmpeg's formats that hold their pictures themselves: none is a list of other files or addresses.
+# FFmpeg's formats that contain their pictures: none is a list of other files or addresses.
 _FORMATS = (
     "mov,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,gif,apng,webp_pipe,jpeg_pipe,"
     "h264,hevc,vvc,m4v,mjpeg,mjpeg_2000,mpjpeg,ivf,obu,av1,nut,nuv,rm,wtv,dv,mxf,gxf,yuv4mpegpipe,swf,h261,h263,vc1,"
@@ -40,7 +40,7 @@ _READERS = ((rb"....ftyp", "mov"), (rb"\x1aE\xdf\xa3", "matroska"), (rb"RIFF....
 
 
 class RisingTimes:
-    """A container's times made to rise: where they jump back or stand still, a frame later."""
+    """Makes a container's times increase: if they jump back or stand still, they continue one frame later."""
 
     def __init__(self, frame_s: float) -> None:
         self._frame_s = frame_s
@@ -65,7 +65,7 @@ class RisingTimes:
 
 
 class Video(Capture):
-    """What a file and a stream have in common. name: without a password. unreadable: frames passed over."""
+    """Common base of file and stream. name: without a password. unreadable: frames skipped."""
 
     _advice = ""
 
@@ -92,9 +92,9 @@ class Video(Capture):
             raise SourceError(f"{self.name} is larger than {MAX_PIXELS // 10**6} megapixels")
 
     def read(self) -> Frame | None:
-        """None at the end, or where a live stream broke off; damaged spots are passed over.
+        """None at the end, or if a live stream was lost; damaged spots are skipped.
 
-        Raises SourceError if not even one frame came.
+        Raises SourceError if there was not a single frame.
         """
         assert self._video is not None, "open() comes first"
         for failures in range(1 if self.is_live else MOST_FAILURES):
@@ -139,7 +139,7 @@ class Video(Capture):
 
 
 class VideoFile(Video):
-    """Every frame of a file, upright (OpenCV turns it by its rotation tag), with the file's own times."""
+    """Every frame of a file, upright (OpenCV applies its rotation tag), with the file's own times."""
 
     def __init__(self, path: Path, num_threads: int = 1) -> None:
         super().__init__(str(path))
@@ -147,8 +147,8 @@ class VideoFile(Video):
         self._num_threads = num_threads
 
     def open(self) -> None:
-        """Raises SourceError for a file that is absent, empty or no video."""
-        # Without FFmpeg, OpenCV takes what else the system has.
+        """Raises SourceError for a file that is missing, empty or not a video."""
+        # Without FFmpeg, OpenCV uses whatever else the system has.
         ffmpeg = (cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._num_threads])
         backend = ffmpeg if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else ()
         try:
@@ -167,7 +167,7 @@ class VideoFile(Video):
 
 
 class Stream(Video):
-    """A URL: RTSP and its like are live; HTTP is, unless the server tells of an end."""
+    """A URL: RTSP and similar are live; so is HTTP, unless the server announces a length."""
 
     _advice = " (if the server only sends whole files, download it first)"
 
@@ -219,10 +219,11 @@ def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def opencv_name(path: Path) -> Iterator[str]:
-    """A name of the file under which OpenCV can open it, for as long as the block lasts.
+    """A name under which OpenCV can open the file during the block.
 
-    Absolute, since a colon in a relative one is read as a protocol. A name that is not UTF-8 would end the
-    process: the file or its folder is opened here and named by its descriptor. Raises OSError, SourceError.
+    Absolute, because a colon in a relative name is read as a protocol. A name that is not UTF-8 would crash
+    the process, so the file or its folder is opened here and named by its descriptor. Raises OSError,
+    SourceError.
     """
     name = os.path.abspath(path)
     try:
@@ -243,7 +244,7 @@ def opencv_name(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _this_file_alone(reader: str | None) -> Iterator[None]:
-    """FFmpeg opens no other file and no address that this one names: a playlist is no video."""
+    """Stops FFmpeg from opening other files or addresses that this one names: a playlist is not a video."""
     before = os.environ.get(_OPTIONS)
     os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}"
     if reader:
