@@ -58,7 +58,8 @@ def data(
     summary = summarise(dataset)
     console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
     _table(summary).show()
-    for line in [*_lines(summary), *(f"too few: {text}" for text in source.lacking(dataset))]:
+    few = (f"too few: {text}" for text in source.lacking(dataset))
+    for line in [*_bad(summary["bad"]), f"content sha256 {summary['sha256']}", *few]:
         console.say(line)
     if plot is not None:
         rows = sheets.samples(dataset, seed)
@@ -72,38 +73,28 @@ def data(
 
 
 def _table(summary: dict[str, Any]) -> Table:
-    """A row for each expression, their sum, and how many pictures are different."""
+    """Pictures of each expression, how many are different, and which are in two splits, pixel for pixel."""
     from fer_edge.console import Table
 
     counts, duplicates = summary["counts"], summary["duplicates"]
-    rows = {label: [split[label] for split in counts.values()] for label in counts["Training"]}
-    rows = {label: [*numbers, sum(numbers)] for label, numbers in rows.items()}
+    within, across = duplicates["within"], duplicates["across"]
+    rows: dict[str, list[Any]]
+    rows = {label: [own[label] for own in counts.values()] for label in counts["Training"]}
     rows["all"] = [sum(numbers) for numbers in zip(*rows.values(), strict=True)]
-    different = [within["different"] for within in duplicates["within"].values()]
-    rows["different"] = [*different, duplicates["different"]]
-    cells = [(name, *(f"{number:,}" for number in numbers)) for name, numbers in rows.items()]
+    rows = {name: [*numbers, sum(numbers)] for name, numbers in rows.items()}
+    rows["different"] = [*(own["different"] for own in within.values()), duplicates["different"]]
+    rows["with several labels"] = [*(own["several_labels"] for own in within.values()), ""]
+    for of in ("Training", "PublicTest"):
+        shared = {own["split"]: own for own in across if own["of"] == of}
+        for name, key in ((f"also in {of}", "rows"), (f"{of}'s label differs", "other_label")):
+            rows[name] = [*(shared[split][key] if split in shared else "" for split in counts), ""]
+    cells = [(name, *(f"{n:,}" if n != "" else n for n in numbers)) for name, numbers in rows.items()]
     return Table("", ("", *counts, "all"), [*cells])
 
 
-def _lines(summary: dict[str, Any]) -> Iterator[str]:
-    duplicates, bad = summary["duplicates"], summary["bad"]
-    for split, found in duplicates["within"].items():
-        if found["rows"] > found["different"]:
-            yield (
-                f"{split}: {found['different']:,} different pictures among {found['rows']:,} rows, "
-                f"{found['several_labels']:,} of them under several labels"
-            )
-    shared = [across for across in duplicates["across"] if across["rows"]]
-    for across in shared:
-        yield (
-            f"of {across['split']}, pixel for pixel in {across['of']} too: {across['rows']:,}, "
-            f"{across['other_label']:,} of them under another label"
-        )
-    if not shared:
-        yield "no picture is in two splits"
+def _bad(bad: dict[str, Any]) -> Iterator[str]:
     if bad["count"]:
         yield f"skipped as not valid: {bad['count']:,}"
         yield from (f"  {row['where']} {row['why']}" for row in bad["rows"][:SHOWN])
     if bad["count"] > SHOWN:
         yield f"  and {bad['count'] - SHOWN:,} more (--json lists them)"
-    yield f"content sha256 {summary['sha256']}"

@@ -101,43 +101,37 @@ def _head(random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _features(canvas: NDArray[np.uint8], face: _Expression, skin: int, random: np.random.Generator) -> None:
+    """Eyes, brows, nose, mouth."""
     dark, eye_y, eye_x = max(skin - int(random.integers(60, 95)), 5), -0.15, random.uniform(0.36, 0.44)
     thick = int(random.integers(5, 10))
     wide, gaze = random.uniform(0.16, 0.20), random.uniform(-0.05, 0.05)
+    opened = max(face.eye_open, 0.03)
+    iris = min(0.09, opened)
+    brow_y = eye_y - 0.27 - face.brow_raise
+    inner, outer = brow_y - face.brow_slant / 2, brow_y + face.brow_slant / 2
     for side in (-1, 1):
-        opened = max(face.eye_open, 0.03)
         _ellipse(canvas, (side * eye_x, eye_y), (wide, opened), min(skin + 45, 250))
-        iris = min(0.09, opened)
         _ellipse(canvas, (side * eye_x + gaze, eye_y), (iris, iris), max(dark - 30, 0))
-        brow_y = eye_y - 0.27 - face.brow_raise
-        inner, outer = brow_y - face.brow_slant / 2, brow_y + face.brow_slant / 2
         brow = [(side * (eye_x - 0.2), inner), (side * eye_x, brow_y - 0.03), (side * (eye_x + 0.2), outer)]
         _line(canvas, brow, dark, thick)
     nose = random.uniform(0.2, 0.28)
     _line(canvas, [(0.0, -0.05), (0.06, nose), (-0.05, nose)], skin - 30, 4)
-    if face.nose_wrinkle > 0.5:
-        for side in (-1, 1):
-            _line(canvas, [(side * 0.13, 0.0), (side * 0.2, 0.24), (side * 0.36, 0.4)], skin - 45, 4)
-    _mouth(canvas, face, dark)
-
-
-def _mouth(canvas: NDArray[np.uint8], face: _Expression, dark: int) -> None:
-    x = np.linspace(-1, 1, 15)
-    arch = 1 - x**2
-    centre = 0.62 + face.mouth_curve / 2
-    upper = centre + face.mouth_curve * (arch - 1) - max(face.mouth_open, 0) * 0.5 * arch
-    lower = centre + face.mouth_curve * (arch - 1) + (max(face.mouth_open, 0) + 0.02) * arch
-    across = x * max(face.mouth_width, 0.12)
-    outline = np.concatenate([np.c_[across, upper], np.c_[across, lower][::-1]])
-    cv2.fillPoly(canvas, [_points(outline)], max(dark - 25, 0), cv2.LINE_AA)
-    cv2.polylines(canvas, [_points(outline)], True, dark, 5, cv2.LINE_AA)
+    for side in (-1, 1) if face.nose_wrinkle > 0.5 else ():
+        _line(canvas, [(side * 0.13, 0.0), (side * 0.2, 0.24), (side * 0.36, 0.4)], skin - 45, 4)
+    x, gap = np.linspace(-1, 1, 15), max(face.mouth_open, 0)
+    arch, across = 1 - x**2, x * max(face.mouth_width, 0.12)
+    line = 0.62 + face.mouth_curve / 2 + face.mouth_curve * (arch - 1)
+    lips = np.c_[across, line - gap * 0.5 * arch], np.c_[across, line + (gap + 0.02) * arch][::-1]
+    mouth = [_points(np.concatenate(lips))]
+    cv2.fillPoly(canvas, mouth, max(dark - 25, 0), cv2.LINE_AA)
+    cv2.polylines(canvas, mouth, True, dark, 5, cv2.LINE_AA)
 
 
 def _seen(drawing: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """Turned, shifted, scaled, lit from a side, averaged down, blurred and noisy."""
     turn, zoom = random.uniform(-14, 14), random.uniform(0.88, 1.12)
     pose = cv2.getRotationMatrix2D((_CANVAS / 2, _CANVAS / 2), turn, zoom)
-    pose[:, 2] = pose[:, 2] + random.uniform(-10, 10, 2)
+    pose[:, 2] += random.uniform(-10, 10, 2)
     drawing = drawing if random.random() < 0.5 else drawing[:, ::-1].copy()
     turned = cv2.warpAffine(drawing, pose, (_CANVAS, _CANVAS), borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(turned, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -79,7 +79,7 @@ def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None
     from fer_edge.model import keras_files
 
     known = keras_card(path, card)
-    labels = LABELS if known is None else known.labels
+    labels = known.labels if known else LABELS
     with console.working("starting Keras"):
         network = keras_files.load(path)
     return replace(Predictor.of_keras(network, str(path), labels, known), name=path.stem)
@@ -116,9 +116,8 @@ class Selection:
 
     def about(self) -> dict[str, Any]:
         """Their description in metrics.json and `bench --json`."""
-        whole = self.dataset
-        about = {"path": whole.path, "sha256": whole.sha256, "protocol": self.protocol}
-        return {**about, "split": self.split, "n": len(whole)}
+        about = {"path": self.dataset.path, "sha256": self.dataset.sha256, "protocol": self.protocol}
+        return {**about, "split": self.split, "n": len(self.dataset)}
 
 
 def select(
@@ -131,18 +130,16 @@ def select(
     """
     if split is None:
         chosen = data.protocol_splits(dataset, protocol)
-        part, name = chosen.report, chosen.name
-        split = "+".join(SPLITS[index] for index in np.unique(part.split))
+        part, split, protocol = chosen.report, chosen.report_split, chosen.name
     else:
         named = split.split("+")
         if unknown := [one for one in named if one not in SPLITS]:
             raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
-        part, name = dataset.part(*named), protocol if dataset.protocol == "official" else dataset.protocol
+        part, protocol = dataset.part(*named), protocol if dataset.protocol == "official" else "holdout"
     if len(part) == 0:
         raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
-    chosen_rows, training = part.sample(limit, seed), dataset.part("Training")
-    seen = data.seen_in_training(chosen_rows, training) if len(training) else None
-    return Selection(chosen_rows, name, split, seen)
+    rows, training = part.sample(limit, seed), dataset.part("Training")
+    return Selection(rows, protocol, split, data.seen_in_training(rows, training) if len(training) else None)
 
 
 def evaluate(
@@ -194,9 +191,7 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
     """
     dataset, seen = selection.dataset, selection.seen
     if not np.isfinite(probabilities).all():
-        raise ModelError(
-            f"{model} returns values that are not numbers (NaN or infinite): its weights are broken"
-        )
+        raise ModelError(f"{model} returns values that are NaN or infinite: its weights are broken")
     predicted = probabilities.argmax(axis=1)
     cm = metrics.confusion_matrix(dataset.labels, predicted, len(dataset.label_names))
     scores = metrics.scores(cm, dataset.label_names)
@@ -206,26 +201,18 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
 
 
 Face = NDArray[np.uint8]
-_TURN = cv2.getRotationMatrix2D((23.5, 23.5), 15.0, 1)
-
-
-def _small(face: Face) -> Face:
-    return np.pad(np.asarray(cv2.resize(face, (38, 38), interpolation=cv2.INTER_AREA), np.uint8), 5, "edge")
-
-
-def _noisy(face: Face, rng: np.random.Generator) -> Face:
-    return np.clip(face + rng.normal(0, 15.0, face.shape), 0, 255).round().astype(np.uint8)
+_TURN, _AREA = cv2.getRotationMatrix2D((23.5, 23.5), 15.0, 1), cv2.INTER_AREA
 
 
 CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Any]] = {
     "clean": lambda face, rng: face,
     "tight crop 5 px": lambda face, rng: cv2.resize(face[5:-5, 5:-5], (48, 48)),
-    "face at 80 %": lambda face, rng: _small(face),
+    "face at 80 %": lambda face, rng: np.pad(cv2.resize(face, (38, 38), interpolation=_AREA), 5, "edge"),
     "dark x0.4": lambda face, rng: (face * 0.4).astype(np.uint8),
     "gamma 2.2": lambda face, rng: (255 * (face / 255.0) ** 2.2).astype(np.uint8),
     "rotated 15°": lambda face, rng: cv2.warpAffine(face, _TURN, (48, 48), borderMode=cv2.BORDER_REPLICATE),
     "blur sigma 1.5": lambda face, rng: cv2.GaussianBlur(face, (0, 0), 1.5),
-    "noise sigma 15": _noisy,
+    "noise sigma 15": lambda face, rng: np.uint8((face + rng.normal(0, 15.0, (48, 48))).clip(0, 255).round()),
 }
 """Name of a condition -> its function, which takes a face, uint8 (48, 48), and returns a new one; only noise
 uses the generator. Each strength is fixed, so that tables can be compared with older ones.

@@ -93,12 +93,11 @@ def join() -> None:
     count, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
     if not count.isdecimal() or int(count) < 1:
         raise UsageError(f"{COUNT} is {count!r}: give the number of processes")
-    several = int(count) > 1
     if backend != "jax":
-        if several:
+        if int(count) > 1:
             raise UsageError(f"several processes need KERAS_BACKEND=jax, not {backend}")
         return
-    if several and workers().count == 1:
+    if int(count) > 1 and workers().count == 1:
         for name in (INDEX, ADDRESSES):
             if not os.environ.get(name):
                 raise UsageError(f"{COUNT} is {count}, and {name} is not set (docs/several-machines.md)")

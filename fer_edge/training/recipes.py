@@ -133,11 +133,11 @@ def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML that `read` gives back unchanged."""
     table = dataclasses.asdict(recipe)
     changes = table.pop("augmentation")
-    values, changed = (
-        "\n".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in part.items())
-        for part in (table, changes)  # a plain value is the same in JSON and in TOML
-    )
-    return f"{values}\n\n[augmentation]\n{changed}\n"
+
+    def lines(part: dict[str, Any]) -> str:  # a plain value is the same in JSON and in TOML
+        return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in part.items())
+
+    return f"{lines(table)}\n[augmentation]\n{lines(changes)}"
 
 
 def best_epoch(history: History, monitor: str) -> int:
@@ -154,12 +154,8 @@ def score(history: History, epochs: int, monitor: str) -> dict[str, Any]:
     """
     rows = history[:epochs]
     best = rows[best_epoch(rows, monitor)]
-    return {
-        "epochs": epochs,
-        "ran_epochs": len(rows),
-        "best_epoch": int(best["epoch"]),
-        **{name: best[name] for name in ("accuracy", "val_accuracy", "loss", "val_loss")},
-    }
+    about = {"epochs": epochs, "ran_epochs": len(rows), "best_epoch": int(best["epoch"])}
+    return about | {name: best[name] for name in ("accuracy", "val_accuracy", "loss", "val_loss")}
 
 
 def should_stop(recipe: Recipe, history: History) -> bool:

@@ -86,23 +86,19 @@ class Sweep:
     ) -> None:
         self.plan, self.folder, self.seed, self.device = plan, folder, seed, device.prepare(precision)
         self.sets = [part.sample(plan.subset, seed) for part in (protocol.train, protocol.validation)]
-        self.settings = json.loads(json.dumps(asdict(plan))) | {
-            "seed": seed,
-            "data": self.sets[0].sha256,
-            "training_pictures": len(self.sets[0]),
-            "validation_pictures": len(self.sets[1]),
-        }
+        self.settings = json.loads(json.dumps(asdict(plan))) | {"seed": seed, "data": self.sets[0].sha256}
+        for name, part in zip(("training_pictures", "validation_pictures"), self.sets, strict=True):
+            self.settings[name] = len(part)
         optuna.logging.set_verbosity(logging.ERROR)
         logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each network
         files.make_folders(folder)
         self.study = self._opened(folder / "study.log")
 
     def _opened(self, path: Path) -> optuna.Study:
+        told: dict[str, Any] = {"study_name": "sweep", "direction": "maximize", "load_if_exists": True}
         try:
             storage = JournalStorage(JournalFileBackend(str(path.resolve())))
-            study = optuna.create_study(
-                storage=storage, study_name="sweep", direction="maximize", load_if_exists=True
-            )
+            study = optuna.create_study(storage=storage, **told)
             before = study.user_attrs.get("settings", self.settings)
             study.set_user_attr("settings", before)
         except Exception as error:  # of JSON, or of Optuna, which trusts what it reads

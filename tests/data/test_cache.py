@@ -59,8 +59,7 @@ def test_where_the_cache_is_and_reading_without_one(table, monkeypatch, tmp_path
     assert len(data.load(str(path))) == 28
     assert "cannot cache" in capsys.readouterr().err
     monkeypatch.delenv("FER_EDGE_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert data.cache_folder() == tmp_path / "fer-edge"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert data.cache_folder() == tmp_path / ".cache/fer-edge"
+    for name, folder in (("XDG_CACHE_HOME", "fer-edge"), ("HOME", ".cache/fer-edge")):
+        monkeypatch.setenv(name, str(tmp_path))
+        assert data.cache_folder() == tmp_path / folder
+        monkeypatch.delenv(name)

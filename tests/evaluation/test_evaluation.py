@@ -55,11 +55,15 @@ def test_a_keras_model_gives_probabilities_in_its_card_s_order_and_range(tmp_pat
     assert p[0, 2] == pytest.approx(np.exp(1) / (np.exp(1) + 6 * np.exp(-1)), rel=1e-5)
 
 
+def rows_of(levels, labels, split=2):
+    """Pictures of one gray level each."""
+    images = (np.asarray(levels)[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8)
+    splits = np.broadcast_to(np.array(split, np.uint8), len(images))
+    return Dataset(images, np.asarray(labels), splits, np.arange(1, 1 + len(images)), "faces.csv", "ab")
+
+
 def report(probabilities, labels, seen=None):
-    n = len(labels)
-    images, split = np.zeros((n, 48, 48), np.uint8), np.full(n, 2, np.uint8)
-    rows = Dataset(images, np.array(labels, np.int64), split, np.arange(1, n + 1), "faces.csv", "ab")
-    chosen = evaluation.Selection(rows, "official", "PrivateTest", seen)
+    chosen = Selection(rows_of(np.zeros(len(labels)), labels), "official", "PrivateTest", seen)
     return evaluation.result_of(np.asarray(probabilities, np.float32), chosen, "m")
 
 
@@ -70,19 +74,14 @@ def test_report_has_the_keys_of_the_design_and_the_right_figures():
         "confusion_matrix"
     )
     assert list(got["data"].values()) == ["faces.csv", "ab", "official", "PrivateTest", 4]
-    assert got["accuracy"] == 0.75
-    assert got["accuracy_without_duplicates"] == pytest.approx(2 / 3)
-    assert got["macro_recall"] == pytest.approx(3 / 7)
-    assert got["per_class"]["happy"] == pytest.approx(
-        {"precision": 0.5, "recall": 1, "f1": 2 / 3, "support": 1}
-    )
+    figures = got["accuracy"], got["accuracy_without_duplicates"], got["macro_recall"]
+    assert figures == pytest.approx((0.75, 2 / 3, 3 / 7))
+    happy = {"precision": 0.5, "recall": 1, "f1": 2 / 3, "support": 1}
+    assert got["per_class"]["happy"] == pytest.approx(happy)
     assert list(got["per_class"]) == list(LABELS)
     assert got["confusion_matrix"][4] == [0, 0, 0, 1, 0, 0, 0]
     assert json.loads(json.dumps(got)) == got
-
-
-def test_duplicates_unknown_or_alone_give_null_and_a_broken_model_is_an_error():
-    for seen in (None, np.array([True])):
+    for seen in (None, np.array([True])):  # duplicates unknown, or nothing else
         assert report(np.eye(7)[:1], [0], seen)["accuracy_without_duplicates"] is None
     with pytest.raises(ModelError, match="NaN"):
         report(np.full((1, 7), np.nan), [0])
@@ -119,45 +118,34 @@ def test_flip_averages_with_the_mirror_image_and_faces_are_resized_to_what_the_m
     assert p == pytest.approx(np.full((2, 7), 128 / 255), abs=0.01)
 
 
-def whole():
-    """Ten rows: six Training, two PublicTest, two PrivateTest; row 9 is a copy of row 0."""
-    split = np.array([0] * 6 + [1] * 2 + [2] * 2, np.uint8)
-    images = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
-    images[9] = images[0]
-    labels = np.arange(10) % 7
-    return Dataset(images, labels, split, np.arange(1, 11), path="faces.csv", sha256="ab")
-
-
 def test_select_takes_what_the_protocol_reports_or_is_named_and_marks_duplicates():
+    """Of six rows of Training, two of PublicTest, two of PrivateTest; the last is a copy of the first."""
+    whole = rows_of([*range(9), 0], np.arange(10) % 7, [0] * 6 + [1] * 2 + [2] * 2)
+
     def rows(*how, **more):
-        got = evaluation.select(whole(), *how, **more)
+        got = evaluation.select(whole, *how, **more)
         return got.protocol, got.split, got.dataset.ids.tolist()
 
+    both = "PublicTest+PrivateTest"
     assert rows("official", None) == ("official", "PrivateTest", [9, 10])
     assert rows("paper", None) == ("paper", "PublicTest", [7, 8])
-    both = "PublicTest+PrivateTest"
     assert rows("official", both) == ("official", both, [7, 8, 9, 10])
     *_, some = rows("official", "Training", limit=3, seed=1)
     assert some == sorted(some) == rows("official", "Training", limit=3, seed=1)[2]
     assert (len(some), set(some) < set(range(1, 7))) == (3, True)
-    assert len(rows("official", "Training", limit=99)[2]) == 6
-    assert evaluation.select(whole(), "official", None).seen.tolist() == [False, True]
-    assert evaluation.select(whole().part("PublicTest"), "official", "PublicTest").seen is None
+    assert evaluation.select(whole, "official", None).seen.tolist() == [False, True]
+    assert evaluation.select(whole.part("PublicTest"), "official", "PublicTest").seen is None
     for wrong in ("privatetest", "PublicTest+x"):
         with pytest.raises(UsageError, match=f"no split '{wrong.split('+')[-1]}': choose from Training, Pub"):
             rows("official", wrong)
     with pytest.raises(DataError, match="no PublicTest"):
-        evaluation.select(whole().part("Training"), "official", "PublicTest")
-
-
-# --- robustness
-
-
-def spoilt(name, face):
-    return CONDITIONS[name](face, np.random.default_rng(3))
+        evaluation.select(whole.part("Training"), "official", "PublicTest")
 
 
 def test_each_condition_is_what_it_was_when_older_tables_were_made():
+    def spoilt(name, face):
+        return CONDITIONS[name](face, np.random.default_rng(3))
+
     face = np.random.default_rng(1).integers(0, 256, (48, 48), np.uint8)
     before = face.copy()
     small = cv2.resize(face, (38, 38), interpolation=cv2.INTER_AREA)
@@ -175,51 +163,44 @@ def test_each_condition_is_what_it_was_when_older_tables_were_made():
     }
     assert list(CONDITIONS) == list(wanted)
     for name, expected in wanted.items():
-        np.testing.assert_array_equal(spoilt(name, face), expected, err_msg=name)
-        assert spoilt(name, face).dtype == np.uint8
+        np.testing.assert_array_equal(spoilt(name, face), expected.astype(np.uint8), name, strict=True)
     np.testing.assert_array_equal(face, before)
     grays = np.array([[0, 128, 254, 255]], np.uint8)
     assert spoilt("dark x0.4", grays).tolist() == [[0, 51, 101, 102]]
     assert spoilt("gamma 2.2", grays).tolist() == [[0, 55, 252, 255]]  # 255 x 0.2195
 
 
-LEVELS = 40 + 5 * np.arange(40)
-FLAT, ANGRY = (LEVELS[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8), LEVELS < 128
-ROWS = Dataset(FLAT, np.where(ANGRY, 0, 3), np.full(40, 2, np.uint8), np.arange(1, 41), "faces.csv", "ab")
-SELECTION = Selection(ROWS, "official", "PrivateTest", np.zeros(40, bool))
-"""Flat pictures of these gray levels; a label says whether its picture's is below 128, as the model does."""
+def test_accuracy_of_each_condition_by_hand_on_pictures_that_the_seed_draws():
+    """Flat pictures; a label says whether its picture's level is below 128, as the model does."""
+    seen, levels = [], 40 + 5 * np.arange(40)
+    rows = rows_of(levels, np.where(levels < 128, 0, 3))
 
-
-def by_brightness(seen):
     def predict(faces):
         seen.append(faces)
         return np.eye(7, dtype=np.float32)[np.where(faces.mean(axis=(1, 2)) < 128, 0, 3)]
 
-    return Predictor("m", LABELS, (48, 48), predict)
+    def found(**more):
+        chosen = Selection(rows, "official", "PrivateTest", np.zeros(40, bool))
+        return robustness(Predictor("m", LABELS, (48, 48), predict), chosen, **more)
 
-
-def test_accuracy_of_each_condition_by_hand():
-    got = robustness(by_brightness([]), SELECTION, pictures=99)
-    rows = got["conditions"]
-    assert (got["n"], got["seed"], len(rows)) == (40, 0, 8)
+    got = found(pictures=99)
+    by_name = got["conditions"]
+    assert (got["n"], got["seed"], len(by_name)) == (40, 0, 8)
     for name in ("clean", "tight crop 5 px", "face at 80 %", "rotated 15°", "blur sigma 1.5"):
-        assert rows[name]["accuracy"] == 1
-    # times 0.4 every picture is below 128: right are those that were so before
-    assert rows["dark x0.4"]["accuracy"] == np.mean(LEVELS < 128)
-    assert rows["gamma 2.2"]["accuracy"] == np.mean((LEVELS < 128) | (255 * (LEVELS / 255) ** 2.2 >= 128))
-    assert rows["clean"]["macro_f1"] == pytest.approx(2 / 7)  # two of seven classes are there
-    assert 0 < rows["dark x0.4"]["low"] < rows["dark x0.4"]["accuracy"] < rows["dark x0.4"]["high"] < 1
+        assert by_name[name]["accuracy"] == 1
+    dark = by_name["dark x0.4"]  # every picture is below 128: right are those that were so before
+    assert 0 < dark["low"] < dark["accuracy"] == np.mean(levels < 128) < dark["high"] < 1
+    bright = (levels < 128) | (255 * (levels / 255) ** 2.2 >= 128)
+    assert by_name["gamma 2.2"]["accuracy"] == np.mean(bright)
+    assert by_name["clean"]["macro_f1"] == pytest.approx(2 / 7)  # two of seven classes are there
     assert json.loads(json.dumps(got)) == got
     table = {row[0]: row for row in printing.robustness_table(got, "m", "PrivateTest").rows}
-    assert table["dark x0.4"][1] == "45.0"  # 18 of 40 levels lie below 128
-    assert table["dark x0.4"][3] == "-55.0"
+    assert table["dark x0.4"][1::2] == ("45.0", "-55.0")  # 18 of 40 levels lie below 128
 
-
-def test_the_pictures_are_drawn_by_the_seed_and_the_noise_after_them():
-    seen = []
-    robustness(by_brightness(seen), SELECTION, pictures=10, seed=5)
+    seen.clear()
+    found(pictures=10, seed=5)
     rng = np.random.default_rng(5)
-    drawn = SELECTION.dataset.images[rng.permutation(40)[:10]]
+    drawn = rows.images[rng.permutation(40)[:10]]
     np.testing.assert_array_equal(seen[0], drawn)
     noise = np.clip(drawn + rng.normal(0, 15, drawn.shape), 0, 255).round().astype(np.uint8)
-    np.testing.assert_array_equal(seen[-1], noise)
+    np.testing.assert_array_equal(seen[-1], noise)  # drawn after them

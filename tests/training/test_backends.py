@@ -45,10 +45,10 @@ def end(*processes):
     return said[-1]
 
 
-@pytest.fixture(scope="module")
-def sides(tmp_path_factory):
+@needs("jax")
+def test_jax_goes_on_with_a_training_of_tensorflow_comes_to_the_same_and_models_give_it(tmp_path):
     """A training of two epochs on TensorFlow, its second epoch again on JAX, and each side's model."""
-    root, data, recipe = tmp_path_factory.mktemp("jax"), dataset(), keras_process.RESUMED
+    root, data, recipe = tmp_path, dataset(), keras_process.RESUMED
 
     def after(state):
         if state.epochs == 1:
@@ -58,23 +58,13 @@ def sides(tmp_path_factory):
     theirs = session.in_float32(network, recipe)
     theirs.save(root / "theirs.keras")
     end(process("jax", "resumed", root))
-    return root, data, state, fit.predict(theirs, data.images)
-
-
-@needs("jax")
-def test_jax_goes_on_with_a_training_of_tensorflow_and_comes_to_the_same(sides):
-    root, _, state, _ = sides
+    probabilities = fit.predict(theirs, data.images)
     on_jax = json.loads((root / "history.json").read_text())
     assert [row["epoch"] for row in on_jax] == [1, 2]
     assert on_jax[0] == state.history[0]  # the first epoch was TensorFlow's
     for key in ("loss", "val_loss", "learning_rate"):
         # Sums in another order: float32 rounding alone, grown through two steps of descent.
         assert on_jax[1][key] == pytest.approx(state.history[1][key], rel=1e-4)
-
-
-@needs("jax")
-def test_models_give_the_same_on_both(sides):
-    root, data, _, probabilities = sides
     np.testing.assert_allclose(np.load(root / "theirs.npy"), probabilities, rtol=0, atol=1e-5)
     ours = keras.models.load_model(root / "ours.keras", compile=False)
     np.testing.assert_allclose(fit.predict(ours, data.images), np.load(root / "ours.npy"), rtol=0, atol=1e-5)
@@ -109,34 +99,30 @@ def test_two_processes_are_as_one(alone, tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     together = {device.COUNT: "2", device.ADDRESSES: f"127.0.0.1:{port}"}
-    each = [{**together, device.INDEX: str(index)} for index in range(2)]
-    end(*(process("jax", "shared", tmp_path, **more) for more in each))
-    assert (left(tmp_path)[1]["count"], alone[1]["count"]) == (2, 1)
-    same(left(tmp_path, 0), alone)
-    same(left(tmp_path, 1), alone)
-    assert left(tmp_path)[1]["passed"]
+    end(*(process("jax", "shared", tmp_path, **together, **{device.INDEX: index}) for index in "01"))
+    for index in (0, 1):
+        same(left(tmp_path, index), alone)
+    told = left(tmp_path)[1]
+    assert (told["count"], alone[1]["count"], told["passed"]) == (2, 1, True)
 
 
 @needs("jax")
 def test_two_devices_are_as_one(alone, tmp_path):
     end(process("jax", "shared", tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
-    assert (left(tmp_path)[1]["count"], left(tmp_path)[1]["devices"]) == (1, 2)
-    same(left(tmp_path), alone)
+    weights, told = left(tmp_path)
+    assert (told["count"], told["devices"]) == (1, 2)
+    same((weights, told), alone)
 
 
-def test_each_process_has_its_part_of_a_batch():
-    assert device.Workers(0, 2, 2).share(32) == slice(0, 16)
-    assert device.Workers(1, 2, 4).share(32) == slice(16, 32)
-    assert device.Workers().share(7) == slice(0, 7)
+def test_each_process_has_its_part_of_a_batch_and_what_cannot_be_is_said(monkeypatch):
+    parts = device.Workers(0, 2, 2).share(32), device.Workers(1, 2, 4).share(32), device.Workers().share(7)
+    assert parts == (slice(0, 16), slice(16, 32), slice(0, 7))
     with pytest.raises(UsageError, match="4 devices"):
         device.Workers(1, 2, 4).share(30)
-
-
-@pytest.mark.parametrize(("count", "said"), [("two", "number of processes"), ("2", "KERAS_BACKEND=jax")])
-def test_what_cannot_be_is_said(count, said, monkeypatch):
-    monkeypatch.setenv(device.COUNT, count)  # the tests run on TensorFlow
-    with pytest.raises(UsageError, match=said):
-        device.join()
+    for count, said in (("two", "number of processes"), ("2", "KERAS_BACKEND=jax")):
+        monkeypatch.setenv(device.COUNT, count)  # the tests run on TensorFlow
+        with pytest.raises(UsageError, match=said):
+            device.join()
 
 
 @needs("torch")

@@ -56,26 +56,21 @@ def test_a_run_is_not_overwritten_unasked(place):
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (("--recipe", "papper"), 2, "paper"),
-        (("--recipe", "paper", "--epochs", "0"), 2, "epochs"),
-        (("--protocol", "officiall"), 2, "official"),
-        (("--precision", "float8"), 2, "float16"),
-        (("--data", "gone.csv"), 1, "gone.csv"),
-        ((), 2, "'drawn'"),
-        (("--recipe", "edge", "--teacher", "edge_int8"), 2, "add --labels ferplus:"),
-        (("--weights", "edg"), 1, "no trained network 'edg': did you mean edge"),
-        (("--labels", "ferplus:v.csv"), 1, "v.csv"),
-        (
-            ("--recipe", "edge", "--labels", "ferplus:v", "--teacher", "edge_int9"),
-            1,
-            "did you mean edge_int8",
-        ),
+        ("--recipe papper --data drawn:70", 2, "paper"),
+        ("--recipe paper --epochs 0 --data drawn:70", 2, "epochs"),
+        ("--protocol officiall --data drawn:70", 2, "official"),
+        ("--precision float8 --data drawn:70", 2, "float16"),
+        ("--data gone.csv", 1, "gone.csv"),
+        ("", 2, "'drawn'"),
+        ("--recipe edge --teacher edge_int8 --data drawn:70", 2, "add --labels ferplus:"),
+        ("--weights edg --data drawn:70", 1, "no trained network 'edg': did you mean edge"),
+        ("--labels ferplus:v.csv --data drawn:70", 1, "v.csv"),
+        ("--recipe edge --labels ferplus:v --teacher edge_int9", 1, "did you mean edge_int8"),
     ],
 )
 def test_wrong_usage_is_said_without_keras_and_leaves_nothing(arguments, code, complaint, tmp_path):
     (tmp_path / "keras.py").write_text("raise RuntimeError('keras was imported')\n")
-    data = () if "--data" in arguments or not arguments else ("--data", "drawn:70")
-    done = fer_edge("train", *arguments, *data, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = fer_edge("train", *arguments.split(), cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert complaint in done.stderr
     assert not (tmp_path / "runs").exists()
@@ -114,12 +109,10 @@ def test_another_process_killed_and_resumed_gives_the_same_weights(tmp_path):
     assert set(one) == set(two)
     for name in one:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
-    one, two = (
-        [line.rpartition(",")[0] for line in (tmp_path / name / "history.csv").read_text().splitlines()]
-        for name in ("whole", "killed")
-    )
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "killed")]
+    one, two = ([line.split(",")[:-1] for line in text.splitlines()] for text in histories)
     assert one == two  # but for the seconds
-    assert [line.partition(",")[0] for line in one] == ["epoch", *"123456"]
+    assert [line[0] for line in one] == ["epoch", *"123456"]
 
 
 def test_both_heads_are_written_with_their_labels(tmp_path):
@@ -131,10 +124,9 @@ def test_both_heads_are_written_with_their_labels(tmp_path):
         reference_agreement=0.5, reference_loss_difference=1.0,
     )  # fmt: skip
     session.run(recipe, splits, tmp_path / "run", 0)
-    first = json.loads((tmp_path / "run/card.json").read_text())
-    second = json.loads((tmp_path / "run/ferplus/card.json").read_text())
+    first, second = (json.loads((tmp_path / f"run{at}/card.json").read_text()) for at in ("", "/ferplus"))
     assert (first["labels"], first["data"]["votes"]) == (list(data.label_names), "beside the labels")
     assert (second["labels"], second["data"]["votes"]) == (list(ferplus.LABELS), "the labels")
     assert (second["name"], second["output"]["shape"]) == ("twice_ferplus", [1, 8])
-    assert second["measured"]["report"]["data"]["n"] == first["measured"]["report"]["data"]["n"]
-    assert (tmp_path / "run/ferplus/model.keras").stat().st_size > 100_000
+    counts = {card["measured"]["report"]["data"]["n"] for card in (first, second)}
+    assert (len(counts), (tmp_path / "run/ferplus/model.keras").stat().st_size > 100_000) == (1, True)

@@ -49,32 +49,23 @@ def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
         again()
 
 
-@pytest.fixture
-def stored(tmp_path):
-    """A checkpoint of twelve weights (weight_10 sorts before weight_2), and the network with others."""
+def test_weights_come_back_in_their_order_and_what_is_damaged_or_of_another_network_is_refused(tmp_path):
+    """Twelve weights: weight_10 sorts before weight_2."""
     model = keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(2) for _ in range(6))])
     model.compile("sgd", "mse")
     model.set_weights([np.full(w.shape, k) for k, w in enumerate(model.get_weights())])
     state = fit.State({}, 0, "s", [{"epoch": 1, "val_loss": 1.0}], 0)
     fit.save(tmp_path, model, state)
-    model.set_weights([w - 100 for w in model.get_weights()])
-    return tmp_path, model, state
-
-
-@pytest.mark.parametrize("best", [True, False])
-def test_weights_come_back_in_their_order(stored, best):
-    fit.restore(*stored, best=best)
-    assert [w.flat[0] for w in stored[1].get_weights()] == list(range(12))
-
-
-def test_what_is_damaged_or_of_another_network_is_refused(stored):
-    folder, model, state = stored
-    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    for best in (True, False):
+        model.set_weights([w - 100 for w in model.get_weights()])
+        fit.restore(tmp_path, model, state, best=best)
+        assert [w.flat[0] for w in model.get_weights()] == list(range(12))
+    other, file = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]), tmp_path / "best_0000.npz"
     with pytest.raises(DataError, match=r"best_0000\.npz is damaged or belongs to another network .*: rem"):
-        fit.restore(folder, other, state, best=True)
-    (folder / "best_0000.npz").write_bytes((folder / "best_0000.npz").read_bytes()[:-100])
+        fit.restore(tmp_path, other, state, best=True)
+    file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(DataError, match=r"best_0000\.npz is damaged"):
-        fit.restore(folder, model, state, best=True)
+        fit.restore(tmp_path, model, state, best=True)
 
 
 def test_a_lost_loss_stops_the_training(data, tmp_path):
@@ -121,23 +112,20 @@ def test_a_training_begins_at_the_given_weights(learned, data, tmp_path):
     assert len(state.start) == 64
 
 
-def test_votes_are_learned_on_top_of_the_given_weights(learned):
+def test_votes_are_learned_on_top_of_the_given_weights_and_other_classes_anew(
+    learned,
+):
     network, path = learned
     given, trainee = networks.compiled(dataclasses.replace(STILL, votes_weight=1.0), 7)
     Start.opened([path]).give(given)
     faces = np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 1)).astype(np.float32)
     found = keras.ops.softmax(trainee(faces, training=False)[:, :7])
-    wanted = keras.ops.convert_to_numpy(network(faces, training=False))
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), wanted, atol=1e-5)
-
-
-def test_other_classes_keep_all_but_the_last_layer(learned):
-    network, path = learned
+    np.testing.assert_allclose(found.numpy(), network(faces, training=False).numpy(), atol=1e-5)
     three = networks.build("nano", 0.0, classes=3)
     wanted = network.get_weights()[:-2] + three.get_weights()[-2:]
     Start.opened([path]).give(three)
-    for given, right in zip(three.get_weights(), wanted, strict=True):
-        np.testing.assert_array_equal(given, right)
+    for now, right in zip(three.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(now, right)
 
 
 def test_another_network_or_no_file_is_refused(learned, tmp_path):

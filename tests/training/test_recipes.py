@@ -13,11 +13,9 @@ SHIPPED = sorted((Path(__file__).parents[2] / "train/recipes").rglob("*.toml"))
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_shipped_recipes_read_and_survive_a_round_trip(path, tmp_path):
-    recipe = recipes.read(path)
-    assert recipe.name == path.stem  # what it gives
-    copy = tmp_path / "copy.toml"
+    recipe, copy = recipes.read(path), tmp_path / "copy.toml"
     copy.write_text(recipes.to_toml(recipe))
-    assert recipes.read(copy) == recipe
+    assert (recipe.name, recipes.read(copy)) == (path.stem, recipe)  # its name is what it gives
 
 
 def test_the_papers_recipe_is_the_papers():
@@ -25,8 +23,7 @@ def test_the_papers_recipe_is_the_papers():
     assert (paper.optimizer, paper.batch_size, paper.epochs, paper.dropout) == ("adam", 32, 120, 0.6)
     change = paper.augmentation  # Table 6
     assert (change.rotation_deg, change.shift_px, change.zoom_min, change.zoom_max) == (90, 10, 0.7, 1.3)
-    assert change.flip
-    assert change.one_change  # Figure 6
+    assert (change.flip, change.one_change) == (True, True)  # Figure 6
 
 
 @pytest.mark.parametrize(
@@ -68,9 +65,11 @@ def history(losses, accuracies=None):
     ]
 
 
-def test_best_epoch_takes_the_earlier_of_equals():
+def test_best_epoch_takes_the_earlier_of_equals_and_the_patience_ends():
     assert recipes.best_epoch(history([3.0, 1.0, 1.0, 2.0]), "val_loss") == 1
     assert recipes.best_epoch(history([0.3, 0.5, 0.5, 0.4]), "val_accuracy") == 1
+    for epochs, ends in ((7, False), (8, True)):
+        assert recipes.should_stop(PLATEAU, history([1.0] + [2.0] * epochs)) is ends
 
 
 @pytest.mark.parametrize(
@@ -83,33 +82,24 @@ def test_the_plateaus_rate_falls_to_a_tenth_after_a_quarter_of_the_patience(loss
     assert recipes.learning_rate(floored, 0, 100, history(losses)) == pytest.approx(max(1e-3 * factor, 2e-4))
 
 
-def test_stops_after_the_patience():
-    assert not recipes.should_stop(PLATEAU, history([1.0] + [2.0] * 7))
-    assert recipes.should_stop(PLATEAU, history([1.0] + [2.0] * 8))
-
-
 def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
     recipe = Recipe("r", schedule="one_cycle", learning_rate=0.1, warmup_fraction=0.25)
     rates = [recipes.learning_rate(recipe, step, 400, []) for step in range(400)]
-    assert rates[0] == pytest.approx(0.004)
-    assert max(rates) == rates[100] == pytest.approx(0.1)
-    assert rates[250] == pytest.approx(0.05)
+    assert [rates[0], rates[100], rates[250]] == pytest.approx([0.004, 0.1, 0.05])
+    assert max(rates) == rates[100]
     assert 0 <= rates[-1] < 1e-5
     assert not recipes.should_stop(recipe, history([1.0] + [2.0] * 100))
 
 
-@pytest.mark.parametrize(
-    ("weight", "given", "complaint"),
-    [
+def test_what_the_recipe_learns_from_must_be_given():
+    for weight, given, complaint in (
         ({"teacher_weight": 0.5}, {}, "give --teacher MODEL"),
         ({}, {"teachers": ["edge_int8"]}, "leave out --teacher"),
         ({"votes_weight": 1.0}, {}, "add --labels ferplus:"),
         ({"votes_weight": 1.0}, {"labels": "fer2013"}, "add --labels ferplus:"),
-    ],
-)
-def test_what_the_recipe_learns_from_must_be_given(weight, given, complaint):
-    with pytest.raises(UsageError, match=complaint):
-        Recipe("r", **weight).check_given(**given)
+    ):
+        with pytest.raises(UsageError, match=complaint):
+            Recipe("r", **weight).check_given(**given)
     Recipe("r", votes_weight=1.0).check_given(labels="ferplus:fer2013new.csv")
 
 

@@ -6,7 +6,6 @@ Trainings are replaced by ones whose results are known beforehand.
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -61,25 +60,23 @@ def test_values_are_the_papers():
     assert set(plan["reported"].trained("epochs").values()) == {150}  # one training, read at each
     cycle = sweep.Plan(Recipe("tuned", schedule="one_cycle"), "reported")
     assert cycle.trained("epochs")[70] == 70
-    setting = plan["both"].setting  # each stage goes on with the best before it
-    assert setting("batch", 64, {}) == {"batch": 64, "epochs": 50, "dropout": 0}
-    assert setting("epochs", 90, {"batch": 16}) == {"batch": 16, "epochs": 90, "dropout": 0}
-    last = setting("dropout", 0.2, {"batch": 16, "epochs": 120})
-    assert last == {"batch": 16, "epochs": 120, "dropout": 0.2}
+    for (stage, value, best), wanted in {  # each stage goes on with the best before it
+        ("batch", 64, ()): (64, 50, 0),
+        ("epochs", 90, (("batch", 16),)): (16, 90, 0),
+        ("dropout", 0.2, (("batch", 16), ("epochs", 120))): (16, 120, 0.2),
+    }.items():
+        assert plan["both"].setting(stage, value, dict(best)) == dict(zip(ALL, wanted, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("scale", "setting", "wanted"),
-    [
+def test_a_recipe_is_scaled():
+    for scale, setting, wanted in (
         (0.1, (256, 150, 1.0), (256, 15, 0.0, 4)),  # the paper's dropout of 1 is none
         (0.5, (32, 30, 0.8), (32, 15, 0.8, 10)),
         (0.001, (32, 30, 0.8), (32, 1, 0.8, 4)),
-    ],
-)
-def test_a_recipe_is_scaled(scale, setting, wanted):
-    recipe = sweep.Plan(BASE, epochs_scale=scale).recipe(*setting)
-    assert (recipe.batch_size, recipe.epochs, recipe.dropout, recipe.patience) == wanted
-    for outside in (0, -scale, 1 + scale, float("nan")):
+    ):
+        recipe = sweep.Plan(BASE, epochs_scale=scale).recipe(*setting)
+        assert (recipe.batch_size, recipe.epochs, recipe.dropout, recipe.patience) == wanted
+    for outside in (0, -1, 1.1, float("nan")):
         with pytest.raises(UsageError, match="epochs-scale"):
             sweep.Plan(BASE, epochs_scale=outside)
 
@@ -93,10 +90,9 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
     assert {name: told["best"] for name, told in stages.items()} == {"batch": 64, "epochs": 90, "dropout": 1}
     found = [(row["value"], row["best_epoch"], row["ran_epochs"]) for row in stages["epochs"]["rows"]]
     assert found == [(70, 7, 7), (90, 9, 9), (100, 9, 10), (120, 9, 12), (150, 9, 15)]
-    by_dropout = {row["value"]: row for row in stages["dropout"]["rows"]}
-    assert by_dropout[0.6]["val_accuracy"] == pytest.approx(0.4 - 0.06)
-    failed = next(row for row in stages["batch"]["rows"] if row["value"] == 128)
-    assert failed["error"] == "the loss is nan"
+    rows = {row["value"]: row for stage in ("batch", "dropout") for row in stages[stage]["rows"]}
+    assert rows[0.6]["val_accuracy"] == pytest.approx(0.4 - 0.06)
+    assert rows[128]["error"] == "the loss is nan"
     assert json.loads((tmp_path / "results.json").read_text()) == result
     page = (tmp_path / "results.md").read_text()
     assert "0.1 of the paper's epochs, 50 pictures to train on, 50 to validate on" in page
@@ -117,6 +113,9 @@ def test_a_second_run_trains_nothing_anew_and_a_stage_comes_after_its_predecesso
     assert len(trained) == count
     with pytest.raises(UsageError, match="another which"):
         work(tmp_path, "reported")
+    (tmp_path / "study.log").write_bytes(b"no journal\n" * 1000)
+    with pytest.raises(DataError, match=r"study\.log cannot be read"):
+        work(tmp_path)
 
 
 CHILD = """
@@ -130,30 +129,25 @@ t.work(pathlib.Path(sys.argv[1])).run(("batch",))
 """
 
 
-def test_the_training_of_a_killed_process_is_waited_for_and_begun_again(trained, tmp_path, capsys):
-    root = Path(__file__).parents[2]
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, tmp_path], stdout=subprocess.PIPE, text=True, cwd=root
-    )
+def test_the_training_of_a_killed_process_is_waited_for_and_begun_again(trained, tmp_path, monkeypatch):
+    command = [sys.executable, "-c", CHILD, tmp_path]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+    def say(text):
+        if text.endswith("another process trains batch16-epochs50-dropout0, waiting for it"):
+            child.kill()
+
+    monkeypatch.setattr(sweep.console, "say", say)
     try:
         while "begun" not in (line := child.stdout.readline()):
             assert line
         with files.held(tmp_path / "trials/batch16-epochs50-dropout0") as mine:
             assert not mine
-        threading.Timer(1, child.kill).start()
         mine = work(tmp_path)
         assert len(mine.run(("batch",))["stages"]["batch"]["rows"]) == 5
     finally:
         child.kill()
-        child.wait()
-        child.stdout.close()
-    assert "another process trains batch16-epochs50-dropout0, waiting" in capsys.readouterr().out
+        child.communicate()
     assert [batch for batch, *_ in trained] == [32, 64, 128, 256, 16]
     states = [trial.state for trial in mine.study.trials]
     assert (states.count(TrialState.COMPLETE), states.count(TrialState.FAIL)) == (4, 1)  # 128 fails
-
-
-def test_a_damaged_study_is_named(tmp_path):
-    (tmp_path / "study.log").write_bytes(b"no journal\n" * 1000)
-    with pytest.raises(DataError, match=r"study\.log cannot be read"):
-        work(tmp_path)
