@@ -57,10 +57,8 @@ def load(
         raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     if dataset.bad and not skip_bad_rows:
         first, count = dataset.bad[0], len(dataset.bad)
-        rows, them = ("row", "it") if count == 1 else ("rows", "them")
-        raise DataError(
-            f"{path}: {first.where} {first.why}; {count} bad {rows} in all; --skip-bad-rows leaves {them} out"
-        )
+        told = f"{first.where} {first.why}; bad rows in all: {count}"
+        raise DataError(f"{path}: {told}; --skip-bad-rows leaves them out")
     return with_held_out(dataset, seed) if dataset.protocol == "holdout" else dataset
 
 

@@ -1,7 +1,7 @@
 """Trains a network by a recipe, an epoch at a time, so that a killed run goes on where it was.
 
-A checkpoint is a file of arrays named by its epoch, and state.json, which is replaced last and atomically and
-names the arrays' files: it alone decides which epoch stands, whatever else lies in the folder.
+A checkpoint is a file of arrays of the last epoch, one of the best, and state.json, which is replaced last,
+atomically, and names them: it alone decides which epoch stands, whatever else lies in the folder.
 """
 
 from __future__ import annotations
@@ -48,24 +48,26 @@ class State:
         return len(self.history)
 
     def arrays(self, folder: Path, best: bool = False) -> Path:
-        """The file of the last finished epoch's weights and optimiser, or of the best epoch's weights."""
-        return folder / (f"best_{self.best:04}.npz" if best else f"epoch_{self.epochs:04}.npz")
+        """The file of the last finished or the best epoch's weights and optimiser."""
+        return folder / f"epoch_{self.best + 1 if best else self.epochs:04}.npz"
 
 
 def save(folder: Path, model: keras.Model, state: State) -> None:
     """Writes the model's weights and optimiser, then the state, then removes what it superseded."""
-    weights = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
-    variables = [keras.ops.convert_to_numpy(variable.value) for variable in model.optimizer.variables]
-    last, best = state.arrays(folder), state.arrays(folder, best=True)
-    written = {last: weights | {f"optimizer_{i}": v for i, v in enumerate(variables)}}
-    if state.best == state.epochs - 1:
-        written[best] = weights
-    for path, arrays in written.items():
-        with files.written_aside(path) as aside:
-            np.savez(aside, allow_pickle=False, **arrays)
+    arrays = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
+    for i, variable in enumerate(model.optimizer.variables):
+        arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable.value)
+    with files.written_aside(state.arrays(folder)) as aside:
+        np.savez(aside, allow_pickle=False, **arrays)
     files.write_text(folder / STATE, json.dumps(asdict(state), indent=1) + "\n")
-    for old in {*folder.glob("*.npz")} - {last, best}:
+    for old in {*folder.glob("*.npz")} - {state.arrays(folder), state.arrays(folder, best=True)}:
         old.unlink()
+
+
+def write_history(folder: Path, state: State) -> None:
+    """history.csv, a line an epoch; whole at any moment."""
+    lines = [state.history[0], *(row.values() for row in state.history)]
+    files.write_text(folder / "history.csv", "".join(",".join(map(str, line)) + "\n" for line in lines))
 
 
 def resumed(folder: Path, fresh: State) -> State:
@@ -179,13 +181,12 @@ def train(
     seed: int,
     teacher: Teacher | None = None,
     start: Start | None = None,
-    on_epoch: Callable[[State], None] = lambda state: None,
 ) -> tuple[keras.Model, State]:
     """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
 
-    Gives the network on the training device with the best epoch's weights, and the final state. A row
-    of history: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate, seconds; it is printed,
-    and on_epoch called, after each epoch.
+    Gives the network on the training device with the best epoch's weights, and the final state. After each
+    epoch its row of history is printed, and history.csv written: epoch (from 1), loss, accuracy, val_loss,
+    val_accuracy, learning_rate, seconds.
     Raises DataError for an empty split or a checkpoint of another recipe, ModelError for a start that is
     of another network, GateError for a lost loss.
     """
@@ -201,7 +202,7 @@ def train(
     if state.epochs:
         restore(place, trainee, state)
         if first:
-            on_epoch(state)  # a kill may have come between the checkpoint and this
+            write_history(folder, state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
     with console.progress("training", recipe.epochs * len(batches)) as advance:
         advance(state.epochs * len(batches))
@@ -219,7 +220,7 @@ def train(
             state.best = recipes.best_epoch(state.history, recipe.monitor)
             if first:
                 save(place, trainee, state)
-                on_epoch(state)
+                write_history(folder, state)
             device.wait_for_all()  # the others read what the first wrote
             console.say(  # in 80 columns
                 f"epoch {row['epoch']}/{recipe.epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "

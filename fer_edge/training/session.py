@@ -9,7 +9,6 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +91,7 @@ def run(
                 files.write_text(folder / "recipe.toml", to_toml(recipe))
             device.wait_for_all()
             sets = protocol.train, protocol.validation
-            told = {"teacher": teacher, "start": start, "on_epoch": partial(write_history, folder)}
-            network, state = fit.train(recipe, *sets, folder=folder, seed=seed, **told)  # type: ignore[arg-type]
+            network, state = fit.train(recipe, *sets, folder=folder, seed=seed, teacher=teacher, start=start)
             if not first:
                 return {}
             ended = Run(folder, recipe, protocol, used, state, teacher, start)
@@ -218,9 +216,3 @@ class Run:
             axes.legend()
         figure.suptitle(f"{self.recipe.name}: {self.state.epochs} epochs, {self.protocol.name}")
         files.write_figure(path, figure)
-
-
-def write_history(folder: Path, state: fit.State) -> None:
-    """history.csv, a line an epoch; whole at any moment."""
-    lines = [state.history[0], *(row.values() for row in state.history)]
-    files.write_text(folder / "history.csv", "".join(",".join(map(str, line)) + "\n" for line in lines))

@@ -87,7 +87,7 @@ def test_bad_rows_are_named_counted_and_can_be_skipped(table):
     """G2. A blank line is a line and no row."""
     rows = plain_rows(7)
     path = str(table([rows[0], "", *BAD, *rows[1:]]))
-    first = r"row 2 \(line 4\) has 2303 pixel values instead of 2304; 17 bad rows in all; --skip-bad-rows"
+    first = r"row 2 \(line 4\) has 2303 pixel values instead of 2304; bad rows in all: 17; --skip-bad-rows"
     with pytest.raises(DataError, match=first):
         data.load(path)
     read = data.load(path, skip_bad_rows=True)

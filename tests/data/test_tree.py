@@ -200,7 +200,7 @@ def test_bad_pictures_are_named_and_can_be_skipped_and_are_never_waited_for(tree
     os.mkfifo(sad / "pipe.png")
     (sad / "zero.png").symlink_to("/dev/zero")
     (sad / "lost.png").symlink_to("nowhere")
-    with pytest.raises(DataError, match=r"tree: train/sad/empty.png is empty; 7 bad rows in all; --skip-bad"):
+    with pytest.raises(DataError, match=r"tree: train/sad/empty.png is empty; bad rows in all: 7; --skip"):
         data.load(str(root))
     read = data.load(str(root), skip_bad_rows=True)
     assert len(read) == 28
