@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 from fer_edge import console
 from fer_edge.errors import SourceError
+from fer_edge.pictures import kind_in
 from fer_edge.sources import Capture, mjpeg, plausible_fps, without_password
 from fer_edge.vision.frames import Frame, Picture
 from fer_edge.vision.opencv import MAX_PIXELS, cv2
@@ -34,9 +34,8 @@ _FORMATS = (
 )
 
 
-# What a file begins with, and FFmpeg's reader of it: to find that out, FFmpeg would run every one it has,
-# which loads 1 MiB of code.
-_READERS = ((rb"....ftyp", "mov"), (rb"\x1aE\xdf\xa3", "matroska"), (rb"RIFF....AVI ", "avi"))
+# FFmpeg's readers of what `kind_in` knows: to find the right one, FFmpeg would run every one, 1 MiB of code.
+_READERS = {"MP4": "mov", "Matroska": "matroska", "AVI": "avi"}
 
 
 class RisingTimes:
@@ -154,9 +153,7 @@ class VideoFile(Video):
         try:
             if self._path.stat().st_size == 0:
                 raise SourceError(f"{self.name} is empty")
-            with self._path.open("rb") as opened:
-                head = opened.read(12)
-            reader = next((one for look, one in _READERS if re.match(look, head, re.DOTALL)), None)
+            reader = _READERS.get(kind_in(self._path) or "")
             with opencv_name(self._path) as name, _this_file_alone(reader):
                 video = cv2.VideoCapture(name, *backend)
         except OSError as error:
