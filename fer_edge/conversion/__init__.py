@@ -1,1 +1,1 @@
-"""From a float32 Keras model to .tflite files that are proven to agree with it. Needs TensorFlow."""
+"""Converts a float32 Keras model to .tflite files that provably agree with it. Needs TensorFlow."""

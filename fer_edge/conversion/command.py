@@ -1,4 +1,4 @@
-"""What `fer-edge convert` and `fer-edge verify` do, with what they print."""
+"""Implements `fer-edge convert` and `fer-edge verify`, including their output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fer_edge.spec import LABELS, MIRROR, USE, ModelCard, TensorSpec
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `convert` and, of the first block, `verify`."""
+    """The options of `convert`; the first block also those of `verify`."""
 
     model: str | None
     data: str
@@ -56,7 +56,7 @@ class Request:
         )
 
     def dataset(self) -> Dataset:
-        """The pictures, as they are labelled. Raises DataError."""
+        """The pictures with their labels. Raises DataError."""
         how: dict[str, Any] = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed}
         return ferplus.chosen(load(self.data, class_names=self.class_names, **how), self.labels)
 
@@ -89,10 +89,10 @@ class Output:
 
 
 def convert(request: Request, json: str | None) -> dict[str, Any]:
-    """Converts, prints the table, writes the JSON, which is also what comes back.
+    """Converts, prints the table, writes the JSON and returns its value.
 
-    Each file is made, proved, and only then written with its card. Raises GateError if one failed, and
-    whatever stops it before.
+    Each file is made and checked, and only then written with its card. Raises GateError if one failed, and
+    whatever stops it before that.
     """
     recipe = request.recipe_used()
     making = [formats.known(format_) for format_ in request.formats]
@@ -139,7 +139,7 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
 def verify(
     request: Request, converted: str, format_: str | None, card: Path | None, json: str | None
 ) -> dict[str, Any]:
-    """Verifies a file made elsewhere; gives and writes what was measured. Raises GateError if it fails."""
+    """Verifies an existing file; returns and writes the measurements. Raises GateError if it fails."""
     path = shipped.find_model(converted)
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
@@ -159,9 +159,9 @@ def verify(
 
 
 def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> source.Reference:
-    """What files of a pruned or clustered network are measured by: a network of its own.
+    """The pruned or clustered network, with which its files are compared.
 
-    Raises GateError if it does not hold what the recipe asks of it against the dense one.
+    Raises GateError if it misses the recipe's limits compared with the dense one.
     """
     subject = evaluation.Predictor.of_keras(network, COMPRESSED, against.labels)
     probabilities = against.ask(subject, "the pruned or clustered network")
@@ -212,7 +212,7 @@ def _finished(
     force: bool,
     written: bool = True,
 ) -> dict[str, Any]:
-    """Shows and writes what was measured. Raises GateError if a file failed."""
+    """Shows and writes the measurements. Raises GateError if a file failed."""
     n = len(against.pictures.dataset)
     table = console.Table(
         f"against float32 in Keras on {n} pictures of {against.pictures.split}",
@@ -270,14 +270,14 @@ def _warn_of_chance(against: source.Reference) -> None:
 
 
 def _name(path: Path) -> str:
-    """NAME of NAME_FORMAT.tflite: the card's, else the file's, else that of its run's folder."""
+    """NAME in NAME_FORMAT.tflite: from the card, else from the file, else from the folder of the run."""
     if card := evaluation.keras_card(path):
         return card.name
     return path.stem if path.stem != "model" else path.resolve().parent.name
 
 
 def _card(name: str, format_: str, data: bytes, against: source.Reference, how: dict[str, Any]) -> ModelCard:
-    """What the source's card says and what the file itself says; without what is yet to be measured.
+    """The source's card, completed from the file; without measurements.
 
     Raises ModelError as `tensors` does.
     """

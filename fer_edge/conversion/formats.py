@@ -1,8 +1,7 @@
-"""The formats: how a file of each is made from a Keras network, and what it must hold against it.
+"""The formats: how each is made from a Keras network, and how closely it must agree with it.
 
-`FORMATS` is the one table of them: what is not in it is no format. A file takes raw gray levels and gives
-probabilities, has the signature `serving_default` (input `face`, output `probabilities`) and TFLite's own
-operators alone.
+`FORMATS` is their only table. A file takes raw gray levels and returns probabilities, has the signature
+`serving_default` (input `face`, output `probabilities`), and only TFLite's own operators.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ _CONVERTERS_OWN = b"CONVERSION_METADATA"
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way of converting; recipes/*.toml hold what is used.
+    """One way of converting; recipes/*.toml have the values in use.
 
-    calibration_samples: pictures of Training that set the ranges of integer files. parity_pictures: at
-    most so many of PublicTest prove a file.
+    calibration_samples: pictures of Training that set the ranges of integer files. parity_pictures: at most
+    this many of PublicTest are used to check a file.
 
-    sparsity: share of weights that become 0, clusters: values that a layer keeps; 0 for none. qat: whether
-    the rounding of int8 is trained. steps, qat_steps: of `batch` pictures each, for pruning and for
-    clustering, for QAT. rate, qat_rate: Adam's at the start; it falls to 0. label_share: of what is learnt,
-    0..1; the rest are the float network's probabilities.
+    sparsity: share of weights set to 0; clusters: distinct weights per layer; 0 for neither. qat: train with
+    the rounding of int8. steps, qat_steps: of `batch` pictures each, for pruning and clustering, and for QAT.
+    rate, qat_rate: Adam's initial rate, which falls to 0. label_share: share of the labels in the target,
+    0..1; the rest is the float network's probabilities.
 
-    limits: of formats, and of `COMPRESSED`, where they are not those of `FORMATS`.
+    limits: of formats, and of `COMPRESSED`, that replace those of `FORMATS`.
     """
 
     name: str = "default"
@@ -77,13 +76,13 @@ class Recipe:
         return self.qat and name in FORMATS and FORMATS[name].trainable
 
     def limits_of(self, name: str) -> Thresholds:
-        """Of a format, or of `COMPRESSED`; a file after quantisation-aware training may differ more."""
+        """Limits of a format, or of `COMPRESSED`; looser after quantisation-aware training."""
         limits = self.limits.get(name) or (COMPRESSED_LIMITS if name == COMPRESSED else known(name).limits)
         trained = {"agreement": 0.97, "max_abs_diff": 0.5, "mean_abs_diff": 0.02}
         return dataclasses.replace(limits, **trained) if self.trains(name) else limits
 
     def said(self, name: str) -> dict[str, Any]:
-        """What the card of a file of that format says of how it was made."""
+        """How a file of that format was made, for its card."""
         keys = ["sparsity", "clusters", "steps", "rate"] if self.compresses else []
         keys += ["qat_steps", "qat_rate"] if self.trains(name) else []
         keys += ["batch", "label_share"] if keys else []
@@ -94,7 +93,7 @@ class Recipe:
 def read(path: Path) -> Recipe:
     """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
 
-    Raises UsageError naming the file and the key for anything that is no recipe.
+    Raises UsageError, naming file and key, for anything that is not a recipe.
     """
     table = files.read_toml(path)
     limits = {
@@ -109,10 +108,10 @@ def read(path: Path) -> Recipe:
 class Material:
     """What a format is made from.
 
-    network: Keras, gray levels to probabilities. faces: calibration, uint8 (N, height, width), 0 and 255
-    among the levels; None for formats without. compressed: whether it was pruned or clustered, and its large
-    kernels are `rounding.on_one_step`. aware: the folded network after quantisation-aware training, and
-    ranges that it learnt.
+    network: Keras, gray levels to probabilities. faces: for calibration, uint8 (N, height, width), including
+    levels 0 and 255; None for formats without. compressed: whether it was pruned or clustered, with large
+    kernels `rounding.on_one_step`. aware: the folded network after quantisation-aware training, and the
+    ranges it learned.
     """
 
     network: Any
@@ -124,10 +123,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Making:
-    """How a format comes about. make: the file's bytes, the same each time; it raises ModelError.
+    """How a format is made. make: returns the file's bytes, the same each time; may raise ModelError.
 
-    limits: what its file must hold, unless a recipe says otherwise. calibrated: whether `make` needs
-    pictures. trainable: whether --qat changes it. usual: whether it is made where none is asked for.
+    limits: of its file, unless a recipe overrides them. calibrated: whether `make` needs pictures.
+    trainable: whether --qat applies to it. usual: whether it is made by default.
     """
 
     make: Callable[[Material], bytes]
@@ -138,37 +137,37 @@ class Making:
 
 
 def float32(material: Material) -> bytes:
-    """Weights and sums as they were trained."""
+    """Weights and activations as trained."""
     return tflite(material.network)
 
 
 def float16(material: Material) -> bytes:
-    """Weights of 16 bits, sums of 32."""
+    """16-bit weights, 32-bit activations."""
     import tensorflow as tf
 
     return tflite(material.network, optimise=True, types=(tf.float16,))
 
 
 def dynamic_range(material: Material) -> bytes:
-    """Weights of 8 bits; the ranges of what they multiply are found while it runs."""
+    """8-bit weights; the ranges of activations are found at run time."""
     return tflite(_rounded_weights(material), optimise=True)
 
 
 def int8(material: Material) -> bytes:
-    """Weights and sums of 8 bits; the last layer with weights, and a mean before it, in float.
+    """8-bit weights and activations; the last layer with weights, and a mean before it, in float.
 
-    Their logits would have a step of 0.15, and near ties would be lost.
+    In int8, logits would have a step of 0.15, and near ties would be lost.
     """
     return _integer(material, "uint8", "float32")
 
 
 def full_integer(material: Material) -> bytes:
-    """int8 in and out, nothing in float: for microcontrollers and accelerators."""
+    """int8 input and output, no floats: for microcontrollers and accelerators."""
     return _integer(material, "int8", "int8")
 
 
 def int16x8(material: Material) -> bytes:
-    """Sums of 16 bits, weights of 8: for accelerators that have these kernels; no processor is fast."""
+    """16-bit activations, 8-bit weights: for accelerators with these kernels; slow on processors."""
     import tensorflow as tf
 
     ops = tf.lite.OpsSet
@@ -193,11 +192,11 @@ FORMATS: dict[str, Making] = {
 }
 COMPRESSED = "compressed"
 COMPRESSED_LIMITS = Thresholds(0.85, 1.0, 0.1, 0.01, 0.1)
-"""What a pruned or clustered network must hold against the dense one: it is a network of its own."""
+"""Limits of a pruned or clustered network compared with the dense one."""
 
 
 def known(name: str) -> Making:
-    """The entry of a format. Raises UsageError for what is none."""
+    """The entry of a format. Raises UsageError for an unknown one."""
     if name not in FORMATS:
         raise UsageError(f"there is no format {name!r}: choose from {', '.join(FORMATS)}")
     return FORMATS[name]
@@ -238,10 +237,10 @@ def tflite(
 ) -> bytes:
     """The .tflite file of a Keras network, gray levels (1, height, width, 1) to probabilities (1, n).
 
-    function: what computes with the network's weights, of gray levels in float32; by default the network
-    itself. optimise: let the converter round weights, to `types`. faces: calibration, for its own ranges.
-    ops: the sets of operators allowed. ends: types of input and output of a function with the rounding in it;
-    without, uint8 goes in and float32 comes out. one_step: large kernels are `rounding.on_one_step`.
+    function: computes with the network's weights on float32 gray levels; by default the network itself.
+    optimise: let the converter round weights, to `types`. faces: calibration for the converter's own ranges.
+    ops: allowed sets of operators. ends: types of input and output of a function that contains the rounding;
+    by default uint8 input and float32 output. one_step: large kernels are `rounding.on_one_step`.
     Raises ModelError, naming them, for operators that TFLite lacks.
     """
     import keras

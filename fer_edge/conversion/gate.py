@@ -1,8 +1,8 @@
 """The gate: a converted file against the float32 Keras model, on real pictures, through `Classifier`.
 
-A limit is a share of the pictures. Where that is less than one picture, one may still differ; fewer than
-`ENOUGH` pictures must differ by more than chance, and so must a loss of accuracy or recall, so that a small
-data set fails no file for a tie or two. On FER-2013's 3,589 pictures it is the shares that decide.
+A limit is a share of the pictures, but one picture may always differ. With fewer than `ENOUGH` pictures, a
+file fails only if more of them differ than chance explains; the same always goes for losses of accuracy or
+recall. So a small data set fails no file for a tie or two. On FER-2013's 3,589 pictures the shares decide.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from fer_edge.spec import LABELS
 
 LEAST_PICTURES = 50
 ENOUGH = 1000
-"""Pictures whose agreement is told from chance well enough: of 56, two near ties are 3.6 %."""
+"""From this many pictures on, agreement is clear of chance: of 56, two near ties are 3.6 %."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What one format must hold against the float32 Keras model on real pictures.
+    """Limits of a format compared with the float32 Keras model on real pictures.
 
-    agreement: least share of pictures with the same label, 0..1. max_abs_diff, mean_abs_diff: largest
-    allowed difference of a probability, over all and on average. accuracy_loss: share of all pictures
-    that may be lost; recall_loss: share of one class's pictures. Both count fewer right answers only.
+    agreement: least share of pictures with the same label, 0..1. max_abs_diff, mean_abs_diff: largest and
+    mean difference of a probability. accuracy_loss: share of all pictures that may be lost; recall_loss:
+    share of one class's pictures. Both count only fewer right answers.
     """
 
     agreement: Share = 0.99
@@ -46,7 +46,7 @@ class Thresholds:
 
 
 class Failure(NamedTuple):
-    """One limit that was broken: of what, the figure found, and the one wanted, for people."""
+    """A limit that was not met: of what, the figure found, and the one required, as text."""
 
     of: str
     found: str
@@ -86,9 +86,9 @@ def compare(
     limits: Thresholds,
     names: tuple[str, ...] = LABELS,
 ) -> Parity:
-    """Judges probabilities, float32 (N, len(names)), of the same N pictures by the file and by Keras.
+    """Compares probabilities, float32 (N, len(names)), of the same N pictures from the file and from Keras.
 
-    labels: int64 (N,). Raises DataError for too few pictures to judge by.
+    labels: int64 (N,). Raises DataError for too few pictures.
     """
     check_count(len(labels))
     matrix = metrics.confusion_matrix(labels, converted.argmax(axis=1), len(names))
@@ -132,7 +132,7 @@ def _failures(
     right, right_fp32 = now == labels, before == labels
     if lost := _loss(right, right_fp32, limits.accuracy_loss):
         yield Failure("accuracy lost", f"{lost / len(labels):.2%}", f"at most {limits.accuracy_loss:.2%}")
-    for index, label in enumerate(names):  # a class may collapse though the mean holds
+    for index, label in enumerate(names):  # a class may collapse even if the mean does not
         of, of_fp32 = right[labels == index], right_fp32[labels == index]
         if _loss(of, of_fp32, limits.recall_loss):
             wanted = f"about the Keras model's {of_fp32.sum()}"
@@ -140,7 +140,7 @@ def _failures(
 
 
 def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float) -> int:
-    """How many pictures were lost on balance; 0 if `limit`, a share, or chance covers them."""
+    """Net number of pictures lost; 0 if within `limit`, a share, or chance."""
     lost = int(right_fp32.sum()) - int(right.sum())
     # McNemar: of so many pictures that changed sides, this many more go one way by chance (two sigma).
     chance = 2 * math.sqrt(int((right != right_fp32).sum()))
@@ -167,7 +167,7 @@ def check_count(pictures: int) -> None:
 
 
 def check_probabilities(reference: NDArray[np.float32], name: str) -> None:
-    """Raises ModelError unless the Keras model gives probabilities on real pictures."""
+    """Raises ModelError unless the Keras model returns probabilities on real pictures."""
     sums = reference.sum(axis=1)
     if not np.isfinite(reference).all():
         raise ModelError(

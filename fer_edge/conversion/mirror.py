@@ -1,7 +1,7 @@
-"""Two views in one network: each picture and its mirror image, and the geometric mean of what they show.
+"""Two views in one network: each picture and its mirror image, and the geometric mean of both answers.
 
-A batch of two inside the graph: each weight is held and packed once, and LiteRT is a hundredth faster with it
-than with two branches (docs/conversion.md).
+They are a batch of two inside the graph. Each weight is stored and packed once, and LiteRT is 1 % faster than
+with two branches (docs/conversion.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Views(keras.layers.Layer):  # type: ignore[misc]
     """Pictures (N, height, width, channels) -> (2 N, height, width, channels), mirror images behind them."""
 
     def call(self, pictures: Any) -> Any:
-        """Mirrored by gathering columns: int8 files can, and REVERSE_V2 keeps no quantisation."""
+        """Mirrors by gathering columns, which works in int8; REVERSE_V2 does not keep quantisation."""
         columns = list(range(pictures.shape[2]))[::-1]
         return ops.concatenate([pictures, ops.take(pictures, columns, axis=2)], axis=0)
 
@@ -26,8 +26,8 @@ class Views(keras.layers.Layer):  # type: ignore[misc]
 class MeanOfViews(keras.layers.Layer):  # type: ignore[misc]
     """Logits (2 N, labels) -> their means over both views, (N, labels).
 
-    A softmax makes of them the normalised geometric mean of the views' probabilities, which are never taken
-    themselves: one that is 0 in float32 would leave nothing of the other.
+    Their softmax is the normalised geometric mean of the views' probabilities. Those are not computed: one
+    that is 0 in float32 would erase the other.
     """
 
     def call(self, logits: Any) -> Any:
@@ -35,7 +35,7 @@ class MeanOfViews(keras.layers.Layer):  # type: ignore[misc]
 
 
 def mirrored(network: Any) -> Any:
-    """The network with the same weights on two views of each picture; it takes and gives what it did.
+    """The network with the same weights on two views of each picture; same input and output.
 
     Raises ModelError unless it ends in a Softmax layer of logits (N, labels).
     """

@@ -1,9 +1,9 @@
-"""A Keras network written so that int8 loses little of it: what TensorFlow's quantiser is then given.
+"""Prepares a Keras network for TensorFlow's quantiser, so that it loses little in int8.
 
-`folded` makes convolutions of batch normalisation, and of the normalisation of gray levels. `Rounded` is
-the network with the rounding of int8 written into it as FakeQuant operations, which the converter turns
-into integers; where none stands, values stay in float. `measured` finds the ranges of its tensors,
-`compensated` weights that make up for each other's rounding.
+`folded` folds batch normalisation and the normalisation of gray levels into convolutions. `Rounded` is the
+network with int8 rounding as FakeQuant operations, which the converter turns into integers; without them,
+values stay in float. `measured` finds the ranges of its tensors, `compensated` weights that compensate for
+each other's rounding.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 from fer_edge.errors import ModelError
 
 CENTRE = 128.0
-"""Gray levels less this fit int8 exactly. Equation (1) of the paper, p / 127.5 - 1, would become two
-rounded operators; the first convolution takes over its factor and offset. What changes: zero padding then
-stands for gray 128 instead of 127.5."""
+"""Gray levels minus this fit int8 exactly. Equation (1) of the paper, p / 127.5 - 1, would become two
+rounded operators; the first convolution takes over its factor and offset. The only change: zero padding then
+means gray 128 instead of 127.5."""
 _KEEP_RANGE = ("MaxPooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
-"""Their output has the range of their input, or TFLite would round once more."""
+"""Their output has the range of their input, or TFLite would round again."""
 _MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
-"""Before a float end these are in float too: the mean of int8 values is finer than int8."""
+"""Before a float output these are in float too: the mean of int8 values is finer than int8."""
 _BATCH = 70
 _BINS = 4096
 _FACTORS = np.linspace(0.2, 1.0, 33)[::-1].tolist()
 _PLACES = 16_000
-"""Places in pictures that one layer is fitted on."""
+"""Positions in pictures on which one layer is fitted."""
 _DAMPING = 0.01
-"""Of the mean variance of the inputs, added to each: what GPTQ takes."""
+"""Share of the inputs' mean variance that is added to each, as in GPTQ."""
 _LEAST_WEIGHTS = 1024
-"""Of fewer, TFLite's dynamic range leaves a layer in float."""
+"""With fewer weights, TFLite's dynamic range leaves a layer in float."""
 _LEVELS = 100
-"""Steps from 0 to the largest weight of a pruned or clustered layer. All 127 would make the download larger
-and nothing better."""
+"""Steps from 0 to the largest weight of a pruned or clustered layer. All 127 would only make the
+download larger."""
 
 Ranges = dict[str, tuple[float, float]]
 """Name of a layer -> smallest and largest value of its output that int8 holds."""
@@ -55,7 +55,7 @@ def inputs_of(layer: Any) -> list[Any]:
 def readers_of(model: Any) -> dict[str, list[Any]]:
     """Name of a layer -> the layers that take its output. Every layer is used once.
 
-    Raises ModelError where something is computed between layers, as by keras.ops.
+    Raises ModelError if something is computed between layers, as with keras.ops.
     """
     readers: dict[int, list[Any]] = {id(layer.output): [] for layer in model.layers}
     for layer in model.layers[1:]:
@@ -74,10 +74,10 @@ def last_weighted(model: Any) -> int:
 
 
 def folded(model: Any, *, centred: bool = False) -> Any:
-    """A network that computes the same, without dropout; batch normalisation and ReLU in their convolutions.
+    """An equivalent network without dropout, with batch normalisation and ReLU inside their convolutions.
 
-    centred: the gray levels less `CENTRE` go in, exact in int8; for a model that begins with one Rescaling
-    which convolutions alone read. Raises ModelError as `readers_of` does.
+    centred: its input is gray levels minus `CENTRE`, exact in int8; for a model that begins with a Rescaling
+    that only convolutions read. Raises ModelError as `readers_of` does.
     """
     import keras
 
@@ -121,7 +121,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
 
 
 def _after_convolutions(model: Any, readers: dict[str, list[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Name of a convolution -> the batch normalisation that alone reads it; -> the ReLU after both."""
+    """Name of a convolution -> the batch normalisation that is its only reader; -> the ReLU after both."""
 
     def then(layer: Any, wanted: str) -> Any:
         found = readers[layer.name]
@@ -140,7 +140,7 @@ def _after_convolutions(model: Any, readers: dict[str, list[Any]]) -> tuple[dict
 
 
 def _affine(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What a batch normalisation multiplies each channel by, and then adds."""
+    """Factor and offset of a batch normalisation for each channel."""
     factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
     factor = factor * np.asarray(norm.gamma) if norm.scale else factor
     shift = -np.asarray(norm.moving_mean) * factor
@@ -148,12 +148,12 @@ def _affine(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _first(network: Any) -> Any:
-    """The layer that the gray levels go into, behind `mirror.Views` where there are two views."""
+    """The layer that reads the gray levels; with two views, the one after `mirror.Views`."""
     return next(layer for layer in network.layers[1:] if kind(layer) != "Views")
 
 
 def centre_of(network: Any) -> float:
-    """What a folded network takes from the gray levels, and does nothing else to them; 0 for none."""
+    """What a folded network subtracts from the gray levels; 0 for nothing."""
     first = _first(network)
     if kind(first) != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
         return 0.0
@@ -201,7 +201,7 @@ class Rounded:
 
 
 def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
-    """Names of the layers of a folded network whose output int8 holds in a range of its own."""
+    """Names of the layers of a folded network whose int8 output has its own range."""
     readers, layers = readers_of(network), network.layers
     end = len(layers)
     if float_end:
@@ -217,17 +217,19 @@ def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
 
 
 def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Ranges:
-    """The range of each of `rounded_layers` over `faces`, uint8 (N, height, width): the least squared error.
+    """The range with the least squared error for each of `rounded_layers` over `faces`, uint8 (N, height,
+    width).
 
-    A few bright edges set a convolution's largest value at up to 30 standard deviations: int8 would spend
-    its 255 steps on values that hardly occur. The last layer with weights and all after it keep the whole.
+    Because of a few bright edges, a convolution's largest value is up to 30 standard deviations away, and
+    int8 would spend its 255 steps on rare values. The last layer with weights and all after it keep their
+    full range.
     """
     import keras
 
     names = rounded_layers(network, float_end=float_end)
     others = _summands(network)
     outputs = [*(network.get_layer(name).output for name in names), *others.values()]
-    # A model of one output gives no list: the input goes along.
+    # A model with one output returns no list, so the input is added.
     inner = keras.Model(network.inputs, [network.inputs[0], *outputs])
 
     def values() -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -237,7 +239,7 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
             for n, name in enumerate(names):
                 yield n, np.maximum(given[n], -added[name]) if name in added else given[n]
 
-    low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must hold 0
+    low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must include 0
     for n, value in values():
         low[n], high[n] = min(low[n], value.min()), max(high[n], value.max())
     counts = np.zeros((len(names), _BINS), np.int64)
@@ -255,9 +257,9 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
 
 
 def _summands(network: Any) -> dict[str, Any]:
-    """Layer that only a sum reads which ends in ReLU -> the tensor that it is added to.
+    """Layer whose only reader is an addition with ReLU -> the tensor that it is added to.
 
-    Values below the negative of that make no difference: the ReLU hides them.
+    Values below the negative of that tensor do not matter: the ReLU removes them.
     """
     readers, found = readers_of(network), {}
     names = {id(layer.output): layer.name for layer in network.layers}
@@ -296,9 +298,9 @@ def best_range(counts: NDArray[np.int64], whole: tuple[float, float]) -> tuple[f
 
 
 def on_one_step(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A large kernel of a convolution as multiples of one step; other weights are left as they are.
+    """A large convolution kernel as multiples of one step; other weights are unchanged.
 
-    With a step for each channel, as int8 has them else, the same value would be another byte in each.
+    With a step per channel, as usual in int8, the same value would be a different byte in each.
     """
     if not _has_one_step(weights):
         return weights
@@ -311,7 +313,7 @@ def _has_one_step(weights: Any) -> bool:
 
 
 def with_one_step(weights: Any) -> Any:
-    """A TensorFlow constant that `on_one_step` gave, marked so that the converter keeps its step."""
+    """A TensorFlow constant from `on_one_step`, marked so that the converter keeps its step."""
     import tensorflow as tf
 
     if not _has_one_step(weights):
@@ -321,13 +323,13 @@ def with_one_step(weights: Any) -> Any:
 
 
 def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compressed: bool = False) -> Any:
-    """A copy of the folded network whose convolutions make up for the rounding of their weights to int8.
+    """A copy of the folded network whose convolutions compensate for the rounding of their weights to int8.
 
-    One weight after the other is rounded, what it loses being passed on to those not yet rounded, as the
-    inputs go together (GPTQ, Frantar et al. 2022, arXiv:2210.17323). Then each bias takes the difference of
-    the layer's means, seen behind the rounding of all layers before it (Nagel et al. 2019,
-    arXiv:1906.04721, section 4.2). ranges: empty where activations stay in float. compressed: large kernels
-    are `on_one_step` already and stay.
+    Weights are rounded one after another, and the remaining ones take over the error according to the
+    covariance of the inputs (GPTQ, Frantar et al. 2022, arXiv:2210.17323). Then each bias corrects the
+    difference in the layer's mean, with all layers before it rounded (Nagel et al. 2019, arXiv:1906.04721,
+    section 4.2). ranges: empty if activations stay in float. compressed: large kernels are already
+    `on_one_step` and stay so.
     """
     import keras
 

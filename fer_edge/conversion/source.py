@@ -1,8 +1,8 @@
-"""What a conversion starts from: the float32 Keras model, and the pictures that calibrate and prove.
+"""The inputs of a conversion: the float32 Keras model, and the pictures for calibration and checks.
 
-Which rows of FER-2013 calibrate is committed (convert/calibration_fer2013.json, made by
-`convert/draw_calibration.py`), so that a shipped file can be made again; for other data they are drawn
-afresh in the same way.
+The rows of FER-2013 for calibration are committed (convert/calibration_fer2013.json, made by
+`convert/draw_calibration.py`), so that included files can be made again; for other data they are drawn in the
+same way.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_faces
 
 SHIPPED = "tuned"
-"""The shipped Keras model that is converted where no training run is found."""
+"""The included Keras model, converted if there is no training run."""
 SPLIT = "PublicTest"
-"""What files are proved on: the split that one may choose on."""
+"""The split on which files are checked, and on which one may choose."""
 LEAST_PER_CLASS = 5
 LEAST_PICTURES = 70
 LEAST_CONTRAST = 32
-"""Gray levels between a picture's darkest and brightest pixel, in the middle of all calibration pictures;
+"""Gray levels between a picture's darkest and brightest pixel, median of all calibration pictures;
 FER-2013 has 225. Pictures scaled to 0..1 have 1."""
 LEAST_CORRELATION = 0.5
-"""Of horizontal neighbours; FER-2013 has 0.97, noise 0."""
+"""Correlation of horizontal neighbours; FER-2013 has 0.97, noise 0."""
 
 
 def find(model: str | None, runs: Path = Path("runs")) -> Path:
@@ -48,9 +48,9 @@ def find(model: str | None, runs: Path = Path("runs")) -> Path:
 
 
 def import_keras() -> Any:
-    """Keras 3 on TensorFlow, its chatter kept away.
+    """Imports Keras 3 on TensorFlow, silently.
 
-    Raises MissingExtraError where it is absent, ModelError where Keras runs on another backend.
+    Raises MissingExtraError if it is missing, ModelError if Keras uses another backend.
     """
     quiet_training()
     import keras
@@ -65,7 +65,7 @@ def import_keras() -> Any:
 def load(path: Path) -> Any:
     """The Keras model of a .keras file, in float32: a file trained in mixed precision keeps its policy.
 
-    Raises ModelError as `keras_files.load` does; no code in the file is run.
+    Raises ModelError as `keras_files.load` does; runs no code from the file.
     """
     model = keras_files.load(path)  # looks at the file before it imports Keras
     keras = import_keras()
@@ -83,10 +83,10 @@ def load(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class Reference:
-    """A Keras model, its card if it has one, and what it says of the pictures that prove a file.
+    """A Keras model, its card if any, and its answers for the pictures on which files are checked.
 
-    probabilities: float32 (N, labels), in the order of the data set's `label_names`. views: of each picture,
-    in `model`.
+    probabilities: float32 (N, labels), in the order of the data set's `label_names`. views: number per
+    picture in `model`.
     """
 
     path: Path
@@ -102,11 +102,11 @@ class Reference:
         return self.card.labels if self.card else LABELS
 
     def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
-        """Probabilities as ours, of a file or another network; with a bar that says `what`."""
+        """Probabilities of a file or another network for these pictures; `what` labels the bar."""
         return _asked(subject, self.pictures.dataset, what)
 
     def judge(self, probabilities: NDArray[np.float32], limits: gate.Thresholds) -> gate.Parity:
-        """Those of a file or another network against the Keras model's."""
+        """Compares those of a file or another network with the Keras model's."""
         part = self.pictures.dataset
         return gate.compare(probabilities, self.probabilities, part.labels, limits, part.label_names)
 
@@ -116,8 +116,8 @@ def measure(
 ) -> Reference:
     """Loads the Keras model and runs it on at most `most` pictures of `proving_split`.
 
-    made: the card of a file made of it. A model without a card of its own takes and gives the same values;
-    its labels are in FER-2013's order then. views: 2 for `mirror.mirrored`.
+    made: the card of a file made from it. A model without a card is assumed to have the same input and
+    output, with labels in FER-2013's order. views: 2 for `mirror.mirrored`.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = evaluation.keras_card(path)
@@ -142,24 +142,24 @@ def _asked(subject: evaluation.Predictor, dataset: Dataset, what: str) -> NDArra
 
 
 def proving_split(dataset: Dataset) -> str:
-    """The split, or splits joined by `+`, whose pictures prove a file.
+    """The split, or splits joined by `+`, on which a file is checked.
 
-    Fewer than `gate.ENOUGH` of `SPLIT` are helped out by those of PrivateTest: no network was trained on
-    them either, and whether a file agrees with its network chooses nothing.
+    If `SPLIT` has fewer than `gate.ENOUGH` pictures, those of PrivateTest are added: no network was trained
+    on them either, and checking that a file agrees with its network does not choose anything.
     """
     alone = len(dataset.part(SPLIT)) >= gate.ENOUGH or not len(dataset.part("PrivateTest"))
     return SPLIT if alone else f"{SPLIT}+PrivateTest"
 
 
 def lacking(dataset: Dataset) -> list[str]:
-    """What `convert` would miss in a data set, a sentence each; known before anything is trained."""
+    """What a data set lacks for `convert`, one sentence each, known before any training."""
     proving = len(dataset.part(*proving_split(dataset).split("+")))
     wanted = f"{proving} pictures outside Training: convert checks a file on at least {gate.LEAST_PICTURES}"
     return [*([wanted] if proving < gate.LEAST_PICTURES else []), *_too_few(dataset.part("Training"))]
 
 
 def _too_few(training: Dataset) -> list[str]:
-    """What is missing for calibration."""
+    """What calibration lacks."""
     found, names = [], training.label_names
     counts = zip(names, np.bincount(training.labels, minlength=len(names)), strict=True)
     if few := ", ".join(f"{name} {n}" for name, n in counts if n < LEAST_PER_CLASS):
@@ -172,10 +172,10 @@ def _too_few(training: Dataset) -> list[str]:
 def calibration(
     dataset: Dataset, samples: int, seed: int, size_hw: tuple[int, int] = (48, 48)
 ) -> tuple[NDArray[np.uint8], str]:
-    """Faces, uint8 (N, *size_hw), of Training rows, resized as `run` does, and where the choice comes from.
+    """Faces, uint8 (N, *size_hw), of Training rows, resized as in `run`, and the origin of the choice.
 
-    The committed rows where they are for this data, number and seed, else `draw`. Raises DataError if
-    what comes out is no fit calibration (`check`).
+    The committed rows if they match this data, number and seed, else those of `draw`. Raises DataError if
+    they are unfit for calibration (`check`).
     """
     ids, origin = committed(dataset, samples, seed), "committed rows"
     if ids is None:
@@ -190,9 +190,10 @@ def calibration(
 
 
 def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
-    """Ids, sorted int64, of `samples` Training rows, as many of each class as there are to have.
+    """Ids, sorted int64, of `samples` Training rows, the same number of each class if possible.
 
-    A class with too few gives all, and the others fill up. Fewer ids come where Training is smaller.
+    A class with too few gives all it has, and the others fill up. If Training is smaller, there are fewer
+    ids.
     """
     training = dataset.part("Training")
     order = np.random.default_rng(seed).permutation(len(training))
@@ -203,9 +204,9 @@ def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
 
 
 def check(chosen: Dataset) -> None:
-    """Raises DataError, with the figure that shows it, unless the pictures can set ranges.
+    """Raises DataError, with a figure as evidence, unless the pictures are fit for calibration.
 
-    Refused: too few, a class missing, the wrong scale, noise.
+    Refuses too few pictures, a missing class, the wrong scale, and noise.
     """
     if complaints := _too_few(chosen):
         raise DataError(f"too few pictures for calibration: {'; '.join(complaints)}")
@@ -227,7 +228,7 @@ def check(chosen: Dataset) -> None:
 
 
 def committed_file() -> Path:
-    """Where the committed rows lie, in a wheel and in a checkout."""
+    """The file of committed rows, in a wheel or in a checkout."""
     folder = shipped.recipes_folder("convert")
     beside = folder / "calibration_fer2013.json"
     return beside if beside.is_file() else folder.parent / "calibration_fer2013.json"

@@ -1,4 +1,4 @@
-"""FER-2013 in any of its forms, as one Dataset: read once, then kept under the hash of its source."""
+"""Reads FER-2013 in any of its forms as one Dataset, and caches it under the hash of its source."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WHERE_FROM = (
     "FER-2013 is fer2013.csv or icml_face_data.csv of Kaggle's Facial Expression Recognition Challenge "
     "(300 MB), or a mirror's folder with train/ and test/; 'drawn' needs no download"
 )
-"""For whoever has no data yet: the usual names and forms, all of which are read."""
+"""For users without data: its usual names and forms, all of which can be read."""
 
 
 def load(
@@ -41,10 +41,10 @@ def load(
 ) -> Dataset:
     """Reads fer2013.csv (plain, .xz, .gz, .zip), icml_face_data.csv, a folder tree, or `drawn`.
 
-    skip_bad_rows: leave rows that are not valid out, instead of raising. seed: of `drawn` and of what is held
-    out. class_names: the expressions of a tree whose class folders are numbers, in the numbers' order, joined
-    by commas. What was read is kept in `cache_folder`; what else a tree holds is named on standard error.
-    Raises UsageError for None, DataError for what cannot be read.
+    skip_bad_rows: skip invalid rows instead of raising. seed: for `drawn` and held-out pictures. class_names:
+    the expressions of a tree with numbered class folders, in the order of the numbers, joined by commas. The
+    result is cached in `cache_folder`; other contents of a tree are named on standard error.
+    Raises UsageError for None, DataError for anything that cannot be read.
     """
     if path is None:
         raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
@@ -63,7 +63,7 @@ def load(
 
 
 def find_source(path: str, class_names: str | None = None) -> Table | Tree:
-    """What is on disk there. Raises OSError, and DataError where there is nothing that could be read."""
+    """The source at this path. Raises OSError, and DataError if nothing there can be read."""
     place = Path(path)
     if place.is_dir():
         return find_tree(path, class_names)
@@ -74,7 +74,7 @@ def find_source(path: str, class_names: str | None = None) -> Table | Tree:
 
 
 def _read(source: Table | Tree, path: str) -> Dataset:
-    """From the cache, or from the source and then kept there where that can be done."""
+    """From the cache, or from the source and then cached if possible."""
     key = source.fingerprint()
     if (kept := cached(key, path)) is not None:
         return kept
@@ -94,7 +94,7 @@ def _read(source: Table | Tree, path: str) -> Dataset:
 # --- the cache
 
 VERSION = 5
-"""Counted up whenever a reader or the layout changes, so that what was kept before is not used."""
+"""Incremented when a reader or the layout changes, so that older caches are not used."""
 _NUMBERS = ("labels", "split", "ids")
 
 
@@ -111,7 +111,7 @@ def _kept_as(key: str, suffix: str) -> Path:
 
 
 def cached(key: str, path: str) -> Dataset | None:
-    """The data set kept under `key`, its images memory-mapped, or None if absent or damaged."""
+    """The data set cached under `key`, its images memory-mapped, or None if missing or damaged."""
     try:
         rest = files.parse_json(_kept_as(key, ".json").read_bytes())
         images = np.load(_kept_as(key, ".npy"), mmap_mode="r")
@@ -122,12 +122,12 @@ def cached(key: str, path: str) -> Dataset | None:
             return None
         bad, sha256 = tuple(BadRow(*row) for row in rest["bad"]), rest["sha256"]
         return Dataset(images, labels, split.astype(np.uint8), ids, path, sha256, rest["protocol"], bad)
-    except Exception:  # numpy's reader of damaged headers fails in whatever its parser raises
+    except Exception:  # on damaged headers, numpy raises whatever its parser does
         return None
 
 
 def keep(key: str, dataset: Dataset) -> None:
-    """Writes the data set into the cache. Raises OutputError; its images are not left there then."""
+    """Writes the data set into the cache. Raises OutputError, without leaving its images there."""
     rest = {name: getattr(dataset, name).tolist() for name in _NUMBERS}
     rest |= {name: getattr(dataset, name) for name in ("sha256", "protocol", "bad")}
     with files.written_aside(_kept_as(key, ".npy")) as aside, aside.open("wb") as file:

@@ -1,4 +1,4 @@
-"""The one form in which every part sees a data set: its rows, its splits, its duplicates."""
+"""The common form of all data sets: rows, splits, duplicates."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
 PROTOCOLS = ("official", "paper", "holdout")
 HELD_OUT = 0.1
-"""The part of `Training` that is held out where a source has no rows to choose on."""
+"""The part of `Training` that is held out if a source has no rows to choose on."""
 MOST_BAD = 10_000
-"""Rows that are not valid; with more it is no data set."""
+"""Invalid rows; with more, it is not a data set."""
 
 
 class BadRow(NamedTuple):
     """A row of a table, or a file of a tree, that is not used.
 
-    where: `row 10 (line 11)` or the file's path. why: what goes on this sentence: `has 2303 pixel values`.
+    where: `row 10 (line 11)` or the file's path. why: continues the sentence: `has 2303 pixel values`.
     """
 
     where: str
@@ -33,7 +33,7 @@ class BadRow(NamedTuple):
 
 
 Row = tuple[int, int, int, NDArray[np.integer[Any]]]
-"""A row as a reader finds it: id, label, split and pixels, of any shape, of one face."""
+"""A row as read: id, label, split, and the pixels of one face in any shape."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,10 @@ class Dataset:
     split: uint8 (N,), index into SPLITS.
     ids: int64 (N,), the row in the source, counted from 1 after a header, or the picture's place
     in the sorted folder tree, from 1.
-    path: what the user named. sha256: of pictures, labels and splits in their order, whatever file they came
-    in. protocol: `official` where the source names the splits of FER-2013, else `holdout` (a tree with train/
-    and test/ alone, a table without `Usage`). bad: rows that cannot be used. left_out: what a tree holds
-    besides pictures of a class. votes: FER+'s, uint8 (N, 10) in the order of ferplus.COLUMNS, where they were
-    attached.
+    path: given by the user. sha256: of pictures, labels and splits in their order, regardless of the file
+    format. protocol: `official` if the source has the splits of FER-2013, else `holdout` (a tree with only
+    train/ and test/, a table without `Usage`). bad: unusable rows. left_out: other contents of a tree.
+    votes: FER+'s, uint8 (N, 10) in the order of ferplus.COLUMNS, if attached.
     """
 
     images: NDArray[np.uint8]
@@ -69,7 +68,7 @@ class Dataset:
 
     @classmethod
     def of_rows(cls, found: Iterable[Row | BadRow], path: str, protocol: str) -> Dataset:
-        """Collects what a reader finds. Raises DataError where no row is valid, or over MOST_BAD are not."""
+        """Collects a reader's rows. Raises DataError if none is valid, or over MOST_BAD are invalid."""
         images: list[NDArray[np.uint8]] = []
         numbers: list[tuple[int, int, int]] = []
         bad: list[BadRow] = []
@@ -96,7 +95,7 @@ class Dataset:
         return replace(self, **{name: array[chosen] for name, array in arrays.items()})
 
     def sample(self, count: int | None, seed: int) -> Dataset:
-        """`count` rows at most, drawn by the seed, in the source's order; all for None."""
+        """At most `count` rows, drawn with the seed, in the source's order; all for None."""
         if count is None or count >= len(self):
             return self
         return self.rows(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
@@ -125,8 +124,8 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
     """The data set cut for training, choosing and reporting.
 
     official: Training / PublicTest / PrivateTest. paper: Training / PublicTest + PrivateTest / PublicTest.
-    holdout: as official, with splits of our own (`with_held_out`), and what `official` gives where there are
-    such. Raises UsageError for another name, DataError where the data set has not these splits.
+    holdout: as official, with splits of our own (`with_held_out`); a data set with such splits gets it for
+    `official`. Raises UsageError for another name, DataError if the data set lacks these splits.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"there is no protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
@@ -146,8 +145,8 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
 
 
 def with_held_out(dataset: Dataset, seed: int) -> Dataset:
-    """Holds out a stratified, seeded tenth of Training as PublicTest, and one as PrivateTest where that
-    is empty too. Each class gives its tenth, rounded, and at least one row while it has two.
+    """Holds out a stratified, seeded tenth of Training as PublicTest, and one as PrivateTest if that is
+    empty too. Each class gives a rounded tenth, and at least one row while it has two.
     """
     split, random = dataset.split.copy(), np.random.default_rng(seed)
     training = np.flatnonzero(split == 0)
@@ -156,28 +155,28 @@ def with_held_out(dataset: Dataset, seed: int) -> Dataset:
             continue
         for label in np.unique(dataset.labels[training]):
             whole = training[dataset.labels[training] == label]
-            rest = whole[split[whole] == 0]  # the tenth is counted on all, and taken from what is left
+            rest = whole[split[whole] == 0]  # a tenth of all, taken from what is left
             count = min(max(1, round(len(whole) * HELD_OUT)), len(rest) - 1)
             split[random.permutation(rest)[: max(count, 0)]] = index
     return replace(dataset, split=split)
 
 
 def _hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """One a picture; two different ones among 36,000 share it with a probability of 4e-11."""
+    """One per picture; the probability that two different ones among 36,000 share it is 4e-11."""
     digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
     return np.frombuffer(digests, np.uint64)
 
 
 def seen_in_training(dataset: Dataset, training: Dataset) -> NDArray[np.bool_]:
-    """For each row of `dataset`, whether `training` holds the same picture; bool (N,)."""
+    """For each row of `dataset`, whether `training` contains the same picture; bool (N,)."""
     return np.isin(_hashes(dataset.images), _hashes(training.images))
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
-    """What is in a data set, as plain values for JSON.
+    """Describes a data set in plain values for JSON.
 
-    duplicates: different pictures in all; within each split, also how many carry several labels; across two,
-    rows of `split` whose picture is also in `of`, and how many of them under other labels only.
+    duplicates: number of different pictures; within each split, also how many have several labels; across
+    two, rows of `split` whose picture is also in `of`, and how many of them only under other labels.
     """
     names = dataset.label_names
     _, picture = np.unique(_hashes(dataset.images), return_inverse=True)

@@ -1,4 +1,4 @@
-"""Faces that the program draws itself: seven expressions, for trying the whole chain without data."""
+"""Draws faces with seven expressions, to try the whole chain without data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def drawn_faces(
     """Draws n faces: images uint8 (n, 48, 48), labels int64 (n,), each class n/7 times (one more or less).
 
     The same n and seed give the same pictures (with the same NumPy and OpenCV). Shapes, pose, light and
-    noise vary; strengths of an expression vary so that neighbours come close to each other. step: called
+    noise vary, and so does the strength of an expression, so that similar ones nearly meet. step: called
     with 1 after each.
     """
     random = np.random.default_rng(seed)
@@ -39,7 +39,7 @@ def drawn_faces(
 def dataset(name: str, seed: int) -> Dataset:
     """`drawn`, or `drawn:N` with N pictures, as a data set with all three splits, classes even in each.
 
-    Raises DataError for an N that is no number of at least 42.
+    Raises DataError unless N is a number of at least 42.
     """
     text = name.partition(":")[2] or str(DEFAULT_COUNT)
     if not text.isdecimal() or not 42 <= int(text[:9]) <= 100_000:

@@ -22,9 +22,9 @@ COLUMNS = (
 
 
 def attach(dataset: Dataset, path: Path) -> Dataset:
-    """The data set with its votes, from a row of fer2013new.csv for each of FER-2013's.
+    """The data set with its votes, from fer2013new.csv, which has one row for each of FER-2013's.
 
-    Raises DataError for another file, naming the line, and where the rows are not FER-2013's, one for one.
+    Raises DataError for another file, naming the line, and if its rows do not match FER-2013's one to one.
     """
     rows, line = [], 0
     try:
@@ -48,8 +48,8 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
 
 
 def shares(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The votes for expressions as shares, float32 (N, 8): single votes dropped as outliers (FER+,
-    `probability` mode) unless there is nothing else; zeros where nobody named an expression.
+    """The votes for expressions as shares, float32 (N, 8): single votes are dropped as outliers (FER+,
+    `probability` mode) unless there is nothing else; zeros if nobody voted for an expression.
     """
     counts = votes[:, : len(LABELS)].astype(np.float32)
     agreed = np.where(counts > 1, counts, 0)
@@ -59,10 +59,10 @@ def shares(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def relabelled(dataset: Dataset) -> Dataset:
-    """The data set under FER+'s majority labels (index into LABELS), rows without one left out.
+    """The data set with FER+'s majority labels (index into LABELS), without rows that have none.
 
-    As the FER+ paper evaluates: single votes are dropped, then the most frequent answer must be an
-    expression and have over half of what is left. Raises DataError where no votes are attached.
+    As in the FER+ paper: single votes are dropped, then the most frequent answer must be an expression and
+    have over half of the remaining votes. Raises DataError if no votes are attached.
     """
     if dataset.votes is None:
         raise DataError(f"{dataset.path} has no FER+ votes attached")
@@ -74,7 +74,7 @@ def relabelled(dataset: Dataset) -> Dataset:
 
 
 def chosen(dataset: Dataset, labels: str | None) -> Dataset:
-    """The data set under the labels that `--labels` names: None or `fer2013` its own, `ferplus:FILE` FER+'s.
+    """The data set with the labels of `--labels`: None or `fer2013` for its own, `ferplus:FILE` for FER+'s.
 
     Raises UsageError for another name, DataError as `attach` and `relabelled` do.
     """

@@ -1,4 +1,4 @@
-"""FER-2013 as a table, plain or packed: one bounded stream, columns found by name, every row checked."""
+"""FER-2013 as a table, plain or packed: one limited stream, columns found by name, every row checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fer_edge.spec import INPUT_SHAPE, LABELS
 
 PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
 MAX_BYTES = 4 << 30
-"""Most that a packed file may unpack to: 14 times FER-2013, so that a zip bomb ends soon."""
+"""Largest unpacked size: 14 times FER-2013, to stop zip bombs."""
 MAX_LINE = 1 << 20
 COLUMNS = ("emotion", "pixels", "usage")
 
@@ -58,9 +58,9 @@ class Table:
     def read(self, path: str, step: Callable[[int], object] = lambda size: None) -> Dataset:
         """All valid rows, with the bad ones listed in `Dataset.bad`; ids count rows from 1 after the header.
 
-        path: what the user named. step: called with how many bytes more were read. A table without `Usage` is
-        all `Training`, with protocol `holdout`. Blank lines are no rows. Raises DataError for a file that
-        cannot be unpacked, a header without the columns, and where no row is valid.
+        path: given by the user. step: called with the number of bytes just read. A table without `Usage` is
+        all `Training`, with protocol `holdout`. Blank lines do not count. Raises DataError for a file that
+        cannot be unpacked, a header without the columns, and if no row is valid.
         """
         with _opened(self.place) as (stream, raw):
             records = _records(stream, path)
@@ -83,10 +83,10 @@ class Table:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The unpacked stream, and the raw file whose `tell()` says how far the reading is.
+    """The unpacked stream, and the raw file, whose `tell()` shows the progress.
 
-    What kind of file it is, its first bytes say. Raises OSError, and DataError for one that is
-    damaged, cut short or encrypted, and for a .zip that holds no table or several.
+    The first bytes decide the kind of file. Raises OSError, and DataError for a file that is damaged, cut
+    short or encrypted, and for a .zip without a table or with several.
     """
     try:
         with path.open("rb") as raw:
@@ -104,7 +104,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 def _member(archive: zipfile.ZipFile, path: Path) -> str:
-    """The name of its table; not macOS' own `._fer2013.csv`, which archives made there hold beside it."""
+    """The name of its table; ignores `._fer2013.csv`, which macOS adds to archives."""
     last = {name: name.rsplit("/", 1)[-1].lower() for name in archive.namelist()}
     names = [name for name in last if last[name].endswith(".csv") and not last[name].startswith("._")]
     for known in _KNOWN_TABLES:
@@ -118,7 +118,7 @@ def _member(archive: zipfile.ZipFile, path: Path) -> str:
 
 
 def _records(stream: IO[bytes], where: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row's line in the file, from 1, and its fields; none for a quote that is not closed.
+    """Each row's line number in the file, from 1, and its fields; no fields for an unclosed quote.
 
     Raises DataError past MAX_LINE bytes in a line or MAX_BYTES in all.
     """
@@ -146,7 +146,7 @@ def _fields(text: str) -> list[str]:
 
 
 def _find_columns(header: list[str], where: str) -> dict[str, int]:
-    """The places of COLUMNS; a table may be without the last."""
+    """The positions of COLUMNS; a table may lack the last."""
     if header and header[0].startswith("\ufffd\ufffd"):
         raise DataError(f"{where} is UTF-16: save it as UTF-8")
     raw = [field.lstrip("\ufeff").strip().strip('"').strip() for field in header]
@@ -165,7 +165,7 @@ def _find_columns(header: list[str], where: str) -> dict[str, int]:
 
 
 def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int, int, NDArray[np.int64]]:
-    """Label, split and pixels of a row. Raises ValueError: what the row has instead."""
+    """Label, split and pixels of a row. Raises ValueError, saying what the row has instead."""
     if not fields:
         raise ValueError("a quote that is not closed")
     if len(fields) != number:
@@ -180,9 +180,9 @@ def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int
 
 
 def parse_pixels(text: str) -> NDArray[np.int64]:
-    """Gray levels 0..255 (2304,), row by row, from numbers that spaces part.
+    """Gray levels 0..255 (2304,), row by row, from numbers separated by spaces.
 
-    Raises ValueError, whose text says what the column holds instead.
+    Raises ValueError, saying what the column has instead.
     """
     words = text.split()
     if text.isascii() and "".join(words).isdigit():  # figures alone: all of them at once

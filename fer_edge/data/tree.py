@@ -46,8 +46,8 @@ class Picture(NamedTuple):
 class Tree:
     """A tree on disk; a source as `data.load` reads it, like `table.Table`.
 
-    pictures: in the order of their names. protocol: what the split folders' names mean. left_out: whatever
-    else is there, but for hidden files.
+    pictures: in the order of their names. protocol: follows from the names of the split folders. left_out:
+    everything else except hidden files.
     """
 
     place: Path
@@ -62,13 +62,13 @@ class Tree:
         return len(self.pictures)
 
     def fingerprint(self) -> str:
-        """SHA-256 of names, labels, sizes and times of change: another one as soon as a file changes."""
+        """SHA-256 of names, labels, sizes and modification times, so it changes with any file."""
         digest = hashlib.sha256(self.protocol.encode())
         for name, path, split, label in self.pictures:
             try:
                 found = path.stat()
                 seen = f"{found.st_size}\0{found.st_ctime_ns}\0{found.st_ino}"
-            except OSError:  # a link to nowhere
+            except OSError:  # a broken link
                 seen = ""
             digest.update(os.fsencode(f"{name}\0{split}\0{label}\0{seen}\0"))
         return digest.hexdigest()
@@ -76,8 +76,8 @@ class Tree:
     def read(self, path: str, step: Callable[[int], object] = lambda pictures: None) -> Dataset:
         """Decodes every picture: gray, upright, 48x48 (others are resized if square).
 
-        path: what the user named. step: called with 1 for each. ids: the place in the order of names, from 1.
-        Pictures that cannot be used are in `bad`. Raises DataError where none can be used.
+        path: given by the user. step: called with 1 for each. ids: the position in the order of names, from
+        1. Unusable pictures are in `bad`. Raises DataError if none can be used.
         """
 
         def rows() -> Iterator[Row | BadRow]:
@@ -105,10 +105,10 @@ def read_face(path: Path) -> NDArray[np.uint8]:
 
 
 def find_tree(path: str, class_names: str | None = None) -> Tree:
-    """Finds split and class folders, also where one folder holds them all (`archive/train/...`).
+    """Finds split and class folders, even inside a single other folder (`archive/train/...`).
 
-    class_names: see `load`. What is left out or assumed is said. Raises OSError, and DataError where a split
-    is missing, empty or has other classes, saying what is expected and what was found.
+    class_names: see `load`. Warns about what it leaves out or assumes. Raises OSError, and DataError if a
+    split is missing, empty or has other classes, saying what is expected and what was found.
     """
     root = Path(path)
     for _ in range(3):
@@ -134,7 +134,7 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
         more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
         named = ", ".join(f"{row.where} {row.why}" for row in left_out[:_NAMED])
         console.warn(f"{path}: {len(left_out)} left out: {named}{more}")
-    if set(splits.values()) == {0, 1}:  # train/ and validation/ alone: what is not trained on is the test
+    if set(splits.values()) == {0, 1}:  # only train/ and validation/: the latter is the test
         splits = {folder: 2 * split for folder, split in splits.items()}
     pictures = sorted(
         Picture(file.relative_to(root).as_posix(), file, split, labels[name])
@@ -147,7 +147,7 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Those right in `root`, by name, without hidden ones."""
+    """Folders directly in `root`, by name, without hidden ones."""
     return sorted(one for one in root.iterdir() if one.is_dir() and not one.name.startswith(_HIDDEN))
 
 
@@ -161,7 +161,7 @@ def _plain(name: str) -> str:
 
 
 def _splits(folders: list[Path], path: str) -> dict[Path, int]:
-    """Those that are a split, with its index, Training first. Raises DataError where two mean the same."""
+    """Split folders with the split's index, Training first. Raises DataError if two mean the same."""
     found: dict[int, Path] = {}
     for folder in folders:
         split = _SPLIT_OF.get(_plain(folder.name))
@@ -172,7 +172,7 @@ def _splits(folders: list[Path], path: str) -> dict[Path, int]:
 
 
 def _classes(split: Path, root: Path, left_out: list[BadRow]) -> dict[str, list[Path]]:
-    """Pictures in each class folder and below it, by the folder's name; whatever else goes to `left_out`."""
+    """Pictures in and below each class folder, by the folder's name; everything else goes to `left_out`."""
     found: dict[str, list[Path]] = {}
     folders = _folders(split)
     loose = (file for file in sorted(split.iterdir()) if file not in folders)
@@ -192,7 +192,7 @@ def _classes(split: Path, root: Path, left_out: list[BadRow]) -> dict[str, list[
 
 
 def _is_picture(file: Path) -> bool:
-    """By its ending, sound or not; else by its content."""
+    """By its extension, valid or not; otherwise by its content."""
     try:
         return file.suffix.lower() in (*SUFFIXES, ".gif") or kind_in(file) not in (None, "HEIC", *FILMS)
     except SourceError:

@@ -1,4 +1,4 @@
-"""Random changes of training pictures: uint8 in, uint8 out, one OpenCV warp a picture."""
+"""Random augmentation of training pictures: uint8 in, uint8 out, one OpenCV warp per picture."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def affine(
 def warped(
     face: NDArray[np.uint8], turn_deg: float, shift: tuple[float, float], zoom: float, flip: bool
 ) -> NDArray[np.uint8]:
-    """A square picture changed by `affine`; what that uncovers takes the nearest border pixel's value."""
+    """A square picture transformed by `affine`; uncovered pixels repeat the nearest border pixel."""
     matrix = affine(len(face), turn_deg, shift, zoom, flip)
     changed = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(changed, np.uint8)
 
 
 def _levels(how: Augmentation, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
-    """A table of gray levels a picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
+    """One table of gray levels per picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
     gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count, 1))
     offset = rng.uniform(-how.brightness, how.brightness, (count, 1))
     levels = (np.arange(256, dtype=np.float64) - 127.5) * gain + 127.5 + offset
@@ -54,7 +54,7 @@ def _levels(how: Augmentation, rng: np.random.Generator, count: int) -> NDArray[
 
 
 def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> None:
-    """Blurs some of `faces` and puts noise on some, in place, as lens and sensor do in that order."""
+    """Blurs some of `faces`, then adds noise to some, in place, in the order of lens and sensor."""
     count = len(faces)
     if how.blur_probability:
         sigmas = rng.uniform(0.1, max(0.1, how.blur_sigma), count)
@@ -68,7 +68,7 @@ def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
 
 
 def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Changes each of `faces`, uint8 (N, S, S), at random within `how`; gives a new array."""
+    """Augments each of `faces`, uint8 (N, S, S), at random within `how`; returns a new array."""
     count, side = faces.shape[:2]
     turn = rng.uniform(-how.rotation_deg, how.rotation_deg, (count,))
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))

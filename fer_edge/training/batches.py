@@ -1,7 +1,7 @@
-"""Training data as batches: pictures, what is to be said of each, and how much it counts.
+"""Training data as batches: pictures, their targets and their weights.
 
-Order and augmentation follow from (seed, epoch, batch) alone and nothing else is random here, so a resumed
-training sees what an unbroken one would have seen.
+Order and augmentation depend only on (seed, epoch, batch), and nothing else is random here, so a resumed
+training sees the same data as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from fer_edge.training.recipes import Recipe
 class Teacher:
     """The mean of several models' probabilities for a picture and its mirror image.
 
-    Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022): it names the very
-    pictures, changed as they are, that the student is shown. Each model answers for the head whose
-    expressions it names: the labels', or FER+'s votes'. sha256: of the file of each name.
+    Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022), which sees the same
+    augmented pictures as the student. Each model answers for the head with its own expressions: the labels',
+    or FER+'s votes'. sha256: of the file of each name.
     """
 
     sha256: Mapping[str, str] = field(default_factory=dict)
@@ -38,13 +38,13 @@ class Teacher:
 
     @classmethod
     def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
-        """Shipped models by name or files by path (.tflite, .keras). Raises ModelError."""
+        """Included models by name or files by path (.tflite, .keras). Raises ModelError."""
         paths = {name: shipped.find_either(name) for name in names_or_paths}
         models = tuple(evaluation.open_model(str(path)) for path in paths.values())
         return cls({name: files.sha256(path) for name, path in paths.items()}, models)
 
     def check(self, heads: Collection[tuple[str, ...]]) -> None:
-        """Raises ModelError for a model that names none of the heads' expressions."""
+        """Raises ModelError for a model that matches no head's expressions."""
         for model in self.models:
             if not any(sorted(model.labels) == sorted(labels) for labels in heads):
                 learned = " and ".join(", ".join(labels) for labels in heads)
@@ -61,11 +61,11 @@ class Teacher:
 
 
 def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
-    """float32 (N, classes), and 8 columns more where the recipe has a head for the votes.
+    """float32 (N, classes), plus 8 columns if the recipe has a head for the votes.
 
-    One-hot labels; the votes' shares where the classes are FER+'s. A row without a vote for an
-    expression has zeros in the votes' columns, which its loss leaves out.
-    Raises UsageError where the recipe needs votes and none are attached.
+    One-hot labels; shares of votes if the classes are FER+'s. A row without a vote for an expression has
+    zeros in the columns for votes, which the loss ignores.
+    Raises UsageError if the recipe needs votes and none are attached.
     """
     wanted: NDArray[np.float32] = np.eye(len(dataset.label_names), dtype=np.float32)[dataset.labels]
     on_votes = dataset.label_names == ferplus.LABELS
@@ -89,9 +89,9 @@ def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -
 class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of (float32 (B, 48, 48, 1) of gray levels, `targets` float32 (B, K), weights float32 (B,)).
 
-    The last, shorter batch of an epoch is left out, so that batch normalisation sees whole batches;
-    the order changes each epoch, so no picture is left out for long.
-    Of several processes (`device.workers`) each gives its part of every batch.
+    The last, shorter batch of an epoch is dropped, so that batch normalisation sees full batches; the order
+    changes every epoch, so every picture gets its turn.
+    With several processes (`device.workers`), each returns its part of every batch.
     """
 
     def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher | None = None) -> None:
@@ -110,7 +110,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Lays the order of epoch `epoch`, counted from 0."""
+        """Sets the order for epoch `epoch`, counted from 0."""
         self.epoch = epoch
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
 
@@ -135,7 +135,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def mixed(of: NDArray[Any], stays: NDArray[np.float32]) -> NDArray[Any]:
-    """Each row of `of` with part of the next in it (mixup, Zhang et al. 2018); stays: (N,), its own part."""
+    """Blends each row of `of` with the next (mixup, Zhang et al. 2018); stays: (N,), its own share."""
     own = stays.reshape(-1, *[1] * (of.ndim - 1))
     blended: NDArray[Any] = own * of + (1 - own) * np.roll(of, -1, axis=0)
     return blended

@@ -1,8 +1,8 @@
-"""What trains: the device and its number format, and several devices or processes that train one network.
+"""The training device and its number format, and several devices or processes that train one network.
 
-That is Keras' own data parallelism on JAX. Every process runs the same command with its number in the
-environment (docs/several-machines.md). All of them see whole batches' statistics: JAX computes one program
-over all devices, so batch normalisation and the loss are those of one process with the same batch.
+The latter uses Keras' own data parallelism on JAX. Every process runs the same command with its own number in
+the environment (docs/several-machines.md). JAX computes one program over all devices, so batch normalisation
+and the loss are the same as in one process with the same batch.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 
 
 def prepare(precision: str = "auto") -> str:
-    """Joins other processes, finds the device, sets Keras' global precision policy; says what trains.
+    """Joins other processes, finds the device, sets Keras' global precision policy, and prints all this.
 
     precision: auto, float32, bfloat16 or float16. Raises as `join` does.
     """
     join()
-    with quiet_stderr():  # a driver that is absent is told in words of its own
+    with quiet_stderr():  # each backend reports a missing driver differently
         found = gpus()
     if precision == "auto":
         precision = "bfloat16" if found or _bfloat16_pays() else "float32"
@@ -39,7 +39,7 @@ def prepare(precision: str = "auto") -> str:
 
 
 def gpus() -> list[str]:
-    """The names of the GPUs that Keras' backend sees; TensorFlow's memory is let grow as needed."""
+    """The names of the GPUs that Keras' backend sees; lets TensorFlow's memory grow as needed."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         from tensorflow import config
@@ -58,14 +58,14 @@ def gpus() -> list[str]:
 
 
 def _bfloat16_pays() -> bool:
-    """Whether this processor computes in it; measured: it is no faster in TensorFlow, and slower in XLA."""
+    """Whether this processor supports it; as measured, it is no faster in TensorFlow, and slower in XLA."""
     info = Path("/proc/cpuinfo")
     return keras.backend.backend() == "torch" and info.exists() and "_bf16" in info.read_text()
 
 
 @dataclass(frozen=True)
 class Workers:
-    """This process is number `index`, from 0, of `count`, which have `devices` in all."""
+    """This process is number `index`, from 0, of `count`, which have `devices` in total."""
 
     index: int = 0
     count: int = 1
@@ -73,11 +73,11 @@ class Workers:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes what the training leaves."""
+        """Whether this process writes the results."""
         return self.index == 0
 
     def share(self, size: int) -> slice:
-        """This process's part of a batch of `size`. Raises UsageError where it does not divide evenly."""
+        """This process's part of a batch of `size`. Raises UsageError if it does not divide evenly."""
         if size % self.devices:
             raise UsageError(f"a batch of {size} cannot be divided among {self.devices} devices")
         part = size // self.count
@@ -85,10 +85,10 @@ class Workers:
 
 
 def join() -> None:
-    """Joins the other processes that the environment names, and spreads the work over all devices.
+    """Joins the other processes named in the environment, and spreads the work over all devices.
 
-    Called before anything is computed. Raises UsageError for a backend that cannot, and for numbers that
-    are none.
+    Call it before computing anything. Raises UsageError for a backend that cannot do this, and for invalid
+    numbers.
     """
     count, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
     if not count.isdecimal() or int(count) < 1:
@@ -104,13 +104,13 @@ def join() -> None:
         keras.distribution.initialize()
     devices = keras.distribution.list_devices()
     if len(devices) > 1:
-        # Each process makes its own part of a batch, so Keras has none to cut.
+        # Each process makes its own part of a batch, so Keras must not split it.
         spread = keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
         keras.distribution.set_distribution(spread)
 
 
 def workers() -> Workers:
-    """Which process this is; the only one where `join` found no others."""
+    """This process; the only one if `join` found no others."""
     if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
         return Workers()
     import jax
@@ -119,7 +119,7 @@ def workers() -> Workers:
 
 
 def wait_for_all() -> None:
-    """Waits until all processes are here."""
+    """Waits until all processes get here."""
     if workers().count > 1:
         from jax.experimental import multihost_utils
 
@@ -128,7 +128,7 @@ def wait_for_all() -> None:
 
 @contextlib.contextmanager
 def undistributed() -> Iterator[None]:
-    """Within it each process computes the whole by itself; all must compute the same."""
+    """Inside, each process computes everything itself; all must compute the same."""
     if keras.backend.backend() != "jax" or (spread := keras.distribution.distribution()) is None:
         yield
         return

@@ -1,7 +1,7 @@
-"""Trains a network by a recipe, an epoch at a time, so that a killed run goes on where it was.
+"""Trains a network with a recipe, epoch by epoch, so that a killed run can be resumed.
 
-A checkpoint is a file of arrays of the last epoch, one of the best, and state.json, which is replaced last,
-atomically, and names them: it alone decides which epoch stands, whatever else lies in the folder.
+A checkpoint is a file of arrays of the last epoch, one of the best, and state.json, which names them and is
+replaced last, atomically: it alone decides which epoch is valid, whatever else is in the folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATE = "state.json"
 
 @dataclass
 class State:
-    """What a training has come to. best: epoch, from 0, of the best weights.
+    """The state of a training. best: epoch, from 0, of the best weights.
 
     teacher: SHA-256 of each teacher's file. start: of the files of the first weights, "" for random ones.
     """
@@ -53,7 +53,7 @@ class State:
 
 
 def save(folder: Path, model: keras.Model, state: State) -> None:
-    """Writes the model's weights and optimiser, then the state, then removes what it superseded."""
+    """Writes the model's weights and optimiser, then the state, then removes the previous files."""
     arrays = {f"weight_{i}": w for i, w in enumerate(model.get_weights())}
     for i, variable in enumerate(model.optimizer.variables):
         arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable.value)
@@ -71,7 +71,7 @@ def write_history(folder: Path, state: State) -> None:
 
 
 def resumed(folder: Path, fresh: State) -> State:
-    """The state to go on from, or `fresh`. Raises DataError where it is damaged or of another training."""
+    """The state to resume from, or `fresh`. Raises DataError if it is damaged or from another training."""
     path = folder / STATE
     if not path.exists():
         return fresh
@@ -88,8 +88,8 @@ def resumed(folder: Path, fresh: State) -> State:
 
 
 def restore(folder: Path, model: keras.Model, state: State, best: bool = False) -> None:
-    """Puts weights and optimiser of the last finished epoch back into a compiled model; best: that epoch's
-    weights alone. Raises DataError for a file that is damaged or of another network."""
+    """Loads weights and optimiser of the last finished epoch into a compiled model; best: only the best
+    epoch's weights. Raises DataError for a file that is damaged or from another network."""
     path = state.arrays(folder, best)
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -105,17 +105,17 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
 
 @dataclass(frozen=True)
 class Start:
-    """Weights in place of random ones (fine-tuning), or the mean of several networks' (model soups, Wortsman
-    et al. 2022). sha256: of the `.keras` file of each name. weights: as `keras.Model.get_weights`."""
+    """Weights to start from (fine-tuning), or the mean of several networks' (model soups, Wortsman et al.
+    2022). sha256: of the `.keras` file of each name. weights: as `keras.Model.get_weights`."""
 
     sha256: Mapping[str, str] = field(default_factory=dict)
     weights: Sequence[NDArray[Any]] = ()
 
     @classmethod
     def opened(cls, names_or_paths: Sequence[str | Path]) -> Start:
-        """The mean weights of shipped networks, by name, or of `.keras` files; none for no names.
+        """The mean weights of included networks, by name, or of `.keras` files; none for no names.
 
-        Raises ModelError for what is neither, and for networks of different layers.
+        Raises ModelError for anything else, and for networks with different layers.
         """
         paths = {str(name): shipped.find_network(str(name)) for name in names_or_paths}
         each = [keras_files.load(path).get_weights() for path in paths.values()]
@@ -127,9 +127,9 @@ class Start:
         return cls({name: files.sha256(path) for name, path in paths.items()}, mean)
 
     def give(self, network: keras.Model) -> None:
-        """Puts the weights into `network`; a last layer for another number of classes stays as it is.
+        """Loads the weights into `network`; a last layer for another number of classes is unchanged.
 
-        Raises ModelError where the networks differ in more than that.
+        Raises ModelError if the networks differ in more than that.
         """
         if not self.weights:
             return
@@ -142,9 +142,9 @@ class Start:
 
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets each step's learning rate and dropout's random state, stops on a lost loss.
+    """Sets the learning rate and dropout's random state for each step; stops if the loss is not finite.
 
-    state: of the epochs before. advance: told of each step.
+    state: of the previous epochs. advance: called for each step.
     """
 
     def __init__(self, recipe: Recipe, state: State, advance: Callable[[int], object]) -> None:
@@ -182,13 +182,13 @@ def train(
     teacher: Teacher | None = None,
     start: Start | None = None,
 ) -> tuple[keras.Model, State]:
-    """Trains to the recipe's end; goes on from `folder`/checkpoint where one stands.
+    """Trains to the end of the recipe; resumes from `folder`/checkpoint if there is one.
 
     Gives the network on the training device with the best epoch's weights, and the final state. After each
     epoch its row of history is printed, and history.csv written: epoch (from 1), loss, accuracy, val_loss,
     val_accuracy, learning_rate, seconds.
-    Raises DataError for an empty split or a checkpoint of another recipe, ModelError for a start that is
-    of another network, GateError for a lost loss.
+    Raises DataError for an empty split or a checkpoint of another recipe, ModelError for a start from
+    another network, GateError for a loss that is not finite.
     """
     if not len(training) or not len(validation):
         raise DataError(f"{training.path}: no pictures to {'train' if not len(training) else 'validate'} on")

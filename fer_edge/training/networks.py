@@ -68,7 +68,7 @@ def paper(dropout: float = 0.6, classes: int = len(LABELS), made_of: Any = layer
 def convolution(
     x: Any, channels: int, made_of: Any, *, side: int = 3, stride: int = 1, relu: bool = True
 ) -> Any:
-    """Convolution without bias, batch normalisation and, unless told, ReLU."""
+    """Convolution without bias, batch normalisation and, by default, ReLU."""
     x = made_of.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
     x = made_of.BatchNormalization()(x)
     return layers.ReLU()(x) if relu else x

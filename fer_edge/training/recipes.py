@@ -1,6 +1,6 @@
 """Hyperparameters: a frozen dataclass, filled from a TOML recipe, where an unknown key is an error.
 
-Learning rates and stopping follow from a recipe and from what has happened alone, so a resume needs no state.
+Learning rates and stopping depend only on the recipe and the history, so resuming needs no other state.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ History = Sequence[dict[str, float]]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the random changes of a training picture; each picture is warped once."""
+    """Ranges of random augmentation; each picture is warped once."""
 
     one_change: bool = False  # a picture, each of five as likely, as in the paper's Figure 6; else all
     rotation_deg: float = 0.0  # largest turn either way
@@ -52,7 +52,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training, whole. Defaults are plain; recipes/*.toml hold what is used.
+    """One complete training. The defaults are plain; recipes/*.toml have the values in use.
 
     schedule `plateau`: learning_rate until the validation loss has not improved for patience / 4 epochs, then
     a tenth, and so on; stops after `patience` epochs without improvement. `one_cycle`: a rise over
@@ -74,11 +74,11 @@ class Recipe:
     warmup_fraction: Share = 0.25
     patience: Count = 20
     label_smoothing: BelowOne = 0.0
-    balance_classes: Share = 0.0  # weighs each class by its count to minus this power; 1: all alike
+    balance_classes: Share = 0.0  # weights each class by its count to minus this power; 1: all the same
     mixup: float = 0.0  # alpha of the Beta distribution of the part of another picture in each; 0: none
     votes_weight: float = 0.0  # of a second head that learns FER+'s votes and does not ship; 0: none
-    teacher_weight: Share = 0.0  # the part of the labels' place that teachers' probabilities take
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"  # what the best epoch is chosen by
+    teacher_weight: Share = 0.0  # the share of the target that comes from teachers
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"  # selects the best epoch
     reference_agreement: float = 0.97  # between training device and float32 on the CPU
     reference_loss_difference: float = 0.02
     augmentation: Augmentation = Augmentation()
@@ -91,8 +91,8 @@ class Recipe:
         files.check(self, f"recipe {self.name}", rates)
 
     def check_given(self, teachers: Sequence[str] = (), labels: str | None = None) -> None:
-        """Raises UsageError where teachers and teacher_weight do not go together, or where FER+'s votes are
-        learned and `labels` (as in ferplus.chosen) does not give them."""
+        """Raises UsageError if teachers and teacher_weight do not match, or if FER+'s votes are learned and
+        `labels` (as in ferplus.chosen) lacks them."""
         taught, votes = self.teacher_weight > 0, (labels or "").startswith("ferplus:")
         checks = {
             "has a teacher_weight: give --teacher MODEL": bool(teachers) or not taught,
@@ -102,9 +102,10 @@ class Recipe:
         files.check(self, f"recipe {self.name}", checks)
 
     def split(self, dataset: Dataset, labels: str | None) -> Protocol:
-        """What to train, validate and report on, under the labels that `--labels` names (ferplus.chosen).
+        """The parts to train, validate and report on, with the labels of `--labels` (ferplus.chosen).
 
-        With votes_weight FER+'s votes are learned beside FER-2013's labels, else its majorities instead.
+        With votes_weight, FER+'s votes are learned in addition to FER-2013's labels; otherwise its majorities
+        replace them.
         Raises UsageError, DataError as ferplus.chosen and protocol_splits do.
         """
         if self.votes_weight and labels is not None:
@@ -121,7 +122,7 @@ class Recipe:
 def read(path: Path) -> Recipe:
     """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
 
-    Raises UsageError naming the file and key for anything that is no recipe.
+    Raises UsageError, naming file and key, for anything that is not a recipe.
     """
     table = files.read_toml(path)
     changes = files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
@@ -130,7 +131,7 @@ def read(path: Path) -> Recipe:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """The recipe as TOML that `read` gives back unchanged."""
+    """The recipe as TOML that `read` reads back unchanged."""
     table = dataclasses.asdict(recipe)
     changes = table.pop("augmentation")
 
@@ -147,7 +148,7 @@ def best_epoch(history: History, monitor: str) -> int:
 
 
 def score(history: History, epochs: int, monitor: str) -> dict[str, Any]:
-    """What a training of `epochs` epochs came to, from the history of one at least as long.
+    """The result of a training of `epochs` epochs, from the history of one at least as long.
 
     Accuracies and losses are those of the best epoch by `monitor`; ran_epochs is below `epochs` where the
     training stopped early.

@@ -1,4 +1,4 @@
-"""One whole training: data, device, fit, reference check, and what it leaves in its folder."""
+"""A complete training: data, device, fit, reference check, and the files in its folder."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def check_reference(
 ) -> dict[str, Any]:
     """Compares both on all of `dataset`; passes within the recipe's two tolerances.
 
-    What ships and is converted is the float32 network, so a difference that the device's number format or a
-    fault of its kernels hides is found before anything stands on it. agreement: share of pictures with the
+    Since the float32 network is what ships and is converted, this finds differences that are due to the
+    device's number format or faults of its kernels. agreement: share of pictures with the
     same class. Losses: mean cross-entropy in nats.
     """
     on_device = fit.predict(network, dataset.images)
@@ -70,12 +70,13 @@ def run(
     teachers: Sequence[str] = (),
     weights: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Trains into `folder`, anew or on from its checkpoint; gives the metrics on the protocol's report split.
+    """Trains into `folder`, from the start or from its checkpoint; returns metrics on the protocol's report
+    split.
 
-    protocol: of `recipe.split`. teachers, weights: as `Teacher.opened` and `fit.Start.opened` take them. Of
-    several processes (`device.workers`) only the first writes; the others give {}.
-    Raises OutputError where another training holds the folder, GateError past the recipe's reference
-    tolerances (the model is written all the same, so that it can be looked at).
+    protocol: of `recipe.split`. teachers, weights: as for `Teacher.opened` and `fit.Start.opened`. Of several
+    processes (`device.workers`), only the first writes; the others return {}.
+    Raises OutputError if another training uses the folder, GateError past the recipe's reference tolerances
+    (the model is still written, so that it can be examined).
     """
     used = device.prepare(precision)
     console.say(used)
@@ -108,7 +109,7 @@ def run(
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training: where it lies, what it was told, what it went through."""
+    """A finished training: its folder, settings and history."""
 
     folder: Path
     recipe: Recipe
@@ -121,7 +122,7 @@ class Run:
     def write(self, network: keras.Model) -> tuple[dict[str, Any], dict[str, Any]]:
         """Checks the network; writes model.keras, its card, metrics.json and the pictures of them.
 
-        Gives the value of metrics.json and that of `check_reference`.
+        Returns the values of metrics.json and of `check_reference`.
         """
         told, folder, name = self.protocol, self.folder, self.recipe.name
         reference = in_float32(network, self.recipe)
@@ -149,7 +150,7 @@ class Run:
         return measured, check
 
     def write_votes_network(self) -> None:
-        """Writes the head for FER+'s votes as a network of its own into ferplus/, where it can be one."""
+        """Writes the head for FER+'s votes as a separate network into ferplus/, if possible."""
         told = self.protocol
         network, trainee = networks.compiled(self.recipe, len(told.train.label_names))
         fit.restore(self.folder / "checkpoint", trainee, self.state, best=True)

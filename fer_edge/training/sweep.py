@@ -1,8 +1,10 @@
-"""The paper's search of its Table 3: batch size, then epochs, then dropout, each at the best before it.
+"""The paper's search of its Table 3: batch size, then epochs, then dropout, each with the best value before
+it.
 
-Results are an Optuna study, in a journal that processes and machines share. Who trains a value holds a lock
-on its folder, which ends with the process, however that ends: another takes the training over from its
-checkpoint. (Optuna's journal has no heartbeat; its GridSampler counts interrupted trials among the ended.)
+Results are an Optuna study, in a journal that processes and machines share. A process that trains a value
+locks its folder. The lock ends with the process, however that ends, and another process then continues from
+the checkpoint. (Optuna's journal has no heartbeat; its GridSampler counts interrupted trials among the
+ended.)
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """A search by `base` with the values of `which`: table3, reported or both.
+    """A search with recipe `base` and the values of `which`: table3, reported or both.
 
     epochs_scale: of epochs and patience. subset: most pictures to train on, and to validate on. Raises
     UsageError for a scale outside 0..1.
@@ -75,7 +77,7 @@ class Plan:
 
 
 class Sweep:
-    """One process's part in a search, in a folder; all its processes are told the same.
+    """One process's part in a search, in a folder; all processes get the same arguments.
 
     protocol: of `plan.base.split`. Raises DataError for a damaged study, UsageError for a folder of another
     search.
@@ -113,10 +115,11 @@ class Sweep:
         return {t.params[stage]: t for t in self.study.get_trials(deepcopy=False) if stage in t.params}
 
     def run(self, stages: tuple[str, ...]) -> Result:
-        """Trains until every value of the stages has ended, in this process or another; gives the results.
+        """Trains until every value of the stages is finished, in this process or another; returns the
+        results.
 
         They are written into the folder after each training. Raises UsageError for a stage whose predecessors
-        have not ended.
+        are not finished.
         """
         console.say(self.device)
         for stage in stages:
@@ -125,7 +128,7 @@ class Sweep:
                 if name not in ended or ended[name]["unfinished"]:
                     raise UsageError(f"stage {stage} needs the best of {name}: run --stage {name} first")
                 best[name] = ended[name]["best"]
-            for wait in (False, True):  # first what nobody trains, then what others do, if they end it
+            for wait in (False, True):  # first what nobody trains, then what others train, once they finish
                 for value in sorted(set(self.plan.trained(stage).values())):
                     self._train(stage, value, best, wait)
         return self.results(write=True)
