@@ -48,7 +48,6 @@ _STARTS = (
 FILMS = frozenset({"MP4", "Matroska", "AVI"})
 """What `kind_of` says of films, whatever their names end in."""
 
-_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _DAMAGE = ("corrupt", "premature end", "libpng error")
 """In what the decoders complain of, where pixels suffer; a bad colour profile or version is no damage."""
 
@@ -56,10 +55,9 @@ _DAMAGE = ("corrupt", "premature end", "libpng error")
 def kind_of(start: bytes) -> str | None:
     """The format of a file that begins so (32 bytes will do), or None: `JPEG`, ... `HEIC`."""
     if start[4:8] == b"ftyp":
-        brands = [start[place : place + 4] for place in (8, 16, 20, 24, 28)]
-        if b"avif" in brands or b"avis" in brands:
+        if re.search(rb"avi[fs]", start[8:32]):
             return "AVIF"
-        return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else "MP4"
+        return "HEIC" if re.search(rb"hei[cxms]|hevc|m[is]f1", start[8:32]) else "MP4"
     if start[:4] == b"RIFF":
         return {b"WEBP": "WebP", b"AVI ": "AVI"}.get(start[8:12])
     if start[:1] == b"P" and start[1:2] in b"1234567Ff" and start[2:3].isspace():
@@ -153,10 +151,8 @@ def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
     Raises SourceError, whose words follow the picture's name.
     """
     kind = kind_of(data[:32])
-    if kind == "AVIF" or not (BOUNDED or _says_small(data, kind)):
-        picture = _decoded_apart(data, gray)
-    else:
-        picture = _decoded(data, gray)
+    bounded = (BOUNDED or _says_small(data, kind)) and not _is_boxed(data)
+    picture = (_decoded if bounded else _decoded_apart)(data, gray)
     if picture is None:
         what = f"{kind} that OpenCV cannot read" if kind else "not a picture that OpenCV can read"
         raise SourceError(f"is {what}: save it as JPEG or PNG")
@@ -164,6 +160,11 @@ def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
         return to_8_bit(picture)
     except SourceError as error:
         raise SourceError(f"is {error}") from error
+
+
+def _is_boxed(data: bytes) -> bool:
+    """Whether it may be AVIF, which may say so far from its start."""
+    return data[4:8] == b"ftyp"
 
 
 def _says_small(data: bytes, kind: str | None) -> bool:
@@ -215,7 +216,7 @@ def _decoded(data: bytes, gray: bool) -> NDArray[Any] | None:
     """
     kind, file = kind_of(data[:32]), np.frombuffer(data, np.uint8)
     how = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-    turns, mirror = _avif_turn(data) if kind == "AVIF" else (0, None)
+    turns, mirror = _avif_turn(data) if _is_boxed(data) else (0, None)
     if turns or mirror is not None:
         how |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
