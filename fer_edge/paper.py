@@ -30,7 +30,7 @@ RESULTS: dict[str, dict[float, Row]] = {
     stage: {value: Row(*figures) for value, *figures in _PRINTED[name]}
     for stage, name in (("batch", "table_7"), ("epochs", "table_8"), ("dropout", "table_9"))
 }
-"""Tables 7 to 9 by the stages of Table 3, from whose plan their values differ."""
+"""Tables 7 to 9 by the stages of Table 3; their values differ from its plan."""
 STATED = {where: Row(*figures) for where, figures in _PRINTED["stated"].items()}
 TEST_SCORES: list[list[float]] = _PRINTED["test_scores"]
 PUBLIC_TEST: dict[str, int] = TABLE_4 | {"fear": 496, "happy": 895}
@@ -38,13 +38,13 @@ PUBLIC_TEST: dict[str, int] = TABLE_4 | {"fear": 496, "happy": 895}
 
 
 def table_5() -> Table:
-    """Table 5 beside what equation 1 gives, which is what the networks' own first layer does."""
+    """Table 5 beside the results of equation 1, which is the networks' first layer."""
     rows = [(gray, f"{(gray / 255 - 0.5) * 2:+.3f}", f"{x:+.2f}") for gray, x in TABLE_5.items()]
     return Table("x = ((p / 255) - 0.5) x 2", ("gray level", "x", "the paper's Table 5"), [*rows])
 
 
 def table_10_pictures() -> NDArray[np.float64]:
-    """Table 10 as pictures of PublicTest, float64 (7, 7): each row shared out over its class's count.
+    """Table 10 in pictures of PublicTest, float64 (7, 7): each row scaled to its class's count.
 
     Three rows of the printed table sum to 99 or 101.
     """
@@ -54,7 +54,7 @@ def table_10_pictures() -> NDArray[np.float64]:
 
 
 def kept(dropout: float) -> float:
-    """The dropout rate to train with for a rate that the paper names.
+    """The dropout rate to train with for a rate in the paper.
 
     A rate of 1 becomes 0: Keras 2 applied dropout only where `0 < rate < 1`, so 1 switched the layer off.
     """

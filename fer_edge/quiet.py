@@ -1,4 +1,4 @@
-"""Native chatter kept away; Keras and its backend imported quietly, with one line where they are absent."""
+"""Suppresses native messages; imports Keras and its backend silently, with one line if they are missing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _stderr_lock = threading.RLock()  # blocks nest
 
 
 def quiet_training(deterministic: bool = False) -> None:
-    """Imports Keras on its backend, TensorFlow unless KERAS_BACKEND says otherwise, without chatter.
+    """Imports Keras on its backend, TensorFlow unless KERAS_BACKEND says otherwise, silently.
 
-    deterministic: every operation, for the rest of the process, at some cost in speed. Same seed, data,
-    versions, machine and number of threads then give the same weights. Asked for before anything else touches
-    the backend: CUDA and XLA read their settings once.
-    Raises MissingExtraError where Keras or the backend is absent.
+    deterministic: makes every operation deterministic for the rest of the process, at some cost in speed.
+    Same seed, data, versions, machine and number of threads then give the same weights. Must come before
+    anything else uses the backend: CUDA and XLA read their settings once. Raises MissingExtraError if Keras
+    or the backend is missing.
     """
     if deterministic:  # https://docs.nvidia.com/cuda/cublas/#results-reproducibility
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -44,10 +44,10 @@ def quiet_training(deterministic: bool = False) -> None:
 
 @contextlib.contextmanager
 def quiet_stderr(into: int | None = None) -> Iterator[None]:
-    """Keeps what native code prints on standard error (delegates, log levels) out of the way.
+    """Hides what native code prints on standard error (delegates, log levels).
 
-    into: a file descriptor that gets it instead: libjpeg and libpng report damage there and nowhere else.
-    Whole-process, hence for short moments only; Python's own exceptions are not affected.
+    into: a file descriptor that gets it instead; libjpeg and libpng report damage only there. This affects
+    the whole process, so keep it short; Python's own exceptions are not affected.
     """
     with _stderr_lock:
         try:

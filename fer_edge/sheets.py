@@ -1,6 +1,6 @@
-"""Sheets of faces, a row for each expression: samples and augmentations (Figure 6).
+"""Sheets of faces, one row per expression: samples and augmentations (Figure 6).
 
-They show faces of the data set, so they stay out of any repository.
+They show faces of the data set, so keep them out of repositories.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def samples(dataset: Dataset, seed: int, count: int = SAMPLES) -> Rows:
 
 
 def augmentations(dataset: Dataset, how: Augmentation, seed: int) -> tuple[list[str], Rows]:
-    """A picture of each class, and panels with their names: (a) to (e) of Figure 6, one change each.
+    """A picture of each class, and named panels: (a) to (e) of Figure 6, one change each.
 
-    Changes that `how` does not make are left out; a recipe that mixes changes has mixtures after them, as
-    it trains on. Single changes are drawn from the outer half of their range, so that they can be seen.
+    Changes that `how` does not make are left out; if a recipe mixes changes, mixtures follow as in training.
+    Single changes are drawn from the outer half of their range, so that they are visible.
     """
     random = np.random.default_rng(seed)
     amounts = (how.rotation_deg, how.shift_px, how.shift_px, how.zoom_max - how.zoom_min, how.flip)
@@ -63,7 +63,7 @@ def _changed(
 
 
 def draw(rows: Rows, names: Sequence[str], heads: Sequence[str], path: Path, force: bool = True) -> None:
-    """Draws faces row by row beside their names and under their heads; as `files.write_figure`."""
+    """Draws faces row by row, with names on the left and heads on top; as `files.write_figure`."""
     from matplotlib.figure import Figure
 
     blank = np.full(INPUT_SHAPE[:2], 255, np.uint8)

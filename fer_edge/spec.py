@@ -29,11 +29,11 @@ SPELLINGS = {
     "neutral": ("neutral", "neutrality"),
     "contempt": ("contempt", "contemptuous"),
 }
-"""What folders and cards call the expressions of FER-2013, and FER+'s eighth, in lower case."""
+"""Names in folders and cards for the expressions of FER-2013 and FER+'s eighth, in lower case."""
 
 
 def expressions(words: Iterable[str]) -> tuple[str, ...]:
-    """FER-2013's and FER+'s names where the words are usual spellings of them (`Anger`), else the words."""
+    """FER-2013's or FER+'s names for the usual spellings of them (`Anger`); other words unchanged."""
     words = tuple(words)
     names = {word: name for name, usual in SPELLINGS.items() for word in usual}
     found = tuple(names.get(word.strip().lower(), word) for word in words)
@@ -44,11 +44,11 @@ INPUT_SHAPE = (48, 48, 1)
 """Height, width, channels of the networks that we train."""
 
 LARGEST_SIDE = 1024
-"""Pixels of the largest picture that a model may take: a face has some hundred."""
+"""Largest side in pixels of a model's input: a face has some hundred."""
 
 
 class Format(enum.StrEnum):
-    """Number formats of a converted model; full_integer takes and gives int8, others uint8 and float32."""
+    """Number formats of a converted model; full_integer takes and returns int8, others uint8 and float32."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -59,7 +59,7 @@ class Format(enum.StrEnum):
 
 
 MIRROR = "_mirror"
-"""Ends the name of a network with two views: it is compared as a network of its own."""
+"""Suffix of a network with two views, which counts as a separate network."""
 MIRROR_NOTE = "NAME_mirror: two views in one file, a picture and its mirror image; all others see it once."
 
 
@@ -76,7 +76,7 @@ USE = (
     "thinks or is, nor for decisions about people: an expression is not an emotion. Error rates differ much "
     "between expressions (recall); other ages, groups of people, lighting and cameras were not measured."
 )
-"""What a model of ours is for and not for, as its card says it."""
+"""Intended use of our models, for the card."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ class TensorSpec:
     content: str = "gray"
 
     def real_of(self, gray: NDArray[Any]) -> NDArray[np.float64]:
-        """What an input tensor takes for gray levels 0..255, before quantisation; any shape."""
+        """Input values for gray levels 0..255, before quantisation; any shape."""
         return self.real_min + gray * ((self.real_max - self.real_min) / 255.0)
 
     def quantize(self, real: ArrayLike) -> NDArray[Any]:
         """Real values of any shape -> stored values of `dtype`, same shape.
 
-        Rounded to the nearest step (ties to even, as TFLite's converter does) and clipped to what `dtype`
-        holds, so that nothing wraps round. An unquantised integer tensor has steps of 1.
+        Rounded to the nearest step (ties to even, as in TFLite's converter) and clipped to the range of
+        `dtype`, so that nothing wraps around. An unquantised integer tensor has steps of 1.
         """
         values, dtype = np.asarray(real, np.float64), np.dtype(self.dtype)
         if dtype.kind == "f":
@@ -135,9 +135,9 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model file says of itself; in it and beside it as NAME_FORMAT.json. use: `USE` in ours.
+    """The description of a model, inside its file and beside it as NAME_FORMAT.json. use: `USE` in ours.
 
-    views: of each picture in the network, 2 with its mirror image (`convert --mirror`).
+    views: per picture in the network, 2 with its mirror image (`convert --mirror`).
     """
 
     name: str
@@ -168,7 +168,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> ModelCard:
-        """Raises ModelError, naming `where`, if the text is no card."""
+        """Raises ModelError, naming `where`, if the text is not a card."""
         try:
             raw = files.parse_json(text)
             raw["labels"] = tuple(str(label) for label in raw["labels"])
@@ -183,7 +183,7 @@ class ModelCard:
             raise ModelError(f"{where} is not a model card: {reason}") from error
 
     def _check_numbers(self) -> None:
-        """Raises ValueError for numbers that no model has, since they decide how much memory is taken."""
+        """Raises ValueError for unreasonable numbers, since they determine memory use."""
         ends = (self.input, self.output)
         real = [self.crop.margin, *(n for end in ends for n in (end.real_min, end.real_max, end.scale))]
         whole = [self.views, self.parameters, self.macs, 0 if self.seed is None else self.seed]

@@ -1,4 +1,4 @@
-"""What a `run --jsonl` log tells: each face's expressions over time, as a picture and on a page."""
+"""Reports on a `run --jsonl` log: each face's expressions over time, as a picture and a page."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Face:
 
 @dataclass
 class Recording:
-    """A whole log. faces: the ones seen most first. seconds: of all sources together."""
+    """A whole log. faces: those seen most come first. seconds: of all sources together."""
 
     path: Path
     labels: tuple[str, ...]
@@ -78,7 +78,7 @@ class Recording:
         return {**about, "shares": shares(self.faces), "faces": [face.as_dict() for face in self.faces]}
 
     def in_words(self) -> str:
-        """A line for a reader."""
+        """A line of text."""
         shown = in_words(shares(self.faces)) or "no expression"
         return (
             f"{self.frames} frames in {clock(self.seconds)}, a face in {self.frames_with_face}, "
@@ -87,7 +87,7 @@ class Recording:
 
 
 def shares(faces: Iterable[Face]) -> dict[str, float]:
-    """The part of all their frames that each label was shown in, the largest first."""
+    """Each label's share of all their frames, the largest first."""
     counts = Counter(label or UNCERTAIN for face in faces for label in face.shown)
     return {label: n / counts.total() for label, n in counts.most_common()}
 
@@ -101,7 +101,7 @@ def in_words(shares: dict[str, float]) -> str:
 
 
 def read(path: Path) -> Recording:
-    """Raises DataError, with the line, for what is no log; a last line cut short is passed over."""
+    """Raises DataError, with the line, if it is not a log; skips a truncated last line."""
     seen: dict[tuple[str, int], list[tuple[float, str | None, list[float]]]] = {}
     ends: dict[str, list[float]] = {}
     labels: tuple[str, ...] = ()
@@ -155,9 +155,9 @@ def _face(face: Any) -> tuple[int, tuple[str, ...], str | None, list[float]]:
 
 
 def draw(recording: Recording, path: Path, html: Path) -> None:
-    """Draws into `path`, whose suffix chooses the format, and writes the page; both or neither.
+    """Plots to `path`, whose suffix sets the format, and writes the page; both or neither.
 
-    Raises OutputError where a file cannot be written.
+    Raises OutputError if a file cannot be written.
     """
     text = page(recording)
     with files.written_aside(path) as aside:
@@ -231,7 +231,7 @@ def binned(
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float32], list[str | None]]]:
     """The face's stretches without a gap: times (n,), mean probabilities (n, labels), labels shown.
 
-    All stretches together have about `most` columns at most; a column shows its last frame's label.
+    All stretches together have at most about `most` columns; a column shows its last frame's label.
     """
     step = max(1, math.ceil(len(face.times_s) / most))
     between_s = np.diff(face.times_s)
@@ -251,7 +251,7 @@ def binned(
 def runs(
     times_s: Sequence[float] | NDArray[np.float64], shown: Sequence[str | None]
 ) -> list[tuple[float, float, str | None]]:
-    """(begin, end, label) of each time that a label was shown without a break."""
+    """(begin, end, label) for each uninterrupted time that a label was shown."""
     begins = [n for n in range(len(shown)) if n == 0 or shown[n] != shown[n - 1]]
     ends = [*begins[1:], len(shown) - 1]
     return [(float(times_s[a]), float(times_s[b]), shown[a]) for a, b in zip(begins, ends, strict=True)]

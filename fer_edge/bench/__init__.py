@@ -1,1 +1,1 @@
-"""The benchmark: how fast, how large and how right each model is, measured so that it can be compared."""
+"""The benchmark: comparable measurements of each model's speed, size and accuracy."""

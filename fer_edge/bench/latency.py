@@ -1,9 +1,9 @@
 """Latency of models side by side, and whether the machine was quiet while it was measured.
 
-Fresh processes load every model anew and time them in turn: what differs from process to process (where
-memory lies, which core it runs on, what the machine does in those seconds) is then within what is measured.
-Beside the models each process times a fixed piece of work, the reference. The shortest that the reference
-ever took is what the machine can do; a process in which it took longer was disturbed, and is repeated.
+Fresh processes load every model again and time them in turn, so that the measurement includes what differs
+between processes (memory layout, core, what the machine does meanwhile). Each process also times a fixed
+piece of work, the reference. Its shortest time shows what the machine can do; a process in which it took
+longer was disturbed, and is repeated.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ import numpy as np
 from fer_edge import child, console, machine
 
 PROCESSES = 10
-"""Which share the runs; fewer where there are fewer runs than that."""
+"""Processes that share the runs; fewer if there are fewer runs."""
 BLOCK, SETTLE = 25, 5
-"""Timed inferences of one model in a row, before the next model's turn; untimed ones before them, which bring
-the model's weights back into the caches."""
+"""Timed inferences of one model in a row, before the next model's turn; and untimed ones before them, which
+bring the model's weights back into the caches."""
 REFERENCE_SIDE, REFERENCE_BLOCK = 256, 5
 """Rows and columns of the reference's matrices (17 M multiply-accumulates, as many as a small network's), and
 products in a row."""
 REFERENCE_LIMIT = 1.05
 """A process whose reference takes longer than this many times the best was disturbed."""
 MOST_REPEATS = 3
-"""Processes that are started besides, for each that is wanted, until so many were quiet."""
+"""Additional processes per wanted one, at most, until enough were quiet."""
 PATIENCE_S = 20.0
 FACES = 16
-"""Drawn faces that the latency is measured on, in turn."""
+"""Drawn faces for measuring latency, in turn."""
 
 _TIMEOUT_S = 3600
-_SETTLED_AFTER = 20  # inferences, after which the interpreter holds all that it will
+_SETTLED_AFTER = 20  # inferences, after which the interpreter's memory no longer grows
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
@@ -57,10 +57,10 @@ class Row(NamedTuple):
 
 
 def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured:
-    """Of models in LiteRT, each by `Classifier.predict_one`: as `measured`, which takes `how`.
+    """`measured`, which gets `how`, for models in LiteRT, each with `Classifier.predict_one`.
 
-    rows: of one number of threads, since LiteRT's workers wait awake for some time, and slow down whoever
-    comes next. Raises ModelError if a process ends.
+    rows: with the same number of threads, since LiteRT's workers spin for a while and slow down the next
+    model. Raises ModelError if a process ends.
     """
     given: dict[str, Any] = {"what": "a timing process", "timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
 
@@ -81,10 +81,10 @@ def measured(
     """Times the same subjects in fresh processes: the `summary` of each, and of the processes `best_ms`, the
     shortest median of a block of references, `process_ms`, each one's, and how many they and the quiet were.
 
-    start(runs, order): starts a process that times each subject so many times, in turns drawn by `order`,
-    and gives what `timed` gave there. runs: of each subject, shared by the processes. seed: of the orders.
-    Processes that were disturbed are repeated for `patience_s` at most, until as many were quiet as wanted.
-    Where fewer than half as many were, the summaries are of the least disturbed, and `disturbed` is true.
+    start(runs, order): starts a process that times each subject this often, in turns drawn with `order`, and
+    returns the result of `timed` there. runs: per subject, shared by the processes. seed: of the orders.
+    Disturbed processes are repeated for at most `patience_s`, until enough were quiet. If fewer than half
+    were, the summaries are of the least disturbed, and `disturbed` is true.
     """
     count = min(processes, runs)
     shares = [runs // count + (index < runs % count) for index in range(count)]
@@ -135,7 +135,7 @@ def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> di
 
 
 def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
-    """A timing process. named: JSON of the rows."""
+    """The timing process. named: JSON of the rows."""
     from fer_edge import data
     from fer_edge.model.classifier import Classifier
     from fer_edge.vision.crop import resize_face
@@ -151,11 +151,11 @@ def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
 
 
 def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, order: int) -> dict[str, Any]:
-    """Times the subjects, which take turns: `warmup` calls of each untimed, then `runs` of each in blocks of
-    BLOCK, the subjects in an order that `order` draws anew for each round; after each block, the reference.
+    """Times the subjects in turn: `warmup` untimed calls of each, then `runs` of each in blocks of BLOCK, the
+    subjects in a new order, drawn with `order`, in each round; after each block, the reference.
 
-    In ms, `wall_ms` of each inference and mean `cpu_ms` by subject, and the median `reference_ms` of each of
-    its blocks.
+    Returns, in ms, `wall_ms` of each inference and mean `cpu_ms` by subject, and the median `reference_ms` of
+    each block.
     """
     wall_ms: list[list[float]] = [[] for _ in subjects]
     cpu_ms, reference_ms = [0.0 for _ in subjects], []
@@ -192,9 +192,9 @@ def _block(subject: Callable[[], object], count: int) -> list[float]:
 
 
 def loaded(row: Row) -> dict[str, Any]:
-    """`load_ms`, `first_ms` (floats), `peak_rss_mib` (float or None), in a process of its own.
+    """`load_ms`, `first_ms` (floats), `peak_rss_mib` (float or None), in a separate process.
 
-    load_ms: from the file's path to a classifier that is ready, the interpreter library already
+    load_ms: from the file's path to a ready classifier, with the interpreter library already
     imported and the file already checked. Memory is of that whole process: Python, numpy, the interpreter
     library and the model, without OpenCV. Raises ModelError if the model does not load or run.
     """
@@ -205,7 +205,7 @@ def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
     """The process of `loaded`."""
     from fer_edge.model.classifier import Classifier, find_interpreter
 
-    find_interpreter()  # imports the library, whose own time is no model's
+    find_interpreter()  # imports the library, which is not part of a model's time
     clock = [time.perf_counter()]
     classifier = Classifier(Path(model), num_threads, Path(card) if card else None, checked=True)
     clock.append(time.perf_counter())

@@ -1,8 +1,8 @@
-"""The whole loop on a video: frames a second, where a frame's time goes, faces found, memory.
+"""The whole loop on a video: frames per second, time per stage, faces found, memory.
 
-The video is brought to each size beforehand (its proportions kept, black bars round it, MPEG-4); then
-every size is run in turn, each run in a process of its own, with one face log written and every frame
-drawn, as for a live view, but not encoded.
+The video is first scaled to each size (same proportions, black bars, MPEG-4). Then every size is run in turn,
+each run in a separate process, which writes a face log and draws every frame, as for a live view, but does
+not encode it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fer_edge.vision.frames import FrameResult
 
 STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
-"""Stages of the loop, in their order; other: what no stage claims."""
+"""Stages of the loop, in order; other: the rest."""
 _TIMEOUT_S = 600
 
 
@@ -39,11 +39,11 @@ def run(
     rounds: int = 3,
     sizes: Sequence[tuple[int, int]] = ((320, 240), (640, 480), (1280, 720)),
 ) -> dict[str, Any]:
-    """The value of `bench --loop --json`: a row a size.
+    """The value of `bench --loop --json`: one row per size.
 
-    faces: how many are in every frame of the video, by whoever knows it. threads: of everything. detector,
-    detector_model: as `run` takes them. rounds: runs of each size, of which the middle one counts. sizes:
-    width and height of the frames, pixels. Raises SourceError for no video, ModelError, OutputError.
+    faces: their number in every frame of the video. threads: of everything. detector, detector_model: as for
+    `run`. rounds: runs per size, of which the median counts. sizes: width and height of the frames, pixels.
+    Raises SourceError if it is not a video, ModelError, OutputError.
     """
     from fer_edge.model.classifier import check
 
@@ -64,7 +64,7 @@ def run(
 
 
 def table(result: dict[str, Any]) -> Table:
-    """A row a size: frames a second, ms of each stage, faces found."""
+    """One row per size: frames per second, ms of each stage, faces found."""
     about = result["loop"]
     stages = [name for name in STAGES if any(name in row["stages_ms"] for row in about["rows"])]
     headers = ("frame", "fps", *stages, "found %", "extra", "MiB")
@@ -116,7 +116,7 @@ def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
 
 
 def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The run with the median of `fps`; disturbed where one of them was."""
+    """The run with the median `fps`; disturbed if any of them was."""
     middle = sorted(rows, key=lambda row: row["fps"])[(len(rows) - 1) // 2]
     return {**middle, "disturbed": any(row["disturbed"] for row in rows)}
 
@@ -140,7 +140,7 @@ class Counter(Sink):
 def run_here(
     video: str, model: str, threads: int, known: int, detector: str, detector_model: str
 ) -> dict[str, Any]:
-    """One run, in a process with what `fer-edge run` loads; its face log lies beside the video.
+    """One run, in a process that loads what `fer-edge run` loads; its face log is beside the video.
 
     frames, fps, stages_ms (mean a frame of STAGES), found (share of the known faces), extra (boxes too many),
     peak_rss_mib of the whole process, disturbed.

@@ -22,7 +22,7 @@ UNKNOWN = dict.fromkeys(("accuracy", "accuracy_interval", "macro_f1", "agreement
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
-    """`1,2` as (1, 2), each once. Raises UsageError for anything but positive whole numbers."""
+    """`1,2` as (1, 2), without duplicates. Raises UsageError for anything but positive whole numbers."""
     numbers = [number.strip() for number in text.split(",")]
     if not all(number.isdecimal() and int(number) > 0 for number in numbers):
         raise UsageError(f"--threads {text!r}: give whole numbers from 1, such as 1,2")
@@ -43,9 +43,9 @@ def run(
     """Benchmarks `.tflite` files; returns the value of `bench --json` (DESIGN), in plain Python types.
 
     Latency is that of `Classifier.predict_one`: a face of gray levels in, probabilities out. selection: faces
-    to measure accuracy and agreement on; None leaves those null. threads: of the interpreter, a row each.
-    runs (from 1): inferences of each row, shared by `latency.PROCESSES` processes, each of which warms up
-    (`warmup`, from 0). patience_s: how long disturbed ones are repeated at most. Raises ModelError for a
+    to measure accuracy and agreement on; None leaves those null. threads: of the interpreter, one row each.
+    runs (from 1): inferences per row, shared by `latency.PROCESSES` processes, each of which warms up
+    (`warmup`, from 0). patience_s: longest time to repeat disturbed ones. Raises ModelError for a
     file that does not load, UsageError if there are no models.
     """
     if not models:
@@ -54,7 +54,7 @@ def run(
     models = list(dict.fromkeys(models))
     for path in console.each("check", models):
         check(path)
-    # a card that was given is for those files that say nothing of themselves
+    # a given card is for files without one
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
     rows = [latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads]
     figures = {row: latency.loaded(row) for row in console.each("load time and memory", rows)}
@@ -89,8 +89,8 @@ def accuracies(
 ) -> dict[Path, dict[str, Any]]:
     """Of each file, the keys of UNKNOWN: fractions 0..1, with 95 % intervals [low, high].
 
-    agreement: of the named class with the float32 file's of the same network, which lies beside it.
-    None is what was not measured: of a model of other expressions all, and a warning says why.
+    agreement: of the predicted class with that of the same network's float32 file, which is beside it.
+    None if not measured; for a model of other expressions all are, and a warning says why.
     """
     if selection is None:
         return dict.fromkeys(classifiers, UNKNOWN)
@@ -105,7 +105,7 @@ def accuracies(
                 model = Predictor.of(one)
                 said[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
             except ModelError as error:
-                reasons.setdefault(one.labels, str(error))  # one for a network, not one a file
+                reasons.setdefault(one.labels, str(error))  # one per network, not per file
     for reason in reasons.values():
         console.warn(reason)
     found = dict.fromkeys(classifiers, UNKNOWN)

@@ -1,4 +1,4 @@
-"""What a benchmark found: as a table, CSV and a picture, as advice which file to run, beside an older one."""
+"""A benchmark's results: table, CSV, picture, advice, comparison with an earlier run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
 Row = dict[str, Any]
 BUSY = "* the machine was busy: do not quote these times"
 NEAR = 0.005
-"""Half a point: so much accuracy a faster file may lack and still be the one to run."""
+"""Half a point: how much accuracy a recommended file may lack."""
 MARKERS = {
     Format.FLOAT32: "o", Format.FLOAT16: "s", Format.DYNAMIC_RANGE: "^", Format.INT8: "D",
     Format.FULL_INTEGER: "v", Format.INT16X8: "P",
@@ -52,11 +52,11 @@ OPTIONAL = (
     *("p50 from .. to", "load ms", "p99", "p90", "F1 %", "MiB", "fps", "min", "thr", "agree %", "speed-up"),
     *("acc %", "size"),
 )
-"""What a narrow terminal does without, the first one first."""
+"""Columns that a narrow terminal drops, in this order."""
 
 
 def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
-    """The rows, with the columns of `headers` that have something to say."""
+    """The rows, with those columns of `headers` that are not empty."""
     rows = [{**row, "speed_up": _speed_up(row, result["results"])} for row in result["results"]]
     cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
     if len({row["threads"] for row in rows}) == 1:
@@ -68,7 +68,7 @@ def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
 
 
 def csv(result: Row) -> str:
-    """One line a row under a header: every figure of the JSON, nothing for what was not measured."""
+    """A header and one line per row: every figure of the JSON, empty if not measured."""
     lines = []
     for row in result["results"]:
         line = {key: value for key, value in row.items() if key not in ("latency_ms", "accuracy_interval")}
@@ -79,14 +79,14 @@ def csv(result: Row) -> str:
 
 
 def _speed_up(row: Row, rows: Sequence[Row]) -> str | None:
-    """How many times as fast as the same network's float32 file on as many threads."""
+    """Speed relative to the same network's float32 file with the same number of threads."""
     floats = f"{split_name(row['model'])[0]}_{Format.FLOAT32}", row["threads"]
     slow = [one["latency_ms"]["p50"] for one in rows if (one["model"], one["threads"]) == floats]
     return f"{slow[0] / row['latency_ms']['p50']:.1f}" if slow else None
 
 
 def notes(result: Row) -> list[str]:
-    """Lines that say where and on what the figures were measured, and what the columns are."""
+    """Lines about machine and data, and about the columns."""
     machine, config, rows = result["machine"], result["config"], result["results"]
     where = ", ".join(str(machine[key]) for key in ("cpu", "system", "interpreter") if machine.get(key))
     threads = ", ".join(map(str, sorted({row["threads"] for row in rows})))
@@ -108,11 +108,11 @@ def notes(result: Row) -> list[str]:
 
 
 def advice(rows: Sequence[Row]) -> list[Row]:
-    """Of each network, the fastest file whose accuracy is within half a point of its best file's.
+    """The fastest file of each network whose accuracy is within half a point of its best file's.
 
-    A row a network: `network`, `model` and its `threads`, `p50_ms`, `accuracy`, `best_accuracy`, `disturbed`.
-    Accuracies are those measured, else the cards'; a network that has them of a part of its files only
-    is judged by these, and one without any is left out.
+    One row per network: `network`, `model` and its `threads`, `p50_ms`, `accuracy`, `best_accuracy`,
+    `disturbed`. Accuracies are measured, or else from the cards; files without one are ignored, and so are
+    networks without any.
     """
     networks: dict[str, list[Row]] = {}
     for row in rows:
@@ -130,7 +130,7 @@ def advice(rows: Sequence[Row]) -> list[Row]:
 
 
 def advice_table(result: Row) -> Table:
-    """The advice, a row a network."""
+    """The advice, one row per network."""
     headers = ("network", "run", "thr", "p50 ms", "acc %", "best %")
     found = Table("", headers, words=("network", "run"), optional=("best %", "thr"))
     for row in result["advice"]:
@@ -143,15 +143,15 @@ def advice_table(result: Row) -> Table:
 
 
 def accuracy_of(row: Row) -> float | None:
-    """As measured, else as the card states it, else None."""
+    """As measured, else from the card, else None."""
     return row["accuracy"] if row["accuracy"] is not None else row.get("card_accuracy")
 
 
 def draw(result: Row, path: Path) -> None:
-    """Draws accuracy against latency and against size into `path`, whose suffix chooses the format.
+    """Plots accuracy against latency and against size; the suffix of `path` sets the format.
 
-    Of the fewest threads; times of a busy machine are left out, and files of which no accuracy is known.
-    Raises OutputError where the file cannot be written or nothing is left to draw.
+    For the lowest number of threads, without times from a busy machine and files of unknown accuracy. Raises
+    OutputError if the file cannot be written or nothing is left to plot.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
@@ -186,7 +186,7 @@ def draw(result: Row, path: Path) -> None:
 # --- beside an older benchmark
 
 ACCURACY_DROP = 0.005
-"""Accuracy, macro-F1 or agreement that may be lost on the same pictures: half a point, as in conversion."""
+"""Allowed loss of accuracy, macro-F1 or agreement on the same pictures: half a point, as in conversion."""
 MEMORY_NOISE_MIB = 1.0
 FRACTIONS = ("accuracy", "macro_f1", "agreement")
 
@@ -208,7 +208,7 @@ class Change(NamedTuple):
 
 
 def read(path: Path) -> Row:
-    """A file that `bench --json` wrote. Raises DataError, in a line, for anything else."""
+    """A file from `bench --json`. Raises DataError, in one line, for anything else."""
     try:
         old: Row = files.parse_json(path.read_bytes())
         if old["schema"] != 1:
@@ -223,13 +223,13 @@ def read(path: Path) -> Row:
 
 
 def same_speed(old: Row, new: Row) -> bool:
-    """Whether the reference took both about as long."""
+    """Whether the reference took about the same time in both."""
     a, b = ({n: float(own["best_ms"]) for n, own in side["reference"].items()} for side in (old, new))
     return all(max(a[n], b[n]) <= REFERENCE_LIMIT * min(a[n], b[n]) for n in a.keys() & b.keys())
 
 
 def left_out(old: Row, new: Row) -> dict[str, str]:
-    """The figures that cannot be compared in any row, each with the reason, if that is to be said."""
+    """The figures that cannot be compared in any row, each with the reason, if worth printing."""
     a, b = old["config"]["data"], new["config"]["data"]
     same_pictures = a and b and all(a[key] == b[key] for key in ("sha256", "split", "n"))
     found = {} if same_pictures else dict.fromkeys(FRACTIONS, "")
@@ -242,11 +242,11 @@ def left_out(old: Row, new: Row) -> dict[str, str]:
 
 
 def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
-    """Every figure of the rows that both have (same model, same threads), in the new one's order.
+    """Every figure of the rows in both (same model, same threads), in the new one's order.
 
-    tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only
-    where those of the processes do not overlap, on the same machine at the same speed, and where neither was
-    disturbed; accuracy, macro-F1 and agreement only on the same pictures.
+    tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only if the
+    ranges of the processes do not overlap, on the same machine at the same speed, and neither was disturbed;
+    accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     both = [(before[key], b) for b in new["results"] if (key := (b["model"], b["threads"])) in before]
@@ -262,7 +262,7 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
 
 
 def _between(row: Row, figure: str) -> tuple[float, ...]:
-    """A figure in the middle of the ends between which chance moves it; empty where it is not known."""
+    """Low end, value and high end of a figure, as far as chance moves it; empty if unknown."""
     if figure == "p50_ms":
         return tuple(float(row["latency_ms"][key]) for key in ("p50_low", "p50", "p50_high"))
     noise = MEMORY_NOISE_MIB / 2 if figure == "peak_rss_mib" else 0
@@ -271,7 +271,7 @@ def _between(row: Row, figure: str) -> tuple[float, ...]:
 
 def _verdict(figure: str, was: tuple[float, ...], now: tuple[float, ...], tolerance: float) -> str:
     allowed = was[1] * tolerance
-    if figure in FRACTIONS:  # the more the better
+    if figure in FRACTIONS:  # higher is better
         was, now, allowed = now, was, ACCURACY_DROP
     if now[0] > was[2]:
         return "regression" if now[1] - was[1] > allowed else "worse"

@@ -1,8 +1,8 @@
 """tensorflow-model-optimization: pruning, clustering and quantisation-aware training.
 
-It knows Keras 2 alone, and a process has one Keras inside TensorFlow. So it works in a process of its own, on
-a tf_keras network that gives what the Keras 3 network gives within 1e-5; the weights come back, and
-conversion goes on from there as ever. The float network teaches, its probabilities and the labels together.
+It supports only Keras 2, and a process has one Keras inside TensorFlow. So it runs in a separate process, on
+a tf_keras network with the same results as the Keras 3 network within 1e-5. The weights are then copied back
+for the usual conversion. The targets are the float network's probabilities and the labels.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _IN_FLOAT = ("Rescaling", "GlobalAveragePooling2D", "AveragePooling2D", "Flatten
 def retrain(
     material: Material, images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe, seed: int
 ) -> Material:
-    """The material with its network pruned, clustered and trained for int8, as the recipe asks.
+    """The material with its network pruned, clustered and trained for int8, according to the recipe.
 
     images: of Training, uint8 (N, height, width), of any size; labels: int64 (N,), in the model's order.
-    Raises ModelError for layers that Keras 2 lacks, and where the toolkit refuses the network.
+    Raises ModelError for layers that Keras 2 lacks, or if the toolkit refuses the network.
     """
     import keras
 
@@ -85,7 +85,7 @@ def _set_weights(model: Any, found: dict[str, Any], of: str) -> Any:
 
 
 def _described(network: Any) -> dict[str, Any]:
-    """Keras 2's configuration of it, without what only centres gray levels, which the toolkit refuses."""
+    """Its Keras 2 configuration, without the centring of gray levels, which the toolkit refuses."""
     names = {id(layer.output): layer.name for layer in network.layers}
     if rounding.centre_of(network):
         names[id(network.layers[1].output)] = network.layers[0].name
@@ -103,11 +103,11 @@ def _described(network: Any) -> dict[str, Any]:
     return {"name": network.name, "layers": layers, **ends}
 
 
-# From here on: in the process of its own.
+# From here on: in the child.
 
 
 def work(name: str) -> dict[str, tuple[float, float]]:
-    """Reads what `retrain` wrote into the folder `name`, does it, writes `found.npz`, gives the ranges."""
+    """Does what `retrain` wrote into the folder `name`, writes `found.npz`, returns the ranges."""
     import tensorflow as tf
     import tf_keras
 
@@ -150,7 +150,7 @@ def _onto_steps(model: Any) -> None:
 
 @dataclass(frozen=True)
 class _Lesson:
-    """Pictures, and what is to be learnt of them: the teacher's probabilities and the labels."""
+    """Pictures and their targets: the teacher's probabilities and the labels."""
 
     teacher: Any
     images: NDArray[np.uint8]
@@ -160,7 +160,7 @@ class _Lesson:
     centre: np.float32
 
     def batch(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> tuple[Any, Any]:
-        """Gray levels less the centre, float32 (N, height, width, 1); what to say of them, (N, classes)."""
+        """Gray levels minus the centre, float32 (N, height, width, 1); targets, (N, classes)."""
         faces = resize_faces(self.images[rows], self.teacher.input_shape[1:3])
         given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
         exact = np.eye(self.teacher.output_shape[-1], dtype=np.float32)[self.labels[rows]]
@@ -184,13 +184,13 @@ class _Lesson:
 
 
 def _weighted(model: Any) -> list[str]:
-    """Names of the layers with a kernel but the first, which is small and matters most."""
+    """Names of the layers with a kernel, except the first, which is small and matters most."""
     return [layer.name for layer in model.layers if hasattr(layer, "kernel")][1:]
 
 
 def _wrapped(model: Any, names: list[str], wrap: Any) -> Any:
-    """Layer by layer, since the toolkit refuses some that it need not change. The layers are those of
-    `model`: it gets what is trained."""
+    """Layer by layer, since the toolkit refuses some that need no change. The layers are shared with `model`,
+    which gets the trained weights."""
     import tf_keras
 
     return tf_keras.models.clone_model(
@@ -199,7 +199,7 @@ def _wrapped(model: Any, names: list[str], wrap: Any) -> Any:
 
 
 def _pruned(model: Any, lesson: _Lesson) -> Any:
-    """The smallest weights become 0 during the first half, along a polynomial; the rest makes up for it."""
+    """The smallest weights become 0 during the first half, along a polynomial; the others compensate."""
     from tensorflow_model_optimization import sparsity
 
     toolkit, recipe = sparsity.keras, lesson.recipe
@@ -211,9 +211,9 @@ def _pruned(model: Any, lesson: _Lesson) -> Any:
 
 
 def _clustered(model: Any, lesson: _Lesson) -> Any:
-    """Each layer keeps so many values, which are trained; zeros of pruning stay.
+    """Each layer keeps this many distinct values, which are trained; zeros from pruning stay.
 
-    They start evenly spaced: where k-means++ puts them, each is as frequent as the next, and no packer gains.
+    They start evenly spaced: k-means++ makes all of them about equally frequent, which compresses badly.
     """
     from tensorflow_model_optimization import clustering
     from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster
@@ -229,9 +229,9 @@ def _clustered(model: Any, lesson: _Lesson) -> Any:
 def _aware(
     model: Any, lesson: _Lesson, ranges: dict[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    """Trains `model` with all rounded as int8 rounds it but the normalisation and the float end.
+    """Trains `model` with int8 rounding of everything except the normalisation and the float end.
 
-    Gives the ranges learnt. ranges: where they begin; the toolkit's own beginning, -6 to 6, would need
+    Returns the learned ranges. ranges: their initial values; from the toolkit's own, -6 to 6, they would need
     thousands of steps to settle.
     """
     from tensorflow_model_optimization import quantization

@@ -1,4 +1,4 @@
-"""Targets: ways to give a model to another runtime than LiteRT here, and what `convert` does with them.
+"""Targets: exports of a model to other runtimes, and how `convert` uses them.
 
 A target is a module with a function `make`, and an entry of TARGETS.
 """
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 SPLIT = "PublicTest"
 """The split that one may choose on."""
 DRAWN = 70
-"""Drawn faces where no data is given: ten of each expression."""
+"""Drawn faces if no data is given: ten of each expression."""
 PARITY_PICTURES = 500
-"""Pictures of --data, at most, on which a target is compared with LiteRT: TFLite Micro takes 60 ms each."""
+"""Most pictures of --data on which a target is compared with LiteRT: TFLite Micro takes 60 ms each."""
 
 
 Pictures = NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Agreement(NamedTuple):
 
 
 def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) -> Agreement:
-    """p: probabilities float32 (N, labels) that the runtime in question gives; LiteRT's are made here."""
+    """p: probabilities float32 (N, labels) of the other runtime; LiteRT's are computed here."""
     from fer_edge.evaluation import metrics
     from fer_edge.vision.crop import resize_faces
 
@@ -69,11 +69,10 @@ def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a target gives, not yet written: the contents of its outputs, in their order.
+    """The result of a target before it is written: the contents of its outputs, in order.
 
-    report: plain values that the target's tool measured or estimated, needs: the same in a few words.
-    probabilities: what the result gives for the pictures, float32 (N, labels); None where nothing here can
-    run it.
+    report: plain values that the target's tool measured or estimated; needs: the same in a few words.
+    probabilities: the result's answers for the pictures, float32 (N, labels); None if it cannot be run here.
     """
 
     contents: tuple[bytes, ...]
@@ -84,13 +83,12 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Target:
-    """An entry of the table. name: as it is given on the command line.
+    """An entry of the table. name: as on the command line.
 
-    formats: what is made for it where a Keras model is converted. outputs: the names of the files that it
-    gives, in which `{stem}` is that of the model's file. require: raises a FerEdgeError, with what to
-    install, where its tool is absent here. make: of a model and the pictures to prove it on; raises
-    ModelError where the tool refuses the model, GateError where the result does not agree with LiteRT or
-    would not run on the target alone.
+    formats: made for it when a Keras model is converted. outputs: names of its files, in which `{stem}` is
+    that of the model's file. require: raises a FerEdgeError that says what to install if its tool is missing.
+    make: takes a model and pictures to check it on; raises ModelError if the tool refuses the model,
+    GateError if the result does not agree with LiteRT or would not run entirely on the target.
     """
 
     name: str
@@ -101,7 +99,7 @@ class Target:
 
 
 def _installed(extra: str, *packages: str) -> Callable[[], None]:
-    """Raises MissingExtraError where a package that the extra brings is not here."""
+    """Raises MissingExtraError if a package of the extra is missing."""
 
     def require() -> None:
         for package in packages:
@@ -112,7 +110,7 @@ def _installed(extra: str, *packages: str) -> Callable[[], None]:
 
 
 def _from(module: str, function: str = "make", **fixed: Any) -> Callable[..., Any]:
-    """A function of a module of this package, which is imported when it is called."""
+    """A function in a module of this package, imported when it is called."""
 
     def call(*arguments: Any) -> Any:
         return getattr(importlib.import_module(f"{__name__}.{module}"), function)(*arguments, **fixed)
@@ -125,7 +123,7 @@ ACCELERATORS = (
     *("ethos-u65-256", "ethos-u65-512"),
     *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
 )
-"""Arm's NPUs as Vela's --accelerator-config names them: family and multiply-accumulates a cycle."""
+"""Arm's NPUs, named as in Vela's --accelerator-config: family and multiply-accumulates per cycle."""
 
 _NPUS = {
     name: Target(
@@ -156,11 +154,11 @@ TARGETS: dict[str, Target] = {
     "web": Target("web", (Format.INT8,), ("{stem}.html",), _from("web_page", "runtime"), _from("web_page")),
     **_NPUS,
 }
-"""Name -> target. An entry here, and the function that it names, are all that a new one needs."""
+"""Name -> target. A new one needs only an entry here and its function."""
 
 
 def parse(names: Iterable[str]) -> tuple[Target, ...]:
-    """Targets by name, each once; `all` is one of each kind. Raises UsageError, with the nearest names."""
+    """Targets by name, without duplicates; `all` is one of each kind. Raises UsageError, with close names."""
     found: dict[str, Target] = {}
     for name in names:
         if name != "all" and name not in TARGETS:
@@ -173,14 +171,14 @@ def parse(names: Iterable[str]) -> tuple[Target, ...]:
 
 
 def tflite_file(model: str | None) -> Path | None:
-    """The .tflite file that `model` names or is, None for all else."""
+    """The .tflite file that `model` is or names, None for anything else."""
     if model and (model.endswith(".tflite") or model in {path.stem for path in shipped.models()}):
         return shipped.find_model(model)
     return None
 
 
 def _pictures(request: Request) -> tuple[Pictures, str]:
-    """Of PublicTest, drawn by the seed; drawn faces without data. And what they are. Raises DataError."""
+    """Pictures of PublicTest, sampled with the seed, or drawn faces; and their description. Raises DataError."""
     if not request.data:
         return drawn(), f"{DRAWN} drawn faces"
     from fer_edge.evaluation import select
@@ -190,7 +188,8 @@ def _pictures(request: Request) -> tuple[Pictures, str]:
 
 
 def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dict[str, Any]]:
-    """Each target of its .tflite file, beside that or in `request.out`; prints the table, gives its rows.
+    """Writes each target of its .tflite file, beside it or in `request.out`; prints the table, returns its
+    rows.
 
     Raises ModelError, at the end, if a target refused a file, GateError if one failed its gate.
     """
@@ -243,10 +242,10 @@ def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dic
 def in_child(
     function: Callable[[str, str], Any], classifier: Classifier, pictures: Pictures
 ) -> Iterator[tuple[Path, Any]]:
-    """For targets: a folder in which a child has worked, and what it gave back.
+    """For targets: a folder in which a child has worked, and its result.
 
-    function: called there with the folder and the model's path. The folder has faces.npy, the pictures as the
-    model takes them. Raises ModelError as `child.run` does.
+    function: called in the child with the folder and the model's path. The folder has faces.npy, the pictures
+    as the model takes them. Raises ModelError as `child.run` does.
     """
     from fer_edge.vision.crop import resize_faces
 

@@ -1,4 +1,4 @@
-"""Target `ethos-u55-128` and its kin: a model compiled by Vela for Arm's NPUs, with Vela's estimates."""
+"""Target `ethos-u55-128` and similar: a model compiled by Vela for Arm's NPUs, with Vela's estimates."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from fer_edge.model.classifier import Classifier
 from fer_edge.targets import Artifact, Pictures
 
 _NPU_OPERATOR = "ethos-u"
-"""The custom operator that holds an NPU's commands in a compiled file."""
+"""The custom operator with the NPU's commands in a compiled file."""
 
 
 def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Artifact:
-    """The compiled file, labels and card inside. Nothing here can run it: Vela's model of a chip estimates.
+    """The compiled file, with labels and card. It cannot be run here; Vela estimates from its model of a
+    chip.
 
     Report: `cycles` of the NPU with its memory, `ms` at `mhz`, `sram_bytes`, `flash_bytes`, `ops`, `system`,
     `memory_mode`. Raises GateError if an operator stays on the CPU, ModelError if Vela refuses the file.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # Vela takes bytes behind the flatbuffer for a part of it.
+        # Vela takes bytes after the flatbuffer for part of it.
         (folder / "model.tflite").write_bytes(file.without_zip(file.read_bytes(classifier.path)))
         child.run(compile_here, name, accelerator, what=str(classifier.path), timeout_s=900)
         compiled = (folder / "model_vela.tflite").read_bytes()
@@ -61,7 +62,7 @@ def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Art
 
 
 def compile_here(folder: str, accelerator: str) -> None:
-    """In a process of its own: model.tflite in the folder becomes model_vela.tflite, with Vela's summary."""
+    """In the child: compiles model.tflite in the folder to model_vela.tflite, with Vela's summary."""
     vela = importlib.import_module("ethosu.vela.vela")
     said, options = io.StringIO(), ["--output-dir", folder, "--accelerator-config", accelerator]
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

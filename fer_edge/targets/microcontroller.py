@@ -1,4 +1,4 @@
-"""Target `microcontroller`: a model as C source for TFLite Micro, with the arena that it needs."""
+"""Target `microcontroller`: a model as C source for TFLite Micro, with its arena size."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Artifact, Pictures, in_child, template
 
 CHECKED = 60
-"""The first so many pictures are run with LiteRT's reference kernels too, which take some hundred times as
-long as those for this processor: what they are for, that both count alike, shows in few faces or never."""
+"""This many pictures are also run with LiteRT's reference kernels, which take about a hundred times as long
+as those for this processor. If the results differ, a few faces show it."""
 STEPS_ALLOWED = 2
-"""Steps of the output by which TFLite Micro may differ from LiteRT's reference kernels: its int8 softmax
-rounds by itself. Its int8 fully connected layer does so too, by a step of the logits (all layers before it
-gave the same on 60 real pictures), which moves a probability by half as much where it meets two logits."""
+"""Steps of the output by which TFLite Micro may differ from LiteRT's reference kernels, because its int8
+softmax rounds differently. So does its int8 fully connected layer, by a step of the logits (all layers before
+it were equal on 60 real pictures), which moves a probability by half as much if it affects two logits."""
 FLOAT_ALLOWED = 1e-4
-"""The same in probability where sums are float: in another order."""
-_ROOM = 64 << 20  # bytes: as much arena as no microcontroller has, to see what is used of it
+"""The same in probability for float sums, which are added in another order."""
+_ROOM = 64 << 20  # bytes: a larger arena than any microcontroller's, to see how much is used
 _STEP = 1024  # bytes, in which the smallest arena is searched
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 
@@ -35,8 +35,8 @@ _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32":
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
-    Raises ModelError if TFLite Micro cannot run the model, GateError if it does not give what LiteRT's
-    reference kernels give.
+    Raises ModelError if TFLite Micro cannot run the model, GateError if its results differ from those of
+    LiteRT's reference kernels.
     """
     with in_child(run_here, classifier, pictures) as (folder, arena):
         given, reference = (np.load(folder / f"{name}.npy") for name in ("micro", "reference"))
@@ -49,7 +49,7 @@ def make(classifier: Classifier, pictures: Pictures) -> Artifact:
 
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
-    """Raises GateError unless both interpreters give the same, but for rounding, as far as both were run."""
+    """Raises GateError unless both interpreters agree, except for rounding, on the pictures that both ran."""
     steps = STEPS_ALLOWED * classifier.output.scale + 0.5 * logit_step(file.read_bytes(classifier.path))
     allowed = max(steps, FLOAT_ALLOWED)
     largest = float(np.abs(micro[: len(reference)] - reference).max())
@@ -61,12 +61,12 @@ def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray
 
 
 def logit_step(data: bytes) -> float:
-    """Scale of the integers that a softmax at the end is made from; 0 for floats, or without one."""
+    """Scale of the integer input of a final softmax; 0 for floats, or without one."""
     return next((tensor.scales[0] for tensor in graph.before_softmax(data) if tensor.scales), 0.0)
 
 
 def run_here(folder: str, model: str) -> int:
-    """In a process of its own: bytes of the smallest arena; of faces.npy, writes micro.npy, reference.npy."""
+    """In the child: bytes of the smallest arena; runs faces.npy, writes micro.npy and reference.npy."""
     faces = np.load(Path(folder, "faces.npy"))
     micro = Classifier(model, checked=True, load=lambda data, *_: MicroInterpreter(data))
     np.save(Path(folder, "micro.npy"), micro.predict(faces))
@@ -90,7 +90,7 @@ def load_reference(model: bytes, num_threads: int, name: str) -> Any:
 
 
 class MicroInterpreter:
-    """TFLite Micro behind the interface of LiteRT's interpreter. `arena`: bytes of memory that it may use."""
+    """TFLite Micro with the interface of LiteRT's interpreter. `arena`: bytes of memory that it may use."""
 
     def __init__(self, model: bytes, arena: int = _ROOM) -> None:
         """Raises ModelError with TFLite Micro's own reason if it cannot run the model."""
@@ -119,7 +119,7 @@ class MicroInterpreter:
 def smallest_arena(model: bytes) -> int:
     """Bytes of the smallest arena, in steps of 1 KiB, with which the model runs on this machine.
 
-    Planning needs room beside what stays allocated, so the figure is found by trying. Raises ModelError.
+    Planning needs more memory than stays allocated, so the size is found by trying. Raises ModelError.
     """
 
     def runs(size: int) -> bool:
@@ -127,7 +127,7 @@ def smallest_arena(model: bytes) -> int:
             micro = MicroInterpreter(model, size)
             (details,) = micro.get_input_details()
             micro.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
-            micro.invoke()  # some is refused only then
+            micro.invoke()  # some models are refused only then
         except ModelError:
             return False
         return True
@@ -147,7 +147,7 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _called(call: Callable[[], Any]) -> Any:
-    """What the call gives. Raises ModelError with what native code says meanwhile on standard error."""
+    """Result of the call. Raises ModelError with what native code prints on standard error."""
     with tempfile.TemporaryFile() as said:
         try:
             with quiet_stderr(said.fileno()):
@@ -161,7 +161,7 @@ def _called(call: Callable[[], Any]) -> Any:
 
 
 def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, object]:
-    """What the templates in `c/` are filled with."""
+    """The values for the templates in `c/`."""
     taken, given = classifier.input, classifier.output
     name = identifier(classifier.path.stem)
     labels = (

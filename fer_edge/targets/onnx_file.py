@@ -1,4 +1,4 @@
-"""Target `onnx`: the same model for ONNX Runtime, by tf2onnx, with labels and card in its metadata."""
+"""Target `onnx`: the model for ONNX Runtime, made with tf2onnx, with labels and card in its metadata."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Agreement, Artifact, Pictures, compare, in_child
 
 OPSET = 17
-"""ONNX Runtime reads it from 1.12 (2022) on; quantisation a channel needs 13."""
+"""ONNX Runtime reads it from 1.12 (2022) on; quantisation per channel needs 13."""
 FLOAT = (0.999, 1e-3)
 QUANTISED = (0.95, 0.1)
-"""Least share of pictures with the same label, largest difference of a probability. LiteRT's two sets of int8
-kernels differ from each other by up to 0.04: each rounds in its own way."""
+"""Least share of pictures with the same label, largest difference of a probability. LiteRT's own two sets of
+int8 kernels differ by up to 0.04, because they round differently."""
 
 
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:
@@ -38,7 +38,7 @@ def make(classifier: Classifier, pictures: Pictures) -> Artifact:
 
 
 def check(found: Agreement, least: float, most: float, what: str) -> None:
-    """Raises GateError if the limits are not held. One picture may always differ."""
+    """Raises GateError if the limits are not met. One picture may always differ."""
     others = round((1 - found.agreement) * found.pictures)
     if others > max(1, (1 - least) * found.pictures) or found.max_abs_diff > most:
         raise GateError(
@@ -48,9 +48,9 @@ def check(found: Agreement, least: float, most: float, what: str) -> None:
 
 
 def convert_here(folder: str, model: str) -> dict[str, int]:
-    """In a process of its own, since tf2onnx brings TensorFlow: operators by name.
+    """In the child, since tf2onnx loads TensorFlow: the operators by name.
 
-    Writes model.onnx and, of faces.npy, onnx.npy.
+    Writes model.onnx, and onnx.npy for faces.npy.
     """
     path, plain = Path(model), Path(folder, "model.tflite")
     plain.write_bytes(file.without_zip(file.read_bytes(path)))
@@ -58,7 +58,7 @@ def convert_here(folder: str, model: str) -> dict[str, int]:
     try:
         with quiet_stderr():
             proto, _ = importlib.import_module("tf2onnx").convert.from_tflite(str(plain), opset=OPSET)
-    except Exception as error:  # its operators' handlers fail each in their own way
+    except Exception as error:  # the handlers of operators fail in different ways
         raise ModelError(f"tf2onnx cannot convert it: {first_line(error)}") from error
     notes = {"labels": "\n".join(subject.labels), "card": subject.card.to_json(), "source": path.name}
     for key, value in notes.items():
@@ -75,11 +75,11 @@ def convert_here(folder: str, model: str) -> dict[str, int]:
 
 
 class OnnxInterpreter:
-    """ONNX Runtime, one thread, behind the interface of LiteRT's interpreter; ends as the .tflite has them,
-    since ONNX says nothing of an output's scale."""
+    """ONNX Runtime, one thread, with the interface of LiteRT's interpreter; input and output as in the
+    .tflite, since ONNX does not give an output's scale."""
 
     def __init__(self, model: bytes, tflite: Any) -> None:
-        """Raises ModelError if ONNX Runtime refuses the model, or if its ends are other ones."""
+        """Raises ModelError if ONNX Runtime refuses the model, or if its input or output differs."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -1,4 +1,4 @@
-"""Target `web`: one HTML file with the model, LiteRT's runtime for browsers and all else inside."""
+"""Target `web`: one HTML file that contains the model, LiteRT's runtime for browsers, and everything else."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fer_edge.vision.crop import LEVELLED_FROM_DEG, resize_faces
 
 PACKAGE = "@litertjs/core"
 VARIABLE = "FER_EDGE_LITERTJS"
-"""Names a folder of `node_modules`, where none is in the working folder or above it."""
+"""The path of a `node_modules` folder, if there is none in the working folder or above it."""
 
 VARIANT = "litert_wasm_compat_internal"
-"""The runtime without relaxed SIMD: it runs in every browser of today and rounds the same in each."""
+"""The runtime without relaxed SIMD, which runs in every current browser and rounds the same in each."""
 
 CHECK_FACES = 14
 DTYPES = ("uint8", "float32")
-"""What LiteRT's tensors in JavaScript hold, of what faces and probabilities are."""
+"""The dtypes of faces and probabilities that LiteRT's tensors in JavaScript support."""
 
 DETECTOR = "face_detection_full_range_sparse.tflite"
 DETECTION = {
@@ -57,12 +57,12 @@ def runtime() -> Path:
 
 
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:
-    """The page, which proves itself in the browser that opens it. Raises as `page` does."""
+    """The page, which checks itself in the browser that opens it. Raises as `page` does."""
     return Artifact((page(classifier, find_detector()),))
 
 
 def find_detector() -> Path | None:
-    """The face detector for the page, of an installed package; None where there is none."""
+    """The face detector for the page, from an installed package; None without one."""
     found = blazeface.find_blazeface()
     sparse = found and found.with_name(DETECTOR)
     return sparse if sparse and sparse.is_file() else None
@@ -71,8 +71,8 @@ def find_detector() -> Path | None:
 def page(classifier: Classifier, detector: Path | None = None) -> bytes:
     """The HTML file. detector: the file DETECTOR, without which the user draws the square.
 
-    Raises ModelError for a model whose input or output JavaScript cannot hold, FerEdgeError where the npm
-    package is absent.
+    Raises ModelError for a model whose input or output JavaScript does not support, FerEdgeError if the npm
+    package is missing.
     """
     for what, tensor in (("takes", classifier.input), ("gives", classifier.output)):
         if tensor.dtype not in DTYPES:
@@ -113,7 +113,7 @@ def _summary(classifier: Classifier) -> str:
 
 
 def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any]:
-    """What the page's scripts know of the models, with drawn faces and what LiteRT says of them here."""
+    """Data for the page's scripts: the models, and drawn faces with LiteRT's answers here."""
     check = resize_faces(drawn(CHECK_FACES), classifier.input_size)
     probabilities = np.round(classifier.predict(check).astype(float), 7)
     rows, columns = classifier.input_size
