@@ -178,7 +178,7 @@ def tflite_file(model: str | None) -> Path | None:
 
 
 def _pictures(request: Request) -> tuple[Pictures, str]:
-    """Pictures of PublicTest, sampled with the seed, or drawn faces; and their description. Raises DataError."""
+    """Pictures of PublicTest, by the seed, or drawn faces; and their description. Raises DataError."""
     if not request.data:
         return drawn(), f"{DRAWN} drawn faces"
     from fer_edge.evaluation import select
