@@ -1,7 +1,7 @@
-"""The one reader of pictures: for `run`, `analyze` and training trees alike.
+"""Reads pictures, for `run`, `analyze` and training trees.
 
-What a file is, its content says. It comes out upright, in 8 bits, and no larger than 100 megapixels, which
-OpenCV checks before it decodes (`vision.opencv` sets its bound).
+A file's content decides its format. Pictures are returned upright, with 8 bits, and with at most 100
+megapixels, which OpenCV checks before decoding (`vision.opencv` sets its limit).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SUFFIXES = frozenset(
     | {".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm", ".pxm", ".sr", ".ras"}
     | {".hdr", ".pic", ".exr"}
 )
-"""What OpenCV's formats usually end in, but for GIF, which may be a film."""
+"""Usual extensions of OpenCV's formats, except GIF, which may be a video."""
 
 MAX_BYTES = 1 << 30
-"""Of a picture's file: more than 100 megapixels of 16 bits and three colours take unpacked."""
+"""Largest file: more than 100 unpacked megapixels with 16 bits and three colours."""
 
 _STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -46,10 +46,10 @@ _STARTS = (
     (b"\x1aE\xdf\xa3", "Matroska"),
 )
 FILMS = frozenset({"MP4", "Matroska", "AVI"})
-"""What `kind_of` says of films, whatever their names end in."""
+"""Results of `kind_of` for videos, whatever their extension."""
 
 _DAMAGE = ("corrupt", "premature end", "libpng error")
-"""In what the decoders complain of, where pixels suffer; a bad colour profile or version is no damage."""
+"""In decoders' messages about damaged pixels; a bad colour profile or version is not damage."""
 
 
 def kind_of(start: bytes) -> str | None:
@@ -66,14 +66,14 @@ def kind_of(start: bytes) -> str | None:
 
 
 def kind_in(path: Path) -> str | None:
-    """`kind_of` of a file. Raises SourceError for what is no file or cannot be read."""
+    """`kind_of` of a file. Raises SourceError if it is not a file or cannot be read."""
     return kind_of(_bytes_of(path, count=32))
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture by its content or, where that says nothing, by its ending.
+    """Whether a file is a still picture by its content or, if that is unknown, by its extension.
 
-    GIF and motion JPEG are films, and HEIC cannot be read. Raises SourceError for what is no file.
+    GIF and motion JPEG are videos, and HEIC cannot be read. Raises SourceError if it is not a file.
     """
     kind, ending = kind_in(path), path.suffix.lower()
     film = kind == "GIF" or kind in FILMS or ending in (".mjpeg", ".mjpg")
@@ -81,7 +81,7 @@ def is_picture(path: Path) -> bool:
 
 
 def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures right in a folder, sound or not, and its other files; by name, without hidden ones.
+    """The pictures directly in a folder, valid or not, and its other files; by name, without hidden ones.
 
     Raises SourceError for a folder that cannot be read.
     """
@@ -94,7 +94,7 @@ def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     for path in files:
         try:
             (pictures if is_picture(path) else others).append(path)
-        except SourceError:  # a link to nowhere, a pipe, no permission: said when its turn comes
+        except SourceError:  # a broken link, a pipe, no permission: reported when its turn comes
             (pictures if path.suffix.lower() in SUFFIXES else others).append(path)
     return pictures, others
 
@@ -109,7 +109,7 @@ def read_picture(
     data = _bytes_of(path, max_bytes)
     if not data:
         raise SourceError(f"{path} is empty")
-    import tempfile  # 3 ms, which the loop on a camera need not spend
+    import tempfile  # 3 ms, which the loop on a camera can save
 
     with tempfile.TemporaryFile() as file:
         try:
@@ -128,7 +128,7 @@ def read_picture(
 
 
 def _bytes_of(path: Path, max_bytes: int = MAX_BYTES, count: int = -1) -> bytes:
-    """The first `count` bytes of the file or all, `max_bytes` at most. Raises SourceError; never waits for a
+    """The first `count` bytes of the file or all, at most `max_bytes`. Raises SourceError; never waits for a
     pipe or reads a device.
     """
     try:
@@ -146,9 +146,9 @@ def _bytes_of(path: Path, max_bytes: int = MAX_BYTES, count: int = -1) -> bytes:
 def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
     """uint8 (H, W, 3) BGR, or (H, W) gray levels, upright, of MAX_PIXELS at most.
 
-    In a process of its own, with 1 GiB of memory, where OpenCV's bound does not hold: AVIF, whose coded
-    picture may be larger than it says; all but small PNG and JPEG, where the program loaded OpenCV first.
-    Raises SourceError, whose words follow the picture's name.
+    In a separate process, with 1 GiB of memory, if OpenCV's limit does not apply: AVIF, whose coded picture
+    may be larger than it says; and all but small PNG and JPEG, if the program loaded OpenCV first. Raises
+    SourceError, with a message that follows the picture's name.
     """
     kind = kind_of(data[:32])
     bounded = (BOUNDED or _says_small(data, kind)) and not _is_boxed(data)
@@ -168,7 +168,7 @@ def _is_boxed(data: bytes) -> bool:
 
 
 def _says_small(data: bytes, kind: str | None) -> bool:
-    """Whether it is PNG or JPEG, and MAX_PIXELS at most by its header."""
+    """Whether it is PNG or JPEG with at most MAX_PIXELS according to its header."""
     if kind == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
         return bool(width * height <= MAX_PIXELS)
@@ -209,10 +209,10 @@ def _decoded_here(out: str, gray: bool) -> None:
 
 
 def _decoded(data: bytes, gray: bool) -> NDArray[Any] | None:
-    """Upright, of 8, 16 or 32 bits; None where OpenCV cannot read it. Raises SourceError.
+    """Upright, with 8, 16 or 32 bits; None if OpenCV cannot read it. Raises SourceError.
 
-    OpenCV honours EXIF by itself unless told not to. In AVIF the container's own turn counts instead, where
-    it has one, of which OpenCV knows nothing.
+    OpenCV applies EXIF's rotation by default. In AVIF the container's own rotation takes precedence, if there
+    is one, which OpenCV does not know.
     """
     kind, file = kind_of(data[:32]), np.frombuffer(data, np.uint8)
     how = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR

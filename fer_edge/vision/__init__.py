@@ -1,1 +1,1 @@
-"""Frames, faces and what is seen in them."""
+"""Frames, faces, and their analysis."""

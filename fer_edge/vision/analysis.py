@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from fer_edge.model.classifier import Classifier
 
 MIN_OVERLAP = 0.2  # intersection over union below which two boxes are not the same face
-MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for so long, and in so many frames, is a new one
-LEAD = 0.1  # probability by which another expression must be ahead to become the label
+MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for this long, and in this many frames, is a new one
+LEAD = 0.1  # how far ahead, in probability, another expression must be to become the label
 KEPT = 4096  # latest times of a stage, for its percentiles
 
 
 class StageTimes:
-    """Durations by stage; the count is of all, mean and percentiles are of the latest KEPT."""
+    """Durations by stage: the count of all, mean and percentiles of the latest KEPT."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._times_ms = {name: np.zeros(KEPT) for name in names}
@@ -65,8 +65,8 @@ class StageTimes:
 
 @dataclass(eq=False)
 class Track:
-    """One face over time. smoothed: float64 (labels,); class_id: index of the label that is held;
-    read_s: when it was last seen well enough to be read, None if never yet."""
+    """One face over time. smoothed: float64 (labels,); class_id: index of the current label;
+    read_s: when it was last seen well enough to be read, None if never."""
 
     id: int
     box_xywh: Box
@@ -78,7 +78,7 @@ class Track:
 
 @dataclass
 class Tracker:
-    """Gives boxes their tracks, numbered from 1 in order of appearance."""
+    """Assigns boxes to tracks, numbered from 1 in order of appearance."""
 
     half_life_s: float = 0.3
     gap_s: float = MAX_GAP_S
@@ -89,7 +89,7 @@ class Tracker:
         self, boxes: list[Box], probabilities: NDArray[np.float32], time_s: float, readable: Sequence[bool]
     ) -> list[Track]:
         """The tracks of `boxes`, in their order; probabilities float32 (len(boxes), labels). readable: which
-        of them count for the label."""
+        of them count towards the label."""
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self.gap_s]
         tracks = self._match(boxes)
         for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
@@ -103,7 +103,7 @@ class Tracker:
         return [tracks[i] for i in range(len(boxes))]
 
     def _match(self, boxes: list[Box]) -> dict[int, Track]:
-        """Box index to track: the pairs of largest overlap first."""
+        """Box index -> track; pairs with the largest overlap first."""
         pairs = [
             (overlap(track.box_xywh, box), i, track) for track in self._tracks for i, box in enumerate(boxes)
         ]
@@ -114,7 +114,7 @@ class Tracker:
         return matched
 
     def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
-        """After half a life the past weighs one half; another label must lead the held one by LEAD."""
+        """After one half-life the past weighs one half; another label must lead the current one by LEAD."""
         past = 0.0
         if track.read_s is not None and self.half_life_s > 0:
             past = 0.5 ** ((time_s - track.read_s) / self.half_life_s)
@@ -126,11 +126,11 @@ class Tracker:
 
 
 class Analyser:
-    """Detector, classifier and tracker in a row.
+    """Detector, classifier and tracker in sequence.
 
     min_confidence: smoothed probability below which the label is None. min_quality: `crop.quality` below
-    which it is None too, and the face is not smoothed in. policy: the model's crop; the detector's own
-    margin is added. still: each frame stands alone (pictures).
+    which it is None too, and the face does not count in the smoothing. policy: the model's crop; the
+    detector's own margin is added. still: frames are unrelated pictures.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Analyser:
         if not found:
             return ()
         with self.stages.measure("crop"):
-            # The crop takes the whole box, so that a face cut by the border keeps its proportions.
+            # The crop uses the whole box, so that a face cut off by the border keeps its proportions.
             how = self._classifier.input_size, self._policy
             crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one in found])
             qualities = [

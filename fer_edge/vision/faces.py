@@ -1,4 +1,4 @@
-"""The detectors by their names, and YuNet, of which OpenCV has the code and the user brings the weights."""
+"""The detectors by name, and YuNet: OpenCV has its code, the user supplies the weights."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ YUNET_SCORE = 0.7  # at 0.6 a close-up has three faces
 def make_detector(
     name: str, model: Path | None = None, min_size_px: int | None = None, num_threads: int = 1
 ) -> Detector:
-    """One of DETECTORS. model: the file of YuNet or BlazeFace; BlazeFace's is found where it is installed.
+    """One of DETECTORS. model: the file of YuNet or BlazeFace; BlazeFace's is found if installed.
 
     min_size_px: smallest face to look for, in pixels of the frame.
-    Raises UsageError for another name or without a model, ModelError for a file that is no such model.
+    Raises UsageError for another name or without a model, ModelError for a file that is not such a model.
     """
     if name == "auto":
         path = model or find_blazeface()
@@ -43,7 +43,7 @@ def make_detector(
 
 
 def describe_choice() -> str:
-    """What `auto` is on this machine, as one line."""
+    """One line that says what `auto` means on this machine."""
     if found := find_blazeface():
         return f"detector: BlazeFace ({found.name})"
     return f"detector: Haar ({COMMAND} gives BlazeFace, which also finds turned and small faces)"

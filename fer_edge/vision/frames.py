@@ -17,12 +17,12 @@ Box = tuple[int, int, int, int]
 """x, y, width, height."""
 
 SEARCH_EVERY = 12
-"""Frames from one look of a detector at the whole frame to the next while it follows faces."""
+"""A detector that follows faces searches the whole frame every so many frames."""
 
 
 class Frame(NamedTuple):
-    """What a source gives. bgr: uint8 (H, W, 3). time_s: in its source, or of arrival from a live one.
-    source: what `--jsonl` names."""
+    """A frame from a source. bgr: uint8 (H, W, 3). time_s: in its source, or of arrival from a live one.
+    source: its name in `--jsonl`."""
 
     bgr: Picture
     time_s: float
@@ -30,12 +30,12 @@ class Frame(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """A face as a detector gives it. box_xywh: pixels, may reach over the frame's border.
+    """A face from a detector. box_xywh: pixels, may extend beyond the frame.
 
     keypoints: float32 (4 or 6, 2), x and y in pixels of right eye, left eye, nose, mouth (and ears, right
-    and left), the face's own right and left; None where the detector knows none. roll_deg: the head's tilt,
-    clockwise in the picture. turn: 0 looks at the camera, 1 is a profile, or a face that no detector found
-    in this frame, carried on because it still looks the same.
+    and left), the face's own right and left; None if the detector has none. roll_deg: the head's tilt,
+    clockwise in the picture. turn: 0 looks at the camera, 1 is a profile, or a face that was not detected in
+    this frame but kept because it still looks the same.
     """
 
     box_xywh: Box
@@ -45,7 +45,7 @@ class Detection(NamedTuple):
 
     @classmethod
     def from_keypoints(cls, corner: Any, size: Any, keypoints: Any) -> Detection:
-        """A face whose tilt follows from its eyes, and whose turn from where the nose is between them."""
+        """A face with the tilt of its eyes, and the turn given by the nose's position between them."""
         points = np.asarray(keypoints, np.float32)
         right_eye, left_eye, nose = points[:3].astype(float)
         across = left_eye - right_eye
@@ -56,7 +56,7 @@ class Detection(NamedTuple):
 
 
 class Detector(Protocol):
-    """Finds faces. `margin`: what its boxes need on each side to be as wide as a FER-2013 picture."""
+    """Finds faces. `margin`: to add to its boxes on each side to make them as wide as a FER-2013 picture."""
 
     margin: float
 
@@ -64,7 +64,7 @@ class Detector(Protocol):
         """Faces of the next frame of a stream, uint8 (H, W, 3)."""
 
     def detect_still(self, frame_bgr: Picture) -> list[Detection]:
-        """Faces of a picture that stands alone: slower and more careful."""
+        """Faces of a single picture: slower and more careful."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Face:
 
     box_xywh: pixels, inside the frame. label: the smoothed one, None while uncertain. confidence: its
     smoothed probability. probabilities: float32 (labels,), this frame's own. smoothed: float64 (labels,).
-    quality: 0..1, how well the face can be read (`crop.quality`); where it is too low, label is None and the
+    quality: 0..1, how well the face can be read (`crop.quality`); if it is too low, label is None and the
     frame does not count in `smoothed`. keypoints: `Detection`'s.
     """
 
@@ -101,8 +101,8 @@ class Face:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """A frame and what was found in it. index: from 0 in each source. analysed: False if it was
-    passed over (`--every`)."""
+    """A frame and its faces. index: from 0 in each source. analysed: False if it was skipped
+    (`--every`)."""
 
     frame: Frame
     index: int
@@ -111,14 +111,14 @@ class FrameResult:
 
 
 def clip_box(box_xywh: Box, width: int, height: int) -> Box:
-    """The part of the box that lies in a picture of that size; width or height 0 where none does."""
+    """The part of the box inside a picture of that size; width or height 0 if there is none."""
     x, y, w, h = box_xywh
     left, top = min(max(x, 0), width), min(max(y, 0), height)
     return left, top, max(min(x + w, width) - left, 0), max(min(y + h, height) - top, 0)
 
 
 def square_box(box_xywh: Box, margin: float) -> Box:
-    """The square round the box's centre, as wide as its longer side and `margin` of that on each side."""
+    """The square around the box's centre, as wide as its longer side plus `margin` of that on each side."""
     x, y, w, h = box_xywh
     side = max(w, h) * (1 + 2 * margin)
     return round(x + (w - side) / 2), round(y + (h - side) / 2), round(side), round(side)

@@ -1,7 +1,7 @@
 """OpenCV's Haar cascades: frontal, tilted and turned faces, followed from frame to frame.
 
-Almost all of a frame shows no face: what was found is looked for where it was first, at a size at which the
-cascade takes a third of a millisecond.
+Most of a frame has no face. So a known face is first searched where it was, at a size for which the cascade
+takes a third of a millisecond.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from fer_edge.vision.opencv import cv2
 FRONTAL, PROFILE = "haarcascade_frontalface_default.xml", "haarcascade_profileface.xml"
 WINDOW_PX = 24  # the cascade's own window: no smaller face can be found
 STILL_MAX_PX = 1000  # longer side of a picture's careful search
-BORDER = 0.1  # of the shorter side: what a searched frame grows, for faces cut by its border
-TILT_DEG = 27.0  # the cascade bears 15 to either side
-CARRIED_FRAMES, ALIKE = 12, 0.6  # so long, and at this correlation, looks alone may hold a face
-# Scale factor and votes. In a stream few: each face is looked at again, and then needs NEW_VOTES.
+BORDER = 0.1  # of the shorter side: how much a searched frame grows, for faces cut off by its border
+TILT_DEG = 27.0  # the cascade tolerates 15 to either side
+CARRIED_FRAMES, ALIKE = 12, 0.6  # how long, and at which correlation, a face may be kept by its looks
+# Scale factor and votes. Few votes in a stream: each face is checked again, and then needs NEW_VOTES.
 STREAM_SCAN, STILL_SCAN = (1.4, 1), (1.1, 5)
 NEW_VOTES, TILTED_VOTES, KNOWN_VOTES = 5, 10, 3  # tilted and with 5 a cat's flank is a face
 
 
 class Effort(NamedTuple):
-    """A search round a box. side_px: what the box is shrunk to. margin: of the box, searched on each side.
-    scale_factor: from one size to the next. sizes: smallest and largest, of the box's."""
+    """A search around a box. side_px: size to which the box is shrunk. margin: of the box, searched on each
+    side. scale_factor: from one size to the next. sizes: smallest and largest, relative to the box."""
 
     side_px: int
     margin: float
@@ -47,7 +47,7 @@ CAREFUL = Effort(72, 0.3, 1.05, (0.75, 1.35))
 
 
 def load_cascade(name: str = FRONTAL, opencv: Any = cv2) -> cv2.CascadeClassifier:
-    """Raises FerEdgeError where this OpenCV has no Haar cascades (5.0 has none)."""
+    """Raises FerEdgeError if this OpenCV has no Haar cascades (5.0 has none)."""
     path = Path(getattr(getattr(opencv, "data", None), "haarcascades", "")) / name
     if not hasattr(opencv, "CascadeClassifier") or not path.is_file():
         what = f"OpenCV {opencv.__version__} has no CascadeClassifier or came without {name}"
@@ -59,7 +59,7 @@ def load_cascade(name: str = FRONTAL, opencv: Any = cv2) -> cv2.CascadeClassifie
 
 
 class _Followed(NamedTuple):
-    """A face of the last frame. look: uint8, how it looked when it was found; carried: frames since then."""
+    """A face of the last frame. look: uint8, its picture when it was found; carried: frames since then."""
 
     face: Detection
     look: Picture
@@ -69,8 +69,8 @@ class _Followed(NamedTuple):
 class HaarDetector:
     """The Haar cascades for frontal faces and for profiles.
 
-    A face once found is looked for as it was; then tilted, then in profile; then it is carried on where the
-    frame still looks like it, for CARRIED_FRAMES at most.
+    A known face is searched as it was, then tilted, then in profile; then it is kept while the frame still
+    looks like it, for at most CARRIED_FRAMES.
 
     min_size_px: smallest face in pixels of the frame; by default 1/7.5 of a stream's shorter side and
     1/12 of a picture's.
@@ -90,7 +90,7 @@ class HaarDetector:
         return load_cascade(PROFILE)
 
     def detect_still(self, frame_bgr: Picture) -> list[Detection]:
-        """Scans the picture, and turned if there is none; a second look keeps out what is no tilted face."""
+        """Scans the picture, turned if there is no face; a second look rejects false tilted faces."""
         gray = to_gray(frame_bgr)
         smallest_px = self._min_size_px or min(gray.shape) / 12
         scale = min(1.0, STILL_MAX_PX / max(gray.shape))
@@ -102,13 +102,13 @@ class HaarDetector:
         return found + [one.face for one in tilted]
 
     def detect(self, frame_bgr: Picture) -> list[Detection]:
-        """Searches round the last boxes; the rest of the frame if one is missing, and every 12 frames."""
+        """Searches around the last boxes; the rest of the frame if one is missing, and every 12 frames."""
         gray = to_gray(frame_bgr)
         found: list[_Followed] = []
         for last in self._followed:
             _add(found, self._again(gray, last))
         if len(found) < max(len(self._followed), 1) or self._frames % SEARCH_EVERY == 0:
-            # While no face is known, a tilted one is sought in every other frame.
+            # While no face is known, every other frame is searched for a tilted one.
             roll_deg = 0.0 if found else (0.0, TILT_DEG, 0.0, -TILT_DEG)[self._frames % 4]
             smallest_px = self._min_size_px or min(gray.shape) / 7.5
             scale = min(1.0, WINDOW_PX / smallest_px)
@@ -119,7 +119,7 @@ class HaarDetector:
         return [one.face for one in found]
 
     def _add_new(self, found: list[_Followed], gray: Picture, boxes: list[Box], roll_deg: float) -> None:
-        """Those of the boxes that a second, closer look confirms, which keeps out most of what is no face."""
+        """The boxes that a second, closer look confirms, which rejects most false detections."""
         for box in boxes:
             if is_new(box, _boxes(found)):
                 _add(found, self._near(gray, box, WIDE, TILTED_VOTES if roll_deg else NEW_VOTES, roll_deg))
@@ -153,8 +153,8 @@ class HaarDetector:
         known: Sequence[Box] = (),
         roll_deg: float = 0.0,
     ) -> list[Box]:
-        """Faces of the whole frame and of a border round it, reduced. effort: scale factor and votes. known:
-        covered, since there the cascade takes longest."""
+        """Faces of the whole frame and a border around it, shrunk. effort: scale factor and votes. known:
+        covered, since the cascade takes longest there."""
         height, width = gray.shape
         edge = round(min(height, width) * BORDER)
         reduced = _resized(cut(gray, (-edge, -edge, width + 2 * edge, height + 2 * edge)), scale)
@@ -169,7 +169,7 @@ class HaarDetector:
     def _near(
         self, gray: Picture, last: Box, effort: Effort, votes: int, roll_deg: float = 0.0, side: int = 0
     ) -> _Followed | None:
-        """The best face in the region round `last`, of about its size and tilt; None if there is none.
+        """The best face in the region around `last`, of about its size and tilt; None if there is none.
         side: 1 and -1 for the two profiles."""
         around, scale = square_box(last, effort.margin), min(1.0, effort.side_px / last[2])
         upright = _resized(cut(gray, around), scale)
@@ -196,7 +196,7 @@ def _add(found: list[_Followed], one: _Followed | None) -> None:
 
 
 def _turned(picture: Picture, roll_deg: float, mirrored: bool = False) -> tuple[Picture, NDArray[Any]]:
-    """The picture turned round its middle, or mirrored, and the matrix (2, 3) that leads back."""
+    """The picture rotated about its centre, or mirrored, and the matrix (2, 3) that reverses it."""
     height, width = picture.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), roll_deg, 1.0)
     if mirrored:
@@ -215,7 +215,7 @@ def _led_back(box: Sequence[float], matrix: NDArray[Any]) -> Sequence[float]:
 
 
 def _resized(gray: Picture, scale: float) -> Picture:
-    """Reduced, by halves as far as that goes: a tenth of the time that the area's average takes in one go."""
+    """Shrunk, by halves if possible: a tenth of the time of one area average."""
     height, width = (round(side * scale) for side in gray.shape)
     if min(width, height) < 1:  # a strip so thin that nothing of it would be left
         return gray[:1, :1]

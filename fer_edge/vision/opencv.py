@@ -1,4 +1,4 @@
-"""OpenCV, imported in one place: quiet, and with one plain line where it cannot be loaded.
+"""Imports OpenCV in one place: silently, or with one plain line if it cannot be loaded.
 
 Everything in fer_edge takes it from here: `from fer_edge.vision.opencv import cv2`.
 """
@@ -14,21 +14,21 @@ MAX_PIXELS = 100_000_000
 """Of a picture or a video's frame that is read."""
 
 _level_is_the_user_s = "OPENCV_LOG_LEVEL" in os.environ
-# Read when the library loads. Its complaints reach the user through our own one-line errors.
+# Read when the library loads. Users see our own one-line errors instead of its messages.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Its check before it decodes; its own default would let a picture of 130 kB take 6 GB.
 BOUNDED = "cv2" not in sys.modules or "OPENCV_IO_MAX_IMAGE_PIXELS" in os.environ
-"""Whether OpenCV has that bound: not where the program loaded it first."""
+"""Whether OpenCV has that limit: not if the program loaded it first."""
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-# Nothing here runs on OpenCL; looking for it costs memory and, with some drivers, seconds.
+# OpenCL is not used; looking for it costs memory and, with some drivers, seconds.
 os.environ.setdefault("OPENCV_OPENCL_RUNTIME", "disabled")
 # Nor is anything used here faster on Intel's library, which takes 0.3 MiB.
 os.environ.setdefault("OPENCV_IPP", "disabled")
 
 
 def explain_import_error(error: ImportError) -> str:
-    """One line: why OpenCV does not load and what to install."""
+    """One line that says why OpenCV does not load and what to install."""
     text = str(error)
     if "libGL" in text or "libgthread" in text or "libglib" in text:
         library = text.split(":", maxsplit=1)[0]

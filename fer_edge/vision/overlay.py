@@ -1,4 +1,4 @@
-"""What is drawn on a frame: each face's box, label and confidence, and a bar for each expression."""
+"""Draws on a frame: each face's box, label and confidence, and a bar for each expression."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Overlay:
 
 
 def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
-    """Label to what is drawn, in order: OpenCV's font has ASCII alone, so accents fall away, and a label of
-    other letters is `label N`, counted from 1. Says so where any is drawn otherwise."""
+    """Label -> text to draw, in order. OpenCV's font has only ASCII, so accents are dropped, and a label in
+    other letters becomes `label N`, counted from 1. Prints a line if any is changed."""
     names: dict[str | None, str] = {}
     for n, label in enumerate(labels, 1):
         names[label] = label if label.isascii() else _plain(label) or f"label {n}"
@@ -60,7 +60,7 @@ def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
 
 
 def _plain(label: str) -> str:
-    import unicodedata  # its tables are of use to few
+    import unicodedata  # few need its tables
 
     return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
 
@@ -88,7 +88,7 @@ def _draw_box(canvas: Picture, face: Face, names: dict[str | None, str], unit: f
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), color, max(1, round(unit / 8)))
     text = f"{names[face.label]} {face.confidence:.0%}" if face.label else "uncertain"
     line, width = round(unit * 1.3), _text_width(text, unit) + round(unit / 2)
-    top = y - line if y >= line else y  # inside the box where there is no room above it
+    top = y - line if y >= line else y  # inside the box if there is no room above it
     left = max(0, min(x, canvas.shape[1] - width))
     cv2.rectangle(canvas, (left, top), (left + width, top + line), color, cv2.FILLED)
     _put_text(canvas, text, (left + round(unit / 4), top + round(unit)), height=unit, color=(0, 0, 0))
@@ -97,8 +97,8 @@ def _draw_box(canvas: Picture, face: Face, names: dict[str | None, str], unit: f
 def panel_place(
     box_xywh: Box, size: tuple[int, int], frame_wh: tuple[int, int], taken: Sequence[Box] = ()
 ) -> tuple[int, int]:
-    """Upper left corner of a panel of `size` (w, h) inside the frame: of places at the box's sides and in the
-    frame's corners the first that covers least of the box and what is `taken`."""
+    """Upper left corner of a panel of `size` (w, h) inside the frame: the first position beside the box or in
+    a corner of the frame that covers least of the box and of what is `taken`."""
     (x, y, w, h), (width, height), (frame_w, frame_h) = box_xywh, size, frame_wh
     right, bottom = max(0, frame_w - width), max(0, frame_h - height)
     places = [(x + w, y), (x - width, y), (x, y + h), (x, y - height)]
