@@ -53,20 +53,20 @@ def report() -> str:
             f"{sum(paper.TABLE_4.values()):,} ({PUBLIC_TEST:,}).",
             f"- Table 10 with PublicTest's counts: accuracy {100 * accuracy:.1f}, macro precision "
             f"{100 * table_10['macro_precision']:.1f}, macro recall "
-            f"{100 * table_10['macro_recall']:.1f} %. Stated are "
+            f"{100 * table_10['macro_recall']:.1f} %. The paper states "
             + " and ".join("/".join(f"{100 * v:.0f}" for v in triple) for triple in paper.TEST_SCORES)
             + " (accuracy, precision, recall).",
-            f"- Training loss and accuracy of Tables 7 to 9 lie on one line, to {off:.1f} points, but for "
-            f"dropout 0.6: with its loss of {AT_06.loss:g} the line has {line:.1f} %, the table "
+            f"- Training loss and accuracy of Tables 7 to 9 lie on one line within {off:.1f} points, except "
+            f"dropout 0.6: for its loss of {AT_06.loss:g} the line has {line:.1f} %, the table "
             f"{AT_06.accuracy:g}. The conclusion's {paper.STATED['conclusion'].loss:g} gives "
-            f"{conclusion:.1f} % there; it says {paper.STATED['conclusion'].accuracy:g}.",
-            "- What each test accuracy leaves for PrivateTest, the other half of the validation set "
-            "(accuracy there, %; the 95 % interval that chance gives it):",
+            f"{conclusion:.1f} % on the line; it says {paper.STATED['conclusion'].accuracy:g}.",
+            "- The accuracy that each test accuracy leaves for PrivateTest, the other half of the validation "
+            "set (in %, with the 95 % interval of chance):",
             "",
             *left_for_private_test(tests),
             "",
-            "- The losses and the cross-entropy that they would be if they were four times too large, beside "
-            "the least that the accuracy allows:",
+            "- The losses, a quarter of them (the cross-entropy if they are four times too large), and the least "
+            "that the accuracy allows:",
             "",
             *losses(),
         ]

@@ -40,11 +40,11 @@ BESIDE = tuple(f"{figure}, {whose}" for figure in FIGURES for whose in ("paper",
 HEAD = """# The paper's tables and ours
 
 Written by `python train/paper_tables.py`. The paper's figures are as printed (docs/paper.md says what does
-not add up in them); ours are of `--recipe paper`, from the files in results/ that are named. Of the epochs of
-a row, figures are those of the one with the lowest loss on PublicTest; `acc` and `loss` are of the changed
-training pictures. `val_acc` is on PublicTest and PrivateTest together, as in the paper, and is known where a
-training has ended; before, PublicTest alone is, as `val_loss` always is. Our losses are mean cross-entropies;
-the paper's are about four times that. No figure of ours is from a GPU."""
+not add up in them). Ours are of `--recipe paper`, from the named files in results/, at the epoch with the
+lowest loss on PublicTest. `acc` and `loss` are on the augmented training pictures. `val_acc` is on PublicTest
+and PrivateTest together, as in the paper; while a training has not ended, it is on PublicTest only, as
+`val_loss` always is. Our losses are mean cross-entropies; the paper's are about four times that. None of our
+figures is from a GPU."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def beside(title: str, what: str, rows: list[tuple[str, paper.Row, Run | None, i
         table.add(value, ours.get("epochs"), *paired, *(ours.get(split) for split in TESTS), told)
     missing = dict.fromkeys(value for value, _, run, epochs in rows if not (run and run.at(epochs)))
     if missing:
-        table.notes = [f"Not trained, or not so far: {', '.join(missing)}."]
+        table.notes = [f"Not trained, or not yet: {', '.join(missing)}."]
     return table
 
 
@@ -156,14 +156,14 @@ def by_epochs(results: Path) -> Table:
 
 def by_evening(results: Path) -> Table:
     """Two ways to treat rare classes, which the paper leaves open, by short trainings without dropout."""
-    title = f"Evening out of the classes (no dropout, {EVENED_EPOCHS} epochs)"
+    title = f"Class balancing (no dropout, {EVENED_EPOCHS} epochs)"
     headers = ("classes", "acc", "PublicTest", "loss", "val_loss")
     table = Table(title, (*headers, "read from"), words=("classes", "read from"))
     for name, of in (("as they are", NONE), ("weighed alike (balance_classes 1)", "paper_even_weights")):
         run = Run.read(results / of)
         ours = run.at(EVENED_EPOCHS) if run else {}
         table.add(name, *(ours.get(header) for header in headers[1:]), run.far if run else "not trained")
-    table.notes = ["`loss` of the second is weighed, so it does not compare; `val_loss` is not."]
+    table.notes = ["`loss` of the second is weighted and cannot be compared; `val_loss` is not weighted."]
     return table
 
 

@@ -57,7 +57,7 @@ def test_the_papers_tables_say_what_is_trained_and_how_far(tmp_path):
     ]
     batch = tables.by_batch(tmp_path)
     assert batch.rows[1][:6] == ("32, no dropout", "50", "55.15", "30.00", "60.59", None)
-    assert batch.notes == ["Not trained, or not so far: 16, 64, 128, 256."]
+    assert batch.notes == ["Not trained, or not yet: 16, 64, 128, 256."]
     epochs = tables.by_epochs(tmp_path)
     assert rows(epochs)[0] == ("70", *nothing, None, "paper (60 of 100 epochs, not ended)")
     trained(tmp_path / "paper_even_weights", 10, 10)
