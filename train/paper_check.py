@@ -65,8 +65,8 @@ def report() -> str:
             "",
             *left_for_private_test(tests),
             "",
-            "- The losses, a quarter of them (the cross-entropy if they are four times too large), and the least "
-            "that the accuracy allows:",
+            "- The losses, a quarter of them (the cross-entropy if they are four times too large), and the "
+            "least that the accuracy allows:",
             "",
             *losses(),
         ]
