@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import stat
-import struct
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import child
 from fer_edge.errors import ModelError, SourceError
 from fer_edge.quiet import quiet_stderr
 from fer_edge.vision.crop import to_8_bit
@@ -85,18 +85,19 @@ def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Raises SourceError for a folder that cannot be read.
     """
-    pictures: list[Path] = []
-    others: list[Path] = []
+
+    def is_listed(path: Path) -> bool:
+        try:
+            return is_picture(path)
+        except SourceError:  # a link to nowhere, a pipe, no permission: said when its turn comes
+            return path.suffix.lower() in SUFFIXES
+
     try:
         files = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and not p.is_dir())
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from error
-    for path in files:
-        try:
-            (pictures if is_picture(path) else others).append(path)
-        except SourceError:  # a broken link, a pipe, no permission: reported when its turn comes
-            (pictures if path.suffix.lower() in SUFFIXES else others).append(path)
-    return pictures, others
+    listed = {path: is_listed(path) for path in files}
+    return [path for path in files if listed[path]], [path for path in files if not listed[path]]
 
 
 def read_picture(
@@ -151,7 +152,8 @@ def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
     SourceError, with a message that follows the picture's name.
     """
     kind = kind_of(data[:32])
-    bounded = (BOUNDED or _says_small(data, kind)) and not _is_boxed(data)
+    is_boxed = data[4:8] == b"ftyp"  # as AVIF, which may say its name far from the start
+    bounded = (BOUNDED or _says_small(data, kind)) and not is_boxed
     picture = (_decoded if bounded else _decoded_apart)(data, gray)
     if picture is None:
         what = f"{kind} that OpenCV cannot read" if kind else "not a picture that OpenCV can read"
@@ -162,32 +164,19 @@ def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
         raise SourceError(f"is {error}") from error
 
 
-def _is_boxed(data: bytes) -> bool:
-    """Whether it may be AVIF, which may say so far from its start."""
-    return data[4:8] == b"ftyp"
-
-
 def _says_small(data: bytes, kind: str | None) -> bool:
-    """Whether it is PNG or JPEG with at most MAX_PIXELS according to its header."""
-    if kind == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24:
-        width, height = struct.unpack_from(">II", data, 16)
-        return bool(width * height <= MAX_PIXELS)
-    at, marked = 2, re.compile(rb"\xff([^\0\xff])", re.DOTALL)
-    while kind == "JPEG" and (found := marked.search(data, at)) and found.end() + 7 <= len(data):
-        at, marker = found.end(), found[1][0]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a second one is an error
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            return bool(width * height <= MAX_PIXELS)
-        if marker != 0x01 and not 0xD0 <= marker <= 0xD8:
-            at += int.from_bytes(data[at : at + 2])
-    return False
+    """Whether it is PNG or JPEG, with at most MAX_PIXELS according to every header (SOF) that it may have."""
+    if kind == "PNG":
+        headers = re.finditer(rb"\A.{12}IHDR(.{4})(.{4})", data[:24], re.DOTALL)
+    else:
+        headers = re.finditer(rb"\xff(?=[\xc0-\xcf].{3}(..)(..))", data, re.DOTALL)
+    sizes = (int.from_bytes(found[1]) * int.from_bytes(found[2]) for found in headers)
+    return kind in ("PNG", "JPEG") and next(sizes, MAX_PIXELS + 1) <= MAX_PIXELS >= max(sizes, default=0)
 
 
 def _decoded_apart(data: bytes, gray: bool) -> NDArray[Any] | None:
     """As `_decoded`."""
     import tempfile
-
-    from fer_edge import child
 
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -201,8 +190,6 @@ def _decoded_apart(data: bytes, gray: bool) -> NDArray[Any] | None:
 
 def _decoded_here(out: str, gray: bool) -> None:
     """In the child."""
-    from fer_edge import child
-
     child.limit(memory_bytes=1 << 30)
     if (picture := _decoded(sys.stdin.buffer.read(), gray)) is not None:
         np.save(out, picture)
@@ -216,7 +203,7 @@ def _decoded(data: bytes, gray: bool) -> NDArray[Any] | None:
     """
     kind, file = kind_of(data[:32]), np.frombuffer(data, np.uint8)
     how = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-    turns, mirror = _avif_turn(data) if _is_boxed(data) else (0, None)
+    turns, mirror = _avif_turn(data) if data[4:8] == b"ftyp" else (0, None)
     if turns or mirror is not None:
         how |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
