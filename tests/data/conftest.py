@@ -1,7 +1,6 @@
 """Small tables and trees whose content is known."""
 
-from __future__ import annotations
-
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from known_rows import face
 def table(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
     """Writes a table of the given rows and gives its path."""
 
-    def write(rows: list[str], header: str = "emotion,pixels,Usage", name: str = "fer2013.csv") -> Path:
-        path = tmp_path / name
+    def write(rows: list[str], header: str = "emotion,pixels,Usage") -> Path:
+        path = tmp_path / "fer2013.csv"
         path.write_text("\n".join([header, *rows]) + "\n")
         return path
 
@@ -24,17 +23,16 @@ def table(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def tree(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
-    """Draws n pictures into each class folder of each split and gives the root."""
+    """Draws n pictures into each class folder of each split, picture 1 first, and gives the root."""
 
     def draw(splits: dict[str, tuple[str, ...]], n: int = 2, suffix: str = ".png", under: str = "") -> Path:
-        count = 0
-        for split, classes in splits.items():
-            for name in classes:
-                folder = tmp_path / "tree" / under / split / name
-                folder.mkdir(parents=True)
-                for index in range(n):
-                    count += 1
-                    cv2.imwrite(str(folder / f"im{index}{suffix}"), face(count))
+        count = itertools.count(1)
+        for folder in (
+            tmp_path / "tree" / under / split / name for split in splits for name in splits[split]
+        ):
+            folder.mkdir(parents=True)
+            for index in range(n):
+                cv2.imwrite(str(folder / f"im{index}{suffix}"), face(next(count)))
         return tmp_path / "tree"
 
     return draw

@@ -1,7 +1,5 @@
 """Rows and pictures whose content is known."""
 
-from __future__ import annotations
-
 import numpy as np
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

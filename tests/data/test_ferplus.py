@@ -45,21 +45,18 @@ def test_shares_drop_single_votes_and_what_is_no_expression():
     np.testing.assert_allclose(ferplus.shares(votes), wanted, atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
+def test_what_is_no_table_of_votes_is_named(tmp_path):
+    path = tmp_path / "bad.csv"
+    for text, said in (
         ("a,b\n1,2\n", "no column 'neutral'"),
         (HEADER + "\nTraining,a,4,0,0,x,3,2,0,0,0,0\n", "line 2"),
         (HEADER + "\nTraining,a,4,0,0\n", "line 2"),
         (HEADER + "\nTraining,a,4,0,0,-1,3,2,0,0,0,0\n", "outside 0..255"),
         ("\0\xff", "votes"),
-    ],
-)
-def test_what_is_no_table_of_votes_is_named(tmp_path, text, said):
-    path = tmp_path / "bad.csv"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError, match=said):
-        ferplus.attach(dataset(1), path)
+    ):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(DataError, match=said):
+            ferplus.attach(dataset(1), path)
 
 
 def test_votes_of_other_pictures_and_other_labels_are_refused(votes):

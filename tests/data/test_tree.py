@@ -124,26 +124,24 @@ def test_tree_within_a_folder_and_jpeg_one_of_them_cut_short(tree, capsys):
 @pytest.mark.parametrize(
     ("pictures", "folders", "found"),
     [
-        ((), (), "found no folder"),
-        ((), ("train",), "found train/"),
-        (("train",), (), "found train/"),
-        ((), ("cats", "dogs"), "found cats/, dogs/"),
-        ((), ("train", "test"), r"found train/ \(0 pictures\), test/ \(0 pictures\)"),
-        (("test",), ("train/happy",), r"found train/ \(0 pictures\), test/ \(14 pictures\)"),
+        ((), "", "found no folder"),
+        ((), "train", "found train/"),
+        (("train",), "", "found train/"),
+        ((), "cats dogs", "found cats/, dogs/"),
+        ((), "train test", r"found train/ \(0 pictures\), test/ \(0 pictures\)"),
+        (("test",), "train/happy", r"found train/ \(0 pictures\), test/ \(14 pictures\)"),
     ],
 )
-def test_empty_trees_say_what_is_expected_and_found(tmp_path, own_cache, tree, pictures, folders, found):
+def test_empty_trees_say_what_is_expected_and_found(tmp_path, tree, pictures, folders, found):
     """H1."""
-    root = tmp_path / "tree"
-    root.mkdir()
+    (root := tmp_path / "tree").mkdir()
     tree(dict.fromkeys(pictures, CLASSES))
-    for folder in folders:
+    for folder in folders.split():
         (root / folder).mkdir(parents=True)
         (root / folder / "notes.txt").write_text("x")
     with pytest.raises(DataError, match=found) as raised:
         data.load(str(root))
-    assert "train/CLASS/*.jpg and test/CLASS/*.jpg" in str(raised.value)
-    assert all(name in str(raised.value) for name in CLASSES)
+    assert all(name in str(raised.value) for name in (*CLASSES, "train/CLASS/*.jpg and test/CLASS/*.jpg"))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +159,7 @@ def test_splits_with_other_classes_are_compared(tree, train, test, differences):
     """H2."""
     with pytest.raises(DataError) as raised:
         data.load(str(tree({"train": train, "test": test})))
-    for difference in differences:
-        assert difference in str(raised.value)
+    assert all(difference in str(raised.value) for difference in differences)
 
 
 def test_odd_names_of_folders_and_pictures_are_escaped_and_harmless(tree, capsys):
