@@ -91,8 +91,9 @@ class Dataset:
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows (a boolean mask or indices), in that order."""
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return replace(self, **{name: array[chosen] for name, array in arrays.items()})
+        arrays = [(name, value) for name, value in vars(self).items() if isinstance(value, np.ndarray)]
+        rows: dict[str, Any] = {name: array[chosen] for name, array in arrays}
+        return replace(self, **rows)
 
     def sample(self, count: int | None, seed: int) -> Dataset:
         """At most `count` rows, drawn with the seed, in the source's order; all for None."""

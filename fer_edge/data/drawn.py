@@ -131,7 +131,7 @@ def _seen(drawing: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np
     """Turned, shifted, scaled, lit from a side, averaged down, blurred and noisy."""
     turn, zoom = random.uniform(-14, 14), random.uniform(0.88, 1.12)
     pose = cv2.getRotationMatrix2D((_CANVAS / 2, _CANVAS / 2), turn, zoom)
-    pose[:, 2] += random.uniform(-10, 10, 2)
+    pose[:, 2] = pose[:, 2] + random.uniform(-10, 10, 2)
     drawing = drawing if random.random() < 0.5 else drawing[:, ::-1].copy()
     turned = cv2.warpAffine(drawing, pose, (_CANVAS, _CANVAS), borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(turned, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
