@@ -90,7 +90,7 @@ def sweep(
     recipe: options.TrainRecipe = "paper",
     values: Annotated[Literal["table3", "reported", "both"], Option(help=VALUES)] = "both",
     epochs_scale: Annotated[float, Option(metavar="FRACTION", help="Scales epochs and patience.")] = 1.0,
-    subset: Annotated[int | None, Option(min=10, metavar="N", help="Train and validate on so many.")] = None,
+    subset: Annotated[int | None, Option(min=10, metavar="N", help="Train and validate on N faces.")] = None,
     protocol: Annotated[str, Option(help="paper or official (see 'fer-edge train').")] = "paper",
     labels: options.Labels = None,
     precision: options.Precision = "auto",

@@ -15,8 +15,8 @@ extern const unsigned char {{name}}_model[{{upper}}_MODEL_BYTES];
 #define {{upper}}_LABELS {{label_count}}
 extern const char *const {{name}}_labels[{{upper}}_LABELS];
 
-/* Smallest arena that TFLite Micro's reference kernels ran with on a 64-bit machine, in steps of 1 KiB.
-   Pointers of 32 bits need less; optimised kernels (CMSIS-NN, ESP-NN) add buffers of their own. */
+/* Smallest arena for TFLite Micro's reference kernels on a 64-bit machine, in steps of 1 KiB.
+   32-bit pointers need less; optimised kernels (CMSIS-NN, ESP-NN) need additional buffers. */
 #define {{upper}}_ARENA_BYTES {{arena_bytes}}
 
 /* A face, upright, cropped square, as gray levels 0..255, row by row. */
@@ -24,14 +24,14 @@ extern const char *const {{name}}_labels[{{upper}}_LABELS];
 #define {{upper}}_INPUT_WIDTH {{width}}
 #define {{upper}}_INPUT_CHANNELS {{channels}}
 
-/* Of the output: real = scale * (stored - zero_point); a scale of 0: stored as it is. */
+/* Of the output: real = scale * (stored - zero_point); scale 0: not quantised. */
 #define {{upper}}_OUTPUT_SCALE {{output_scale}}
 #define {{upper}}_OUTPUT_ZERO_POINT {{output_zero_point}}
 
 typedef {{input_type}} {{name}}_input_t;
 typedef {{output_type}} {{name}}_output_t;
 
-/* What the input tensor stores for each gray level. */
+/* Value that the input tensor stores for each gray level. */
 extern const {{name}}_input_t {{name}}_stored[256];
 
 /* What the output's value means: a {{meaning}}. */

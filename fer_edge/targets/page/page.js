@@ -76,7 +76,7 @@ async function update() {
       took += performance.now() - start;
     }
     const words = models.detect ? `${finding.toFixed(1)} ms to find faces, ` : "";
-    $("time").textContent = `${words}${(took / classified.length).toFixed(1)} ms a face in LiteRT, here in this browser`;
+    $("time").textContent = `${words}${(took / classified.length).toFixed(1)} ms per face in LiteRT in this browser`;
     const chosen = classified.find(({id}) => id === shown.chosen) ?? classified[0];
     for (const one of classified) drawSquare(one, one === chosen, shown.faces.length);
     showFace(chosen.face);
@@ -175,7 +175,7 @@ try {
   models = await open();
   $("finding").hidden = !models.detect;
   $("find").checked = Boolean(models.detect);
-  if (models.detect) $("hint").textContent = "Faces are found; tap one for its bars. Where none is, drag the square.";
+  if (models.detect) $("hint").textContent = "Tap a face for its bars. If it was not found, drag the square onto it.";
   $("named").textContent = "Open a picture";
   const checked = await check(models.classify);
   $("check").textContent =
@@ -183,7 +183,7 @@ try {
     `${checked.largest < 1e-4 ? "less than 0.0001" : `up to ${checked.largest.toFixed(4)}`} from LiteRT's in Python.`;
   await send(await automate(checked));
 } catch (error) {
-  $("named").textContent = "This browser cannot run it";
+  $("named").textContent = "This browser cannot run the model";
   fail(error);
   await send({error: `${error.message ?? error}`});
 }
