@@ -29,8 +29,9 @@ NEEDS = {
 }  # fmt: skip
 """Words of commands that are looked at and not run."""
 SHORTER = {
-    "demo": {"--epochs": "4"},
+    "demo": {"--epochs": "2", "--batch-size": "8"},
     "train": {"--epochs": "1"},
+    "convert": {"--calibration-samples": "105"},
     "bench": {"--runs": "2", "--patience": "0"},
 }
 """What is added to commands with these words; where the page itself says how many, that stays."""
