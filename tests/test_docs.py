@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import typer
-from doc_blocks import PAGES, ROOT, blocks
+from doc_blocks import PAGES, blocks
 from drawn_clip import drawn_clip, write_table
 from processes import ended
 
@@ -109,12 +109,3 @@ def test_the_blocks_of_all_pages_run_one_after_the_other_in_one_folder(tmp_path,
             for words in block.commands:
                 if not NEEDS.keys() & set(words):
                     _run(_shortened(words, options[words[1]], page != PAGES[0]), tmp_path)
-
-
-def test_the_recipe_that_the_page_shows_is_one(tmp_path):
-    from fer_edge.training import recipes
-
-    shown, *_ = [block.code for block in blocks(ROOT / "docs/recipes.md") if block.language == "toml"]
-    (tmp_path / "mine.toml").write_text(shown)
-    recipe = recipes.read(tmp_path / "mine.toml")
-    assert (recipe.name, recipe.epochs, recipe.augmentation.shift_px) == ("mine", 30, 3.0)

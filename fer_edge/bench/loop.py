@@ -76,7 +76,7 @@ def table(result: dict[str, Any]) -> Table:
         found.add(size, fps, *times, percent(row["found"]), row["extra"], memory)
     found.notes = [
         f"{about['video']}, {about['rows'][0]['frames']} frames with {about['faces']} face(s) each, "
-        f"{about['model']}, {about.get('detector', 'haar')}, {about['threads']} thread(s), "
+        f"{about['model']}, {about['detector']}, {about['threads']} thread(s), "
         f"{result['machine'].get('cpu')}. fps: the whole loop, with a face log and drawing. Stages: mean "
         "ms a frame. extra: boxes too many. MiB: peak of the process."
     ]

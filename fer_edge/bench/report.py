@@ -192,19 +192,15 @@ FRACTIONS = ("accuracy", "macro_f1", "agreement")
 
 
 class Change(NamedTuple):
-    """One figure of one row, old and new. verdict: `same`, `better`, `worse` or `regression`."""
+    """One figure of one row. percent: of the old value. verdict: `same`, `better`, `worse`, `regression`."""
 
     model: str
     threads: int
     figure: str
     old: float
     new: float
+    percent: float
     verdict: str
-
-    @property
-    def percent(self) -> float:
-        """Relative change in percent; 0 where the old value was 0."""
-        return 100 * (self.new / self.old - 1) if self.old else 0.0
 
 
 def read(path: Path) -> Row:
@@ -256,8 +252,9 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
         for figure in ("p50_ms", "bytes", "peak_rss_mib", *FRACTIONS):
             was, now = _between(a, figure), _between(b, figure)
             if was and now and figure not in without:
-                verdict = _verdict(figure, was, now, tolerance)
-                found.append(Change(b["model"], int(b["threads"]), figure, was[1], now[1], verdict))
+                percent = 100 * (now[1] / was[1] - 1) if was[1] else 0.0
+                own = (figure, was[1], now[1], percent, _verdict(figure, was, now, tolerance))
+                found.append(Change(b["model"], int(b["threads"]), *own))
     return found
 
 
@@ -295,10 +292,7 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
     if told.rows:
         told.show()
     console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
-    if bad := [one for one in found if one.verdict == "regression"]:
-        worst = max(bad, key=lambda one: abs(one.percent))
-        raise GateError(
-            f"{len(bad)} regression{'s' * (len(bad) > 1)}, the largest: {worst.model} on {worst.threads} "
-            f"thread{'s' * (worst.threads > 1)}, {worst.figure} {worst.old:.4g} -> {worst.new:.4g} "
-            f"({worst.percent:+.1f} %)"
-        )
+    if bad := sorted((one for one in found if one.verdict == "regression"), key=lambda one: abs(one.percent)):
+        worst, count = bad[-1], f"{len(bad)} regression{'s' * (len(bad) > 1)}"
+        change = f"{worst.figure} {worst.old:.4g} -> {worst.new:.4g} ({worst.percent:+.1f} %)"
+        raise GateError(f"{count}, the largest: {worst.model} with --threads {worst.threads}, {change}")

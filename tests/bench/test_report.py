@@ -126,7 +126,7 @@ def test_verdicts(change, figure, verdict):
 
 def test_gate_passes_what_is_the_same_and_names_the_largest_regression_and_exits_3():
     report.show_changes(benchmark(), benchmark(), 0.1)
-    words = r"2 regressions, .*tuned_int8 on 1 thread, p50_ms 1 -> 1.5 \(\+50.0 %\)"
+    words = r"2 regressions, .*tuned_int8 with --threads 1, p50_ms 1 -> 1.5 \(\+50.0 %\)"
     with pytest.raises(GateError, match=words) as e:
         report.show_changes(benchmark(), benchmark(p50=1.5, bytes=1200), 0.1)
     assert e.value.exit_code == 3
