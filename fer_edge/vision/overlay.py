@@ -52,17 +52,16 @@ def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
     other letters becomes `label N`, counted from 1. Prints a line if any is changed."""
     names: dict[str | None, str] = {}
     for n, label in enumerate(labels, 1):
-        names[label] = label if label.isascii() else _plain(label) or f"label {n}"
+        plain = label
+        if not label.isascii():
+            import unicodedata  # few need its tables
+
+            plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+        names[label] = plain or f"label {n}"
     changed = ", ".join(f"{label} as '{name}'" for label, name in names.items() if label != name)
     if changed:
         console.say(f"OpenCV's font has only ASCII letters: {changed}")
     return names
-
-
-def _plain(label: str) -> str:
-    import unicodedata  # few need its tables
-
-    return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
 
 
 def hex_color(label: str | None) -> str:

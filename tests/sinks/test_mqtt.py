@@ -118,7 +118,7 @@ def address(broker, topic):
 def test_a_run_tells_home_assistant_and_says_goodbye(broker, heard, tmp_path):
     clip = drawn_clip(tmp_path / "c.avi", ("happy", "sad"), frames_each=6)
     told = ("--smooth", "0", "--mqtt", address(broker, "home/door"))
-    done = fer_edge("run", clip, "--headless", *told, code=0)
+    done = fer_edge("run", clip, "--headless", "--detector", "haar", *told, code=0)
     assert "w0rd" not in done.stdout + done.stderr
     until(lambda: heard.get("home/door/status", [])[-1:] == ["offline"])
     assert "online" in heard["home/door/status"]
