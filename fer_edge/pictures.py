@@ -152,16 +152,13 @@ def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
     SourceError, with a message that follows the picture's name.
     """
     kind = kind_of(data[:32])
-    is_boxed = data[4:8] == b"ftyp"  # as AVIF, which may say its name far from the start
-    bounded = (BOUNDED or _says_small(data, kind)) and not is_boxed
+    may_be_avif = data[4:8] == b"ftyp"  # its name may stand far from the start
+    bounded = (BOUNDED or _says_small(data, kind)) and not may_be_avif
     picture = (_decoded if bounded else _decoded_apart)(data, gray)
-    if picture is None:
+    if picture is None or picture.dtype not in (np.uint8, np.uint16):
         what = f"{kind} that OpenCV cannot read" if kind else "not a picture that OpenCV can read"
         raise SourceError(f"is {what}: save it as JPEG or PNG")
-    try:
-        return to_8_bit(picture)
-    except SourceError as error:
-        raise SourceError(f"is {error}") from error
+    return to_8_bit(picture)
 
 
 def _says_small(data: bytes, kind: str | None) -> bool:
