@@ -51,63 +51,58 @@ def test_a_run_over_a_video_loads_what_it_needs_and_no_more(tmp_path):
 
 
 @pytest.fixture
-def place(tmp_path):
-    """Where what is heavy fails when it is imported, and each socket is written down in `tried`."""
+def run(tmp_path):
+    """Runs a command where what is heavy fails when it is imported: its output, and the sockets it tried."""
     drawn_clip(tmp_path / "clip.avi")
-    (tmp_path / "hook").mkdir()
+    hook, tried = tmp_path / "hook", tmp_path / "tried"
+    hook.mkdir()
+    tried.touch()
     for name in HEAVY:
-        (tmp_path / f"hook/{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
-    (tmp_path / "hook/sitecustomize.py").write_text(HOOK)
-    return tmp_path
+        (hook / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    (hook / "sitecustomize.py").write_text(HOOK)
 
+    def run(*command, code=0):
+        variables = {"PYTHONPATH": str(hook), "FER_EDGE_TRIED": str(tried)}
+        done = ended(*command, cwd=tmp_path, variables=variables, code=code)
+        said = done.stdout + done.stderr
+        assert "was imported" not in said
+        return said, tried.read_text()
 
-def run(place, *command, code=0):
-    hook = {"PYTHONPATH": str(place / "hook"), "FER_EDGE_TRIED": str(place / "tried")}
-    done = ended(*command, cwd=place, variables=hook, code=code)
-    assert "was imported" not in done.stdout + done.stderr
-    return done.stderr if code else done.stdout
-
-
-def tried(place):
-    path = place / "tried"
-    return path.read_text() if path.exists() else ""
+    return run
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_device_commands_do_without_tensorflow_and_open_no_socket(place, name):
-    run(place, FER_EDGE, *COMMANDS[name])
-    assert tried(place) == ""
+def test_device_commands_do_without_tensorflow_and_open_no_socket(run, name):
+    assert run(FER_EDGE, *COMMANDS[name])[1] == ""
 
 
-def test_a_picture_is_named_without_either(place, media):
-    shown = run(place, FER_EDGE, "run", media / "obama_480p.jpg", "--headless", "--jsonl", "o.jsonl")
-    assert "happy" in shown
-    assert tried(place) == ""
+def test_a_picture_is_named_without_either(run, media):
+    shown, tried = run(FER_EDGE, "run", media / "obama_480p.jpg", "--headless", "--jsonl", "o.jsonl")
+    assert ("happy" in shown, tried) == (True, "")
 
 
-def test_the_hook_sees_a_socket_that_is_opened(place):
-    run(place, sys.executable, "-c", "import socket; socket.socket().close()")
-    assert "socket.__new__" in tried(place)
+def test_the_hook_sees_a_socket_that_is_opened(run):
+    assert "socket.__new__" in run(sys.executable, "-c", "import socket; socket.socket().close()")[1]
 
 
-def test_a_network_with_a_forbidden_layer_is_refused_before_tensorflow_loads(place):
-    with zipfile.ZipFile(place / "m.keras", "w") as archive:
+def test_a_network_with_a_forbidden_layer_is_refused_before_tensorflow_loads(run, tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
         archive.writestr("config.json", '{"module": "keras.layers", "class_name": "Lambda"}')
         archive.writestr("metadata.json", "{}")
         archive.writestr("model.weights.h5", "")
     for words in (("convert", "m.keras"), ("verify", "nano_int8", "m.keras"), ("evaluate", "m.keras")):
-        done = run(place, FER_EDGE, *words, "--data", "drawn:42", code=1)
-        assert "m.keras needs keras.layers.Lambda, which this program does not load" in done
+        said, _ = run(FER_EDGE, *words, "--data", "drawn:42", code=1)
+        assert "m.keras needs keras.layers.Lambda, which this program does not load" in said
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see what native code does")
-def test_no_native_code_opens_a_socket_of_the_internet(place):
+def test_no_native_code_opens_a_socket_of_the_internet(run, tmp_path):
     strace = ("strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", "trace")
-    run(place, *strace, FER_EDGE, *COMMANDS["video"])
-    assert "AF_INET" not in (place / "trace").read_text()
+    run(*strace, FER_EDGE, *COMMANDS["video"])
+    assert "AF_INET" not in (tmp_path / "trace").read_text()
 
 
-def test_frames_are_kept_only_where_they_are_asked_for(place):
-    before = {path.name for path in place.iterdir()}
-    run(place, FER_EDGE, "run", "clip.avi", "--headless")
-    assert {path.name for path in place.iterdir()} == before
+def test_frames_are_kept_only_where_they_are_asked_for(run, tmp_path):
+    before = {path.name for path in tmp_path.iterdir()}
+    run(FER_EDGE, "run", "clip.avi", "--headless")
+    assert {path.name for path in tmp_path.iterdir()} == before
