@@ -10,7 +10,6 @@ import types
 
 import numpy as np
 
-from fer_edge.errors import SourceError
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
 from fer_edge.vision.analysis import Analyser
@@ -49,15 +48,13 @@ class FakeCapture(Capture):
     """frames: pictures, or None for a failed read. A live one that has no more reads None for ever,
     unless `ends`."""
 
-    def __init__(self, frames, *, live=False, fps=10.0, interval_s=0.0, ends=False, opens=True, name="fake"):
+    def __init__(self, frames, *, live=False, fps=10.0, interval_s=0.0, ends=False, name="fake"):
         self.name, self.is_live, self.fps = name, live, fps
         self.opened = self.closed = 0
         self._frames, self._next = list(frames), 0
-        self._interval_s, self._ends, self._opens = interval_s, ends, opens
+        self._interval_s, self._ends = interval_s, ends
 
     def open(self):
-        if not self._opens:
-            raise SourceError(f"{self.name} is not there")
         self.opened += 1
 
     def read(self):

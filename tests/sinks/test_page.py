@@ -230,13 +230,6 @@ def test_what_strangers_send_is_answered_at_once(serve, sent, status):
         assert connection.recv(12)[9:] == status
 
 
-def test_a_long_cookie_costs_no_time():
-    begun_s = time.monotonic()
-    for odd in ("\\" * 65_000, '"\\' * 20_000, ";" * 65_000, "a=b;" * 20_000, "fer_edge_token=" * 5000):
-        assert not Access("0.0.0.0", TOKEN).allows("", odd, None)
-    assert time.monotonic() - begun_s < 2
-
-
 # --- what it tells ---
 
 

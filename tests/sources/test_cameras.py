@@ -2,17 +2,15 @@
 
 import errno
 import sys
-import threading
 import types
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from loop_fakes import FakeCapture
 
 from fer_edge.errors import SourceError, UsageError
-from fer_edge.sources import camera, make_capture, open_unless
+from fer_edge.sources import camera, make_capture
 from fer_edge.sources.camera import Camera, PiCamera
 from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.pictures import Pictures
@@ -151,21 +149,3 @@ def test_a_path_that_does_not_exist_and_two_sources_at_once(tmp_path):
         make_capture("a.mp4", "0")
     with pytest.raises(UsageError, match="no camera 'front'"):
         make_capture(None, "front")
-
-
-def test_a_source_that_does_not_answer_holds_nobody_up_who_wants_to_stop():
-    stop, over = threading.Event(), threading.Event()
-    capture = FakeCapture([], live=True)
-    capture.open = lambda: over.wait(30)  # a server that takes the connection and says nothing
-    threading.Timer(0.1, stop.set).start()
-    assert not open_unless(stop, capture)
-    over.set()
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_a_source_is_opened_and_its_failure_reaches_the_caller(live):
-    capture = FakeCapture([], live=live)
-    assert open_unless(threading.Event(), capture)
-    assert capture.opened == 1
-    with pytest.raises(SourceError, match="fake is not there"):
-        open_unless(threading.Event(), FakeCapture([], live=live, opens=False))
