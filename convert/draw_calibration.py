@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 0
 
 if __name__ == "__main__":
-    recipe = formats.read(HERE / "recipes" / "default.toml")
+    recipe = formats.read("default")
     dataset = load(sys.argv[1])
     ids = source.draw(dataset, recipe.calibration_samples, SEED)
     head = {"data_sha256": dataset.sha256, "split": "Training", "seed": SEED}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fer_edge import files
 from fer_edge.conversion import command
+from fer_edge.conversion.formats import read
 from fer_edge.errors import GateError
 
 HERE = Path(__file__).resolve().parent
@@ -55,7 +56,8 @@ if __name__ == "__main__":
         if not sys.argv[2:] or network in sys.argv[2:]:
             with tempfile.TemporaryDirectory() as folder:
                 out, measured = Path(folder), Path(folder) / "measured.json"
-                request = command.Request(network, sys.argv[1], formats=formats, out=out, **options)
+                recipe = read("default", **options)
+                request = command.Request(network, sys.argv[1], recipe, formats=formats, out=out)
                 try:
                     command.convert(request, str(measured))
                 except GateError as error:

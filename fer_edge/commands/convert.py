@@ -89,23 +89,12 @@ def convert(
     asked = {format_ for format_, flag in flags.items() if flag} | {f for one in wanted for f in one.formats}
     if all_ or not asked:
         asked |= {format_ for format_, making in formats.FORMATS.items() if making.usual}
+    overridden = {"calibration_samples": calibration_samples, "sparsity": sparsity, "clusters": clusters}
+    how = formats.read(recipe, qat=qat or None, **overridden)
     request = command.Request(
-        model,
-        data or "",
-        recipe,
-        seed,
-        labels,
-        skip_bad_rows,
-        force,
-        class_names,
+        *(model, data or "", how, seed, labels, skip_bad_rows, force, class_names),
         formats=tuple(format_ for format_ in formats.FORMATS if format_ in asked),
-        calibration_samples=calibration_samples,
-        out=out,
-        name=name,
-        qat=qat,
-        sparsity=sparsity,
-        clusters=clusters,
-        mirror=mirror,
+        **{"out": out, "name": name, "mirror": mirror},
     )
     if wanted and (file := targets.tflite_file(model)) is not None:
         rows = targets.write_all([(one, file) for one in wanted], request)
@@ -139,9 +128,10 @@ def verify(
     force: options.Force = False,
 ) -> None:
     """Check a .tflite file from any program against its Keras model; exit 3 if it fails."""
-    from fer_edge.conversion import command
+    from fer_edge.conversion import command, formats
 
     if data is None:
         raise UsageError(HOW_TO_GIVE_DATA)
-    request = command.Request(model, data, recipe, seed, labels, skip_bad_rows, force, class_names)
+    how = formats.read(recipe)
+    request = command.Request(model, data, how, seed, labels, skip_bad_rows, force, class_names)
     command.verify(request, converted, format_, card, json)

@@ -41,7 +41,7 @@ def models(json: options.Json = None, force: options.Force = False) -> None:
         name = f"{path.stem} (default)" if path.stem == best else path.stem
         table.add(name, size(row["bytes"]), percent(row["accuracy"]), card["parameters"], len(card["labels"]))
     named = {
-        "Networks to convert, or to start a training from": shipped.networks(),
+        "Networks to convert, or to start a training from": shipped.models(".keras"),
         "Recipes for train": shipped.recipes("train"),
         "Recipes for convert": shipped.recipes("convert"),
     }
@@ -81,17 +81,26 @@ def facts(path: Path, given: Path | None = None) -> dict[str, Any]:
     ours. Raises ModelError if it is no whole .tflite file.
     """
     from fer_edge.model import file, graph, shipped
+    from fer_edge.model.classifier import check_sizes
 
-    data = file.read_bytes(path)
-    try:
-        main = graph.read(data)[0]
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+    data, card, lacks = file.read_bytes(path), None, []
+    main = graph.read(data, str(path))[0]
+    for check in (
+        partial(graph.check, data, path.name),
+        *(partial(check_sizes, tensor.shape, path.name) for tensor in main.inputs),
+    ):
+        try:
+            check()
+        except FerEdgeError as error:
+            lacks.append(str(error))
+    for what, ends in (("input", main.inputs), ("output", main.outputs)):
+        if len(ends) != 1:
+            lacks.append(f"it has {len(ends)} {what}s: a classifier of faces has one")
     try:
         card, lacking = file.card_in(data, path.name), "labels: give a card with --card FILE, a JSON file"
     except ModelError as error:
-        card, lacking = None, str(error)
-    weights = [tensor for operator in main.operators for tensor in operator.weights]
+        lacking = str(error)
+    weights = [tensor for operator in main.operators for tensor in operator.taken if tensor.constant]
     ops: dict[str, dict[str, int]] = {}
     for operator in sorted(main.operators, key=lambda operator: operator.name):
         of = ops.setdefault(operator.name, {"count": 0, "macs": 0, "weight_bytes": 0})
@@ -113,15 +122,15 @@ def facts(path: Path, given: Path | None = None) -> dict[str, Any]:
         "peak_bytes": main.peak_bytes,
         "files": [member.filename for member in file.appended(data)],
         "card": _card(card) if card else None,
-        "lacks": [*_lacks(data, path, main), *([] if card or given else [lacking])],
+        "lacks": [*lacks, *([] if card or given else [lacking])],
     }
 
 
 def _end(tensor: graph.Tensor) -> dict[str, Any]:
-    scale = tensor.scales[0] if tensor.scales and math.isfinite(tensor.scales[0]) else None
-    zero_point = tensor.zero_points[0] if tensor.zero_points else None
+    quantised = bool(tensor.scale) and math.isfinite(tensor.scale)
+    steps = (tensor.scale, tensor.zero_point) if quantised else (None, None)
     told = {"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)}
-    return {**told, "scale": scale, "zero_point": zero_point}
+    return {**told, "scale": steps[0], "zero_point": steps[1]}
 
 
 def _card(card: ModelCard) -> dict[str, Any]:
@@ -130,63 +139,43 @@ def _card(card: ModelCard) -> dict[str, Any]:
     def share(value: Any) -> float | None:
         return value if isinstance(value, int | float) and 0 <= value <= 1 else None
 
-    recall = card.measured.get("recall")
-    recall = recall if isinstance(recall, dict) else {}
+    keys, measured = ("name", "format", "labels", "architecture", "views", "use"), card.measured
+    recall = measured.get("recall")
     return {
-        **{
-            name: getattr(card, name) for name in ("name", "format", "labels", "architecture", "views", "use")
-        },
+        **{name: getattr(card, name) for name in keys},
         "content": card.output.content,
-        "split": str(card.measured.get("split")),
-        **{name: share(card.measured.get(name)) for name in ("accuracy", "agreement")},
-        "recall": {label: share(value) for label, value in recall.items()}
-        if isinstance(recall, dict)
-        else {},
+        "split": str(measured.get("split")),
+        **{name: share(measured.get(name)) for name in ("accuracy", "agreement")},
+        "recall": {label: share(n) for label, n in recall.items()} if isinstance(recall, dict) else {},
     }
 
 
-def _lacks(data: bytes, path: Path, main: graph.Graph) -> list[str]:
-    """Why `run` would refuse it, in its own words."""
-    from fer_edge.model import graph
-    from fer_edge.model.classifier import check_sizes
-
-    found = []
-    sizes = [partial(check_sizes, tensor.shape, path.name) for tensor in main.inputs]
-    for check in (partial(graph.check, data, path.name), *sizes):
-        try:
-            check()
-        except FerEdgeError as error:
-            found.append(str(error))
-    for what, ends in (("input", main.inputs), ("output", main.outputs)):
-        if len(ends) != 1:
-            found.append(f"it has {len(ends)} {what}s: a classifier of faces has one")
-    return found
-
-
 def lines(found: dict[str, Any]) -> list[str]:
-    """The file's facts, a line each."""
+    """The file's facts, a line each; what is not known has none."""
     whose = "ships with fer-edge" if found["ships"] else "from another program, or converted here"
     sizes = f"{size(found['bytes'])}, {size(found['compressed_bytes'])} compressed (gzip)"
     card = found["card"] or {"labels": ["not in the file"]}
-    said = [
+    of_card = []
+    if found["card"]:
+        about = f"{card['name']}, {card['format']}, {card['architecture']}"
+        if card["accuracy"] is not None:
+            about += f"; right on {card['accuracy']:.2%} of {card['split']}"
+        if card["agreement"] is not None:
+            about += f", as float32 on {card['agreement']:.2%}"
+        known = [f"{label} {share:.0%}" for label, share in card["recall"].items() if share is not None]
+        views = "2: the picture and its mirror image, their geometric mean" if card["views"] == 2 else ""
+        of_card = [
+            ("card  ", about),
+            ("views ", views),
+            ("recall", ", ".join(known)),
+            ("use   ", card["use"]),
+        ]
+    return [
         f"{found['path']}: {sizes}; {whose}",
         *(f"takes  {_told(end)}" for end in found["inputs"]),
         *(f"gives  {_told(end)}" for end in found["outputs"]),
         f"labels {', '.join(card['labels'])}",
-    ]
-    if found["card"]:
-        said.append(f"card   {card['name']}, {card['format']}, {card['architecture']}")
-        if card["accuracy"] is not None:
-            said[-1] += f"; right on {card['accuracy']:.2%} of {card['split']}"
-        if card["agreement"] is not None:
-            said[-1] += f", as float32 on {card['agreement']:.2%}"
-        if card["views"] == 2:
-            said.append("views  2: the picture and its mirror image, their geometric mean")
-        known = [f"{label} {share:.0%}" for label, share in card["recall"].items() if share is not None]
-        said += [f"recall {', '.join(known)}"] if known else []
-        said += [f"use    {card['use']}"] if card["use"] else []
-    return [
-        *said,
+        *(f"{name} {text}" for name, text in of_card if text),
         f"behind the network: {', '.join(found['files']) or 'no files'}",
         f"{found['macs'] / 1e6:.1f} M multiply-accumulates; "
         f"{found['parameters']:,} parameters in {size(found['weight_bytes'])}",

@@ -57,7 +57,7 @@ def _shipped(what: str, *kind: str) -> Callable[[str], list[str]]:
 
 
 complete_models = _shipped("models")
-complete_networks = _shipped("networks")
+complete_networks = _shipped("models", ".keras")
 complete_train_recipes = _shipped("recipes", "train")
 complete_convert_recipes = _shipped("recipes", "convert")
 complete_targets = _completing(lambda: import_module("fer_edge.targets").TARGETS)

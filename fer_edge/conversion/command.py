@@ -6,7 +6,7 @@ import dataclasses
 import platform
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Request:
 
     model: str | None
     data: str
-    recipe: str = "default"
+    recipe: Recipe = field(default_factory=Recipe)
     seed: int = 0
     labels: str | None = None
     skip_bad_rows: bool = False
@@ -38,54 +38,14 @@ class Request:
     class_names: str | None = None
 
     formats: tuple[str, ...] = ()
-    calibration_samples: int | None = None
     out: Path | None = None
     name: str | None = None
-    qat: bool = False
-    sparsity: float | None = None
-    clusters: int | None = None
     mirror: bool = False
-
-    def recipe_used(self) -> Recipe:
-        """The recipe with the options of the command line. Raises UsageError."""
-        return formats.read(shipped.recipe("convert", self.recipe)).override(
-            calibration_samples=self.calibration_samples,
-            sparsity=self.sparsity,
-            clusters=self.clusters,
-            qat=self.qat or None,
-        )
 
     def dataset(self) -> Dataset:
         """The pictures with their labels. Raises DataError."""
         how: dict[str, Any] = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed}
         return ferplus.chosen(load(self.data, class_names=self.class_names, **how), self.labels)
-
-
-@dataclass(frozen=True)
-class Output:
-    """One format's file, written if and only if it passed."""
-
-    path: Path
-    format: str
-    data: bytes
-    card: ModelCard
-    parity: gate.Parity
-
-    def to_dict(self) -> dict[str, Any]:
-        """A row of `convert --json` (DESIGN, "Command line")."""
-        found = self.parity
-        return {
-            "path": str(self.path),
-            "format": self.format,
-            "bytes": len(self.data),
-            "compressed_bytes": file.compressed_bytes(self.data),
-            "input_dtype": self.card.input.dtype,
-            "output_dtype": self.card.output.dtype,
-            "ops": graph.operators(self.data),
-            **{key: value for key, value in found.measured().items() if key not in ("recall", "macro_f1")},
-            "passed": found.passed,
-            "failures": [str(failure) for failure in found.failures],
-        }
 
 
 def convert(request: Request, json: str | None) -> dict[str, Any]:
@@ -94,14 +54,16 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     Each file is made and checked, and only then written with its card. Raises GateError if one failed, and
     whatever stops it before that.
     """
-    recipe = request.recipe_used()
+    recipe = request.recipe
     making = [formats.known(format_) for format_ in request.formats]
     if recipe.qat and not any(each.trainable for each in making):
         raise UsageError("--qat is for integer files: add --int8 or --full-integer")
     if request.mirror and (recipe.qat or recipe.compresses):
         raise UsageError("--mirror cannot be combined with --qat, --sparsity or --clusters")
     path = source.find(request.model)
-    name = (request.name or _name(path)) + MIRROR * request.mirror
+    card, run = evaluation.keras_card(path), path.resolve().parent.name
+    name = request.name or (card.name if card else run if path.stem == "model" else path.stem)
+    name += MIRROR * request.mirror
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
@@ -118,9 +80,9 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     calibrated = {}
     if any(each.calibrated for each in making):
         size_hw = against.model.inputs[0].shape[1:3]
-        faces, rows = source.calibration(dataset, recipe.calibration_samples, request.seed, size_hw)
-        calibrated = {"calibration": {"pictures": len(faces), "rows": rows}}
-        console.say(f"calibration: {len(faces)} Training pictures, {rows}")
+        faces, origin = source.calibration(dataset, recipe.calibration_samples, request.seed, size_hw)
+        calibrated = {"calibration": {"pictures": len(faces), "rows": origin}}
+        console.say(f"calibration: {len(faces)} Training pictures, {origin}")
     material = Material(against.model, faces)
     if recipe.compresses or recipe.qat:
         training = dataset.part("Training")
@@ -129,11 +91,11 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
         material = toolkit.retrain(material, training.images, labels, recipe, request.seed)
     if recipe.compresses:
         against = _compressed(against, material.network, recipe)
-    outputs = []
-    for format_, target in targets.items():
-        how = recipe.said(format_) | (calibrated if FORMATS[format_].calibrated else {})
-        outputs.append(_made(name, target, format_, material, against, how, recipe.limits_of(format_)))
-    return _finished(path, outputs, against, json, request.force)
+    rows = [
+        _made(target, format_, material, recipe, against, calibrated if FORMATS[format_].calibrated else {})
+        for format_, target in targets.items()
+    ]
+    return _finished(path, rows, against, json, request.force)
 
 
 def verify(
@@ -143,19 +105,17 @@ def verify(
     path = shipped.find_model(converted)
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
-    name = format_ or classifier.card.format
+    name, made = format_ or classifier.card.format, classifier.card
     if name not in FORMATS:
         raise UsageError(
             f"{path} has the format {name!r}: choose limits with --format, from {', '.join(FORMATS)}"
         )
-    recipe = request.recipe_used()
-    model, made = source.find(request.model), classifier.card
-    pictures = request.dataset()
+    recipe, model, pictures = request.recipe, source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, made, views=made.views)
     probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {name}")
     found = against.judge(probabilities, recipe.limits_of(name))
-    output = Output(path, name, file.read_bytes(path), made, found)
-    return _finished(model, [output], against, json, request.force, written=False)
+    row = _row(path, name, file.read_bytes(path), made, found)
+    return _finished(model, [row], against, json, request.force, written=False)
 
 
 def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> source.Reference:
@@ -171,42 +131,55 @@ def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> sour
         f"agreement {found.agreement:.2%}"
     )
     if not found.passed:
-        _show_failures({COMPRESSED: found})
-        raise GateError("the pruned or clustered network lost too much: nothing written")
+        lost = "; ".join(found.failures)
+        raise GateError(f"the pruned or clustered network lost too much: {lost}: nothing written")
     return dataclasses.replace(against, model=network, probabilities=probabilities)
 
 
 def _made(
-    name: str,
-    path: Path,
-    format_: str,
-    material: Material,
-    against: source.Reference,
-    how: dict[str, Any],
-    limits: gate.Thresholds,
-) -> Output:
-    """Makes the file, runs it as `run` does, and writes it with its card if it passed. how: for the card."""
+    path: Path, format_: str, material: Material, recipe: Recipe, against: source.Reference, pictures: Any
+) -> dict[str, Any]:
+    """Makes the file, runs it as `run` does, and writes it with its card if it passed; gives its row.
+
+    pictures: what the card says of those that calibrated it.
+    """
     with console.working(f"making {format_}"):
         data = FORMATS[format_].make(material)
         graph.check(data, path.name)
-        card = _card(name, format_, data, against, how)
+        card = _card(path, format_, data, against, recipe.said(format_) | pictures)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / path.name
         candidate.write_bytes(file.embed_card(data, card))
         subject = evaluation.Predictor.of(Classifier(candidate, checked=True))
-        found = against.judge(against.ask(subject, f"verifying {format_}"), limits)
+        found = against.judge(against.ask(subject, f"verifying {format_}"), recipe.limits_of(format_))
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
     card = dataclasses.replace(card, measured={**origin, **found.measured()})
-    output = Output(path, format_, file.embed_card(data, card), card, found)
+    data = file.embed_card(data, card)
     if found.passed:
-        files.write_bytes(path, output.data)
+        files.write_bytes(path, data)
         files.write_text(path.with_suffix(".json"), card.to_json())
-    return output
+    return _row(path, format_, data, card, found)
+
+
+def _row(path: Path, format_: str, data: bytes, card: ModelCard, found: gate.Parity) -> dict[str, Any]:
+    """Of `convert --json` (DESIGN, "Command line")."""
+    return {
+        "path": str(path),
+        "format": format_,
+        "bytes": len(data),
+        "compressed_bytes": file.compressed_bytes(data),
+        "input_dtype": card.input.dtype,
+        "output_dtype": card.output.dtype,
+        "ops": graph.operators(data),
+        **{key: value for key, value in found.measured().items() if key not in ("recall", "macro_f1")},
+        "passed": found.passed,
+        "failures": list(found.failures),
+    }
 
 
 def _finished(
     path: Path,
-    outputs: Sequence[Output],
+    rows: Sequence[dict[str, Any]],
     against: source.Reference,
     json: str | None,
     force: bool,
@@ -219,43 +192,33 @@ def _finished(
         ("format", "kB", "zip kB", "ops", "agree %", "max diff", "mean diff", "acc %", "fp32 %", "passed"),
         optional=("ops", "mean diff", "zip kB"),
     )
-    for output in outputs:
-        found = output.parity
+    for row in rows:
         table.add(
-            output.format,
-            f"{len(output.data) / 1e3:.0f}",
-            f"{file.compressed_bytes(output.data) / 1e3:.0f}",
-            sum(graph.operators(output.data).values()),
-            console.percent(found.agreement, 2),
-            f"{found.max_abs_diff:.4f}",
-            f"{found.mean_abs_diff:.5f}",
-            console.percent(found.accuracy, 2),
-            console.percent(found.accuracy_fp32, 2),
-            "yes" if found.passed else "NO",
+            row["format"],
+            *(f"{row[size] / 1e3:.0f}" for size in ("bytes", "compressed_bytes")),
+            sum(row["ops"].values()),
+            console.percent(row["agreement"], 2),
+            f"{row['max_abs_diff']:.4f}",
+            f"{row['mean_abs_diff']:.5f}",
+            *(console.percent(row[share], 2) for share in ("accuracy", "accuracy_fp32")),
+            "yes" if row["passed"] else "NO",
         )
     if against.views == 2:
         table.notes = ("two views, each picture and its mirror image, both in the file and in Keras",)
     table.show()
-    for output in outputs if written else ():
-        console.say(f"{'wrote' if output.parity.passed else 'not written:'} {output.path}")
-    result = {"source": str(path), "outputs": [output.to_dict() for output in outputs]}
+    failed = [row for row in rows if not row["passed"]]
+    for row in rows if written else ():
+        console.say(f"{'not written:' if row in failed else 'wrote'} {row['path']}")
+    result = {"source": str(path), "outputs": list(rows)}
     console.write_json(json, result, force)
-    failed = {output.format: output.parity for output in outputs if not output.parity.passed}
+    for row in failed:
+        console.say(f"{row['format']}: {'; '.join(row['failures'])}")
     if failed:
-        _show_failures(failed)
         hint = f": of only {n} pictures, each counts {1 / n:.1%}; it may pass with more, or with --qat"
         end = " and not written" if written else ""
-        raise GateError(f"{', '.join(failed)} failed{end}{hint if n < gate.ENOUGH else ''}")
+        names = ", ".join(row["format"] for row in failed)
+        raise GateError(f"{names} failed{end}{hint if n < gate.ENOUGH else ''}")
     return result
-
-
-def _show_failures(failed: dict[str, gate.Parity]) -> None:
-    words = ("what failed", "limit", "found", "required")
-    table = console.Table("limits not met", words, words=words)
-    for name, parity in failed.items():
-        for failure in parity.failures:
-            table.add(name, *failure)
-    table.show()
 
 
 def _warn_of_chance(against: source.Reference) -> None:
@@ -269,14 +232,7 @@ def _warn_of_chance(against: source.Reference) -> None:
         )
 
 
-def _name(path: Path) -> str:
-    """NAME in NAME_FORMAT.tflite: from the card, else from the file, else from the folder of the run."""
-    if card := evaluation.keras_card(path):
-        return card.name
-    return path.stem if path.stem != "model" else path.resolve().parent.name
-
-
-def _card(name: str, format_: str, data: bytes, against: source.Reference, how: dict[str, Any]) -> ModelCard:
+def _card(path: Path, format_: str, data: bytes, against: source.Reference, how: dict[str, Any]) -> ModelCard:
     """The source's card, completed from the file; without measurements.
 
     Raises ModelError as `tensors` does.
@@ -284,7 +240,7 @@ def _card(name: str, format_: str, data: bytes, against: source.Reference, how: 
     import keras
     import tensorflow as tf
 
-    taken, given = tensors(data, format_)
+    name, (taken, given) = path.stem.removesuffix(f"_{format_}"), tensors(data, format_)
     known = against.card or ModelCard(name, "keras", LABELS, taken, given)
     here = {"fer-edge": __version__, "python": platform.python_version(), "numpy": np.__version__}
     here |= {"tensorflow": tf.__version__, "keras": keras.__version__}
@@ -313,8 +269,8 @@ def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
     main = graph.read(data)[0]
 
     def spec(tensor: graph.Tensor, content: str, real_max: float) -> TensorSpec:
-        (scale, *_), (zero_point, *_) = tensor.scales or (0.0,), tensor.zero_points or (0,)
-        return TensorSpec(tensor.dtype, tensor.shape, scale, zero_point, real_max=real_max, content=content)
+        ends = tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point
+        return TensorSpec(*ends, real_max=real_max, content=content)
 
     gray = spec(main.inputs[0], "gray", 255.0)
     probabilities = spec(main.outputs[0], "probabilities", 1.0)

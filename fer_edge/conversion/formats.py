@@ -22,12 +22,13 @@ from fer_edge.conversion import rounding
 from fer_edge.conversion.gate import Thresholds
 from fer_edge.errors import ModelError, UsageError, first_line
 from fer_edge.files import BelowOne, Count, Share
-from fer_edge.model import graph
+from fer_edge.model import graph, shipped
 from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
 
 _CONVERTERS_OWN = b"CONVERSION_METADATA"
 """Versions and options; the card has them."""
+_WIDE = ("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS")
 
 
 @dataclass(frozen=True)
@@ -90,18 +91,21 @@ class Recipe:
         return {"name": self.name, "thresholds": limits, **{key: getattr(self, key) for key in keys}}
 
 
-def read(path: Path) -> Recipe:
-    """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
+def read(name_or_path: str | Path, **values: Any) -> Recipe:
+    """Reads an included recipe or a TOML file; the file's name is the recipe's unless it says another.
 
-    Raises UsageError, naming file and key, for anything that is not a recipe.
+    values: replace the file's, if they are not None. Raises UsageError, naming file and key, for anything
+    that is not a recipe.
     """
+    path = shipped.recipe("convert", str(name_or_path))
     table = files.read_toml(path)
     limits = {
         name: Thresholds(**files.checked(Thresholds, table.pop(name), f"{path} [{name}]"))
         for name in (*FORMATS, COMPRESSED)
         if name in table
     }
-    return Recipe(**{"name": path.stem, **files.checked(Recipe, table, str(path))}, limits=limits)
+    found = Recipe(**{"name": path.stem, **files.checked(Recipe, table, str(path))}, limits=limits)
+    return found.override(**values)
 
 
 @dataclass(frozen=True)
@@ -136,59 +140,43 @@ class Making:
     usual: bool = False
 
 
-def float32(material: Material) -> bytes:
-    """Weights and activations as trained."""
-    return tflite(material.network)
-
-
-def float16(material: Material) -> bytes:
-    """16-bit weights, 32-bit activations."""
-    import tensorflow as tf
-
-    return tflite(material.network, optimise=True, types=(tf.float16,))
-
-
-def dynamic_range(material: Material) -> bytes:
-    """8-bit weights; the ranges of activations are found at run time."""
-    return tflite(_rounded_weights(material), optimise=True)
-
-
-def int8(material: Material) -> bytes:
-    """8-bit weights and activations; the last layer with weights, and a mean before it, in float.
-
-    In int8, logits would have a step of 0.15, and near ties would be lost.
-    """
-    return _integer(material, "uint8", "float32")
-
-
-def full_integer(material: Material) -> bytes:
-    """int8 input and output, no floats: for microcontrollers and accelerators."""
-    return _integer(material, "int8", "int8")
-
-
-def int16x8(material: Material) -> bytes:
-    """16-bit activations, 8-bit weights: for accelerators with these kernels; slow on processors."""
-    import tensorflow as tf
-
-    ops = tf.lite.OpsSet
-    wide = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-    network = _rounded_weights(material)
-    return tflite(network, optimise=True, faces=material.faces, ops=(wide, ops.TFLITE_BUILTINS))
-
-
 FORMATS: dict[str, Making] = {
-    Format.FLOAT32: Making(float32, Thresholds(0.9995, 0.001, 0.0001, 0.0005, 0.01), usual=True),
-    Format.FLOAT16: Making(float16, Thresholds(0.999, 0.02, 0.001, 0.001, 0.02), usual=True),
+    Format.FLOAT32: Making(
+        lambda of: tflite(of.network), Thresholds(0.9995, 0.001, 0.0001, 0.0005, 0.01), usual=True
+    ),
+    Format.FLOAT16: Making(
+        lambda of: tflite(of.network, optimise=True, types=("float16",)),
+        Thresholds(0.999, 0.02, 0.001, 0.001, 0.02),
+        usual=True,
+    ),
+    # 8-bit weights; the ranges of activations are found at run time.
     Format.DYNAMIC_RANGE: Making(
-        dynamic_range, Thresholds(0.99, 0.2, 0.005, 0.005, 0.05), calibrated=True, usual=True
+        lambda of: tflite(_rounded_weights(of), optimise=True),
+        Thresholds(0.99, 0.2, 0.005, 0.005, 0.05),
+        calibrated=True,
+        usual=True,
     ),
+    # The last layer with weights, and a mean before it, in float: in int8, logits would have a step of 0.15.
     Format.INT8: Making(
-        int8, Thresholds(0.99, 0.25, 0.004, 0.002, 0.05), calibrated=True, trainable=True, usual=True
+        lambda of: _integer(of, "uint8", "float32"),
+        Thresholds(0.99, 0.25, 0.004, 0.002, 0.05),
+        calibrated=True,
+        trainable=True,
+        usual=True,
     ),
+    # No floats: for microcontrollers and accelerators.
     Format.FULL_INTEGER: Making(
-        full_integer, Thresholds(0.98, 0.25, 0.008, 0.005, 0.05), calibrated=True, trainable=True
+        lambda of: _integer(of, "int8", "int8"),
+        Thresholds(0.98, 0.25, 0.008, 0.005, 0.05),
+        calibrated=True,
+        trainable=True,
     ),
-    Format.INT16X8: Making(int16x8, Thresholds(0.99, 0.2, 0.004, 0.002, 0.05), calibrated=True),
+    # 16-bit activations, 8-bit weights: for accelerators with these kernels; slow on processors.
+    Format.INT16X8: Making(
+        lambda of: tflite(_rounded_weights(of), optimise=True, faces=of.faces, ops=_WIDE),
+        Thresholds(0.99, 0.2, 0.004, 0.002, 0.05),
+        calibrated=True,
+    ),
 }
 COMPRESSED = "compressed"
 COMPRESSED_LIMITS = Thresholds(0.85, 1.0, 0.1, 0.01, 0.1)
@@ -229,9 +217,9 @@ def tflite(
     function: Callable[[Any], Any] | None = None,
     *,
     optimise: bool = False,
-    types: tuple[Any, ...] = (),
+    types: tuple[str, ...] = (),
     faces: NDArray[np.uint8] | None = None,
-    ops: tuple[Any, ...] = (),
+    ops: tuple[str, ...] = ("TFLITE_BUILTINS",),
     ends: tuple[str, str] | None = None,
     one_step: bool = False,
 ) -> bytes:
@@ -239,8 +227,8 @@ def tflite(
 
     function: computes with the network's weights on float32 gray levels; by default the network itself.
     optimise: let the converter round weights, to `types`. faces: calibration for the converter's own ranges.
-    ops: allowed sets of operators. ends: types of input and output of a function that contains the rounding;
-    by default uint8 input and float32 output. one_step: large kernels are `rounding.on_one_step`.
+    ops: names of the allowed sets of operators. ends: types of input and output of a function that contains
+    the rounding; by default uint8 and float32. one_step: large kernels are `rounding.on_one_step`.
     Raises ModelError, naming them, for operators that TFLite lacks.
     """
     import keras
@@ -263,10 +251,10 @@ def tflite(
     with quiet_stderr(), tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = ops or [tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet[name] for name in ops]
         if optimise:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = list(types)
+            converter.target_spec.supported_types = [tf.as_dtype(name) for name in types]
         if faces is not None:
             converter.representative_dataset = lambda: ([face.reshape(shape)] for face in faces)
         if ends is not None:
@@ -309,15 +297,10 @@ def tidied(flatbuffer: bytes) -> bytes:
         if tensor.quantization is not None and tensor.quantization.scale is None:
             tensor.quantization = None
     model.metadata = [note for note in model.metadata or [] if note.name != _CONVERTERS_OWN]
-    buffers, places = [model.buffers[0]], {0: 0}
-    for holder in (*main.tensors, *model.metadata):
-        data = model.buffers[holder.buffer].data
-        if data is None or not len(data):
-            holder.buffer = 0
-            continue
-        if holder.buffer not in places:
-            places[holder.buffer] = len(buffers)
-            buffers.append(model.buffers[holder.buffer])
-        holder.buffer = places[holder.buffer]
-    model.buffers = buffers
+    holders = (*main.tensors, *model.metadata)
+    full = [n for n, buffer in enumerate(model.buffers) if buffer.data is not None and len(buffer.data)]
+    kept = [0, *dict.fromkeys(holder.buffer for holder in holders if holder.buffer in full)]
+    for holder in holders:
+        holder.buffer = kept.index(holder.buffer) if holder.buffer in kept else 0
+    model.buffers = [model.buffers[n] for n in kept]
     return graph.packed(model)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,20 +45,12 @@ class Thresholds:
         files.check(self, "thresholds", {})
 
 
-class Failure(NamedTuple):
-    """A limit that was not met: of what, the figure found, and the one required, as text."""
-
-    of: str
-    found: str
-    wanted: str
-
-    def __str__(self) -> str:
-        return f"{self.of} {self.found}, required {self.wanted}"
-
-
 @dataclass(frozen=True)
 class Parity:
-    """What was measured on `pictures` pictures; recall by label."""
+    """What was measured on `pictures` pictures; recall by label.
+
+    failures: the limits that were not met, as text: of what, the figure found, and the one required.
+    """
 
     pictures: int
     agreement: float
@@ -68,7 +60,7 @@ class Parity:
     accuracy_fp32: float
     macro_f1: float
     recall: dict[str, float]
-    failures: tuple[Failure, ...]
+    failures: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -91,52 +83,48 @@ def compare(
     labels: int64 (N,). Raises DataError for too few pictures.
     """
     check_count(len(labels))
-    matrix = metrics.confusion_matrix(labels, converted.argmax(axis=1), len(names))
-    scores = metrics.scores(matrix, names)
+    now, before = converted.argmax(axis=1), reference.argmax(axis=1)
+    scores = metrics.scores(metrics.confusion_matrix(labels, now, len(names)), names)
     differences = np.abs(converted.astype(np.float64) - reference)
     if not np.isfinite(differences).all():
         differences = np.array([math.inf])
-    return Parity(
+    found = Parity(
         pictures=len(labels),
         agreement=metrics.agreement(converted, reference),
         max_abs_diff=float(differences.max()),
         mean_abs_diff=float(differences.mean()),
         accuracy=scores["accuracy"],
-        accuracy_fp32=float((reference.argmax(axis=1) == labels).mean()),
+        accuracy_fp32=float((before == labels).mean()),
         macro_f1=scores["macro_f1"],
         recall={label: row["recall"] for label, row in scores["per_class"].items()},
-        failures=tuple(_failures(converted, reference, differences, labels, limits, names)),
     )
+    return replace(found, failures=tuple(_failures(found, now, before, labels, limits)))
 
 
 def _failures(
-    converted: NDArray[np.float32],
-    reference: NDArray[np.float32],
-    differences: NDArray[np.float64],
+    found: Parity,
+    now: NDArray[np.int64],
+    before: NDArray[np.int64],
     labels: NDArray[np.int64],
     limits: Thresholds,
-    names: tuple[str, ...],
-) -> Iterator[Failure]:
-    most, mean = differences.max(), differences.mean()
-    if math.isinf(most):
-        yield Failure("values", "NaN or infinite", "numbers")
+) -> Iterator[str]:
+    if math.isinf(found.max_abs_diff):
+        yield "values NaN or infinite, required numbers"
         return
-    now, before = converted.argmax(axis=1), reference.argmax(axis=1)
-    others = now != before
-    if others.sum() > _differing(1 - limits.agreement, len(others)):
-        yield Failure("agreement", f"{1 - others.mean():.2%}", f"at least {limits.agreement:.2%}")
-    if most > limits.max_abs_diff:
-        yield Failure("largest difference", f"{most:.4f}", f"at most {limits.max_abs_diff:g}")
-    if mean > limits.mean_abs_diff:
-        yield Failure("mean difference", f"{mean:.5f}", f"at most {limits.mean_abs_diff:g}")
+    if (now != before).sum() > _differing(1 - limits.agreement, len(labels)):
+        yield f"agreement {found.agreement:.2%}, required at least {limits.agreement:.2%}"
+    if found.max_abs_diff > limits.max_abs_diff:
+        yield f"largest difference {found.max_abs_diff:.4f}, required at most {limits.max_abs_diff:g}"
+    if found.mean_abs_diff > limits.mean_abs_diff:
+        yield f"mean difference {found.mean_abs_diff:.5f}, required at most {limits.mean_abs_diff:g}"
     right, right_fp32 = now == labels, before == labels
     if lost := _loss(right, right_fp32, limits.accuracy_loss):
-        yield Failure("accuracy lost", f"{lost / len(labels):.2%}", f"at most {limits.accuracy_loss:.2%}")
-    for index, label in enumerate(names):  # a class may collapse even if the mean does not
+        yield f"accuracy lost {lost / len(labels):.2%}, required at most {limits.accuracy_loss:.2%}"
+    for index, label in enumerate(found.recall):  # a class may collapse even if the mean does not
         of, of_fp32 = right[labels == index], right_fp32[labels == index]
         if _loss(of, of_fp32, limits.recall_loss):
             wanted = f"about the Keras model's {of_fp32.sum()}"
-            yield Failure(f"{label} recognised", f"{of.sum()} of {len(of)}", wanted)
+            yield f"{label} recognised {of.sum()} of {len(of)}, required {wanted}"
 
 
 def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float) -> int:

@@ -81,70 +81,48 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     """
     import keras
 
-    readers = readers_of(model)
-    norms, relus = _after_convolutions(model, readers)
-    left_out = {layer.name for layer in (*norms.values(), *relus.values())}
-    first = _first(model)
-    is_centred = (
-        centred
-        and kind(first) == "Rescaling"
-        and not np.ndim(first.scale)
-        and all(kind(reader) == "Conv2D" for reader in readers[first.name])
-    )
-    face = keras.Input(model.inputs[0].shape[1:], name=model.layers[0].name)
-    made = {id(model.inputs[0]): face}
-    for layer in model.layers[1:]:
-        given = [made[id(tensor)] for tensor in inputs_of(layer)]
-        if layer.name in left_out or "Dropout" in kind(layer):
-            made[id(layer.output)] = given[0]
-            continue
-        config, weights = layer.get_config(), [np.asarray(w) for w in layer.get_weights()]
-        takes_levels = is_centred and layer in readers[first.name]
-        if layer.name in norms or takes_levels:
-            config["use_bias"] = True
-            kernel, bias = (*weights, np.zeros(weights[0].shape[-1], np.float32))[:2]
-            if takes_levels:
-                bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
-                kernel = kernel * float(first.scale)
-            if norm := norms.get(layer.name):
-                factor, shift = _affine(norm)
-                kernel, bias = kernel * factor, bias * factor + shift
-            weights = [kernel, bias]
-        if layer.name in relus:
-            config["activation"] = "relu"
-        if is_centred and layer is first:
-            config |= {"scale": 1.0, "offset": -CENTRE}
-        new = type(layer).from_config(config)
-        made[id(layer.output)] = new(given if len(given) > 1 else given[0])
-        new.set_weights(weights)
-    return keras.Model(face, made[id(model.outputs[0])], name=model.name)
+    readers, first = readers_of(model), _first(model)
+    centred &= kind(first) == "Rescaling" and not np.ndim(first.scale)
+    centred &= all(kind(reader) == "Conv2D" for reader in readers[first.name])
+    weights = {layer.name: layer.get_weights() for layer in model.layers}
+    changed: dict[str, Any] = {first.name: {"scale": 1.0, "offset": -CENTRE}} if centred else {}
+    left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}
 
-
-def _after_convolutions(model: Any, readers: dict[str, list[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Name of a convolution -> the batch normalisation that is its only reader; -> the ReLU after both."""
-
-    def then(layer: Any, wanted: str) -> Any:
+    def alone(layer: Any, wanted: str) -> Any:
+        """The only reader of the layer, if it is of that kind."""
         found = readers[layer.name]
         return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
 
-    convolutions = [layer for layer in model.layers if kind(layer) == "Conv2D"]
-    norms = {layer.name: norm for layer in convolutions if (norm := then(layer, "BatchNormalization"))}
-    relus = {
-        layer.name: relu
-        for layer in convolutions
-        if layer.get_config()["activation"] == "linear"
-        and (relu := then(norms.get(layer.name, layer), "ReLU"))
-        and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0)
-    }
-    return norms, relus
+    for layer in model.layers:
+        if kind(layer) != "Conv2D":
+            continue
+        kernel, bias = (*weights[layer.name], np.zeros(layer.filters, np.float32))[:2]
+        if centred and layer in readers[first.name]:
+            bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
+            kernel = kernel * float(first.scale)
+        if norm := alone(layer, "BatchNormalization"):
+            factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+            factor = factor * np.asarray(norm.gamma) if norm.scale else factor
+            shift = -np.asarray(norm.moving_mean) * factor + (np.asarray(norm.beta) if norm.center else 0)
+            kernel, bias = kernel * factor, bias * factor + shift
+            left_out.add(norm.name)
+        weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
+        relu = alone(norm or layer, "ReLU") if layer.get_config()["activation"] == "linear" else None
+        if relu and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0):
+            changed[layer.name]["activation"] = "relu"
+            left_out.add(relu.name)
 
+    def copied(layer: Any) -> Any:
+        return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
 
-def _affine(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Factor and offset of a batch normalisation for each channel."""
-    factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-    factor = factor * np.asarray(norm.gamma) if norm.scale else factor
-    shift = -np.asarray(norm.moving_mean) * factor
-    return factor, shift + np.asarray(norm.beta) if norm.center else shift
+    def call(layer: Any, *given: Any, **options: Any) -> Any:
+        return given[0] if layer.name in left_out else layer(*given, **options)
+
+    plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    copy = keras.models.clone_model(plain, clone_function=copied, call_function=call)
+    for layer in copy.layers[1:]:
+        layer.set_weights(weights[layer.name])
+    return copy
 
 
 def _first(network: Any) -> Any:
@@ -200,20 +178,25 @@ class Rounded:
         return values
 
 
-def rounded_layers(network: Any, *, float_end: bool) -> list[str]:
-    """Names of the layers of a folded network whose int8 output has its own range."""
+def rounded_layers(network: Any, *, float_end: bool) -> dict[str, Any]:
+    """Names of the layers of a folded network whose int8 output has its own range -> the tensor that it is
+    added to, if its only reader is an addition with ReLU: values below the negative of that do not matter."""
     readers, layers = readers_of(network), network.layers
     end = len(layers)
     if float_end:
         end = last_weighted(network)
         while kind(layers[end - 1]) in _MEANS:
             end -= 1
-    start = layers.index(_first(network)) + (centre_of(network) == CENTRE)
-    return [
-        layer.name
-        for layer in layers[start:end]
-        if kind(layer) not in _KEEP_RANGE and [kind(reader) for reader in readers[layer.name]] != ["ReLU"]
-    ]
+    found = {}
+    for layer in layers[layers.index(_first(network)) + (centre_of(network) == CENTRE) : end]:
+        then = readers[layer.name]
+        kinds = [kind(reader) for reader in then]
+        if kind(layer) in _KEEP_RANGE or kinds == ["ReLU"]:
+            continue
+        hidden = kinds == ["Add"] and [kind(reader) for reader in readers[then[0].name]] == ["ReLU"]
+        others = [tensor for tensor in inputs_of(then[0]) if tensor is not layer.output] if hidden else []
+        found[layer.name] = others[0] if len(others) == 1 else None
+    return found
 
 
 def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Ranges:
@@ -226,18 +209,16 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
     """
     import keras
 
-    names = rounded_layers(network, float_end=float_end)
-    others = _summands(network)
-    outputs = [*(network.get_layer(name).output for name in names), *others.values()]
-    # A model with one output returns no list, so the input is added.
-    inner = keras.Model(network.inputs, [network.inputs[0], *outputs])
+    names, outputs = [], [network.inputs[0]]  # a model with one output returns no list
+    for name, other in rounded_layers(network, float_end=float_end).items():
+        names.append(name)
+        own = network.get_layer(name).output
+        outputs.append(own if other is None else keras.ops.maximum(own, -other))
+    inner = keras.Model(network.inputs, outputs)
 
     def values() -> Iterator[tuple[int, NDArray[np.float32]]]:
         for batch in _batches(faces):
-            given = [np.asarray(value) for value in inner([batch], training=False)][1:]
-            added = dict(zip(others, given[len(names) :], strict=True))
-            for n, name in enumerate(names):
-                yield n, np.maximum(given[n], -added[name]) if name in added else given[n]
+            yield from enumerate(map(np.asarray, inner([batch], training=False)[1:]))
 
     low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must include 0
     for n, value in values():
@@ -253,22 +234,6 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
             found[name] = 0.0, 255 / 256  # the range that TFLite's softmax has
         elif name in hidden and high[n] > low[n]:
             found[name] = best_range(counts[n], found[name])
-    return found
-
-
-def _summands(network: Any) -> dict[str, Any]:
-    """Layer whose only reader is an addition with ReLU -> the tensor that it is added to.
-
-    Values below the negative of that tensor do not matter: the ReLU removes them.
-    """
-    readers, found = readers_of(network), {}
-    names = {id(layer.output): layer.name for layer in network.layers}
-    for layer in network.layers:
-        then = [kind(reader) for reader in readers[layer.name]]
-        if kind(layer) == "Add" and then == ["ReLU"] and len(layer.input) == 2:
-            for tensor, other in (layer.input, layer.input[::-1]):
-                if readers[names[id(tensor)]] == [layer]:
-                    found[names[id(tensor)]] = other
     return found
 
 

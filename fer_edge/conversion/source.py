@@ -8,7 +8,7 @@ same way.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,9 @@ class Reference:
 
     def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
         """Probabilities of a file or another network for these pictures; `what` labels the bar."""
-        return _asked(subject, self.pictures.dataset, what)
+        dataset = self.pictures.dataset
+        with console.progress(what, len(dataset)) as step:
+            return evaluation.probabilities_of(subject, dataset.images, labels=dataset.label_names, step=step)
 
     def judge(self, probabilities: NDArray[np.float32], limits: gate.Thresholds) -> gate.Parity:
         """Compares those of a file or another network with the Keras model's."""
@@ -127,18 +129,13 @@ def measure(
             from fer_edge.conversion.mirror import mirrored
 
             model = mirrored(model)
-    labels = LABELS if card is None else card.labels
-    subject = evaluation.Predictor.of_keras(model, str(path), labels, card or made)
     pictures = evaluation.select(dataset, "official", proving_split(dataset), limit=most, seed=seed)
     gate.check_count(len(pictures.dataset))
-    probabilities = _asked(subject, pictures.dataset, "float32 in Keras")
+    found = Reference(path, card, model, pictures, np.empty((0, 0), np.float32), views)
+    subject = evaluation.Predictor.of_keras(model, str(path), found.labels, card or made)
+    probabilities = found.ask(subject, "float32 in Keras")
     gate.check_probabilities(probabilities, str(path))
-    return Reference(path, card, model, pictures, probabilities, views)
-
-
-def _asked(subject: evaluation.Predictor, dataset: Dataset, what: str) -> NDArray[np.float32]:
-    with console.progress(what, len(dataset)) as step:
-        return evaluation.probabilities_of(subject, dataset.images, labels=dataset.label_names, step=step)
+    return replace(found, probabilities=probabilities)
 
 
 def proving_split(dataset: Dataset) -> str:

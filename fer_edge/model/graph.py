@@ -6,6 +6,7 @@ raises MissingExtraError.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import math
@@ -34,8 +35,8 @@ _ALIGNMENT = 16  # of a Buffer's data, as schema.fbs asks
 class Tensor:
     """One tensor. index: in the subgraph. shape: -1 for an open size.
 
-    variable: kept between runs. data_bytes: size of its values, if they are in the file. dtype: numpy's name,
-    if it has one. scales, zero_points: one for all values or one per channel; empty if not quantised.
+    dtype: numpy's name, if it has one. variable: kept between runs. scale, zero_point: the first channel's if
+    each has its own; 0 if not quantised. data_bytes: size of its values, if they are in the file.
     """
 
     index: int
@@ -43,8 +44,8 @@ class Tensor:
     shape: tuple[int, ...]
     dtype: str
     variable: bool
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
+    scale: float
+    zero_point: int
     data_bytes: int
 
     def __hash__(self) -> int:
@@ -80,14 +81,9 @@ class Operator:
     given: tuple[Tensor, ...]
 
     @property
-    def weights(self) -> tuple[Tensor, ...]:
-        """The constants that it reads."""
-        return tuple(tensor for tensor in self.taken if tensor.constant)
-
-    @property
     def weight_bytes(self) -> int:
-        """Of all its constants."""
-        return sum(tensor.data_bytes for tensor in self.weights)
+        """Of all constants that it reads."""
+        return sum(tensor.data_bytes for tensor in self.taken)
 
     @property
     def macs(self) -> int:
@@ -137,10 +133,8 @@ class Graph:
 def schema() -> Any:
     """The module of TFLite's generated schema. Raises MissingExtraError if no package includes it."""
     for module in ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated"):
-        try:
+        with contextlib.suppress(ImportError):
             return importlib.import_module(module)
-        except ImportError:
-            continue
     raise MissingExtraError("TFLite's schema (ai-edge-litert)", "train", "reading what a model computes")
 
 
@@ -174,28 +168,41 @@ def packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def read(data: bytes) -> tuple[Graph, ...]:
+def read(data: bytes, where: str = "") -> tuple[Graph, ...]:
     """The subgraphs of a .tflite file's bytes, every index in them within range.
 
-    Raises ModelError if it is not an intact .tflite file.
+    Raises ModelError, naming `where`, if it is not an intact .tflite file.
     """
-    model = unpacked(data)
     try:
-        graphs = tuple(_graph(subgraph, model) for subgraph in _values(model.subgraphs))
-    except UnicodeDecodeError as error:
-        raise ModelError("the file is damaged: a name in it is not UTF-8") from error
-    except _DAMAGE as error:
-        raise ModelError("the file is cut or damaged") from error
-    if not graphs or not graphs[0].operators:
-        raise ModelError("the file holds no operators")
+        model = unpacked(data)
+        try:
+            graphs = tuple(_graph(subgraph, model) for subgraph in _values(model.subgraphs))
+        except UnicodeDecodeError as error:
+            raise ModelError("the file is damaged: a name in it is not UTF-8") from error
+        except _DAMAGE as error:
+            raise ModelError("the file is cut or damaged") from error
+        if not graphs or not graphs[0].operators:
+            raise ModelError("the file holds no operators")
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}".removeprefix(": ")) from error
     return graphs
 
 
 def _graph(subgraph: Any, model: Any) -> Graph:
-    tensors = tuple(
-        _tensor(index, tensor, model.buffers[tensor.buffer])
-        for index, tensor in enumerate(_values(subgraph.tensors))
-    )
+    tensors = []
+    for index, one in enumerate(_values(subgraph.tensors)):
+        steps = one.quantization
+        tensor = Tensor(
+            index,
+            (one.name or b"").decode(),
+            tuple(map(int, _values(one.shapeSignature))) or tuple(map(int, _values(one.shape))),
+            _names("TensorType").get(one.type, f"type {one.type}").lower(),
+            bool(one.isVariable),
+            float([*_values(steps and steps.scale), 0.0][0]),
+            int([*_values(steps and steps.zeroPoint), 0][0]),
+            len(_values(model.buffers[one.buffer].data)),
+        )
+        tensors.append(tensor)
 
     def held(vector: Any, least: int = 0) -> tuple[Tensor, ...]:
         if any(index < least for index in _values(vector)):
@@ -211,21 +218,7 @@ def _graph(subgraph: Any, model: Any) -> Graph:
         custom = name == "CUSTOM"
         name = (code.customCode or b"CUSTOM").decode() if custom else name
         operators.append(Operator(name, custom, held(one.inputs, least=-1), held(one.outputs)))
-    return Graph(tensors, tuple(operators), held(subgraph.inputs), held(subgraph.outputs))
-
-
-def _tensor(index: int, tensor: Any, buffer: Any) -> Tensor:
-    quantisation = tensor.quantization
-    return Tensor(
-        index=index,
-        name=(tensor.name or b"").decode(),
-        shape=tuple(int(n) for n in _values(tensor.shapeSignature)) or tuple(map(int, _values(tensor.shape))),
-        dtype=_names("TensorType").get(tensor.type, f"type {tensor.type}").lower(),
-        variable=bool(tensor.isVariable),
-        scales=tuple(map(float, _values(quantisation and quantisation.scale))),
-        zero_points=tuple(map(int, _values(quantisation and quantisation.zeroPoint))),
-        data_bytes=len(_values(buffer.data)),
-    )
+    return Graph(tuple(tensors), tuple(operators), held(subgraph.inputs), held(subgraph.outputs))
 
 
 @functools.cache
@@ -243,24 +236,15 @@ def operators(data: bytes) -> dict[str, int]:
     return dict(sorted(used.items()))
 
 
-def before_softmax(data: bytes) -> list[Tensor]:
-    """The tensors before the softmax that a file ends in, even if it is reshaped or requantised after that.
-
-    From the softmax's input back, as long as values only change form; empty if the file ends differently.
-    """
+def ends_in_softmax(data: bytes) -> bool:
+    """Whether the output is that of a softmax, even if it is reshaped or requantised after that."""
     main = read(data)[0]
     makers = {tensor: operator for operator in main.operators for tensor in operator.given}
-    found: list[Tensor] = []
-    tensor = next(iter(main.outputs), None)
+    maker = makers.get(main.outputs[0]) if main.outputs else None
     for _ in main.operators:
-        maker = tensor and makers.get(tensor)
-        wanted = _SAME_VALUES | ({"REDUCE_MAX"} if found else {"SOFTMAX"})
-        if not maker or not maker.taken or maker.name not in wanted:
-            break
-        tensor = maker.taken[0]
-        if found or maker.name == "SOFTMAX":
-            found.append(tensor)
-    return found
+        if maker and maker.taken and maker.name in _SAME_VALUES:
+            maker = makers.get(maker.taken[0])
+    return maker is not None and maker.name == "SOFTMAX"
 
 
 def check(data: bytes, where: str) -> None:
@@ -269,10 +253,7 @@ def check(data: bytes, where: str) -> None:
     Refuses truncated, foreign, empty and damaged files; files without weights or with variables, which some
     exporters write silently; operators that are not TFLite's builtin ones.
     """
-    try:
-        graphs = read(data)
-    except ModelError as error:
-        raise ModelError(f"{where}: {error}") from error
+    graphs = read(data, where)
     every = [operator for subgraph in graphs for operator in subgraph.operators]
     if foreign := sorted({operator.name for operator in every if operator.custom}):
         raise ModelError(

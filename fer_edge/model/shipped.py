@@ -33,14 +33,9 @@ def recipes_folder(kind: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / kind / "recipes"
 
 
-def models() -> list[Path]:
-    """The included .tflite files, sorted by name."""
-    return sorted(models_folder().glob("*.tflite"))
-
-
-def networks() -> list[Path]:
-    """The included .keras files, sorted by name."""
-    return sorted(models_folder().glob("*.keras"))
+def models(suffix: str = ".tflite") -> list[Path]:
+    """The included .tflite or .keras files, sorted by name."""
+    return sorted(models_folder().glob(f"*{suffix}"))
 
 
 def recipes(kind: str) -> list[Path]:
@@ -62,7 +57,7 @@ def find_network(name_or_path: str) -> Path:
 
     Raises ModelError for a converted file too.
     """
-    path = _find(name_or_path, networks(), "trained network", ModelError, "*.keras")
+    path = _find(name_or_path, models(".keras"), "trained network", ModelError, "*.keras")
     if path.suffix == ".tflite":
         raise ModelError(f"{path} is a converted model: give the .keras file that it was converted from")
     return path
@@ -70,7 +65,7 @@ def find_network(name_or_path: str) -> Path:
 
 def find_either(name_or_path: str) -> Path:
     """The same for either kind; for the folder of a run, its trained network."""
-    return _find(name_or_path, [*models(), *networks()], "model", ModelError, "*.keras")
+    return _find(name_or_path, [*models(), *models(".keras")], "model", ModelError, "*.keras")
 
 
 def find_models(name_or_path: str) -> list[Path]:
@@ -96,18 +91,10 @@ def recipe(kind: str, name_or_path: str) -> Path:
     return _find(name_or_path, recipes(kind), f"{kind} recipe", UsageError)
 
 
-def trusted_sha256() -> frozenset[str]:
-    """Hashes of the included model files, from `SHA256SUMS`; empty without that file."""
-    try:
-        text = (models_folder() / "SHA256SUMS").read_text()
-    except OSError:
-        return frozenset()
-    return frozenset(line.split(maxsplit=1)[0].lower() for line in text.splitlines() if line.strip())
-
-
 def ships(data: bytes) -> bool:
-    """Whether a file is byte for byte an included model."""
-    return files.sha256_of(data) in trusted_sha256()
+    """Whether a file is byte for byte an included model: its hash is in `SHA256SUMS`."""
+    sums = models_folder() / "SHA256SUMS"
+    return sums.is_file() and f"{files.sha256_of(data)} " in sums.read_text()
 
 
 def best_here(network: str = "edge") -> str:

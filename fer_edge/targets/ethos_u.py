@@ -43,10 +43,10 @@ def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Art
             "not written; convert with --full-integer"
         )
     ms, mhz = 1e3 * float(row["inference_time"]), float(row["core_clock"]) / 1e6
-    sram, off_chip, on_chip = (
+    sram, *flashes = (
         float(row[f"{name}_memory_used"]) for name in ("sram", "off_chip_flash", "on_chip_flash")
     )
-    flash = off_chip + on_chip
+    flash = sum(flashes)
     report = {
         "cycles": round(float(row["cycles_total"])),
         "ms": ms,

@@ -12,21 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import GateError, ModelError, first_line
+from fer_edge.errors import ModelError, first_line
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Artifact, Pictures, in_child, template
 
-CHECKED = 60
-"""This many pictures are also run with LiteRT's reference kernels, which take about a hundred times as long
-as those for this processor. If the results differ, a few faces show it."""
-STEPS_ALLOWED = 2
-"""Steps of the output by which TFLite Micro may differ from LiteRT's reference kernels, because its int8
-softmax rounds differently. So does its int8 fully connected layer, by a step of the logits (all layers before
-it were equal on 60 real pictures), which moves a probability by half as much if it affects two logits."""
-FLOAT_ALLOWED = 1e-4
-"""The same in probability for float sums, which are added in another order."""
 _ROOM = 64 << 20  # bytes: a larger arena than any microcontroller's, to see how much is used
 _STEP = 1024  # bytes, in which the smallest arena is searched
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
@@ -35,12 +26,10 @@ _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32":
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
-    Raises ModelError if TFLite Micro cannot run the model, GateError if its results differ from those of
-    LiteRT's reference kernels.
+    Raises ModelError if TFLite Micro cannot run the model.
     """
     with in_child(run_here, classifier, pictures) as (folder, arena):
-        given, reference = (np.load(folder / f"{name}.npy") for name in ("micro", "reference"))
-    check(classifier, given, reference)
+        given = np.load(folder / "micro.npy")
     flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     values = _values(classifier, flatbuffer, arena)
     sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
@@ -48,45 +37,11 @@ def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     return Artifact(sources, {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}, needs, given)
 
 
-def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
-    """Raises GateError unless both interpreters agree, except for rounding, on the pictures that both ran."""
-    steps = STEPS_ALLOWED * classifier.output.scale + 0.5 * logit_step(file.read_bytes(classifier.path))
-    allowed = max(steps, FLOAT_ALLOWED)
-    largest = float(np.abs(micro[: len(reference)] - reference).max())
-    if not largest <= allowed:
-        raise GateError(
-            f"{classifier.path} differs by up to {largest:.4f} in a probability between TFLite Micro and "
-            f"LiteRT's reference kernels, {allowed:.4f} allowed: not written"
-        )
-
-
-def logit_step(data: bytes) -> float:
-    """Scale of the integer input of a final softmax; 0 for floats, or without one."""
-    return next((tensor.scales[0] for tensor in graph.before_softmax(data) if tensor.scales), 0.0)
-
-
 def run_here(folder: str, model: str) -> int:
-    """In the child: bytes of the smallest arena; runs faces.npy, writes micro.npy and reference.npy."""
-    faces = np.load(Path(folder, "faces.npy"))
+    """In the child: bytes of the smallest arena; runs faces.npy, writes micro.npy."""
     micro = Classifier(model, checked=True, load=lambda data, *_: MicroInterpreter(data))
-    np.save(Path(folder, "micro.npy"), micro.predict(faces))
-    reference = Classifier(model, checked=True, load=load_reference)
-    np.save(Path(folder, "reference.npy"), reference.predict(faces[:CHECKED]))
+    np.save(Path(folder, "micro.npy"), micro.predict(np.load(Path(folder, "faces.npy"))))
     return smallest_arena(file.read_bytes(Path(model)))
-
-
-def load_reference(model: bytes, num_threads: int, name: str) -> Any:
-    """LiteRT with its reference kernels, whose rounding TFLite Micro shares; XNNPACK's is its own."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    kernels = OpResolverType.BUILTIN_REF
-    try:
-        with quiet_stderr():
-            interpreter = Interpreter(model_content=model, experimental_op_resolver_type=kernels)
-            interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{name}: LiteRT's reference kernels cannot run it: {error}") from error
-    return interpreter
 
 
 class MicroInterpreter:

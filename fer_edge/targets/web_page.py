@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from fer_edge.data import drawn_faces
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, stored_levels
-from fer_edge.targets import Artifact, Pictures, drawn, template
+from fer_edge.targets import Artifact, Pictures, template
 from fer_edge.vision import blazeface
 from fer_edge.vision.crop import LEVELLED_FROM_DEG, resize_faces
 
@@ -114,7 +115,7 @@ def _summary(classifier: Classifier) -> str:
 
 def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any]:
     """Data for the page's scripts: the models, and drawn faces with LiteRT's answers here."""
-    check = resize_faces(drawn(CHECK_FACES), classifier.input_size)
+    check = resize_faces(drawn_faces(CHECK_FACES, seed=0)[0], classifier.input_size)
     probabilities = np.round(classifier.predict(check).astype(float), 7)
     rows, columns = classifier.input_size
     return {

@@ -1,7 +1,5 @@
 """A small network of the paper's kind and drawn faces."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -14,37 +12,36 @@ import tiny_trained
 
 from fer_edge.conversion import formats, source
 from fer_edge.data import load
-from fer_edge.data.dataset import Dataset
 
 
 @pytest.fixture(scope="session")
-def faces() -> Dataset:
+def faces():
     return load("drawn")
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(tmp_path_factory):
     """A .keras file, right on most drawn faces."""
     return Path(shutil.copy(tiny_trained.FILE, tmp_path_factory.mktemp("tiny") / "tiny.keras"))
 
 
 @pytest.fixture(scope="session")
-def against(tiny: Path, faces: Dataset) -> source.Reference:
+def against(tiny, faces):
     return source.measure(tiny, faces, 300, seed=0)
 
 
 @pytest.fixture(scope="session")
-def calibration(faces: Dataset) -> np.ndarray:
+def calibration(faces):
     return source.calibration(faces, 70, seed=0)[0]
 
 
 @pytest.fixture(scope="session")
-def material(against: source.Reference, calibration: np.ndarray) -> formats.Material:
+def material(against, calibration):
     return formats.Material(against.model, calibration)
 
 
 @pytest.fixture(scope="session")
-def residual() -> object:
+def residual():
     """Two blocks with an addition and a mean at the end, channels of very different sizes."""
     keras = source.import_keras()
     from keras import layers

@@ -20,11 +20,8 @@ INTEGER = ("int8", "full_integer")
 def folder(tiny, tmp_path_factory):
     """Files of all formats with their cards, as the command writes them."""
     folder = tmp_path_factory.mktemp("models")
-    recipe = tmp_path_factory.mktemp("recipe") / "fast.toml"
-    recipe.write_text("calibration_samples = 70\nparity_pictures = 300\n")
-    command.convert(
-        command.Request(str(tiny), "drawn", str(recipe), formats=tuple(FORMATS), out=folder), None
-    )
+    fast = formats.Recipe(calibration_samples=70, parity_pictures=300)
+    command.convert(command.Request(str(tiny), "drawn", fast, formats=tuple(FORMATS), out=folder), None)
     return folder
 
 

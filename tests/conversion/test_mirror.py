@@ -1,35 +1,30 @@
 """Two views in one file: what each format computes, what it says of itself, and what it is judged by."""
 
-from __future__ import annotations
-
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
+import keras
 import numpy as np
 import pytest
+from processes import fer_edge
 
 from fer_edge.commands import inspect
-from fer_edge.conversion import command, formats, source
+from fer_edge.conversion import command, formats
 from fer_edge.conversion.formats import FORMATS
+from fer_edge.conversion.mirror import mirrored
 from fer_edge.data import drawn_faces
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.model import graph
 from fer_edge.model.classifier import Classifier, softmax
 
+FAST = formats.Recipe(calibration_samples=70, parity_pictures=300)
 FACES = drawn_faces(24, seed=5)[0]
 
 
-def _logits(network: Any, faces: np.ndarray) -> np.ndarray:
+def _logits(network, faces):
     """Without what is under test: the layers before the softmax, on one view."""
-    import keras
-
     before = keras.Model(network.inputs[0], network.layers[-1].input)
     return np.asarray(before(faces[..., None].astype(np.float32)), np.float64)
 
 
-def _two_views(network: Any, faces: np.ndarray) -> np.ndarray:
+def _two_views(network, faces):
     """The geometric mean of the probabilities of faces and of their mirror images, normalised."""
     p, q = (softmax(_logits(network, view)) for view in (faces, faces[:, :, ::-1]))
     product = np.sqrt(np.float64(p) * np.float64(q))
@@ -37,22 +32,16 @@ def _two_views(network: Any, faces: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def folder(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tiny, tmp_path_factory):
     """Files of all formats with two views, as the command writes them."""
     folder = tmp_path_factory.mktemp("mirrored")
-    recipe = folder / "fast.toml"
-    recipe.write_text("calibration_samples = 70\nparity_pictures = 300\n")
-    asked = command.Request(str(tiny), "drawn", str(recipe), formats=tuple(FORMATS), out=folder, mirror=True)
+    asked = command.Request(str(tiny), "drawn", FAST, formats=tuple(FORMATS), out=folder, mirror=True)
     command.convert(asked, None)
     return folder
 
 
 @pytest.mark.parametrize("which", ["tiny", "residual"])
-def test_the_network_gives_the_geometric_mean_of_both_views(
-    which: str, against: source.Reference, residual: Any
-) -> None:
-    from fer_edge.conversion.mirror import mirrored
-
+def test_the_network_gives_the_geometric_mean_of_both_views(which, against, residual):
     network = against.model if which == "tiny" else residual
     found = np.asarray(mirrored(network)(FACES[..., None].astype(np.float32)))
     np.testing.assert_allclose(found, _two_views(network, FACES), atol=2e-6)
@@ -60,12 +49,8 @@ def test_the_network_gives_the_geometric_mean_of_both_views(
     assert np.abs(np.asarray(upside_down) - found).max() > 1e-3
 
 
-def test_views_that_rule_out_each_other_s_answer_leave_the_likeliest() -> None:
+def test_views_that_rule_out_each_other_s_answer_leave_the_likeliest():
     """Each gives 1 to another label and, in float32, 0 to the other's: their product has nothing left."""
-    import keras
-
-    from fer_edge.conversion.mirror import mirrored
-
     face = keras.Input((1, 2, 1))
     logits = keras.layers.Dense(3, use_bias=False)
     network = keras.Model(face, keras.layers.Softmax()(logits(keras.layers.Flatten()(face))))
@@ -77,17 +62,13 @@ def test_views_that_rule_out_each_other_s_answer_leave_the_likeliest() -> None:
     np.testing.assert_allclose(mirrored(network)(pixels), [[rare, rare, 1]], rtol=1e-5)
 
 
-def test_without_a_softmax_of_logits_it_is_refused(residual: Any) -> None:
-    import keras
-
-    from fer_edge.conversion.mirror import mirrored
-
+def test_without_a_softmax_of_logits_it_is_refused(residual):
     with pytest.raises(ModelError, match="ends in a Softmax layer"):
         mirrored(keras.Model(residual.inputs[0], residual.layers[-2].output))
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_file_of_each_format_sees_both_views(folder: Path, format_: str, against: source.Reference) -> None:
+def test_a_file_of_each_format_sees_both_views(folder, format_, against):
     path = folder / f"tiny_mirror_{format_}.tflite"
     graph.check(path.read_bytes(), "")
     classifier = Classifier(path, checked=True)
@@ -104,22 +85,18 @@ def test_a_file_of_each_format_sees_both_views(folder: Path, format_: str, again
     assert far.mean() <= limits.mean_abs_diff
 
 
-def test_it_says_so_wherever_it_is_looked_at(
-    folder: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_says_so_wherever_it_is_looked_at(folder, tiny, capsys):
     path = folder / "tiny_mirror_int8.tflite"
     assert "views  2: the picture and its mirror image" in "\n".join(inspect.lines(inspect.facts(path)))
     (row,) = command.verify(command.Request(str(tiny), "drawn"), str(path), None, None, None)["outputs"]
     assert row["passed"]  # against two views, as it was made
     assert "two views, each picture and its mirror image" in capsys.readouterr().out
-    again = [Path(sys.executable).with_name("fer-edge"), "evaluate", path, "--tta", "flip"]
-    done = subprocess.run([*again, "--data", "drawn"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    done = fer_edge("evaluate", path, "--tta", "flip", "--data", "drawn", code=2)
     said = "tiny_mirror_int8 already sees mirror images: leave out --tta flip"
     assert done.stderr == f"fer-edge: {said}\n"
 
 
-def test_what_the_toolkit_trains_has_one_view(tiny: Path) -> None:
-    asked = command.Request(str(tiny), "drawn", formats=("int8",), mirror=True, qat=True)
+def test_what_the_toolkit_trains_has_one_view(tiny):
+    asked = command.Request(str(tiny), "drawn", FAST.override(qat=True), formats=("int8",), mirror=True)
     with pytest.raises(UsageError, match="--mirror cannot be combined with --qat"):
         command.convert(asked, None)

@@ -58,7 +58,7 @@ def test_what_int8_holds_is_every_layer_but_those_fused_or_at_a_float_end(centre
 
 
 def test_values_are_rounded_to_steps_of_their_range(residual, centred, ranges):
-    assert list(ranges) == rounding.rounded_layers(centred, float_end=True)
+    assert list(ranges) == list(rounding.rounded_layers(centred, float_end=True))
     rounded = rounding.Rounded(centred, ranges, True)
     values = rounded.tensors(LEVELS)
     for name, (low, high) in ranges.items():

@@ -1,10 +1,7 @@
 """What tensorflow-model-optimization does to a small network, and that it is the one that does it."""
 
-from __future__ import annotations
-
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,16 +14,16 @@ FACES, LABELS = drawn_faces(140, seed=3)
 SHORT = formats.Recipe(steps=4, qat_steps=3, batch=8)
 
 
-def _retrained(model: object, **values: float) -> formats.Material:
+def _retrained(model, **values):
     material = formats.Material(model, FACES)
     return toolkit.retrain(material, FACES, LABELS.astype(np.int64), SHORT.override(**values), seed=0)
 
 
-def _kernels(network: object) -> list[np.ndarray]:
+def _kernels(network):
     return [layer.get_weights()[0] for layer in network.layers if hasattr(layer, "kernel")]
 
 
-def test_pruned_clustered_and_trained_with_rounding_together(residual: object) -> None:
+def test_pruned_clustered_and_trained_with_rounding_together(residual):
     found = _retrained(residual, qat=True, sparsity=0.5, clusters=6)
     assert found.compressed
     kernels = _kernels(found.network)
@@ -40,7 +37,7 @@ def test_pruned_clustered_and_trained_with_rounding_together(residual: object) -
     assert all(low <= 0 < high for low, high in found.ranges.values())
 
 
-def test_rounding_alone_leaves_the_float_network_as_it_is(residual: object) -> None:
+def test_rounding_alone_leaves_the_float_network_as_it_is(residual):
     found = _retrained(residual, qat=True)
     assert (found.network, found.compressed) == (residual, False)
     network = rounding.folded(residual, centred=True)
@@ -51,9 +48,7 @@ def test_rounding_alone_leaves_the_float_network_as_it_is(residual: object) -> N
     assert np.abs(np.asarray(integers(images)) - np.asarray(network(images))).mean() < 0.05
 
 
-def test_nothing_of_the_working_folder_is_imported(
-    residual: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_working_folder_is_imported(residual, tmp_path, monkeypatch):
     for name in ("numpy", "tensorflow", "tf_keras"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('of the working folder')")
     monkeypatch.chdir(tmp_path)
@@ -63,7 +58,7 @@ def test_nothing_of_the_working_folder_is_imported(
     assert os.environ.get("TF_USE_LEGACY_KERAS") is None
 
 
-def test_a_layer_that_keras_2_lacks_is_named() -> None:
+def test_a_layer_that_keras_2_lacks_is_named():
     keras = source.import_keras()
     inputs = keras.Input((48, 48, 1), name="face")
     x = keras.layers.RMSNormalization()(keras.layers.Flatten()(inputs))

@@ -1,9 +1,5 @@
 """Tiny models whose outputs can be worked out by hand, as files with cards."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 from tiny_models import Spec, dense, picks, shipped_card, shipped_style
 
@@ -15,7 +11,7 @@ SIDE = 8
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(tmp_path_factory):
     """uint8 gray in, float32 probabilities of three labels out: softmax over the first three pixels."""
     card = shipped_card("happy", "sad", "so-so", side=SIDE)
     path = tmp_path_factory.mktemp("tiny") / "tiny_int8.tflite"
@@ -24,7 +20,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory):
     """int8 in and out, logits of two labels: the first two pixels, in steps of 2; range 0..1."""
     face = TensorSpec("int8", (1, SIDE, SIDE, 1), 1 / 255, -128, real_max=1.0)
     answer = TensorSpec("int8", (1, 2), 2 / 255, -128, content="logits")

@@ -83,7 +83,7 @@ def test_costs_of_convolutions_and_the_peak_of_a_residual_block():
     build.operator("ADD", [x, b], [y])
     main = graph.read(build.file([x], [y]))[0]
     assert [layer.macs for layer in main.operators] == [6 * 4 * 8 * 3 * 3 * 8, 6 * 4 * 5 * 5 * 8, 0]
-    assert (main.operators[0].weights[0].values, main.operators[0].weight_bytes) == (576, 2304)
+    assert (main.operators[0].taken[1].values, main.operators[0].weight_bytes) == (576, 2304)
     assert main.peak_bytes == 3 * 6 * 4 * 8 * 4
 
 
@@ -97,9 +97,9 @@ def test_costs_of_matrices_and_steps_of_each_channel():
     build.operator("FULLY_CONNECTED", [x, w, -1], [y])
     (layer,) = graph.read(build.file([x], [y]))[0].operators
     (taken, weights), (given,) = layer.taken, layer.given
-    assert (taken.scales, taken.zero_points, weights.scales) == ((0.5,), (3,), (0.25, 0.125))
+    assert (taken.scale, taken.zero_point, weights.scale) == (0.5, 3, 0.25)
     assert [tensor.dtype for tensor in (taken, weights, given)] == ["int8", "int8", "int32"]
-    assert (layer.macs, given.scales) == (4 * 10 * 2, (2.0,))
+    assert (layer.macs, given.scale) == (4 * 10 * 2, 2.0)
 
 
 def test_the_papers_network_has_the_macs_that_its_card_says():
