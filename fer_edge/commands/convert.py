@@ -91,11 +91,9 @@ def convert(
         asked |= {format_ for format_, making in formats.FORMATS.items() if making.usual}
     overridden = {"calibration_samples": calibration_samples, "sparsity": sparsity, "clusters": clusters}
     how = formats.read(recipe, qat=qat or None, **overridden)
-    request = command.Request(
-        *(model, data or "", how, seed, labels, skip_bad_rows, force, class_names),
-        formats=tuple(format_ for format_ in formats.FORMATS if format_ in asked),
-        **{"out": out, "name": name, "mirror": mirror},
-    )
+    made = tuple(format_ for format_ in formats.FORMATS if format_ in asked)
+    about = (model, data or "", how, seed, labels, skip_bad_rows, force, class_names)
+    request = command.Request(*about, formats=made, out=out, name=name, mirror=mirror)
     if wanted and (file := targets.tflite_file(model)) is not None:
         rows = targets.write_all([(one, file) for one in wanted], request)
         console.write_json(json, {"source": str(file), "targets": rows}, force)
@@ -104,8 +102,8 @@ def convert(
         raise UsageError(HOW_TO_GIVE_DATA)
     result = command.convert(request, None if wanted else json)
     if wanted:
-        made = {output["format"]: Path(output["path"]) for output in result["outputs"]}
-        jobs = [(one, made[format_]) for one in wanted for format_ in one.formats]
+        path_of = {output["format"]: Path(output["path"]) for output in result["outputs"]}
+        jobs = [(one, path_of[format_]) for one in wanted for format_ in one.formats]
         result["targets"] = targets.write_all(jobs, request)
         console.write_json(json, result, force)
 

@@ -235,8 +235,10 @@ class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
 
         maps = torch.nn.functional.batch_norm(
             inputs.permute(0, 3, 1, 2),
-            *(v.value for v in (self.moving_mean, self.moving_variance)),
-            *(v.value.to(torch.float32) for v in (self.gamma, self.beta)),
+            self.moving_mean.value,
+            self.moving_variance.value,
+            self.gamma.value.to(torch.float32),
+            self.beta.value.to(torch.float32),
             training=True,
             momentum=1 - self.momentum,
             eps=self.epsilon,
