@@ -131,8 +131,8 @@ def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> sour
         f"agreement {found.agreement:.2%}"
     )
     if not found.passed:
-        lost = "; ".join(found.failures)
-        raise GateError(f"the pruned or clustered network lost too much: {lost}: nothing written")
+        _show_failures({COMPRESSED: found.failures})
+        raise GateError("the pruned or clustered network lost too much: nothing written")
     return dataclasses.replace(against, model=network, probabilities=probabilities)
 
 
@@ -211,14 +211,19 @@ def _finished(
         console.say(f"{'not written:' if row in failed else 'wrote'} {row['path']}")
     result = {"source": str(path), "outputs": list(rows)}
     console.write_json(json, result, force)
-    for row in failed:
-        console.say(f"{row['format']}: {'; '.join(row['failures'])}")
     if failed:
+        _show_failures({row["format"]: row["failures"] for row in failed})
         hint = f": of only {n} pictures, each counts {1 / n:.1%}; it may pass with more, or with --qat"
         end = " and not written" if written else ""
         names = ", ".join(row["format"] for row in failed)
         raise GateError(f"{names} failed{end}{hint if n < gate.ENOUGH else ''}")
     return result
+
+
+def _show_failures(failed: dict[str, Sequence[str]]) -> None:
+    headers = ("what failed", "limit")
+    rows = [(name, failure) for name, failures in failed.items() for failure in failures]
+    console.Table("limits not met", headers, [*rows], words=headers).show()
 
 
 def _warn_of_chance(against: source.Reference) -> None:

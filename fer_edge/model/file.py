@@ -278,7 +278,7 @@ def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> Mo
         from fer_edge.model import graph
 
         with contextlib.suppress(FerEdgeError):  # no schema here
-            if graph.ends_in_softmax(data):
+            if graph.before_softmax(data):
                 whole["output"]["content"] = "probabilities"
     if "content" not in whole["output"]:
         raise ModelError(

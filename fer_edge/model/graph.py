@@ -236,15 +236,24 @@ def operators(data: bytes) -> dict[str, int]:
     return dict(sorted(used.items()))
 
 
-def ends_in_softmax(data: bytes) -> bool:
-    """Whether the output is that of a softmax, even if it is reshaped or requantised after that."""
+def before_softmax(data: bytes) -> list[Tensor]:
+    """The tensors between logits and the softmax at the end, which may be reshaped or requantised.
+
+    From the softmax's input back as far as values only change their form; empty if there is no softmax.
+    """
     main = read(data)[0]
     makers = {tensor: operator for operator in main.operators for tensor in operator.given}
-    maker = makers.get(main.outputs[0]) if main.outputs else None
+    found: list[Tensor] = []
+    tensor = next(iter(main.outputs), None)
     for _ in main.operators:
-        if maker and maker.taken and maker.name in _SAME_VALUES:
-            maker = makers.get(maker.taken[0])
-    return maker is not None and maker.name == "SOFTMAX"
+        maker = tensor and makers.get(tensor)
+        wanted = _SAME_VALUES | ({"REDUCE_MAX"} if found else {"SOFTMAX"})
+        if not maker or not maker.taken or maker.name not in wanted:
+            break
+        tensor = maker.taken[0]
+        if found or maker.name == "SOFTMAX":
+            found.append(tensor)
+    return found
 
 
 def check(data: bytes, where: str) -> None:

@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import ModelError, first_line
+from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier, stored_levels
 from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Artifact, Pictures, in_child, template
 
+CHECKED = 60
+"""Pictures, at most, that LiteRT's reference kernels run too: they are a hundred times slower than XNNPACK's,
+and whether both runtimes compute the same shows on few faces or never."""
+STEPS_ALLOWED = 2
+"""Steps of the output by which TFLite Micro may differ from those kernels, because it rounds its int8 softmax
+differently. It also rounds its int8 fully connected layer differently, by a step of the logits, which moves a
+probability by at most half as much."""
+FLOAT_ALLOWED = 1e-4
+"""The same in probability for float sums, which are added in another order."""
 _ROOM = 64 << 20  # bytes: a larger arena than any microcontroller's, to see how much is used
 _STEP = 1024  # bytes, in which the smallest arena is searched
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
@@ -26,10 +35,12 @@ _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32":
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """Header, array and example. Report: `arena_bytes`, as measured here, and `flash_bytes`.
 
-    Raises ModelError if TFLite Micro cannot run the model.
+    Raises ModelError if TFLite Micro cannot run the model, GateError if it does not compute what LiteRT's
+    reference kernels compute.
     """
     with in_child(run_here, classifier, pictures) as (folder, arena):
-        given = np.load(folder / "micro.npy")
+        given, reference = (np.load(folder / f"{name}.npy") for name in ("micro", "reference"))
+    check(classifier, given, reference)
     flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     values = _values(classifier, flatbuffer, arena)
     sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
@@ -37,11 +48,43 @@ def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     return Artifact(sources, {"arena_bytes": arena, "flash_bytes": len(flatbuffer)}, needs, given)
 
 
+def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
+    """Raises GateError unless both gave the same, except for rounding, on the pictures that both ran."""
+    logit_step = next(
+        (one.scale for one in graph.before_softmax(file.read_bytes(classifier.path)) if one.scale), 0
+    )
+    allowed = max(STEPS_ALLOWED * classifier.output.scale + 0.5 * logit_step, FLOAT_ALLOWED)
+    largest = float(np.abs(micro[: len(reference)] - reference).max())
+    if not largest <= allowed:
+        raise GateError(
+            f"{classifier.path} differs by up to {largest:.4f} in a probability between TFLite Micro and "
+            f"LiteRT's reference kernels, {allowed:.4f} allowed: not written"
+        )
+
+
 def run_here(folder: str, model: str) -> int:
-    """In the child: bytes of the smallest arena; runs faces.npy, writes micro.npy."""
+    """In the child: bytes of the smallest arena; runs faces.npy, writes micro.npy and reference.npy."""
+    faces = np.load(Path(folder, "faces.npy"))
     micro = Classifier(model, checked=True, load=lambda data, *_: MicroInterpreter(data))
-    np.save(Path(folder, "micro.npy"), micro.predict(np.load(Path(folder, "faces.npy"))))
+    np.save(Path(folder, "micro.npy"), micro.predict(faces))
+    reference = Classifier(model, checked=True, load=load_reference)
+    np.save(Path(folder, "reference.npy"), reference.predict(faces[:CHECKED]))
     return smallest_arena(file.read_bytes(Path(model)))
+
+
+def load_reference(model: bytes, num_threads: int, name: str) -> Any:
+    """LiteRT with its reference kernels, which round as TFLite Micro does; XNNPACK rounds differently."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        with quiet_stderr():
+            interpreter = Interpreter(
+                model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+            )
+            interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{name}: LiteRT's reference kernels cannot run it: {error}") from error
+    return interpreter
 
 
 class MicroInterpreter:

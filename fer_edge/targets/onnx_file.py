@@ -14,7 +14,7 @@ from fer_edge.errors import ModelError, first_line
 from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.quiet import quiet_stderr
-from fer_edge.targets import Artifact, Pictures, in_child
+from fer_edge.targets import Artifact, Pictures, check, compare, in_child
 
 OPSET = 17
 """ONNX Runtime reads it from 1.12 (2022) on; quantisation per channel needs 13."""
@@ -23,11 +23,12 @@ OPSET = 17
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """The ONNX file, run in ONNX Runtime on the pictures. Report: `ops` {name: count}, `opset`.
 
-    Raises ModelError if tf2onnx cannot convert the model.
+    Raises GateError if it does not agree with LiteRT, ModelError if tf2onnx cannot convert the model.
     """
     with in_child(convert_here, classifier, pictures) as (folder, ops):
         data = (folder / "model.onnx").read_bytes()
         given = np.load(folder / "onnx.npy")
+    check(compare(classifier, given, pictures), classifier, "onnx")
     return Artifact((data,), {"ops": ops, "opset": OPSET}, f"opset {OPSET}", given)
 
 

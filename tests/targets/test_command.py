@@ -1,5 +1,6 @@
 """The table of targets, and each target through its own tool where that is installed here."""
 
+import dataclasses
 import gzip
 import importlib.util
 import json
@@ -16,7 +17,7 @@ from fer_edge.commands.options import complete_targets
 from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, UsageError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import TARGETS, onnx_file, web_page
+from fer_edge.targets import TARGETS, microcontroller, onnx_file, web_page
 
 FACES = np.random.default_rng(0).integers(120, 136, (12, 8, 8), dtype=np.uint8)
 
@@ -78,6 +79,22 @@ def test_agreement_of_two_runtimes(tiny):
     pictures[:, 0, :3] = [[10, 10, 11], [10, 12, 10]]
     p = classifier.predict(pictures) + np.float32([[0, 0, 0], [0.75, -0.75, 0]])
     assert targets.compare(classifier, p, pictures) == (2, 0.5, pytest.approx(0.75, rel=1e-6))
+
+
+def test_two_steps_of_the_output_pass_and_three_do_not(whole):
+    classifier, p = Classifier(whole), np.full((1, 2), 0.5, np.float32)
+    classifier.output = dataclasses.replace(classifier.output, scale=1 / 256)
+    microcontroller.check(classifier, p, p + np.float32(2 / 256))
+    with pytest.raises(GateError, match="TFLite Micro"):
+        microcontroller.check(classifier, p, p + np.float32(3 / 256))
+
+
+def test_half_a_step_of_the_logits_is_allowed_besides(tiny):
+    """tiny: int8 logits in steps of 1, dequantised, then softmax."""
+    classifier, p = Classifier(tiny), np.zeros((1, 7), np.float32)
+    microcontroller.check(classifier, p, p + np.float32(0.5))
+    with pytest.raises(GateError, match=r"0\.5000 allowed"):
+        microcontroller.check(classifier, p, p + np.float32(0.51))
 
 
 @pytest.mark.parametrize(
