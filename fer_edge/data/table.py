@@ -29,7 +29,7 @@ MAX_LINE = 1 << 20
 COLUMNS = ("emotion", "pixels", "usage")
 
 _DAMAGED = (
-    EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile,
+    EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile,
     NotImplementedError, RuntimeError,  # of zipfile: a version or a way of packing that it lacks, a password
     UnicodeDecodeError,  # a damaged name
 )  # fmt: skip
@@ -85,11 +85,11 @@ class Table:
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The unpacked stream, and the raw file, whose `tell()` shows the progress.
 
-    The first bytes decide the kind of file. Raises OSError, and DataError for a file that is damaged, cut
-    short or encrypted, and for a .zip without a table or with several.
+    The first bytes decide the kind of file. Raises OSError if it cannot be opened, DataError for a file that
+    is damaged, cut short or encrypted, and for a .zip without a table or with several.
     """
-    try:
-        with path.open("rb") as raw:
+    with path.open("rb") as raw:
+        try:
             start = raw.peek(6)
             if start.startswith(b"PK\x03\x04"):
                 with zipfile.ZipFile(raw) as archive, archive.open(_member(archive, path)) as member:
@@ -98,9 +98,9 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             xz, gz = start.startswith(b"\xfd7zXZ\0"), start.startswith(b"\x1f\x8b")
             with lzma.open(raw) if xz else gzip.open(raw) if gz else raw as stream:
                 yield cast(IO[bytes], stream), raw
-    except _DAMAGED as error:
-        why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
-        raise DataError(f"{path} {why}") from error
+        except _DAMAGED as error:
+            why = f"is damaged, cut short or encrypted ({error}): get it again, or unpack it yourself"
+            raise DataError(f"{path} {why}") from error
 
 
 def _member(archive: zipfile.ZipFile, path: Path) -> str:
