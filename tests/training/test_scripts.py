@@ -1,4 +1,4 @@
-"""Scripts of train/: the paper's tables beside ours, and the spread over seeds, against values by hand."""
+"""Scripts of train/: the paper's tables beside ours, the spread over seeds, a teacher's stem."""
 
 import importlib.util
 import json
@@ -83,6 +83,19 @@ def test_mean_and_sample_deviation():
     for runs in ([metrics(0.6)], [metrics(0.6), metrics(0.6, split="PublicTest")]):
         with pytest.raises(SystemExit, match="two runs"):
             script("spread").table(runs)
+
+
+@pytest.mark.slow
+def test_the_teachers_stem_sees_a_picture_as_if_it_was_doubled():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    pytest.importorskip("keras", reason="the train extra is not installed")
+    from torch.nn import functional
+
+    stem, faces = torch.randn(5, 3, 3, 3), torch.rand(2, 1, 12, 12)
+    large = functional.interpolate(faces, scale_factor=2, mode="bilinear").expand(-1, 3, -1, -1)
+    expected = functional.conv2d(functional.pad(large, (0, 1, 0, 1)), stem, stride=2)
+    got = functional.conv2d(faces, script("lite_teacher").doubled(stem), padding=1)
+    torch.testing.assert_close(got[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
 
 
 @pytest.mark.parametrize("path", sorted((SCRIPTS.parent / "models").glob("*.json")), ids=lambda p: p.stem)
