@@ -165,10 +165,12 @@ def _says_small(data: bytes, kind: str | None) -> bool:
     """Whether it is PNG or JPEG, with at most MAX_PIXELS according to every header (SOF) that it may have."""
     if kind == "PNG":
         headers = re.finditer(rb"\A.{12}IHDR(.{4})(.{4})", data[:24], re.DOTALL)
-    else:
+    elif kind == "JPEG":
         headers = re.finditer(rb"\xff(?=[\xc0-\xcf].{3}(..)(..))", data, re.DOTALL)
-    sizes = (int.from_bytes(found[1]) * int.from_bytes(found[2]) for found in headers)
-    return kind in ("PNG", "JPEG") and next(sizes, MAX_PIXELS + 1) <= MAX_PIXELS >= max(sizes, default=0)
+    else:
+        return False
+    sizes = [int.from_bytes(found[1]) * int.from_bytes(found[2]) for found in headers]
+    return bool(sizes) and max(sizes) <= MAX_PIXELS
 
 
 def _decoded_apart(data: bytes, gray: bool) -> NDArray[Any] | None:
