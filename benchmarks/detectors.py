@@ -111,7 +111,7 @@ def run(
     finder = PlainHaar()
     if detector != "plain":
         finder = make_detector(detector, Path(model) if model else None, least_px, threads)
-    analyser = Analyser(finder, classifier, policy=classifier.card.crop)
+    analyser = Analyser(finder, classifier)
     capture = VideoFile(Path(video), threads)
     capture.open()
     times = StageTimes(("decode", "frame", "cpu"))

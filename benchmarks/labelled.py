@@ -87,7 +87,7 @@ def count(media: Path, model: str, detector: str) -> dict[str, Any]:
         file = Path(detector) if detector != "haar" else None
         capture = make_capture(str(media / name))
         finder = make_detector("haar" if file is None else "blazeface", file)
-        analyser = Analyser(finder, classifier, policy=classifier.card.crop, still=capture.is_still)
+        analyser = Analyser(finder, classifier, still=capture.is_still)
         capture.open()
         for first, last, label, sure, there in rows:
             for _ in range(first, last + 1):

@@ -77,4 +77,4 @@ def _analyser(
 ) -> Analyser:
     classifier = Classifier(model, threads, card)
     detector = make_detector(name, file, least_px, threads)
-    return Analyser(detector, classifier, policy=classifier.card.crop, min_confidence=least, still=True)
+    return Analyser(detector, classifier, min_confidence=least, still=True)

@@ -28,7 +28,6 @@ from fer_edge.vision.frames import Face, Frame, FrameResult
 from fer_edge.vision.overlay import Overlay
 
 POLL_S = 0.1  # how often a waiting thread checks whether it should stop
-LEAST_STEP_S = 0.001  # between two frames with the same time
 REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
 
 
@@ -47,8 +46,8 @@ class Loop:
     """One run over one source. `summary` is valid at any time, even after a failure.
 
     sinks: get every analysed frame; on a live source, those that want pictures get every displayed frame.
-    screen: the display, None without one. stop: set it to end the run. alive: called on every round of the
-    loop, also while it waits for a live source.
+    screen: one more of these, whose keys are read. stop: set it to end the run. alive: called on every round
+    of the loop, also while it waits for a live source.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Loop:
     ) -> None:
         self._analyser = analyser
         self._logs = [sink for sink in sinks if not sink.wants_picture]
-        self._pictures = [sink for sink in sinks if sink.wants_picture]
+        self._pictures = [sink for sink in (*sinks, screen) if sink and sink.wants_picture]
         self._screen = screen
         self._pace = pace
         self._patience = patience
@@ -76,7 +75,6 @@ class Loop:
         self._faces: tuple[Face, ...] = ()  # the latest ones found
         self._source: str | None = None
         self._index = -1
-        self._time_s = 0.0
         self._next_s = 0.0
         self._start_s: float | None = None  # when a frame of time 0 is due
 
@@ -87,9 +85,8 @@ class Loop:
         live source. Raises SourceError or OutputError once everything is closed.
         """
         with contextlib.ExitStack() as closing:
-            for output in (self._screen, *self._pictures, *self._logs):
-                if output is not None:
-                    closing.callback(output.close)
+            for sink in (*self._pictures, *self._logs):
+                closing.callback(sink.close)
             if not capture.is_live:  # its reader closes a live one
                 closing.callback(capture.close)
             try:
@@ -137,13 +134,10 @@ class Loop:
         return True
 
     def _analysed(self, frame: Frame) -> FrameResult:
-        """The frame with its number, a time later than the last one's, and its faces; logged and counted."""
+        """The frame with its number and its faces; logged and counted."""
         if frame.source != self._source:
             self._source, self._index = frame.source, -1
         self._index += 1
-        if self._index:
-            frame = frame._replace(time_s=max(frame.time_s, self._time_s + LEAST_STEP_S))
-        self._time_s = frame.time_s
         analysed = self._index % self._pace.every == 0
         if analysed:
             self._faces = self._analyser.analyse(frame)
@@ -158,17 +152,15 @@ class Loop:
         """Draws the latest faces on the frame, or on a copy, if anyone is watching."""
         annotated = None
         awake = [sink for sink in self._pictures if not sink.asleep]
-        if self._screen is not None or awake:
+        if awake:
             with self._stages.measure("draw"):
-                bars = self._screen is not None or not all(sink.has_bars for sink in awake)
+                bars = not all(sink.has_bars for sink in awake)
                 frame_bgr = to_bgr(result.frame.bgr)
                 annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
         if self._pictures:
             with self._stages.measure("save"):
                 for sink in self._pictures:
                     sink.write(result, annotated)
-        if self._screen is not None and annotated is not None:
-            self._screen.put(annotated)
 
     # --- a file ---
 
@@ -196,11 +188,11 @@ class Loop:
     def _run_live(self, capture: Capture, make: Callable[[], Capture]) -> None:
         newest = NewestFrame(capture, make, self._patience)
         try:
-            if self._screen is None and not self._pictures:
-                self._analyse_newest(newest)
-            else:
+            if self._pictures:
                 shows = self._show_newest(newest)
                 self._beside(lambda: self._analyse_newest(newest), lambda: next(shows))
+            else:
+                self._analyse_newest(newest)
         finally:
             newest.stop()
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
+from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Analyser
 from fer_edge.vision.frames import Detection, Frame
 
@@ -99,7 +100,8 @@ class FakeClassifier:
     labels = LABELS
     input_size = (4, 4)
 
-    def __init__(self, *answers, seconds=0.0):
+    def __init__(self, *answers, seconds=0.0, margin=0.0):
+        self.card = types.SimpleNamespace(crop=CropPolicy(margin))
         self.answers = list(answers) or [(0.8, 0.1, 0.1)]
         self.seconds = seconds
         self.seen = []

@@ -162,7 +162,7 @@ def run_here(
     capture.open()
     classifier = Classifier(model, threads, checked=True)
     finder = make_detector(detector, Path(detector_model) if detector_model else None, None, threads)
-    analyser = Analyser(finder, classifier, policy=classifier.card.crop)
+    analyser = Analyser(finder, classifier)
     counter = Counter(known)
     loop = Loop(analyser, [JsonlLog(Path(video).with_suffix(".jsonl"), analyser.labels), counter])
     with machine.Watch() as meanwhile:

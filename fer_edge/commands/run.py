@@ -107,7 +107,6 @@ def run(
     analyser = Analyser(
         make_detector(detector, detector_model, min_size, threads),
         classifier,
-        policy=classifier.card.crop,
         half_life_s=smooth,
         min_confidence=min_confidence,
         still=capture.is_still,

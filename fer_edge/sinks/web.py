@@ -290,12 +290,9 @@ class WebPage(Sink):
     def __init__(self, access: Access, port: int, labels: tuple[str, ...]) -> None:
         self._labels = labels
         self.server = PageServer(access, port)
-        self._pictures = Newest[NDArray[np.uint8]]()
-        self._encoded = -1  # the number of the last picture that was
-        self._next_state_s = 0.0
+        self._next_picture_s = self._next_state_s = 0.0
         self._times_s: collections.deque[float] = collections.deque(maxlen=30)  # of the latest frames
         self._faces: tuple[Face, ...] = ()
-        threading.Thread(target=self._encode, daemon=True).start()
 
     @property
     def asleep(self) -> bool:  # type: ignore[override]
@@ -303,7 +300,7 @@ class WebPage(Sink):
         return not self.server.viewers("video")
 
     def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Copies the picture; other threads encode it as JPEG and send it."""
+        """Leaves the picture, as JPEG, and the state for the threads that send them."""
         now_s = time.monotonic()
         self._times_s.append(now_s)
         if result.analysed:
@@ -311,8 +308,9 @@ class WebPage(Sink):
         if now_s >= self._next_state_s:
             self._next_state_s = now_s + STATE_EVERY_S
             self.server.state.put(to_json(self._described(result)))
-        if annotated is not None and self._pictures.number == self._encoded:
-            self._pictures.put(_reduced(annotated))
+        if annotated is not None and now_s >= self._next_picture_s and not self.asleep:
+            self._next_picture_s = now_s + PICTURE_EVERY_S
+            self.server.jpeg.put(_jpeg(annotated))
 
     def _described(self, result: FrameResult) -> dict[str, Any]:
         memory_mib, source = machine.rss_mib(), result.frame.source
@@ -338,26 +336,15 @@ class WebPage(Sink):
             ],
         }
 
-    def _encode(self) -> None:
-        while not self.server.jpeg.closed:
-            taken = self._pictures.take(self._encoded, 1.0)
-            if taken is None:
-                continue
-            start_s = time.monotonic()
-            self._encoded, picture = taken
-            ok, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            if ok:
-                self.server.jpeg.put(jpeg.tobytes())
-            time.sleep(max(0.0, PICTURE_EVERY_S - (time.monotonic() - start_s)))
-
     def close(self) -> None:
         self.server.stop()
 
 
-def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy, shrunk if too wide."""
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """Encoded; shrunk if too wide."""
     height, width = picture.shape[:2]
-    if width <= MAX_WIDTH_PX:
-        return picture.copy()
-    size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    shown: Any = picture
+    if width > MAX_WIDTH_PX:
+        size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
+        shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError
+from fer_edge.sinks import Sink
 from fer_edge.sources.newest import Newest
+from fer_edge.vision.frames import FrameResult
 from fer_edge.vision.opencv import cv2
 
 TITLE = "fer-edge (q: quit)"
@@ -48,22 +50,24 @@ def open_and_close() -> None:
     cv2.destroyAllWindows()
 
 
-class Screen:
-    """Shows pictures and reads keys. `put` may be called from any thread, the rest from the main thread.
+class Screen(Sink):
+    """Shows pictures and reads keys. `write` may be called from any thread, the rest from the main thread.
 
     window: OpenCV, or anything with its window functions.
     """
+
+    wants_picture = True
 
     def __init__(self, window: Any = cv2) -> None:
         self._window = window
         self._pictures = Newest[NDArray[np.uint8]]()
         self._shown = -1
-        self.close = window.destroyAllWindows
         window.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
-    def put(self, picture: NDArray[np.uint8]) -> None:
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
         """Replaces the last picture with a copy of this one."""
-        self._pictures.put(picture.copy())
+        assert annotated is not None, "wants_picture is set"
+        self._pictures.put(annotated.copy())
 
     def refresh(self) -> int | None:
         """Shows the newest picture and handles events; returns the key pressed, QUIT if closed."""
@@ -86,3 +90,6 @@ class Screen:
                 stop.set()
             elif key is not None:
                 return
+
+    def close(self) -> None:
+        self._window.destroyAllWindows()

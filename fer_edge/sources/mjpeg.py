@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -60,7 +61,7 @@ class MjpegPipe(Capture):
 
     def read(self) -> Frame | None:
         """The next picture that decodes; None at the end. Raises SourceError if it ends without a picture."""
-        while (jpeg := self._next_jpeg()) is not None:
+        for jpeg in self._jpegs():
             try:
                 picture = decode(jpeg)
             except SourceError:
@@ -73,54 +74,52 @@ class MjpegPipe(Capture):
             raise SourceError(f"{self.name} ended without a JPEG picture: {self._what_came()}")
         return None
 
-    def _next_jpeg(self) -> bytes | None:
-        while True:
-            start = self._bytes.find(_START)
-            del self._bytes[: start if start >= 0 else max(len(self._bytes) - 2, 0)]
-            if start < 0:
-                if not self._more():
-                    return None
-                continue
-            end = self._walk()
-            if end == 0:
-                return None
-            jpeg = bytes(self._bytes[: abs(end)])
-            del self._bytes[: abs(end)]
-            if end > 0:
-                return jpeg
-            self.unreadable += 1
+    def _jpegs(self) -> Iterator[bytes]:
+        data = self._bytes
+        with contextlib.suppress(EOFError):
+            while True:
+                while (start := data.find(_START)) < 0:
+                    del data[:-2]
+                    self._more()
+                del data[:start]
+                end, is_whole = self._walk()
+                jpeg = bytes(data[:end])
+                del data[:end]
+                if is_whole:
+                    yield jpeg
+                else:
+                    self.unreadable += 1
 
-    def _walk(self) -> int:
-        """The end of a picture, found by the lengths of its segments, to skip thumbnails inside it. 0 if it
-        has not come yet; negative if this is not a picture: where the next one may begin."""
+    def _walk(self) -> tuple[int, bool]:
+        """The end of the picture, found by the lengths of its segments, to skip thumbnails inside it; False
+        if it is none: where the next one may begin. Raises EOFError if the stream ends first."""
         data, at = self._bytes, 2
-        while self._reaches(at + 2):
+        while True:
+            self._need(at + 2)
             marker = data[at + 1]
             if data[at] != 0xFF or marker in (0x00, 0xD8):
-                return -at
+                return at, False
             if marker == _END:
-                return at + 2
-            if marker == 0xFF or marker in _WITHOUT_LENGTH:
-                at += 1 if marker == 0xFF else 2
-                continue
-            if not self._reaches(at + 4):
-                return 0
-            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+                return at + 2, True
+            if marker == 0xFF:
+                at += 1
+            elif marker in _WITHOUT_LENGTH:
+                at += 2
+            else:
+                self._need(at + 4)
+                at += 2 + int.from_bytes(data[at + 2 : at + 4])
             if marker == _SCAN:
                 while not (found := _NEXT_MARKER.search(data, at)):
                     at = max(at, len(data) - 1)
-                    if not self._more():
-                        return 0
+                    self._more()
                 at = found.start()
-        return 0
 
-    def _reaches(self, size: int) -> bool:
+    def _need(self, size: int) -> None:
         while len(self._bytes) < size:
-            if not self._more():
-                return False
-        return True
+            self._more()
 
-    def _more(self) -> bool:
+    def _more(self) -> None:
+        """Reads what there is. Raises EOFError at the end, SourceError if no picture comes to an end."""
         if max(len(self._bytes), 0 if self._read else self._came) > LONGEST:
             raise SourceError(f"{self.name} is not motion JPEG: {self._what_came()}")
         read = getattr(self._stream, "read1", None) or cast(Any, self._stream).read
@@ -131,7 +130,8 @@ class MjpegPipe(Capture):
         self._came += len(chunk)
         self._head = (self._head + chunk[:256])[:256]
         self._bytes += chunk
-        return bool(chunk)
+        if not chunk:
+            raise EOFError
 
     def _what_came(self) -> str:
         looks = (kind for look, kind in _LOOKS_LIKE if re.match(look, self._head, re.DOTALL))

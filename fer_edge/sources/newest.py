@@ -21,7 +21,6 @@ from fer_edge.sources import Capture
 from fer_edge.vision.frames import Frame, Picture
 
 CLOSE_WAIT_S = 0.5
-NO_FRAMES = "delivers no frames"
 T = TypeVar("T")
 
 
@@ -60,8 +59,8 @@ class Newest(Generic[T]):
 @dataclass(frozen=True)
 class Patience:
     """first_frame_s: how long to wait for the first frame. silence_s: then for each frame, before reopening
-    the source. frozen_s: how long the picture may be identical before that. reconnect_waits_s: delay
-    before each attempt; after the last, the source is given up."""
+    the source, and that long again for its opening. frozen_s: how long the picture may be identical before
+    that. reconnect_waits_s: delay before each attempt; after the last, the source is given up."""
 
     first_frame_s: float = 10.0
     silence_s: float = 5.0
@@ -72,22 +71,23 @@ class Patience:
 class NewestFrame:
     """Reads the open `capture` in a thread. make: returns a new capture for each reconnection.
 
-    Frames are numbered from 0.
+    Frames are numbered from 0. Each connection has its own thread, since a read may hang: whoever waits for a
+    frame in vain abandons it and starts the next.
     """
 
     def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
+        self._name = capture.name
         self._make = make
         self._patience = patience
         self._frames = Newest[Frame]()
-        self._session = 0  # of the current thread; one that hangs is abandoned
+        self._connection = 0  # the current one; threads of others end
         self._failure: SourceError | None = None
         self._heard_s = 0.0
         self._start_s: float | None = None
         self._picture: Picture | None = None  # the latest, and since when it has been the same
         self._same_s = 0.0
         self._tried: Picture | None = None  # the one for which the source was reopened
-        self._why = NO_FRAMES
-        self._thread = self._start(capture)
+        self._connect(capture)
 
     def take(self, after: int, timeout_s: float) -> tuple[int, Frame] | None:
         """The newest frame and its number once that is above `after`; None if none came in time.
@@ -108,48 +108,47 @@ class NewestFrame:
 
     def stop(self) -> None:
         """Lets the thread close the source, without waiting long for a driver that hangs."""
-        self._over(self._session)
+        self._over(self._connection)
         self._thread.join(CLOSE_WAIT_S)
 
     def _watch(self) -> None:
-        """Detects a read that hangs; abandons its thread and reconnects in another."""
+        """Gives up a source that has not delivered its first frame in time; reconnects to a silent one."""
         first = self._frames.number < 0
-        allowed_s = self._patience.first_frame_s if first else 2 * self._patience.silence_s
+        allowed_s = self._patience.first_frame_s if first else self._patience.silence_s
         if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
             return
         if first:
-            self._over(self._session, _no_first_frame(self._make().name, allowed_s))
+            advice = "does another program use it? A Raspberry Pi camera module needs --camera pi, or"
+            pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
+            self._over(self._connection, SourceError(said))
         else:
-            self._thread = self._start(None)
+            self._connect(None, "delivers no frames")
 
-    def _start(self, capture: Capture | None) -> threading.Thread:
-        """None: one that is opened again in the thread."""
-        self._session += 1
+    def _connect(self, capture: Capture | None, why: str = "") -> None:
+        """Starts the thread of a new connection. capture: None to open the source again. why: it is."""
+        self._connection += 1
         self._heard_s = time.monotonic()
-        thread = threading.Thread(target=self._sessions, args=(self._session, capture), daemon=True)
-        thread.start()
-        return thread
+        arguments = (self._connection, capture, why)
+        self._thread = threading.Thread(target=self._run, args=arguments, daemon=True)
+        self._thread.start()
 
-    def _sessions(self, session: int, capture: Capture | None) -> None:
-        """Connects again and again, until a connection ends normally or the last attempt fails."""
+    def _run(self, connection: int, capture: Capture | None, why: str) -> None:
         try:
-            while session == self._session and (capture := capture or self._opened_again(session)):
-                self._read(session, capture)
-                capture = None
+            if capture := capture or self._opened_again(connection, why):
+                self._read(connection, capture)
         except Exception as error:  # nobody else would notice
-            self._over(session, error if isinstance(error, SourceError) else SourceError(str(error)))
+            self._over(connection, error if isinstance(error, SourceError) else SourceError(str(error)))
 
-    def _opened_again(self, session: int) -> Capture | None:
+    def _opened_again(self, connection: int, why: str) -> Capture | None:
         """A new, open capture; None once it is no longer wanted. Raises SourceError when it gives up."""
-        why, self._why = self._why, NO_FRAMES
-        name, waits_s = self._make().name, self._patience.reconnect_waits_s
+        waits_s = self._patience.reconnect_waits_s
         for attempt, wait_s in enumerate(waits_s, 1):
-            console.warn(f"{name} {why}: retrying in {wait_s:g} s ({attempt} of {len(waits_s)})")
-            end_s = time.monotonic() + wait_s
-            while session == self._session and time.monotonic() < end_s:
-                self._heard_s = time.monotonic()  # waiting on purpose is not hanging
-                time.sleep(0.02)
-            if session != self._session:
+            console.warn(f"{self._name} {why}: retrying in {wait_s:g} s ({attempt} of {len(waits_s)})")
+            # The wait is no silence, and opening may take as long as one.
+            self._heard_s = time.monotonic() + wait_s + self._patience.silence_s
+            self._frames.take(self._frames.number, wait_s)  # which `close` ends
+            if connection != self._connection:
                 return None
             capture = self._make()
             try:
@@ -157,30 +156,24 @@ class NewestFrame:
                 return capture
             except SourceError:
                 capture.close()
-        raise SourceError(f"{name} was lost and did not come back after {len(waits_s)} attempts")
+        raise SourceError(f"{self._name} was lost and did not come back after {len(waits_s)} attempts")
 
-    def _read(self, session: int, capture: Capture) -> None:
-        """Until the source falls silent, freezes, ends, or is no longer wanted."""
-        heard_s = time.monotonic()
+    def _read(self, connection: int, capture: Capture) -> None:
+        """Until the source freezes, ends, or is no longer wanted."""
         try:
-            while session == self._session:
+            while connection == self._connection:
                 frame, now_s = capture.read(), time.monotonic()
-                silent_s = now_s - heard_s
-                if session != self._session:
+                if connection != self._connection:
                     return
                 if frame is not None:
-                    heard_s = self._heard_s = now_s
+                    self._heard_s = now_s
                     self._start_s = self._start_s or now_s
                     self._frames.put(frame._replace(time_s=now_s - self._start_s))
                     if self._is_frozen(frame.bgr, now_s):
-                        self._why = f"has delivered the same picture for {self._patience.frozen_s:g} s"
-                        return
+                        frozen_s = self._patience.frozen_s
+                        self._connect(None, f"has delivered the same picture for {frozen_s:g} s")
                 elif capture.ended:
-                    self._over(session)
-                elif self._frames.number < 0 and silent_s > self._patience.first_frame_s:
-                    raise _no_first_frame(capture.name, self._patience.first_frame_s)
-                elif self._frames.number >= 0 and silent_s > self._patience.silence_s:
-                    return
+                    self._over(connection)
                 else:
                     time.sleep(0.01)
         finally:
@@ -196,18 +189,11 @@ class NewestFrame:
         self._tried = picture
         return True
 
-    def _over(self, session: int, failure: SourceError | None = None) -> None:
-        if session == self._session:
-            self._session += 1
+    def _over(self, connection: int, failure: SourceError | None = None) -> None:
+        if connection == self._connection:
+            self._connection += 1
             self._failure = self._failure or failure
             self._frames.close()
-
-
-def _no_first_frame(name: str, waited_s: float) -> SourceError:
-    return SourceError(
-        f"{name} is open but delivered no frame in {waited_s:g} s: does another program use it? A Raspberry "
-        "Pi camera module needs --camera pi, or 'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
-    )
 
 
 def _same(a: Picture | None, b: Picture) -> bool:

@@ -129,8 +129,8 @@ class Analyser:
     """Detector, classifier and tracker in sequence.
 
     min_confidence: smoothed probability below which the label is None. min_quality: `crop.quality` below
-    which it is None too, and the face does not count in the smoothing. policy: the model's crop; the
-    detector's own margin is added. still: frames are unrelated pictures.
+    which it is None too, and the face does not count in the smoothing. still: frames are unrelated pictures.
+    The detector's own margin is added to that of the model's crop.
     """
 
     def __init__(
@@ -138,7 +138,6 @@ class Analyser:
         detector: Detector,
         classifier: Classifier,
         *,
-        policy: CropPolicy = CropPolicy(),  # noqa: B008 (frozen)
         half_life_s: float = 0.3,
         min_confidence: float = 0.0,
         min_quality: float = READABLE,
@@ -148,7 +147,7 @@ class Analyser:
         self.stages = StageTimes(("detect", "crop", "classify"))
         self._detector = detector
         self._classifier = classifier
-        self._policy = CropPolicy(policy.margin + detector.margin)
+        self._policy = CropPolicy(classifier.card.crop.margin + detector.margin)
         self._min_confidence, self._min_quality = min_confidence, min_quality
         self._still = still
         self._tracker = Tracker(half_life_s)

@@ -1,6 +1,5 @@
 """The loop through its capture interface: files, cameras, windows, failures; and what it counts."""
 
-import itertools
 import threading
 import time
 
@@ -42,12 +41,6 @@ def test_every_frame_of_a_file_is_analysed_and_its_end_is_the_run_s(seconds):
     assert [int(r.frame.bgr[0, 0, 0]) for r in sink.results] == [0, 1, 2, 3, 4]
     assert [r.frame.time_s for r in sink.results] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert (summary.frames, summary.dropped, capture.closed, sink.closed) == (5, 0, 1, 1)
-
-
-def test_times_rise_even_where_the_container_repeats_them():
-    sink = ListSink()
-    run(FakeCapture([picture()] * 4, fps=1e9), sink)
-    assert all(b.frame.time_s > a.frame.time_s for a, b in itertools.pairwise(sink.results))
 
 
 def test_frames_are_counted_anew_in_each_source():

@@ -17,7 +17,6 @@ from fer_edge.errors import OutputError, UsageError
 from fer_edge.loop import Loop
 from fer_edge.sinks import web
 from fer_edge.sinks.web import Access, PageServer, WebPage, chosen
-from fer_edge.vision.frames import Frame, FrameResult
 
 TOKEN = "abcdefgh12345678"
 LOCAL = Access("127.0.0.1")
@@ -264,27 +263,14 @@ def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
     video = ask(page.server, "/video.mjpg")
     until(lambda: not page.asleep)
     assert (page.has_bars, other.has_bars) == (True, False)
-    run(page, [picture(90, (240, 320))] * 3)
+    run(page, [picture(90, (480, 1920))] * 3)
     while not (line := video.readline()).startswith(b"Content-Length"):
         pass
     video.readline()
     seen = cv2.imdecode(np.frombuffer(video.read(int(line.split(b":")[1])), np.uint8), cv2.IMREAD_COLOR)
-    assert seen.shape == (240, 320, 3)
+    assert seen.shape == (240, 960, 3)  # a wide one is reduced for the network
     assert np.ptp(seen[:60, :120].astype(int)) > 60  # the box
     assert np.ptp(seen[100:].astype(int)) < 16  # and no bars
-
-
-def test_wide_pictures_are_reduced_for_the_network():
-    assert web._reduced(np.zeros((1080, 1920, 3), np.uint8)).shape == (540, 960, 3)
-    assert web._reduced(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640, 3)
-
-
-def test_the_rate_of_frames(page):
-    frame = FrameResult(Frame(picture(), 0.0, "x"), 0, ())
-    page.write(frame, None)
-    assert page._described(frame)["fps"] == 0
-    page._times_s.extend(n / 20 for n in range(60))
-    assert page._described(frame)["fps"] == 20
 
 
 @pytest.mark.skipif(browser.find() is None, reason="needs Chromium, which is not installed")

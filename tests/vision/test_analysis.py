@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from loop_fakes import FakeClassifier, analyser, picture
 
-from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Tracker
 from fer_edge.vision.crop import READABLE
 from fer_edge.vision.frames import Frame
@@ -57,19 +56,19 @@ def test_least_confidence_and_pictures_that_stand_alone():
 )
 @pytest.mark.parametrize("shape", [(60, 80), (60, 80, 1), (60, 80, 3), (60, 80, 4)])
 def test_a_face_at_the_border_is_clipped_and_classified(box, reported, shape):
-    classifier = FakeClassifier()
+    classifier = FakeClassifier(margin=0.3)
     bgr = np.full(shape, 50, np.uint8)
-    faces = analyser(box, classifier=classifier, policy=CropPolicy(margin=0.3)).analyse(frame(bgr))
+    faces = analyser(box, classifier=classifier).analyse(frame(bgr))
     assert [face.box_xywh for face in faces] == [reported] * len(faces)
     assert len(faces) == (reported is not None)
     assert all((seen == 50).all() for seen in classifier.seen)
 
 
 def test_each_face_has_a_crop_of_its_own_with_the_model_s_margin():
-    bgr, classifier = picture(0), FakeClassifier()
+    bgr, classifier = picture(0), FakeClassifier(margin=0.5)
     bgr[20:40, 20:40], bgr[20:40, 60:80] = 200, 100
     boxes = (20, 20, 20, 20), (60, 20, 20, 20)
-    analyser(*boxes, classifier=classifier, policy=CropPolicy(margin=0.5)).analyse(frame(bgr))
+    analyser(*boxes, classifier=classifier).analyse(frame(bgr))
     first, second = classifier.seen[0]
     assert first.tolist() == [[0, 0, 0, 0], [0, 200, 200, 0], [0, 200, 200, 0], [0, 0, 0, 0]]
     assert second.max() == 100
