@@ -1,4 +1,4 @@
-"""Stand-ins for camera, detector, classifier, window and sink, behind the loop's own interfaces."""
+"""Stand-ins for camera, detector, classifier, window and sink, behind the loop's own interfaces, and data."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import threading
 import time
 import types
 
+import cv2
 import numpy as np
 
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Analyser
-from fer_edge.vision.frames import Detection, Frame
+from fer_edge.vision.frames import Detection, Face, Frame, FrameResult
 
 LABELS = ("happy", "sad", "neutral")
 WAIT_S = 20
@@ -23,6 +24,37 @@ WAIT_S = 20
 def picture(value=0, size=(60, 80)):
     """uint8 (H, W, 3), all of one gray level; the level is how tests know a frame again."""
     return np.full((*size, 3), value, np.uint8)
+
+
+def face(label="happy", shares=(0.8, 0.1, 0.1), *, box=(0, 0, 5, 5), track=1, confidence=0.5, quality=1.0):
+    """shares: the frame's own and the smoothed ones."""
+    own = np.array(shares, np.float32)
+    return Face(box, track, label, confidence, own, own.astype(float), quality)
+
+
+def result(*faces, time_s=0.0, source="x", index=0, analysed=True, level=0):
+    return FrameResult(Frame(picture(level), time_s, source), index, faces, analysed)
+
+
+def read_all(capture):
+    """Opens and closes it; its frames, with pictures of their own."""
+    capture.open()
+    frames = [frame._replace(bgr=frame.bgr.copy()) for frame in iter(capture.read, None)]
+    capture.close()
+    assert capture.ended
+    return frames
+
+
+def write_clip(path, frames=20, fps=10.0, codec="mp4v", size=(64, 48)):
+    """A video: the left half bright, the right half dark, and noise, so that every frame has its size."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, size)
+    random = np.random.default_rng(0)
+    for _ in range(frames):
+        frame = random.integers(0, 40, (size[1], size[0], 3), np.uint8)
+        frame[:, : size[0] // 2] += 200
+        writer.write(frame)
+    writer.release()
+    return path
 
 
 def until(condition):

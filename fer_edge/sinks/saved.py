@@ -18,18 +18,16 @@ from fer_edge.vision.frames import FrameResult, clip_box, square_box
 from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
-MEASURED_FRAMES = 15  # of a live source, kept until their times tell the rate
-DEFAULT_FPS, MOST_FPS = 25.0, 120.0
+DEFAULT_FPS = 30.0
 LONGEST_GAP_S = 60.0  # that copies of a frame fill
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
 
 
 class SavedVideo(Sink):
-    """path: ends in one of CODECS. fps: the source's; if it is None or the source is `live`, the rate is
-    measured on the first frames.
+    """path: ends in one of CODECS. fps: what the source says, or None.
 
-    The video keeps to the frames' own times: a late frame is written more than once, an early one not at all.
-    At a steady rate every frame is written once.
+    The video keeps to the frames' own times, whatever the source says: a late frame is written more than
+    once, an early one not at all. At the rate that it says, every frame is written once.
 
     Written aside and moved into place by `close`. Stops before the disk is full, while the file can
     still be closed.
@@ -37,11 +35,9 @@ class SavedVideo(Sink):
 
     wants_picture = True
 
-    def __init__(self, path: Path, fps: float | None, *, live: bool = False, force: bool = True) -> None:
+    def __init__(self, path: Path, fps: float | None, force: bool = True) -> None:
         self._path = path
-        self._fps = None if live else fps
-        self._stated_fps = fps or MOST_FPS
-        self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
+        self._fps = fps or DEFAULT_FPS
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._start_s = 0.0
@@ -55,17 +51,23 @@ class SavedVideo(Sink):
         assert annotated is not None, "wants_picture is set"
         if self._stopped:
             return
-        if self._fps is not None:
-            self._put(result.frame.time_s, annotated, self._fps)
-            return
-        self._waiting.append((result.frame.time_s, annotated.copy()))
-        if len(self._waiting) >= MEASURED_FRAMES:
-            self._write_waiting()
+        time_s, picture = result.frame.time_s, annotated
+        if self._writer is None:
+            self._writer = self._begun(picture)
+            self._start_s = time_s
+        if picture.shape[1::-1] != self._size:
+            picture = cv2.resize(picture, self._size)  # type: ignore[assignment]
+        due = (time_s - self._start_s) * self._fps + 1 - self._written  # frames by the end of this one
+        gap = min(due, LONGEST_GAP_S * self._fps)
+        self._start_s += (due - gap) / self._fps  # a clock that jumped
+        for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
+            if self._disk_is_full():
+                return
+            self._writer.write(picture)
+            self._written += 1
 
     def close(self) -> None:
         """Raises OutputError if nothing playable came out or the disk stopped it."""
-        if self._waiting:
-            self._write_waiting()
         self._finish()
         failed = OutputError(self._stopped or "nothing was written")
         with contextlib.suppress(OutputError):  # unless it was moved into place, it is removed
@@ -84,36 +86,11 @@ class SavedVideo(Sink):
         else:
             self._stopped = f"{self._path} could not be closed as a playable video: is the disk full?"
 
-    def _write_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        seconds = waiting[-1][0] - waiting[0][0]
-        measured = (len(waiting) - 1) / seconds if seconds > 0 else DEFAULT_FPS
-        if measured > 2 * self._stated_fps:  # frames that had waited and came all at once
-            measured = self._stated_fps
-        self._fps = min(max(measured, 1.0), MOST_FPS)
-        for time_s, picture in waiting:
-            self._put(time_s, picture, self._fps)
-
-    def _put(self, time_s: float, picture: NDArray[np.uint8], fps: float) -> None:
-        if self._writer is None and not self._stopped:
-            self._writer = self._begun(picture, fps)
-            self._start_s = time_s
-        if (picture.shape[1], picture.shape[0]) != self._size:
-            picture = cv2.resize(picture, self._size)  # type: ignore[assignment]
-        due = (time_s - self._start_s) * fps + 1 - self._written  # frames by the end of this one
-        gap = min(due, LONGEST_GAP_S * fps)
-        self._start_s += (due - gap) / fps  # a clock that jumped
-        for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
-            if self._writer is None or self._disk_is_full():
-                return
-            self._writer.write(picture)
-            self._written += 1
-
-    def _begun(self, picture: NDArray[np.uint8], fps: float) -> cv2.VideoWriter:
+    def _begun(self, picture: NDArray[np.uint8]) -> cv2.VideoWriter:
         self._size = (picture.shape[1], picture.shape[0])
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
         with opencv_name(self._aside) as name:
-            writer = cv2.VideoWriter(name, codec, fps, self._size)
+            writer = cv2.VideoWriter(name, codec, self._fps, self._size)
         if not writer.isOpened():
             small = min(self._size) < 2
             why = "frames of one pixel's width or height" if small else "this OpenCV has no encoder for it"
@@ -217,4 +194,4 @@ def saved(capture: Capture, path: Path, force: bool) -> Sink:
         raise UsageError(f"--save {path}: a {what} must end in one of {' '.join(endings)}")
     if capture.is_still:
         return SavedPictures(path, force)
-    return SavedVideo(path, capture.fps, live=capture.is_live, force=force)
+    return SavedVideo(path, capture.fps, force)

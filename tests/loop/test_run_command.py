@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from loop_fakes import until
+from loop_fakes import until, write_clip
 from processes import FER_EDGE, ended, fer_edge, python
 
 NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
@@ -33,13 +32,7 @@ def frames_of(path):
 @pytest.fixture(scope="module")
 def empty_clip(tmp_path_factory):
     """300 frames of noise: no face, and enough to be busy with."""
-    path = tmp_path_factory.mktemp("clip") / "noise.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (320, 240))
-    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    for _ in range(300):
-        writer.write(noise)
-    writer.release()
-    return path
+    return write_clip(tmp_path_factory.mktemp("clip") / "noise.avi", 300, 25.0, "MJPG", (320, 240))
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_fakes import LABELS, picture
+from loop_fakes import LABELS, face, result
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import Outputs
 from fer_edge.sinks.logs import CsvLog, JsonlLog, Progress
 from fer_edge.sinks.window import why_no_window
-from fer_edge.vision.frames import Face, Frame, FrameResult
 
-PROBABILITIES = np.array([0.1, 0.7, 0.2], np.float32)
-FACE = Face((np.int32(1), 2, 3, 4), 5, "sad", 0.5, PROBABILITIES, PROBABILITIES)
-UNSURE = Face((1, 2, 3, 4), 5, None, 0.3, PROBABILITIES, PROBABILITIES)
-
-
-def result(*faces, index=0, analysed=True, source="été.mp4"):
-    return FrameResult(Frame(picture(), 1.25, source), index, faces, analysed)
+FACE = face("sad", (0.1, 0.7, 0.2), box=(np.int32(1), 2, 3, 4), track=5)
+UNSURE = face(None, (0.1, 0.7, 0.2), box=(1, 2, 3, 4), confidence=0.3)
 
 
 def written(tmp_path, kind, *results):
@@ -32,11 +26,12 @@ def written(tmp_path, kind, *results):
 
 
 def test_a_line_is_what_the_format_says_in_plain_types(tmp_path):
-    results = result(FACE), result(UNSURE, index=1), result(index=2, analysed=False)
+    first = result(FACE, source="été.mp4", time_s=1.25)
+    results = first, result(UNSURE, index=1), result(index=2, analysed=False)
     one, two, three = map(json.loads, written(tmp_path, JsonlLog, *results).splitlines())
-    face = {"box_xywh": [1, 2, 3, 4], "track": 5, "label": "sad", "confidence": 0.5, "quality": 1.0}
-    face["probabilities"] = {"happy": 0.1, "sad": 0.7, "neutral": 0.2}
-    assert one == {"source": "été.mp4", "frame": 0, "time_s": 1.25, "faces": [face]}
+    told = {"box_xywh": [1, 2, 3, 4], "track": 5, "label": "sad", "confidence": 0.5, "quality": 1.0}
+    told["probabilities"] = {"happy": 0.1, "sad": 0.7, "neutral": 0.2}
+    assert one == {"source": "été.mp4", "frame": 0, "time_s": 1.25, "faces": [told]}
     assert (two["faces"][0]["label"], three["faces"], three["analysed"]) == (None, [], False)
 
 
@@ -117,7 +112,7 @@ def test_progress_says_how_long_it_will_take(capsys, monkeypatch, on_terminal, t
     monkeypatch.setattr("fer_edge.sinks.logs.time.monotonic", iter(times_s).__next__)
     progress = Progress(5.0, on_terminal)
     for _ in range(3):
-        progress.write(result(), None)
+        progress.write(result(time_s=1.25), None)
     progress.close()
     rate, left = ("2 a second", "0:03") if on_terminal else ("0 a second", "3:03")
     said = line.format(f"[#####---------------] 25%, 2 frames, {rate}, {left} left")

@@ -8,25 +8,16 @@ import socket
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from drawn_clip import drawn_clip
-from loop_fakes import picture, until
+from loop_fakes import face, result, until
 from processes import fer_edge
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks.mqtt import Mqtt, People
-from fer_edge.vision.frames import Face, Frame, FrameResult
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 USER, PASSWORD = "me", "w0rd@:/"
-
-
-def result(time_s, *people, source="clip.mp4"):
-    """people: (track, label)."""
-    share = np.array([0.8, 0.1, 0.1], np.float32)
-    faces = tuple(Face((10 * t, 0, 9, 9), t, label, 0.8, share, share) for t, label in people)
-    return FrameResult(Frame(picture(), time_s, source), 0, faces)
 
 
 def test_people_come_change_and_go():
@@ -42,7 +33,8 @@ def test_people_come_change_and_go():
     ]
     people = People()
     for time_s, seen, told in steps:
-        events = people.update(result(time_s, *seen))
+        faces = (face(label, track=track) for track, label in seen)
+        events = people.update(result(*faces, time_s=time_s))
         assert [(event["event"], event["track"], event.get("label")) for event in events] == told
 
 
@@ -149,7 +141,7 @@ def test_a_run_that_is_killed_is_offline_by_its_will(broker, heard):
 
 def test_a_wrong_password_is_said_and_does_not_stop_the_run(broker, capfd):
     sink = Mqtt(f"mqtt://{USER}:wrong-one@127.0.0.1:{broker}/t", "x")
-    sink.write(result(0.0, (1, "happy")), None)
+    sink.write(result(face()), None)
     said = ""
 
     def refused():

@@ -7,27 +7,21 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import FakeCapture, picture
+from loop_fakes import FakeCapture, face, picture, result
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import saved as saving
 from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshots, saved
-from fer_edge.vision.frames import Face, Frame, FrameResult
+from fer_edge.vision.frames import FrameResult
 
 Disk = namedtuple("Disk", "f_bavail f_frsize")
 
 
-def result(time_s=0.0, confidence=None, source="x"):
-    p = np.array([1.0, 0, 0], np.float32)
-    faces = () if confidence is None else (Face((0, 0, 5, 5), 1, "happy", confidence, p, p),)
-    return FrameResult(Frame(picture(), time_s, source), 0, faces)
-
-
-def film(path, fps, times_s, *, live=False, size=(48, 64)):
+def film(path, fps, times_s, size=(48, 64)):
     """Saves a frame at each time, the n-th of level 30 n."""
-    sink = SavedVideo(path, fps, live=live)
+    sink = SavedVideo(path, fps)
     for n, time_s in enumerate(times_s):
-        sink.write(result(time_s), picture(30 * n % 240, size))
+        sink.write(result(time_s=time_s), picture(30 * n % 240, size))
     return sink
 
 
@@ -53,20 +47,18 @@ def test_every_frame_of_a_file_at_its_own_rate_in_every_container(tmp_path, suff
 
 
 @pytest.mark.parametrize(
-    ("fps", "live", "times_s", "seconds"),
+    ("fps", "times_s", "seconds"),
     [
-        (None, True, [n / 8 for n in range(40)], 5.0),  # a camera that does not tell its rate
-        (12.0, True, [n / 200 for n in range(20)] + [0.1 + n / 12 for n in range(36)], 3.1),  # had waited
-        (None, True, [n / 20 for n in range(20)] + [1 + n / 5 for n in range(10)], 3.0),  # slows down
-        (None, True, [0.0], 0.04),
-        (30.0, False, [0, 0.1, 0.2, 0.5, 1, 1.5, 2], 2.0),  # a file of variable rate
-        (None, False, np.cumsum([0.0, 0.03, 0.02, 0.04] * 18), 1.6),  # and one that does not tell
-        (30.0, False, [n / 30.03 for n in range(90)], 3.0),
-        (10.0, False, [0, 0.1, 9000, 9000.1], 60.2),  # a clock that jumps by hours
+        (None, [n / 8 for n in range(40)], 5.0),  # a camera that does not tell its rate
+        (12.0, [n / 200 for n in range(20)] + [0.1 + n / 12 for n in range(36)], 3.1),  # had waited
+        (None, [n / 20 for n in range(20)] + [1 + n / 5 for n in range(10)], 3.0),  # slows down
+        (30.0, [0, 0.1, 0.2, 0.5, 1, 1.5, 2], 2.0),  # a file of variable rate
+        (30.0, [n / 30.03 for n in range(90)], 3.0),
+        (10.0, [0, 0.1, 9000, 9000.1], 60.2),  # a clock that jumps by hours
     ],
 )
-def test_a_film_takes_as_long_as_its_frames_say(tmp_path, fps, live, times_s, seconds):
-    film(tmp_path / "o.mp4", fps, times_s, live=live).close()
+def test_a_film_takes_as_long_as_its_frames_say(tmp_path, fps, times_s, seconds):
+    film(tmp_path / "o.mp4", fps, times_s).close()
     rate, frames = read_back(tmp_path / "o.mp4")
     assert len(frames) / rate == pytest.approx(seconds, abs=0.25)
 
@@ -85,20 +77,20 @@ def test_a_browser_s_film_takes_as_long_as_it_took(cases, tmp_path):
 
 
 def test_odd_and_changing_sizes_give_a_playable_file(tmp_path):
-    film(tmp_path / "o.mp4", 10, [n / 10 for n in range(5)], size=(241, 319)).close()
+    film(tmp_path / "o.mp4", 10, [n / 10 for n in range(5)], (241, 319)).close()
     frames = read_back(tmp_path / "o.mp4")[1]
     assert len(frames) == 5
     assert np.abs(np.subtract(frames[0].shape[:2], (241, 319))).max() <= 1
     sink = SavedVideo(tmp_path / "p.mp4", 10)
     for i, size in enumerate(((48, 64), (96, 128), (48, 64))):
-        sink.write(result(i / 10), picture(90, size))
+        sink.write(result(time_s=i / 10), picture(90, size))
     sink.close()
     assert [f.shape for f in read_back(tmp_path / "p.mp4")[1]] == [(48, 64, 3)] * 3
 
 
 def test_frames_of_one_pixel_are_no_film_and_none_are_no_file(tmp_path):
     with pytest.raises(OutputError, match="one pixel's width or height"):
-        film(tmp_path / "o.mp4", 10, [0.0], size=(1, 1))
+        film(tmp_path / "o.mp4", 10, [0.0], (1, 1))
     SavedVideo(tmp_path / "p.mp4", 10).close()
     assert [path.suffix for path in tmp_path.iterdir() if path.name in ("o.mp4", "p.mp4")] == []
 
@@ -112,12 +104,10 @@ def test_names_that_are_not_ascii_or_no_text(tmp_path, name):
     assert len(read_back(tmp_path / name / f"{name}.mp4")[1]) == 2
 
 
-@pytest.mark.parametrize(("fps", "free", "kept"), [(10, [10**9] * 5 + [1000], 5), (None, [1000], 0)])
-def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(
-    tmp_path, monkeypatch, capsys, fps, free, kept
-):
+@pytest.mark.parametrize(("free", "kept"), [([10**9] * 5 + [1000], 5), ([1000], 0)])
+def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(tmp_path, monkeypatch, capsys, free, kept):
     monkeypatch.setattr(saving.os, "statvfs", lambda path: Disk(free.pop(0) if len(free) > 1 else free[0], 1))
-    sink = film(tmp_path / "o.mp4", fps, [n / 10 for n in range(20)])
+    sink = film(tmp_path / "o.mp4", 10, [n / 10 for n in range(20)])
     assert capsys.readouterr().err.count("disk is full") == 1
     if kept:  # in place already: a log beside it may need the rest of the disk before the run ends
         assert len(read_back(tmp_path / "o.mp4")[1]) == kept
@@ -143,9 +133,11 @@ def test_a_folder_s_pictures_keep_their_names(tmp_path):
 
 def seen(level, *people, source="a.mp4"):
     """A frame of that level. people: (track, label, confidence, quality), side by side."""
-    p = np.array([1.0, 0, 0], np.float32)
-    faces = (Face((20 * t, 20, 10, 10), t, label, sure, p, p, quality) for t, label, sure, quality in people)
-    return FrameResult(Frame(picture(level), 0.0, source), 0, tuple(faces))
+    boxed = [
+        face(label, box=(20 * track, 20, 10, 10), track=track, confidence=sure, quality=quality)
+        for track, label, sure, quality in people
+    ]
+    return result(*boxed, level=level, source=source)
 
 
 def test_snapshots_are_each_person_s_best_and_a_run_that_is_killed_leaves_them(tmp_path):

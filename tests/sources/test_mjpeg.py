@@ -11,7 +11,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import ListSink, analyser, served, until
+from loop_fakes import ListSink, analyser, read_all, served, until
 
 from fer_edge.errors import SourceError
 from fer_edge.loop import Loop, Pace
@@ -59,18 +59,15 @@ BROKEN = jpeg(200).replace(b"\xff\xc0", b"\xff\xee")  # a frame of no known kind
 )
 def test_a_pipe_is_cut_at_its_pictures(kind, sent, levels, unreadable):
     pipe = MjpegPipe(kind(sent))
-    pipe.open()
-    assert [int(round(float(pipe.read().bgr.mean()), -1)) for _ in levels] == levels
-    assert (pipe.read(), pipe.ended, pipe.unreadable) == (None, True, unreadable)
+    assert [round(float(frame.bgr.mean()), -1) for frame in read_all(pipe)] == levels
+    assert pipe.unreadable == unreadable
 
 
 def test_a_file_of_pictures_with_thumbnails_is_a_video(tmp_path):
     path = tmp_path / "camera.mjpeg"
     path.write_bytes(with_thumbnail(jpeg(90), jpeg(10)) * 12)
-    file = make_capture(str(path), None, 1)
-    file.open()
-    assert [int(round(float(file.read().bgr.mean()), -1)) for _ in range(12)] == [90] * 12
-    assert (file.read(), file.ended) == (None, True)
+    frames = read_all(make_capture(str(path)))
+    assert [round(float(frame.bgr.mean()), -1) for frame in frames] == [90] * 12
 
 
 @pytest.mark.parametrize(
@@ -87,10 +84,8 @@ def test_a_file_of_pictures_with_thumbnails_is_a_video(tmp_path):
     ],
 )
 def test_what_is_no_motion_jpeg_is_told_what_it_is(sent, said):
-    pipe = MjpegPipe(Chunked(sent))
-    pipe.open()
     with pytest.raises(SourceError, match=f"standard input ended without a JPEG picture: .*{said}"):
-        pipe.read()
+        read_all(MjpegPipe(Chunked(sent)))
 
 
 def test_a_terminal_is_no_pipe():
@@ -105,11 +100,8 @@ def test_a_terminal_is_no_pipe():
 def test_a_named_pipe_is_a_stream(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    capture = make_capture(str(path))
     threading.Thread(target=lambda: path.write_bytes(jpeg(10)), daemon=True).start()
-    capture.open()
-    assert (capture.read().source, capture.read(), capture.ended) == (str(path), None, True)
-    capture.close()
+    assert [frame.source for frame in read_all(make_capture(str(path)))] == [str(path)]
 
 
 # --- over HTTP ---

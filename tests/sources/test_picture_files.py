@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from loop_fakes import read_all
 
 from fer_edge.errors import SourceError
 from fer_edge.sources.pictures import Pictures
@@ -10,24 +11,14 @@ from fer_edge.sources.pictures import Pictures
 GOOD = cv2.imencode(".jpg", np.full((32, 48, 3), 90, np.uint8))[1].tobytes()
 
 
-def read_all(folder, **files):
-    """The capture over these files, by name without .jpg, and its frames' sources."""
-    for name, data in files.items():
-        (folder / f"{name}.jpg").write_bytes(data)
-    capture = Pictures.in_folder(folder)
-    sources = []
-    while (frame := capture.read()) is not None:
-        sources.append(frame.source)
-    assert capture.ended
-    return capture, sources
-
-
 def test_what_a_folder_holds_besides_good_pictures_is_named_and_counted(tmp_path, capsys):
     """T3."""
     for name in ("x.heic", "y.gif", "z"):
         (tmp_path / name).write_bytes(b"GIF89a" if name == "y.gif" else b"?")
-    capture, sources = read_all(tmp_path, a=GOOD, b=b"", c=b"text", d=GOOD)
-    assert sources == [str(tmp_path / "a.jpg"), str(tmp_path / "d.jpg")]
+    for name, data in {"a": GOOD, "b": b"", "c": b"text", "d": GOOD}.items():
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+    capture = Pictures.in_folder(tmp_path)
+    assert [frame.source for frame in read_all(capture)] == [str(tmp_path / f"{name}.jpg") for name in "ad"]
     assert capture.unreadable == 2
     err = capsys.readouterr().err
     assert "b.jpg is empty; skipped" in err
@@ -39,5 +30,7 @@ def test_a_folder_without_a_picture_that_can_be_read_fails(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(SourceError, match=r"no pictures.*\.jpg"):
         Pictures.in_folder(tmp_path)
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SourceError, match="none of the 2 pictures"):
-        read_all(tmp_path, a=b"", b=b"x")
+        read_all(Pictures.in_folder(tmp_path))

@@ -39,11 +39,8 @@ def make(request):
 def found_in(path, detector, size=None):
     video = VideoFile(path)
     video.open()
-    found = []
-    while (frame := video.read()) is not None:
-        bgr = frame.bgr if size is None else cv2.resize(frame.bgr, size)
-        found.append(detector.detect(bgr))
-    return found
+    pictures = (frame.bgr for frame in iter(video.read, None))
+    return [detector.detect(bgr if size is None else cv2.resize(bgr, size)) for bgr in pictures]
 
 
 @pytest.mark.parametrize("name", [*NO_FACE, *ONE_FACE, *TWO_FACES])

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from loop_fakes import face
 
 from fer_edge.spec import LABELS
-from fer_edge.vision.frames import Face, common_area
+from fer_edge.vision.frames import common_area
 from fer_edge.vision.overlay import COLORS, Overlay, drawn_names, panel_place
 
-
-def face(box, label="happy", shares=(0, 0, 0, 1, 0, 0, 0)):
-    return Face(box, 1, label, 0.9, np.array(shares, np.float32), np.array(shares, float))
+HAPPY = (0, 0, 0, 1, 0, 0, 0)
 
 
 def count(canvas, color):
@@ -21,7 +20,7 @@ def test_box_and_bars_are_in_sight_at_any_size(size):
     height, width = size
     frame = np.full((height, width, 3), 100, np.uint8)
     box = (width // 4, height // 3, height // 3, height // 3)
-    drawn = Overlay(LABELS).draw(frame, (face(box),))
+    drawn = Overlay(LABELS).draw(frame, (face("happy", HAPPY, box=box),))
     assert drawn.shape == frame.shape
     assert tuple(drawn[box[1] + box[3] - 1, box[0] + box[2] // 2]) == COLORS["happy"]
     assert count(drawn, COLORS["happy"]) > 4 * box[2]
@@ -32,21 +31,22 @@ def test_bars_are_as_long_as_their_shares_and_an_uncertain_face_and_a_foreign_la
     black = np.zeros((480, 640, 3), np.uint8)
 
     def drawn(label=None, sad=0.0):
-        one = face((50, 200, 100, 100), label, (0, 0, 0, 0, sad, 0, 0))
+        one = face(label, (0, 0, 0, 0, sad, 0, 0), box=(50, 200, 100, 100))
         return Overlay(LABELS).draw(black, (one,))
 
     assert count(drawn(sad=1.0), COLORS["sad"]) == pytest.approx(
         2 * count(drawn(sad=0.5), COLORS["sad"]), rel=0.1
     )
     assert count(drawn(), COLORS[None]) > 90
-    assert Overlay(("contempt",)).draw(black, (face((50, 50, 90, 90), "contempt", (1,)),)).any()
+    assert Overlay(("contempt",)).draw(black, (face("contempt", (1,), box=(50, 50, 90, 90)),)).any()
 
 
 def test_the_frame_itself_is_drawn_on_where_it_may_be():
     overlay, frame = Overlay(LABELS), np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
     assert (overlay.draw(frame, ()) == frame).all()
-    copy = overlay.draw(frame, (face((50, 50, 90, 90)),))
-    drawn = overlay.draw(frame, (face((50, 50, 90, 90)),), in_place=True)
+    one = face("happy", HAPPY, box=(50, 50, 90, 90))
+    copy = overlay.draw(frame, (one,))
+    drawn = overlay.draw(frame, (one,), in_place=True)
     assert drawn is frame
     assert (drawn == copy).all()
 
@@ -79,7 +79,7 @@ def test_labels_that_opencv_s_font_lacks_are_drawn_otherwise_and_named(capsys):
     assert list(drawn_names(labels).values()) == ["label 1", "tristesse", "etonne"]
     assert capsys.readouterr().out.strip().endswith(": 愤怒 as 'label 1', étonné as 'etonne'")
     frame = np.zeros((480, 640, 3), np.uint8)
-    assert Overlay(labels).draw(frame, (face((50, 50, 90, 90), "愤怒", (0.5, 0.3, 0.2)),)).any()
+    assert Overlay(labels).draw(frame, (face("愤怒", box=(50, 50, 90, 90)),)).any()
     capsys.readouterr()
     assert list(drawn_names(LABELS)) == list(LABELS)
     assert capsys.readouterr().out == ""
