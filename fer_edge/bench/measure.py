@@ -98,21 +98,20 @@ def accuracies(
     floats = {path: _float32(path) for path in classifiers}
     needed = {**{path: Classifier(path) for path in floats.values() if path}, **classifiers}
     said: dict[Path | None, NDArray[np.float32]] = {}
-    reasons: dict[tuple[str, ...], str] = {}
-    with console.progress("accuracy", len(needed) * len(part)) as step:
-        for path, one in needed.items():
-            try:
-                model = Predictor.of(one)
-                said[path] = probabilities_of(model, part.images, labels=part.label_names, step=step)
-            except ModelError as error:
-                reasons.setdefault(one.labels, str(error))  # one per network, not per file
-    for reason in reasons.values():
-        console.warn(reason)
+    refused: set[tuple[str, ...]] = set()
+    for path, one in needed.items():
+        what = f"accuracy of {path.stem}"
+        try:
+            said[path] = probabilities_of(Predictor.of(one), part.images, part.label_names, what=what)
+        except ModelError as error:
+            if one.labels not in refused:  # once, not for each file of a network
+                console.warn(str(error))
+            refused.add(one.labels)
     found = dict.fromkeys(classifiers, UNKNOWN)
     for path in found.keys() & said.keys():
         p, reference = said[path], said.get(floats[path])
         result = result_of(p, selection, path.stem)
-        right = round(result["accuracy"] * len(part))
+        right = int(np.trace(result["confusion_matrix"]))
         found[path] = {
             "accuracy": result["accuracy"],
             "accuracy_interval": list(metrics.wilson_interval(right, len(part))),

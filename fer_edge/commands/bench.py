@@ -54,7 +54,7 @@ def bench(
     from fer_edge import console, evaluation, files
     from fer_edge.bench import loop as looping
     from fer_edge.bench import measure, report
-    from fer_edge.data import ferplus, load
+    from fer_edge.data import load
     from fer_edge.errors import UsageError
     from fer_edge.model import shipped
 
@@ -72,10 +72,8 @@ def bench(
     else:
         selection = None
         if data is not None:
-            whole = ferplus.chosen(
-                load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels
-            )
-            selection = evaluation.select(whole, protocol, split)
+            given: dict[str, Any] = {"skip_bad_rows": skip_bad_rows, "class_names": class_names}
+            selection = evaluation.select(load(data, labels, seed=seed, **given), protocol, split)
         how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
         result = measure.run(paths, selection, card=card, seed=seed, **how)
         table = report.table(result)

@@ -44,7 +44,7 @@ def data(
     """
     from fer_edge import console, files, paper, sheets
     from fer_edge.conversion import source
-    from fer_edge.data import ferplus, load, summarise
+    from fer_edge.data import load, summarise
     from fer_edge.model import shipped
     from fer_edge.training import recipes
 
@@ -53,8 +53,7 @@ def data(
         return
     files.refuse_to_overwrite_any((plot, augmented, json), force, [path])
     how = recipes.read(shipped.recipe("train", recipe)).augmentation
-    read = load(path, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-    dataset = ferplus.chosen(read, labels)
+    dataset = load(path, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
     summary = summarise(dataset)
     console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
     _table(summary).show()

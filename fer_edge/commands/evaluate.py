@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure accuracy, precision, recall and F1 of a model on a data set."""
     from fer_edge import console, evaluation, files
-    from fer_edge.data import ferplus, load
+    from fer_edge.data import load
     from fer_edge.errors import UsageError
     from fer_edge.evaluation import report
 
@@ -44,17 +44,12 @@ def evaluate(
     subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
     if flip and subject.views == 2:
         raise UsageError(f"{subject.name} already sees mirror images: leave out --tta flip")
-    dataset = load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
-    chosen = evaluation.select(ferplus.chosen(dataset, labels), protocol, split)
-    with console.progress("evaluating", len(chosen.dataset)) as step:
-        result = evaluation.evaluate(subject, chosen, flip=flip, step=step)
+    dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+    chosen = evaluation.select(dataset, protocol, split)
+    result = evaluation.evaluate(subject, chosen, flip=flip)
     report.show_evaluation(result)
     if robustness:
-        count = min(pictures, len(chosen.dataset)) * len(evaluation.CONDITIONS)
-        with console.progress("robustness", count) as step:
-            result["robustness"] = evaluation.robustness(
-                subject, chosen, pictures=pictures, seed=seed, flip=flip, step=step
-            )
+        result["robustness"] = evaluation.robustness(subject, chosen, pictures, seed, flip)
         console.say("")
         report.robustness_table(result["robustness"], subject.name, chosen.split).show()
     if plot is not None:

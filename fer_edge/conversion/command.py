@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fer_edge import __version__, console, evaluation, files
 from fer_edge.conversion import formats, gate, source, toolkit
 from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
-from fer_edge.data import ferplus, load
+from fer_edge.data import load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
 from fer_edge.model import file, graph, keras_files, shipped
@@ -45,7 +45,7 @@ class Request:
     def dataset(self) -> Dataset:
         """The pictures with their labels. Raises DataError."""
         how: dict[str, Any] = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed}
-        return ferplus.chosen(load(self.data, class_names=self.class_names, **how), self.labels)
+        return load(self.data, self.labels, class_names=self.class_names, **how)
 
 
 def convert(request: Request, json: str | None) -> dict[str, Any]:

@@ -104,8 +104,7 @@ class Reference:
     def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
         """Probabilities of a file or another network for these pictures; `what` labels the bar."""
         dataset = self.pictures.dataset
-        with console.progress(what, len(dataset)) as step:
-            return evaluation.probabilities_of(subject, dataset.images, labels=dataset.label_names, step=step)
+        return evaluation.probabilities_of(subject, dataset.images, dataset.label_names, what=what)
 
     def judge(self, probabilities: NDArray[np.float32], limits: gate.Thresholds) -> gate.Parity:
         """Compares those of a file or another network with the Keras model's."""
@@ -150,7 +149,7 @@ def proving_split(dataset: Dataset) -> str:
 
 def lacking(dataset: Dataset) -> list[str]:
     """What a data set lacks for `convert`, one sentence each, known before any training."""
-    proving = len(dataset.part(*proving_split(dataset).split("+")))
+    proving = len(dataset.part(proving_split(dataset)))
     wanted = f"{proving} pictures outside Training: convert checks a file on at least {gate.LEAST_PICTURES}"
     return [*([wanted] if proving < gate.LEAST_PICTURES else []), *_too_few(dataset.part("Training"))]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_edge import console, files
-from fer_edge.data import drawn
+from fer_edge.data import drawn, ferplus
 from fer_edge.data.dataset import (
     SPLITS,
     BadRow,
@@ -37,29 +37,37 @@ WHERE_FROM = (
 
 
 def load(
-    path: str | None, *, skip_bad_rows: bool = False, seed: int = 0, class_names: str | None = None
+    path: str | None,
+    labels: str | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    seed: int = 0,
+    class_names: str | None = None,
 ) -> Dataset:
     """Reads fer2013.csv (plain, .xz, .gz, .zip), icml_face_data.csv, a folder tree, or `drawn`.
 
-    skip_bad_rows: skip invalid rows instead of raising. seed: for `drawn` and held-out pictures. class_names:
-    the expressions of a tree with numbered class folders, in the order of the numbers, joined by commas. The
-    result is cached in `cache_folder`; other contents of a tree are named on standard error.
+    labels: as for `ferplus.chosen`. skip_bad_rows: skip invalid rows instead of raising. seed: for `drawn`
+    and held-out pictures. class_names: the expressions of a tree with numbered class folders, in the order of
+    the numbers, joined by commas. What was read is cached in `cache_folder`; other contents of a tree are
+    named on standard error.
     Raises UsageError for None, DataError for anything that cannot be read.
     """
     if path is None:
         raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
     if path.partition(":")[0] == "drawn":
-        return drawn.dataset(path, seed)
+        return ferplus.chosen(drawn.dataset(path, seed), labels)
     try:
         source = find_source(path, class_names)
-        dataset = replace(_read(source, path), left_out=source.left_out)
+        dataset = replace(_read(source), left_out=source.left_out)
     except OSError as error:
         raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     if dataset.bad and not skip_bad_rows:
         first, count = dataset.bad[0], len(dataset.bad)
         told = f"{first.where} {first.why}; bad rows in all: {count}"
         raise DataError(f"{path}: {told}; --skip-bad-rows leaves them out")
-    return with_held_out(dataset, seed) if dataset.protocol == "holdout" else dataset
+    if dataset.protocol == "holdout":
+        dataset = with_held_out(dataset, seed)
+    return ferplus.chosen(dataset, labels)
 
 
 def find_source(path: str, class_names: str | None = None) -> Table | Tree:
@@ -68,20 +76,19 @@ def find_source(path: str, class_names: str | None = None) -> Table | Tree:
     if place.is_dir():
         return find_tree(path, class_names)
     if place.is_file():
-        return Table(place)
+        return Table(path)
     what = "is neither a file nor a folder" if place.exists() else "does not exist"
     raise DataError(f"{path} {what}: give fer2013.csv, a folder of pictures, or 'drawn'. {WHERE_FROM}")
 
 
-def _read(source: Table | Tree, path: str) -> Dataset:
+def _read(source: Table | Tree) -> Dataset:
     """From the cache, or from the source and then cached if possible."""
-    key = source.fingerprint()
+    key, path = source.fingerprint(), source.path
     if (kept := cached(key, path)) is not None:
         return kept
     if not console.console().is_terminal:
         console.say(f"reading {source}")
-    with console.progress(f"reading {source}", len(source)) as step:
-        dataset = source.read(path, step)
+    dataset = source.read()
     if source.fingerprint() != key:
         raise DataError(f"{path} changed while it was read: try again")
     try:

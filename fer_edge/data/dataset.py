@@ -15,7 +15,11 @@ from fer_edge.spec import INPUT_SHAPE, LABELS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Values of FER-2013's `Usage` column; `Dataset.split` holds their index."""
-PROTOCOLS = ("official", "paper", "holdout")
+PROTOCOLS = {
+    "official": ("Training", "PublicTest", "PrivateTest"),
+    "paper": ("Training", "PublicTest+PrivateTest", "PublicTest"),
+}
+"""Name -> the splits to train on, to choose on, and to report on."""
 HELD_OUT = 0.1
 """The part of `Training` that is held out if a source has no rows to choose on."""
 MOST_BAD = 10_000
@@ -101,8 +105,11 @@ class Dataset:
             return self
         return self.rows(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
 
-    def part(self, *names: str) -> Dataset:
-        """The rows whose split is among `names` (of SPLITS), in the source's order."""
+    def part(self, splits: str) -> Dataset:
+        """The rows of a split, or of several joined by `+`, in the source's order. Raises UsageError."""
+        names = splits.split("+")
+        if unknown := [name for name in names if name not in SPLITS]:
+            raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
         return self.rows(np.isin(self.split, [SPLITS.index(name) for name in names]))
 
 
@@ -122,27 +129,21 @@ class Protocol:
 
 
 def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
-    """The data set cut for training, choosing and reporting.
+    """The data set cut for training, choosing and reporting, as PROTOCOLS has it.
 
-    official: Training / PublicTest / PrivateTest. paper: Training / PublicTest + PrivateTest / PublicTest.
-    holdout: as official, with splits of our own (`with_held_out`); a data set with such splits gets it for
-    `official`. Raises UsageError for another name, DataError if the data set lacks these splits.
+    With splits of our own (`with_held_out`), `official` is called `holdout`. Raises UsageError for another
+    name, DataError if the data set lacks these splits.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"there is no protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
     if protocol == "paper" and dataset.protocol != "official":
         raise DataError(
-            f"{dataset.path} has no PublicTest and PrivateTest of FER-2013: use --protocol holdout"
+            f"{dataset.path} has no PublicTest and PrivateTest of FER-2013: use --protocol official"
         )
-    if protocol == "holdout" and dataset.protocol == "official":
-        raise DataError(f"{dataset.path} has splits of its own: use --protocol official")
-    parts = {name: dataset.part(name) for name in SPLITS}
-    if absent := [name for name, part in parts.items() if not len(part)]:
+    if absent := [name for index, name in enumerate(SPLITS) if index not in dataset.split]:
         raise DataError(f"{dataset.path} has no {absent[0]} rows, which --protocol {protocol} needs")
-    training, public, private = parts.values()
-    if protocol == "paper":
-        return Protocol(protocol, training, dataset.part("PublicTest", "PrivateTest"), report=public)
-    return Protocol(dataset.protocol, training, validation=public, report=private)
+    name = dataset.protocol if protocol == "official" else protocol
+    return Protocol(name, *map(dataset.part, PROTOCOLS[protocol]))
 
 
 def with_held_out(dataset: Dataset, seed: int) -> Dataset:

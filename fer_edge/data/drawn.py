@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +17,17 @@ DEFAULT_COUNT = 4200
 """Pictures of `drawn`: two thirds Training, a sixth each PublicTest and PrivateTest."""
 
 
-def drawn_faces(
-    n: int, seed: int, step: Callable[[int], object] = lambda done: None
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def drawn_faces(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draws n faces: images uint8 (n, 48, 48), labels int64 (n,), each class n/7 times (one more or less).
 
     The same n and seed give the same pictures (with the same NumPy and OpenCV). Shapes, pose, light and
-    noise vary, and so does the strength of an expression, so that similar ones nearly meet. step: called
-    with 1 after each.
+    noise vary, and so does the strength of an expression, so that similar ones nearly meet.
     """
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(n, dtype=np.int64) % len(LABELS))
     images = np.empty((n, *INPUT_SHAPE[:2]), np.uint8)
-    for row, label in enumerate(labels):
-        images[row] = draw_face(LABELS[label], random)
-        step(1)
+    for row in console.each("drawing faces", range(n)):
+        images[row] = draw_face(LABELS[labels[row]], random)
     return images, labels
 
 
@@ -45,8 +40,7 @@ def dataset(name: str, seed: int) -> Dataset:
     if not text.isdecimal() or not 42 <= int(text[:9]) <= 100_000:
         raise DataError(f"{name}: give 'drawn' or 'drawn:N', N from 42 to 100000 pictures")
     n = int(text)
-    with console.progress("drawing faces", n) as step:
-        images, labels = drawn_faces(n, seed, step)
+    images, labels = drawn_faces(n, seed)
     split = np.zeros(n, np.int64)
     for rows in (np.flatnonzero(labels == label) for label in range(len(LABELS))):
         sixth = len(rows) // 6

@@ -9,7 +9,7 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, cast
@@ -17,12 +17,11 @@ from typing import IO, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files
+from fer_edge import console, files
 from fer_edge.data.dataset import SPLITS, BadRow, Dataset, Row
 from fer_edge.errors import DataError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
-PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
 MAX_BYTES = 4 << 30
 """Largest unpacked size: 14 times FER-2013, to stop zip bombs."""
 MAX_LINE = 1 << 20
@@ -35,6 +34,7 @@ _DAMAGED = (
 )  # fmt: skip
 _KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 _LABEL_OF = {str(index): index for index in range(len(LABELS))}
+_LEVEL_OF = {str(level): level for level in range(256)}
 _SPLIT_OF = {name.lower(): index for index, name in enumerate(SPLITS)}
 
 
@@ -42,30 +42,32 @@ _SPLIT_OF = {name.lower(): index for index, name in enumerate(SPLITS)}
 class Table:
     """A table on disk; a source as `data.load` reads it, like `tree.Tree`."""
 
-    place: Path
+    path: str
     left_out: ClassVar[tuple[BadRow, ...]] = ()
 
-    def __str__(self) -> str:
-        return f"{self.place.name} ({len(self) / 1e6:.1f} MB)"
+    @property
+    def size(self) -> int:
+        """Bytes, packed if it is."""
+        return Path(self.path).stat().st_size
 
-    def __len__(self) -> int:
-        return self.place.stat().st_size
+    def __str__(self) -> str:
+        return f"{Path(self.path).name} ({self.size / 1e6:.1f} MB)"
 
     def fingerprint(self) -> str:
         """SHA-256 of the file. Raises OSError."""
-        return files.sha256(self.place)
+        return files.sha256(Path(self.path))
 
-    def read(self, path: str, step: Callable[[int], object] = lambda size: None) -> Dataset:
+    def read(self) -> Dataset:
         """All valid rows, with the bad ones listed in `Dataset.bad`; ids count rows from 1 after the header.
 
-        path: given by the user. step: called with the number of bytes just read. A table without `Usage` is
-        all `Training`, with protocol `holdout`. Blank lines do not count. Raises DataError for a file that
-        cannot be unpacked, a header without the columns, and if no row is valid.
+        A table without `Usage` is all `Training`, with protocol `holdout`. Blank lines do not count. Raises
+        DataError for a file that cannot be unpacked, a header without the columns, and if no row is valid.
         """
-        with _opened(self.place) as (stream, raw):
-            records = _records(stream, path)
+        bar = console.progress(f"reading {self}", self.size)
+        with _opened(self.path) as (stream, raw), bar as step:
+            records = _records(stream, self.path)
             header = next(records, (1, []))[1]
-            columns = _find_columns(header, path)
+            columns = _find_columns(header, self.path)
 
             def rows() -> Iterator[Row | BadRow]:
                 done = 0
@@ -78,17 +80,17 @@ class Table:
                         step(raw.tell() - done)
                         done = raw.tell()
 
-            return Dataset.of_rows(rows(), path, "official" if "usage" in columns else "holdout")
+            return Dataset.of_rows(rows(), self.path, "official" if "usage" in columns else "holdout")
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def _opened(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The unpacked stream, and the raw file, whose `tell()` shows the progress.
 
     The first bytes decide the kind of file. Raises OSError if it cannot be opened, DataError for a file that
     is damaged, cut short or encrypted, and for a .zip without a table or with several.
     """
-    with path.open("rb") as raw:
+    with open(path, "rb") as raw:
         try:
             start = raw.peek(6)
             if start.startswith(b"PK\x03\x04"):
@@ -103,7 +105,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             raise DataError(f"{path} {why}") from error
 
 
-def _member(archive: zipfile.ZipFile, path: Path) -> str:
+def _member(archive: zipfile.ZipFile, path: str) -> str:
     """The name of its table; ignores `._fer2013.csv`, which macOS adds to archives."""
     last = {name: name.rsplit("/", 1)[-1].lower() for name in archive.namelist()}
     names = [name for name in last if last[name].endswith(".csv") and not last[name].startswith("._")]
@@ -164,7 +166,7 @@ def _find_columns(header: list[str], where: str) -> dict[str, int]:
     return {name: names.index(name) for name in COLUMNS if name in names}
 
 
-def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int, int, NDArray[np.int64]]:
+def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int, int, NDArray[np.uint8]]:
     """Label, split and pixels of a row. Raises ValueError, saying what the row has instead."""
     if not fields:
         raise ValueError("a quote that is not closed")
@@ -176,21 +178,16 @@ def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int
     usage = fields[columns["usage"]].strip() if "usage" in columns else SPLITS[0]
     if usage.lower() not in _SPLIT_OF:
         raise ValueError(f"Usage {usage[:20]!r}, not {', '.join(SPLITS)}")
-    return _LABEL_OF[emotion], _SPLIT_OF[usage.lower()], parse_pixels(fields[columns["pixels"]])
+    return _LABEL_OF[emotion], _SPLIT_OF[usage.lower()], _pixels(fields[columns["pixels"]])
 
 
-def parse_pixels(text: str) -> NDArray[np.int64]:
-    """Gray levels 0..255 (2304,), row by row, from numbers separated by spaces.
-
-    Raises ValueError, saying what the column has instead.
-    """
+def _pixels(text: str) -> NDArray[np.uint8]:
+    """Gray levels (2304,), row by row. Raises ValueError, saying what the column has instead."""
     words = text.split()
-    if text.isascii() and "".join(words).isdigit():  # figures alone: all of them at once
-        values = np.fromstring(" ".join(words), np.int64, sep=" ")
-        if len(values) == PIXELS and values.max() <= 255:
-            return values
-    for word in words:
-        figures = word.lstrip("0")[:4] if word.isascii() and word.isdigit() else "256"
-        if int(figures or 0) > 255:
-            raise ValueError(f"the pixel value {word[:20]!r}, not a number from 0 to 255")
-    raise ValueError(f"{len(words)} pixel values instead of {PIXELS}")
+    try:
+        levels = bytes(map(_LEVEL_OF.__getitem__, words))
+    except KeyError as error:
+        raise ValueError(f"the pixel value {error.args[0][:20]!r}, not a number from 0 to 255") from None
+    if len(levels) != INPUT_SHAPE[0] * INPUT_SHAPE[1]:
+        raise ValueError(f"{len(words)} pixel values instead of {INPUT_SHAPE[0] * INPUT_SHAPE[1]}")
+    return np.frombuffer(levels, np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -46,20 +46,17 @@ class Picture(NamedTuple):
 class Tree:
     """A tree on disk; a source as `data.load` reads it, like `table.Table`.
 
-    pictures: in the order of their names. protocol: follows from the names of the split folders. left_out:
-    everything else except hidden files.
+    path: given by the user. pictures: in the order of their names. protocol: follows from the names of the
+    split folders. left_out: everything else except hidden files.
     """
 
-    place: Path
+    path: str
     pictures: tuple[Picture, ...]
     protocol: str
     left_out: tuple[BadRow, ...]
 
     def __str__(self) -> str:
-        return f"{self.place.name or self.place} ({len(self)} pictures)"
-
-    def __len__(self) -> int:
-        return len(self.pictures)
+        return f"{Path(self.path).name or self.path} ({len(self.pictures)} pictures)"
 
     def fingerprint(self) -> str:
         """SHA-256 of names, labels, sizes and modification times, so it changes with any file."""
@@ -73,23 +70,22 @@ class Tree:
             digest.update(os.fsencode(f"{name}\0{split}\0{label}\0{seen}\0"))
         return digest.hexdigest()
 
-    def read(self, path: str, step: Callable[[int], object] = lambda pictures: None) -> Dataset:
+    def read(self) -> Dataset:
         """Decodes every picture: gray, upright, 48x48 (others are resized if square).
 
-        path: given by the user. step: called with 1 for each. ids: the position in the order of names, from
-        1. Unusable pictures are in `bad`. Raises DataError if none can be used.
+        ids: the position in the order of names, from 1. Unusable pictures are in `bad`. Raises DataError if
+        none can be used.
         """
 
         def rows() -> Iterator[Row | BadRow]:
-            for place, picture in enumerate(self.pictures, 1):
+            for place, picture in enumerate(console.each(f"reading {self}", self.pictures), 1):
                 try:
                     yield place, picture.label, picture.split, read_face(picture.path)
                 except SourceError as error:
                     named = str(SourceError(f"{picture.path} "))  # its odd characters are escaped in `error`
                     yield BadRow(picture.name, str(error).removeprefix(named))
-                step(1)
 
-        return Dataset.of_rows(rows(), path, self.protocol)
+        return Dataset.of_rows(rows(), self.path, self.protocol)
 
 
 def read_face(path: Path) -> NDArray[np.uint8]:
@@ -143,7 +139,7 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
         for file in files
     )
     official = {_plain(folder.name) for folder in splits} == _OFFICIAL
-    return Tree(root, tuple(pictures), "official" if official else "holdout", tuple(left_out))
+    return Tree(path, tuple(pictures), "official" if official else "holdout", tuple(left_out))
 
 
 def _folders(root: Path) -> list[Path]:

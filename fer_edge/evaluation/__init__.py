@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, data
-from fer_edge.data.dataset import SPLITS, Dataset
-from fer_edge.errors import DataError, ModelError, UsageError
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier, softmax
@@ -100,8 +100,6 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
 
 CHUNK = 256
 """Pictures between two steps of a progress bar."""
-Step = Callable[[int], object]
-"""Called with the number of pictures done."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +130,7 @@ def select(
         chosen = data.protocol_splits(dataset, protocol)
         part, split, protocol = chosen.report, chosen.report_split, chosen.name
     else:
-        named = split.split("+")
-        if unknown := [one for one in named if one not in SPLITS]:
-            raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
-        part, protocol = dataset.part(*named), protocol if dataset.protocol == "official" else "holdout"
+        part, protocol = dataset.part(split), protocol if dataset.protocol == "official" else "holdout"
     if len(part) == 0:
         raise DataError(f"{dataset.path} has no {split} rows: choose another --split")
     rows, training = part.sample(limit, seed), dataset.part("Training")
@@ -143,26 +138,26 @@ def select(
 
 
 def evaluate(
-    model: Predictor, selection: Selection, *, flip: bool = False, step: Step = lambda pictures: None
+    model: Predictor, selection: Selection, *, flip: bool = False, what: str = "evaluating"
 ) -> dict[str, Any]:
     """The metrics.json value of a model on a selection; the parameters as in `probabilities_of`."""
     part = selection.dataset
-    probabilities = probabilities_of(model, part.images, labels=part.label_names, flip=flip, step=step)
+    probabilities = probabilities_of(model, part.images, part.label_names, flip=flip, what=what)
     return result_of(probabilities, selection, model.name)
 
 
 def probabilities_of(
     model: Predictor,
     images: NDArray[np.uint8],
-    *,
     labels: tuple[str, ...] = LABELS,
+    *,
     flip: bool = False,
-    step: Step = lambda pictures: None,
+    what: str | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities, float32 (N, len(labels)) in the order of `labels`, of images uint8 (N, 48, 48).
 
-    flip: averages each picture with its mirror image. Raises ModelError if the model has
-    other labels.
+    flip: averages each picture with its mirror image. what: shown with a progress bar. Raises ModelError if
+    the model has other labels.
     """
     if sorted(model.labels) != sorted(labels):
         raise ModelError(
@@ -171,14 +166,14 @@ def probabilities_of(
         )
     columns = [model.labels.index(label) for label in labels]
     out = np.empty((len(images), len(labels)), np.float32)
-    for start in range(0, len(images), CHUNK):
+    chunks = range(0, len(images), CHUNK)
+    for start in console.each(what, chunks) if what else chunks:
         faces = resize_faces(images[start : start + CHUNK], model.input_size)
         p = model.predict(faces)
         if flip:
             p += model.predict(np.ascontiguousarray(faces[:, :, ::-1]))
             p /= 2
         out[start : start + CHUNK] = p[:, columns]
-        step(len(faces))
     return out
 
 
@@ -220,13 +215,7 @@ uses the generator. Each strength is fixed, so that tables can be compared with 
 
 
 def robustness(
-    model: Predictor,
-    selection: Selection,
-    *,
-    pictures: int = 1500,
-    seed: int = 0,
-    flip: bool = False,
-    step: Step = lambda pictures: None,
+    model: Predictor, selection: Selection, pictures: int = 1500, seed: int = 0, flip: bool = False
 ) -> dict[str, Any]:
     """Accuracy and macro-F1 of a model under each of CONDITIONS, in plain Python types.
 
@@ -240,7 +229,7 @@ def robustness(
     for name, change in CONDITIONS.items():
         images = np.stack([change(face, rng) for face in chosen.images])
         spoilt = replace(selection, dataset=replace(chosen, images=images), seen=None)
-        result = evaluate(model, spoilt, flip=flip, step=step)
+        result = evaluate(model, spoilt, flip=flip, what=name)
         low, high = metrics.wilson_interval(int(np.trace(result["confusion_matrix"])), len(chosen))
         conditions[name] = {key: result[key] for key in ("accuracy", "macro_f1")} | {"low": low, "high": high}
     return {"seed": seed, "n": len(chosen), "conditions": conditions}

@@ -33,14 +33,13 @@ def test_unknown_and_unfit_protocols(dataset, table):
     rows = [row.rsplit(",", 1)[0] for row in plain_rows(70)]
     held_out = data.load(str(table(rows, header="emotion,pixels")))
     for given, name, said in (
-        (dataset, "oficial", "no protocol 'oficial': choose from official, paper, holdout"),
-        (dataset, "holdout", "use --protocol official"),
-        (dataset.part("Training", "PublicTest"), "official", "has no PrivateTest rows"),
-        (held_out, "paper", "use --protocol holdout"),
+        (dataset, "oficial", "no protocol 'oficial': choose from official, paper"),
+        (dataset.part("Training+PublicTest"), "official", "has no PrivateTest rows"),
+        (held_out, "paper", "use --protocol official"),
     ):
         with pytest.raises(UsageError if name == "oficial" else DataError, match=said):
             data.protocol_splits(given, name)
-    assert data.protocol_splits(held_out, "holdout").name == "holdout"
+    assert data.protocol_splits(held_out, "official").name == "holdout"
 
 
 def test_a_small_class_gives_one_row_and_keeps_one(dataset):

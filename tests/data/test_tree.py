@@ -29,7 +29,7 @@ def test_official_tree(tree):
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "Val"])
 def test_of_three_folders_the_validation_is_chosen_on_and_two_for_one_split_are_refused(tree, name):
     root = tree({"train": CLASSES, name: CLASSES, "testing": CLASSES})
-    chosen_on = data.protocol_splits(data.load(str(root)), "holdout").validation
+    chosen_on = data.protocol_splits(data.load(str(root)), "official").validation
     np.testing.assert_array_equal(chosen_on.images[0], face(15))  # the first after the 14 of train/
     (root / "Training").mkdir()
     with pytest.raises(DataError, match="both mean Training"):
