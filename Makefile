@@ -45,11 +45,11 @@ lint: $(VENV)/.dev
 
 INPUTS ?= 10000
 fuzz: $(VENV)/.dev
-	$(BIN)/python tests/fuzz --inputs $(INPUTS) --keep
+	$(BIN)/python -m pytest tests/fuzz --inputs $(INPUTS)
 
 ROUNDS ?= 100
 faults: $(VENV)/.dev
-	$(BIN)/python tests/faults --rounds $(ROUNDS)
+	$(BIN)/python -m pytest tests/faults --rounds $(ROUNDS)
 
 FACES ?= 1
 bench: $(VENV)/.dev

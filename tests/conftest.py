@@ -15,6 +15,12 @@ LOADS_TENSORFLOW = ("conversion", "training", "model/test_keras_files.py")
 """Below tests/: slow from the first import on."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--inputs", type=int, help="of each kind in tests/fuzz; faults are kept in its finds")
+    parser.addoption("--rounds", type=int, help="of each fault in tests/faults")
+    parser.addoption("--seed", type=int, default=20130614, help="of both")
+
+
 def _loads_tensorflow(path: Path) -> bool:
     here = Path(__file__).parent
     return path.is_relative_to(here) and str(path.relative_to(here)).startswith(LOADS_TENSORFLOW)

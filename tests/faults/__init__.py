@@ -1,1 +1,1 @@
-"""Kills, full disks and folders without permission, again and again: `python tests/faults --help`."""
+"""Kills, full disks and folders without permission, again and again: `make faults`."""

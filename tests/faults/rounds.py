@@ -223,4 +223,4 @@ def two_trainings(bench: Bench) -> bool:
 
 
 LIGHT = (kill_data, kill_run, kill_bench, full_disk, no_permission)
-ROUNDS = {one.__name__.replace("_", " "): one for one in (*LIGHT, kill_convert, kill_train, two_trainings)}
+ROUNDS = (*LIGHT, kill_convert, kill_train, two_trainings)

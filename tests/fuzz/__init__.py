@@ -1,1 +1,1 @@
-"""Inputs made to break fer-edge, by kind and by number: `python tests/fuzz --help`."""
+"""Inputs made to break fer-edge, by kind and by number: `make fuzz`."""

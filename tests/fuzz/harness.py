@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import tempfile
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -48,10 +47,8 @@ def generated(kind: str, seed: int, number: int) -> bytes:
     return kinds()[kind].make(Random(f"{seed} {kind} {number}"))
 
 
-def tried(
-    name: str, inputs: Sequence[str], seed: int = 0, until: float = float("inf")
-) -> tuple[Counter[str], list[tuple[str, str, str]]]:
-    """Tries inputs, given by number or by path, until the monotonic time `until`.
+def tried(name: str, inputs: Sequence[str], seed: int) -> tuple[Counter[str], list[tuple[str, str, str]]]:
+    """Tries inputs, given by number or by path.
 
     Gives how often each outcome came, and (input, outcome, first line) of what went wrong. A child that dies,
     hangs or has tried 2,000 is replaced.
@@ -59,8 +56,6 @@ def tried(
     kind, counts, faults, child = kinds()[name], Counter[str](), [], None
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_IN_MEMORY) as place:
         for one in inputs:
-            if time.monotonic() > until:
-                break
             if child is None:
                 ours, theirs = multiprocessing.Pipe()
                 context = multiprocessing.get_context("spawn")
