@@ -7,13 +7,14 @@ import enum
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fer_edge import files
-from fer_edge.errors import ModelError
+from fer_edge.errors import ModelError, UsageError
+from fer_edge.files import Share
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
@@ -79,6 +80,10 @@ USE = (
 """Intended use of our models, for the card."""
 
 
+Real = Annotated[float, (-1e6, 1e6)]
+"""Larger numbers in a card are mistakes."""
+
+
 @dataclass(frozen=True)
 class CropPolicy:
     """How a detected box becomes the square picture that a model sees.
@@ -87,7 +92,7 @@ class CropPolicy:
     a FER-2013 picture's (median over 970 pictures; DESIGN, "Known of the parts").
     """
 
-    margin: float = 0.0
+    margin: Share = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,10 @@ class TensorSpec:
 
     dtype: str
     shape: tuple[int, ...]
-    scale: float = 0.0
-    zero_point: int = 0
-    real_min: float = 0.0
-    real_max: float = 255.0
+    scale: Real = 0.0
+    zero_point: Annotated[int, (-1e6, 1e6)] = 0
+    real_min: Real = 0.0
+    real_max: Real = 255.0
     content: str = "gray"
 
     def real_of(self, gray: NDArray[Any]) -> NDArray[np.float64]:
@@ -156,7 +161,7 @@ class ModelCard:
     source_sha256: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
     use: str = ""
-    views: int = 1
+    views: Annotated[int, (1, 2)] = 1
 
     def to_json(self, *, compact: bool = False) -> str:
         """JSON with a newline at the end, indented unless `compact`; the same card gives the same text."""
@@ -168,36 +173,26 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> ModelCard:
-        """Raises ModelError, naming `where`, if the text is not a card."""
+        """Raises ModelError, naming `where`, if the text is not a card.
+
+        Its numbers determine memory use, so they are limited.
+        """
         try:
             raw = files.parse_json(text)
             raw["labels"] = tuple(str(label) for label in raw["labels"])
-            for key in ("input", "output"):
-                raw[key] = TensorSpec(**raw[key] | {"shape": tuple(raw[key]["shape"])})
-            raw["crop"] = CropPolicy(**raw.get("crop", {}))
+            raw["crop"] = CropPolicy(**files.checked(CropPolicy, raw.get("crop", {}), "crop"))
+            for end in ("input", "output"):
+                shape = tuple(raw[end].pop("shape"))
+                if not all(side in range(1, LARGEST_SIDE + 1) for side in shape):
+                    raise ValueError(f"{end} {shape} is not within 1 and {LARGEST_SIDE} pixels")
+                raw[end] = TensorSpec(shape=shape, **files.checked(TensorSpec, raw[end], end))
+            counts = ("parameters", "macs", "views")
+            files.checked(cls, {name: raw[name] for name in counts if name in raw}, "card")
             card = cls(**raw)
-            card._check_numbers()
+            least, most = card.input.real_min, card.input.real_max
+            if least >= most:
+                raise ValueError(f"input range {least:g} to {most:g} is empty")
             return card
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, UsageError) as error:
             reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{where} is not a model card: {reason}") from error
-
-    def _check_numbers(self) -> None:
-        """Raises ValueError for unreasonable numbers, since they determine memory use."""
-        ends = (self.input, self.output)
-        real = [self.crop.margin, *(n for end in ends for n in (end.real_min, end.real_max, end.scale))]
-        whole = [self.views, self.parameters, self.macs, 0 if self.seed is None else self.seed]
-        whole += [n for end in ends for n in (end.zero_point, *end.shape)]
-        odd = [n for n in whole if type(n) is not int] + [n for n in real if type(n) not in (int, float)]
-        if odd:  # JSON's `true` is one
-            raise ValueError(f"{odd[0]!r} is not a number, or not a whole one")
-        if not all(abs(number) <= 1e6 for number in real):
-            raise ValueError(f"{max(real, key=abs):g} is over a million")
-        if not 0 <= self.crop.margin <= 1:
-            raise ValueError(f"crop margin {self.crop.margin:g} is not within 0 and 1")
-        if self.views not in (1, 2):
-            raise ValueError(f"{self.views!r} views are not 1 or 2")
-        if not self.input.real_min < self.input.real_max:
-            raise ValueError(f"input range {self.input.real_min:g} to {self.input.real_max:g} is empty")
-        if not all(0 < side <= LARGEST_SIDE for side in self.input.shape):
-            raise ValueError(f"input {self.input.shape} is not within 1 and {LARGEST_SIDE} pixels")

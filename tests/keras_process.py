@@ -33,7 +33,7 @@ SHARED = Recipe(
 def resumed(folder):
     data = dataset()
     network, state = fit.train(RESUMED, data, data, folder=folder / "begun", seed=0)
-    ours = session.in_float32(network, RESUMED)
+    ours = session.in_float32(network)
     ours.save(folder / "ours.keras")
     np.save(folder / "ours.npy", fit.predict(ours, data.images))
     theirs = keras.models.load_model(folder / "theirs.keras", compile=False)
@@ -50,50 +50,38 @@ def shared(folder):
     np.savez(own / "weights.npz", *network.get_weights())
     told = {"history": state.history, "count": me.count, "devices": me.devices}
     if me.first:
-        built = session.in_float32(network, SHARED)
+        built = session.in_float32(network)
         told["passed"] = session.check_reference(network, built, data, SHARED)["passed"]
     (own / "told.json").write_text(json.dumps(told))
 
 
-LAYERS = [  # the second has one pixel more after than before
-    (12, lambda of: of.Conv2D(4, 5, padding="same", activation="relu")),
-    (12, lambda of: of.Conv2D(4, 5, strides=2, padding="same", activation="relu")),
-    (13, lambda of: of.Conv2D(4, 5, strides=2, padding="same", activation="relu")),
-    (12, lambda of: of.Conv2D(4, 5, strides=2, padding="valid", activation="relu")),
-    (12, lambda of: of.MaxPooling2D(2)),
-    (13, lambda of: of.MaxPooling2D(2)),
-    (12, lambda of: of.BatchNormalization()),
-]
-
-
-def gone_through(layer, faces):
+def after_a_step(network, faces):
     """Outputs, gradients of the mean of their cubes, and the state after it."""
     import torch
 
     given = torch.tensor(faces, requires_grad=True)
-    out = layer(given, training=True) if "batch" in layer.name else layer(given)
+    out = network(given, training=True)
     (out**3).mean().backward()
-    gradients = [given.grad] + [v.value.grad for v in layer.trainable_variables]
-    return [v.detach().numpy() for v in (out, *gradients, *(v.value for v in layer.non_trainable_variables))]
+    gradients = [given.grad, *(v.value.grad for v in network.trainable_variables)]
+    state = [v.value for v in network.non_trainable_variables]
+    return [v.detach().numpy() for v in (out, *gradients, *state)]
 
 
 def layers(_):
-    for side, made_of in LAYERS:
-        faces = np.random.default_rng(0).normal(size=(6, side, side, 3)).astype("float32")
-        both = []
-        for of in (networks.fastest_layers(), keras.layers):
-            keras.utils.set_random_seed(1)
-            layer = made_of(of)
-            layer.build(faces.shape)
-            both.append((type(layer), gone_through(layer, faces)))
-        (ours, one), (own, two) = both
-        assert ours is not own
-        if own is keras.layers.BatchNormalization:  # PyTorch's estimate of the variance has no bias
-            n = 6 * side * side
-            two[-1] = 0.99 + (two[-1] - 0.99) * n / (n - 1)
-        for a, b in zip(one, two, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, strict=True)
-    print("same", len(LAYERS), flush=True)
+    of = keras.layers
+    x = inputs = keras.Input((26, 26, 3))
+    x = of.Conv2D(4, 5, padding="same", activation="relu")(x)
+    x = of.Conv2D(4, 5, strides=2, padding="same", activation="relu")(x)  # pads one pixel more after
+    x = of.BatchNormalization()(of.Conv2D(4, 5, strides=2, padding="same")(x))  # of 13 pixels: as many
+    plain = keras.Model(inputs, of.Conv2D(4, 2, padding="valid")(of.MaxPooling2D(2)(x)))
+    fast, count = networks.fastest(plain), 6 * 7 * 7
+    assert sum(type(a) is not type(b) for a, b in zip(fast.layers, plain.layers, strict=True)) == 6
+    faces = np.random.default_rng(0).normal(size=(6, 26, 26, 3)).astype("float32")
+    one, two = after_a_step(fast, faces), after_a_step(plain, faces)
+    two[-1] = 0.99 + (two[-1] - 0.99) * count / (count - 1)  # PyTorch's estimate of the variance has no bias
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, strict=True)
+    print("same", flush=True)
 
 
 if __name__ == "__main__":

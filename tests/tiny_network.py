@@ -7,12 +7,12 @@ from fer_edge.data import Dataset, drawn_faces
 from fer_edge.training import networks
 
 
-def tiny(dropout, classes=7, made_of=keras.layers):
+def tiny(dropout, classes=7):
     """A convolution, batch normalisation, dropout, a dense layer; as networks.NETWORKS' own."""
     face = keras.Input((48, 48, 1))
     x = keras.layers.Rescaling(1 / 127.5, -1.0)(face)
-    x = made_of.Conv2D(4, 3, strides=4)(x)
-    x = keras.layers.ReLU()(made_of.BatchNormalization()(x))
+    x = keras.layers.Conv2D(4, 3, strides=4)(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
     x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.Dense(classes, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(face, keras.layers.Softmax(dtype="float32")(x))

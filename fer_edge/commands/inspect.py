@@ -154,9 +154,9 @@ def lines(found: dict[str, Any]) -> list[str]:
     """The file's facts, a line each; what is not known has none."""
     whose = "ships with fer-edge" if found["ships"] else "from another program, or converted here"
     sizes = f"{size(found['bytes'])}, {size(found['compressed_bytes'])} compressed (gzip)"
-    card = found["card"] or {"labels": ["not in the file"]}
-    of_card = []
-    if found["card"]:
+    rows = [("takes", _told(end)) for end in found["inputs"]]
+    rows += [("gives", _told(end)) for end in found["outputs"]]
+    if card := found["card"]:
         about = f"{card['name']}, {card['format']}, {card['architecture']}"
         if card["accuracy"] is not None:
             about += f"; right on {card['accuracy']:.2%} of {card['split']}"
@@ -164,18 +164,13 @@ def lines(found: dict[str, Any]) -> list[str]:
             about += f", as float32 on {card['agreement']:.2%}"
         known = [f"{label} {share:.0%}" for label, share in card["recall"].items() if share is not None]
         views = "2: the picture and its mirror image, their geometric mean" if card["views"] == 2 else ""
-        of_card = [
-            ("card  ", about),
-            ("views ", views),
-            ("recall", ", ".join(known)),
-            ("use   ", card["use"]),
-        ]
+        rows += [("labels", ", ".join(card["labels"])), ("card", about), ("views", views)]
+        rows += [("recall", ", ".join(known)), ("use", card["use"])]
+    else:
+        rows.append(("labels", "not in the file"))
     return [
         f"{found['path']}: {sizes}; {whose}",
-        *(f"takes  {_told(end)}" for end in found["inputs"]),
-        *(f"gives  {_told(end)}" for end in found["outputs"]),
-        f"labels {', '.join(card['labels'])}",
-        *(f"{name} {text}" for name, text in of_card if text),
+        *(f"{name:<6} {text}" for name, text in rows if text),
         f"behind the network: {', '.join(found['files']) or 'no files'}",
         f"{found['macs'] / 1e6:.1f} M multiply-accumulates; "
         f"{found['parameters']:,} parameters in {size(found['weight_bytes'])}",

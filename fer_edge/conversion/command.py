@@ -19,6 +19,7 @@ from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, ModelError, UsageError
+from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, keras_files, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, MIRROR, USE, ModelCard, TensorSpec
@@ -228,12 +229,12 @@ def _show_failures(failed: dict[str, Sequence[str]]) -> None:
 
 def _warn_of_chance(against: source.Reference) -> None:
     labels = against.pictures.dataset.labels
-    right = (against.probabilities.argmax(axis=1) == labels).mean()
+    right = int((against.probabilities.argmax(axis=1) == labels).sum())
     guessed = np.bincount(labels).max() / len(labels)
-    if right < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(labels)):
+    if metrics.wilson_interval(right, len(labels))[0] < guessed:
         console.warn(
-            f"the Keras model has an accuracy of {right:.1%}, and always answering the most frequent "
-            f"expression {guessed:.1%}: train it before you convert it"
+            f"the Keras model has an accuracy of {right / len(labels):.1%}, and always answering the most "
+            f"frequent expression {guessed:.1%}: train it before you convert it"
         )
 
 

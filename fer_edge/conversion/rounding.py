@@ -309,13 +309,13 @@ def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compr
         if bias is None or (not ranges and kernel.size < _LEAST_WEIGHTS):
             continue
         weights = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
-        mean_exact, _ = _moments(exact, layer, faces)
-        mean, covariance = _moments(rounded, new, faces)
+        mean_exact = _seen(exact, layer, faces).mean(axis=0)
+        seen = _seen(rounded, new, faces)
         given = weights
         if not (compressed and _has_one_step(kernel)):
-            whole, scales = rounded_weights(weights, covariance)
+            whole, scales = rounded_weights(weights, np.cov(seen, rowvar=False, bias=True))
             given = whole * scales[:, None]
-        shift = weights @ mean_exact - given @ mean
+        shift = weights @ mean_exact - given @ seen.mean(axis=0)
         new.set_weights([given.T.reshape(kernel.shape), bias + shift])
     return copy
 
@@ -345,25 +345,17 @@ def rounded_weights(
     return np.asarray(rounded[np.argsort(order)].T), scales
 
 
-def _moments(
-    network: Rounded, layer: Any, faces: NDArray[np.uint8]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (K,) and covariance (K, K) of what a convolution sees at some places of each picture."""
+def _seen(network: Rounded, layer: Any, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What a convolution sees at some places of each picture, (places, K)."""
     import tensorflow as tf
 
     sizes = ([1, *size, 1] for size in (layer.kernel_size, layer.strides, layer.dilation_rate))
     extract = (*sizes, layer.padding.upper())
-    total: Any = 0.0
-    products: Any = 0.0
-    count = 0
-    each = max(1, _PLACES // len(faces))
-    rng = np.random.default_rng(0)
+    each, rng, found = max(1, _PLACES // len(faces)), np.random.default_rng(0), []
     for batch in _batches(faces):
         taken = network.tensors(batch, before=layer)[id(layer.input)]
-        seen = tf.image.extract_patches(taken, *extract).numpy()
-        seen = seen.reshape(len(batch), -1, seen.shape[-1])
-        chosen = np.stack([rng.permutation(seen.shape[1])[:each] for _ in batch])
-        rows = np.take_along_axis(seen, chosen[..., None], 1).reshape(-1, seen.shape[-1]).astype(np.float64)
-        total, products, count = total + rows.sum(axis=0), products + rows.T @ rows, count + len(rows)
-    mean = total / count
-    return mean, products / count - np.outer(mean, mean)
+        patches = tf.image.extract_patches(taken, *extract).numpy()
+        patches = patches.reshape(len(batch), -1, patches.shape[-1])
+        chosen = np.stack([rng.permutation(patches.shape[1])[:each] for _ in batch])
+        found.append(np.take_along_axis(patches, chosen[..., None], 1).reshape(-1, patches.shape[-1]))
+    return np.concatenate(found).astype(np.float64)

@@ -68,17 +68,9 @@ def load(path: Path) -> Any:
     Raises ModelError as `keras_files.load` does; runs no code from the file.
     """
     model = keras_files.load(path)  # looks at the file before it imports Keras
-    keras = import_keras()
-    if all(layer.compute_dtype == "float32" for layer in model.layers):
-        return model
-
-    def rebuilt(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    with keras.device("cpu:0"):
-        copy = keras.models.clone_model(model, clone_function=rebuilt)
-        copy.set_weights(model.get_weights())
-    return copy
+    import_keras()
+    single = all(layer.compute_dtype == "float32" for layer in model.layers)
+    return model if single else keras_files.in_float32(model)
 
 
 @dataclass(frozen=True)

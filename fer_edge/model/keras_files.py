@@ -11,8 +11,7 @@ import importlib
 import io
 import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +73,36 @@ def load(path: Path) -> Any:
     quiet_training()
     keras = importlib.import_module("keras")
     try:
-        with quiet_stderr(), on_cpu(keras):
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
-            return model.to("cpu") if keras.backend.backend() == "torch" else model
+        with quiet_stderr():
+            return on_cpu(lambda: keras.models.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # a damaged file fails in zipfile, h5py, json or Keras, each in its own way
         raise ModelError(f"{path} is not a Keras model that can be read: {first_line(error)}") from error
 
 
-def on_cpu(keras: Any) -> AbstractContextManager[Any]:
-    """Makes Keras create everything on the CPU. Not on PyTorch, which cannot create a dropout layer's integer
-    state in such a scope; there it has to be moved afterwards."""
-    on_torch = keras.backend.backend() == "torch"
-    scope: AbstractContextManager[Any] = nullcontext() if on_torch else keras.device("cpu:0")
-    return scope
+def on_cpu(make: Callable[[], Any]) -> Any:
+    """The model that `make` returns, on the CPU. PyTorch cannot create a dropout layer's integer state there,
+    so there the model is moved."""
+    keras = importlib.import_module("keras")
+    if keras.backend.backend() == "torch":
+        return make().to("cpu")
+    with keras.device("cpu:0"):
+        return make()
+
+
+def in_float32(model: Any) -> Any:
+    """A copy with the same weights, of Keras' own layers, in float32, on the CPU."""
+    keras = importlib.import_module("keras")
+
+    def rebuilt(layer: Any) -> Any:
+        own = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+        return own.from_config({**layer.get_config(), "dtype": "float32"})
+
+    def copied() -> Any:
+        copy = keras.models.clone_model(model, clone_function=rebuilt)
+        copy.set_weights(model.get_weights())
+        return copy
+
+    return on_cpu(copied)
 
 
 def check(path: Path) -> None:

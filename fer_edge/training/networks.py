@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -41,7 +40,7 @@ def normalisation() -> Any:
     return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalisation")
 
 
-def paper(dropout: float = 0.6, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
+def paper(dropout: float = 0.6, classes: int = len(LABELS)) -> keras.Model:
     """Table 2 of Ihsan et al.: 642,935 parameters, 641,463 trainable, 71.6 M multiply-accumulates.
 
     'Padding = 1' with kernels of 7 and 5 cannot be one pixel and keep the size, which the table's sizes
@@ -52,37 +51,34 @@ def paper(dropout: float = 0.6, classes: int = len(LABELS), made_of: Any = layer
     x = normalisation()(x)
     for filters, side in PAPER_STAGES:
         for _ in range(2):
-            x = made_of.Conv2D(filters, side, padding="same")(x)
-            x = made_of.BatchNormalization()(x)
+            x = layers.Conv2D(filters, side, padding="same")(x)
+            x = layers.BatchNormalization()(x)
         x = layers.ReLU()(x)
-        x = made_of.MaxPooling2D(2)(x)
+        x = layers.MaxPooling2D(2)(x)
         x = layers.Dropout(dropout)(x)
-    x = made_of.Conv2D(256, 3, padding="same")(x)
-    x = made_of.BatchNormalization()(x)
-    x = made_of.Conv2D(classes, 3, padding="same")(x)
+    x = layers.Conv2D(256, 3, padding="same")(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2D(classes, 3, padding="same")(x)
     x = layers.GlobalMaxPooling2D(name="logits")(x)
     x = layers.Softmax(dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, x, name="paper")
 
 
-def convolution(
-    x: Any, channels: int, made_of: Any, *, side: int = 3, stride: int = 1, relu: bool = True
-) -> Any:
+def convolution(x: Any, channels: int, *, side: int = 3, stride: int = 1, relu: bool = True) -> Any:
     """Convolution without bias, batch normalisation and, by default, ReLU."""
-    x = made_of.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
-    x = made_of.BatchNormalization()(x)
+    x = layers.Conv2D(channels, side, strides=stride, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
     return layers.ReLU()(x) if relu else x
 
 
-def block(x: Any, made_of: Any) -> Any:
+def block(x: Any) -> Any:
     """A basic block (He et al. 2016): two convolutions added to their input, which has as many channels."""
     channels = x.shape[-1]
-    y = convolution(x, channels, made_of)
-    y = convolution(y, channels, made_of, relu=False)
+    y = convolution(convolution(x, channels), channels, relu=False)
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def residual(name: str, dropout: float, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
+def residual(name: str, dropout: float, classes: int = len(LABELS)) -> keras.Model:
     """Our own networks, `name` of WIDTHS; dropout: fraction 0..1 of the features.
 
     Each convolution is followed by batch normalisation and ReLU, so that every tensor that int8 must hold has
@@ -93,12 +89,12 @@ def residual(name: str, dropout: float, classes: int = len(LABELS), made_of: Any
     widths = WIDTHS[name]
     inputs = keras.Input(INPUT_SHAPE, name="face")
     side, stride = (5, 2) if len(widths) == 3 else (3, 1)
-    x = convolution(normalisation()(inputs), widths[0], made_of, side=side, stride=stride)
+    x = convolution(normalisation()(inputs), widths[0], side=side, stride=stride)
     if name not in BARE_AT_48_PX:
-        x = block(x, made_of)
+        x = block(x)
     for channels in widths[1:]:
-        x = made_of.MaxPooling2D(2)(x)
-        x = block(convolution(x, channels, made_of), made_of)
+        x = layers.MaxPooling2D(2)(x)
+        x = block(convolution(x, channels))
     x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(classes, name="logits")(x)
@@ -110,15 +106,14 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "paper": paper,
     **{name: partial(residual, name) for name in WIDTHS},
 }
-"""Each takes dropout, classes and made_of, and names the layers of its logits `logits`."""
+"""Each takes dropout and classes, and names the layer of its logits `logits`."""
 
 
-def build(network: str, dropout: float, classes: int = len(LABELS), made_of: Any = layers) -> keras.Model:
-    """The network of that name, freshly initialised. made_of: where Conv2D, BatchNormalization and
-    MaxPooling2D come from. Raises UsageError for an unknown name."""
+def build(network: str, dropout: float, classes: int = len(LABELS)) -> keras.Model:
+    """The network of that name, freshly initialised. Raises UsageError for an unknown name."""
     if network not in NETWORKS:
         raise UsageError(f"no network {network!r}: choose from {', '.join(NETWORKS)}")
-    return NETWORKS[network](dropout=dropout, classes=classes, made_of=made_of)
+    return NETWORKS[network](dropout=dropout, classes=classes)
 
 
 def multiply_accumulates(model: keras.Model) -> int:
@@ -134,7 +129,7 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0. Where the
     recipe learns FER+'s votes, the trainee has eight more, from what the last layer with weights sees.
     """
-    network = build(recipe.network, recipe.dropout, classes, fastest_layers())
+    network = fastest(build(recipe.network, recipe.dropout, classes))
     outputs = network.get_layer("logits").output
     if recipe.votes_weight:
         features = head(network).input
@@ -177,19 +172,6 @@ def votes_network(network: keras.Model, trainee: keras.Model) -> keras.Model | N
 def head(network: keras.Model) -> Any:
     """The last layer that has weights."""
     return next(layer for layer in reversed(network.layers) if layer.weights)
-
-
-def fastest_layers() -> Any:
-    """What `made_of` takes: keras.layers; on PyTorch the same layers computed by its own kernels.
-
-    Keras composes batch normalisation of a dozen elementwise operations there, and copies maps from one order
-    of memory to another round each convolution and pooling.
-    """
-    if keras.backend.backend() != "torch":
-        return layers
-    return SimpleNamespace(
-        Conv2D=_TorchConv2D, MaxPooling2D=_TorchMaxPooling2D, BatchNormalization=_TorchBatchNormalization
-    )
 
 
 class _TorchConv2D(layers.Conv2D):  # type: ignore[misc]
@@ -244,3 +226,27 @@ class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
             eps=self.epsilon,
         )
         return maps.permute(0, 2, 3, 1)
+
+
+_TORCH_LAYERS = {
+    layers.Conv2D: _TorchConv2D,
+    layers.MaxPooling2D: _TorchMaxPooling2D,
+    layers.BatchNormalization: _TorchBatchNormalization,
+}
+
+
+def fastest(network: keras.Model) -> keras.Model:
+    """The network; on PyTorch a copy with the same weights, computed by PyTorch's own kernels.
+
+    Keras composes batch normalisation of a dozen elementwise operations there, and copies maps from one order
+    of memory to another round each convolution and pooling.
+    """
+    if keras.backend.backend() != "torch":
+        return network
+
+    def faster(layer: Any) -> Any:
+        return _TORCH_LAYERS.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=faster)
+    copy.set_weights(network.get_weights())
+    return copy

@@ -26,17 +26,10 @@ from fer_edge.training.batches import Teacher
 from fer_edge.training.recipes import Recipe, to_toml
 
 
-def in_float32(network: keras.Model, recipe: Recipe) -> keras.Model:
-    """The same weights in a fresh float32 network of Keras' own layers, on the CPU."""
-    policy = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy("float32")
-    try:
-        with device.undistributed(), keras_files.on_cpu(keras):
-            reference = networks.build(recipe.network, recipe.dropout, network.output_shape[-1])
-            reference.set_weights(network.get_weights())
-        return reference.to("cpu") if keras.backend.backend() == "torch" else reference
-    finally:
-        keras.mixed_precision.set_global_policy(policy)
+def in_float32(network: keras.Model) -> keras.Model:
+    """As `keras_files.in_float32`: the network that ships."""
+    with device.undistributed():
+        return keras_files.in_float32(network)
 
 
 def check_reference(
@@ -125,7 +118,7 @@ class Run:
         Returns the values of metrics.json and of `check_reference`.
         """
         told, folder, name = self.protocol, self.folder, self.recipe.name
-        reference = in_float32(network, self.recipe)
+        reference = in_float32(network)
         check = check_reference(network, reference, told.validation, self.recipe)
         with files.written_aside(folder / "model.keras") as aside:
             reference.save(aside)

@@ -1,8 +1,5 @@
 """What tensorflow-model-optimization does to a small network, and that it is the one that does it."""
 
-import os
-import sys
-
 import numpy as np
 import pytest
 
@@ -46,16 +43,6 @@ def test_rounding_alone_leaves_the_float_network_as_it_is(residual):
     images = FACES[:20, ..., None].astype(np.float32)
     integers = rounding.Rounded(found.aware, found.ranges, True)
     assert np.abs(np.asarray(integers(images)) - np.asarray(network(images))).mean() < 0.05
-
-
-def test_nothing_of_the_working_folder_is_imported(residual, tmp_path, monkeypatch):
-    for name in ("numpy", "tensorflow", "tf_keras"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('of the working folder')")
-    monkeypatch.chdir(tmp_path)
-    found = _retrained(residual, sparsity=0.3)
-    assert (_kernels(found.network)[1] == 0).mean() >= 0.29
-    assert "tensorflow_model_optimization" not in sys.modules
-    assert os.environ.get("TF_USE_LEGACY_KERAS") is None
 
 
 def test_a_layer_that_keras_2_lacks_is_named():

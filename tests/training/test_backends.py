@@ -57,7 +57,7 @@ def test_jax_goes_on_with_a_training_of_tensorflow_and_models_give_the_same(tmp_
 
     monkeypatch.setattr(fit, "write_history", written)
     network, state = fit.train(recipe, data, data, folder=root / "whole", seed=0)
-    theirs = session.in_float32(network, recipe)
+    theirs = session.in_float32(network)
     theirs.save(root / "theirs.keras")
     end(process("jax", "resumed", root))
     probabilities = fit.predict(theirs, data.images)
@@ -129,4 +129,4 @@ def test_each_process_has_its_part_of_a_batch_and_what_cannot_be_is_said(monkeyp
 
 @needs("torch")
 def test_pytorchs_own_kernels_give_what_keras_gives():
-    assert "same 7" in end(process("torch", "layers")).splitlines()
+    assert "same" in end(process("torch", "layers")).splitlines()
