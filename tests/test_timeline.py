@@ -10,7 +10,7 @@ import pytest
 from processes import fer_edge
 
 from fer_edge.errors import DataError, OutputError
-from fer_edge.timeline import MOST_FACES, Face, Recording, binned, clock, draw, page, read, runs, shares
+from fer_edge.timeline import MOST_FACES, Face, Recording, binned, draw, page, read, runs, shares
 
 A, B = {"a": 0.75, "b": 0.25}, {"a": 0.25, "b": 0.75}
 
@@ -79,11 +79,9 @@ def test_what_is_no_log_is_named_by_its_line(log, bad):
         read(log(line(0, (1, "a", A)) if '"c"' in bad else line(0), bad, line(2)))
 
 
-def test_an_empty_and_an_absent_file_are_said(log, tmp_path):
+def test_an_empty_file_is_said(log):
     with pytest.raises(DataError, match="no line"):
         read(log(end=""))
-    with pytest.raises(DataError, match="cannot read"):
-        read(tmp_path / "absent.jsonl")
 
 
 # --- drawn ---
@@ -116,12 +114,6 @@ def test_a_stretch_ends_where_the_face_was_away_and_a_long_recording_is_averaged
 
 def test_runs_of_a_label_reach_to_the_next_one():
     assert runs([0, 1, 2, 3], ["a", "a", None, "b"]) == [(0, 2, "a"), (2, 3, None), (3, 3, "b")]
-    assert runs([5], ["a"]) == [(5, 5, "a")]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (7.4, "0:07"), (65, "1:05"), (3600, "60:00")])
-def test_times_as_people_write_them(seconds, text):
-    assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -179,5 +171,5 @@ def test_odd_logs_are_drawn(tmp_path, capfd, log, lines):
 
 def test_no_picture_is_left_where_the_page_fails(tmp_path):
     with pytest.raises(OutputError, match="No space left"):
-        draw(recording(face([0], ["sad"])), tmp_path / "o.png", Path("/dev/full"))
+        draw(recording(), tmp_path / "o.png", Path("/dev/full"))
     assert not (tmp_path / "o.png").exists()

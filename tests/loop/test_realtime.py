@@ -120,11 +120,8 @@ def test_a_sink_that_fails_ends_the_run_and_the_others_are_closed():
     assert (len(good.results), good.closed) == (1, 1)
 
 
-def test_signs_of_life_come_with_every_frame_and_while_a_camera_is_waited_for():
+def test_signs_of_life_come_while_a_camera_is_waited_for():
     beats = []
-    run(FakeCapture([picture()] * 5), alive=lambda: beats.append(1))
-    assert len(beats) >= 5
-    beats.clear()
     with pytest.raises(SourceError):
         run(FakeCapture([], live=True), alive=lambda: beats.append(1))
     assert beats

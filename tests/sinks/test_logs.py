@@ -74,13 +74,10 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path):
     assert (tmp_path / "o.jsonl").read_bytes() == whole
 
 
-def test_an_output_that_exists_is_refused_without_force_and_the_input_always(tmp_path, monkeypatch):
+def test_an_input_is_no_output(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "o.jsonl"
     path.write_text("x")
-    with pytest.raises(OutputError, match="--force"):
-        Outputs(jsonl=path).check(None, False)
-    Outputs(jsonl=path).check(None, True)
     Outputs(save=tmp_path).check(None, False)  # a folder may be saved into
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(OutputError, match="the input"):

@@ -7,11 +7,11 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import FakeCapture, face, picture, result
+from loop_fakes import face, picture, result
 
-from fer_edge.errors import OutputError, UsageError
+from fer_edge.errors import OutputError
 from fer_edge.sinks import saved as saving
-from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshots, saved
+from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshots
 from fer_edge.vision.frames import FrameResult
 
 Disk = namedtuple("Disk", "f_bavail f_frsize")
@@ -160,22 +160,3 @@ def test_snapshots_of_pictures_are_named_by_picture_and_replace_nothing(tmp_path
             sink.write(seen(10, (1, "sad", 0.4, 1.0), source="in/a.jpg"), None)
             sink.write(seen(20, (1, "sad", 0.3, 1.0), source="in/b.jpg"), None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s-a.jpg-1.png", "s-b.jpg-1.png"]
-
-
-@pytest.mark.parametrize(
-    ("still", "name", "kind"),
-    [
-        (False, "o.mp4", SavedVideo),
-        (True, "o.png", SavedPictures),
-        (True, "o.mp4", None),
-        (False, "o.png", None),
-    ],
-)
-def test_what_is_saved_follows_the_source(tmp_path, still, name, kind):
-    capture = FakeCapture([])
-    capture.is_still = still
-    if kind is None:
-        with pytest.raises(UsageError, match="must end in one of"):
-            saved(capture, tmp_path / name, False)
-    else:
-        assert isinstance(saved(capture, tmp_path / name, False), kind)

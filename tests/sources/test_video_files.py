@@ -117,18 +117,6 @@ def test_a_browser_s_webm_is_whole(cases, capsys):
 
 
 @pytest.mark.parametrize(
-    ("kept", "reason"), [(0.0, "is empty"), (0.5, "damaged, cut short"), (None, ": No such file")]
-)
-def test_what_does_not_open_is_named_in_a_line(clip, tmp_path, capfd, kept, reason):
-    path = tmp_path / "bad.mp4"
-    if kept is not None:
-        path.write_bytes(clip.read_bytes()[: int(clip.stat().st_size * kept)])
-    with pytest.raises(SourceError, match=rf"bad\.mp4.*{reason}"):
-        VideoFile(path).open()
-    assert capfd.readouterr().err == ""  # FFmpeg's own complaint is kept away
-
-
-@pytest.mark.parametrize(
     "name", [b"caf\xe9.mp4", b"2024-11-14T22:57:44.mp4", b"clip%03d.mp4", b"-x.mp4", b"100"]
 )
 def test_names_that_others_stumble_over(clip, tmp_path, monkeypatch, name):

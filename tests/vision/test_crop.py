@@ -35,11 +35,6 @@ def test_a_box_is_new_where_it_overlaps_no_other_by_more_than_a_fifth(other, sha
     assert is_new((0, 0, 10, 10), [(50, 50, 5, 5), other]) is new
 
 
-@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4)])
-def test_gray_of_a_gray_level_is_that_level_in_every_layout(shape):
-    assert to_gray(np.full(shape, 90, np.uint8)).tolist() == [[90] * 5] * 4
-
-
 BLUE_GREEN_RED = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
 
 

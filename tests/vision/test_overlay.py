@@ -5,7 +5,6 @@ import pytest
 from loop_fakes import face
 
 from fer_edge.spec import LABELS
-from fer_edge.vision.frames import common_area
 from fer_edge.vision.overlay import COLORS, Overlay, drawn_names, panel_place
 
 HAPPY = (0, 0, 0, 1, 0, 0, 0)
@@ -41,37 +40,18 @@ def test_bars_are_as_long_as_their_shares_and_an_uncertain_face_and_a_foreign_la
     assert Overlay(("contempt",)).draw(black, (face("contempt", (1,), box=(50, 50, 90, 90)),)).any()
 
 
-def test_the_frame_itself_is_drawn_on_where_it_may_be():
-    overlay, frame = Overlay(LABELS), np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    assert (overlay.draw(frame, ()) == frame).all()
-    one = face("happy", HAPPY, box=(50, 50, 90, 90))
-    copy = overlay.draw(frame, (one,))
-    drawn = overlay.draw(frame, (one,), in_place=True)
-    assert drawn is frame
-    assert (drawn == copy).all()
-
-
 @pytest.mark.parametrize(
-    ("box", "corner"),
+    ("box", "others", "corner"),
     [
-        ((10, 20, 100, 100), (110, 20)),  # room on the right
-        ((520, 20, 110, 100), (370, 20)),  # on the left only
-        ((10, 470, 100, 10), (110, 380)),  # moved up to stay inside
-        ((100, 0, 500, 480), (0, 0)),  # nothing free: the least is covered
-        ((40, 0, 500, 480), (490, 0)),
-        ((0, 0, 570, 480), (490, 0)),
+        ((10, 20, 100, 100), (), (110, 20)),  # room on the right
+        ((520, 20, 110, 100), (), (370, 20)),  # on the left only
+        ((10, 470, 100, 10), (), (110, 380)),  # moved up to stay inside
+        ((0, 0, 570, 480), (), (490, 0)),  # nothing free: the least is covered
+        ((80, 120, 190, 190), [(240, 140, 170, 170)], (80, 310)),  # another face on the right
     ],
 )
-def test_the_panel_lies_beside_the_face_and_inside_the_frame(box, corner):
-    assert panel_place(box, (150, 100), (640, 480)) == corner
-
-
-def test_panels_of_two_faces_cover_neither_each_other_nor_a_face():
-    boxes, size, taken = [(80, 120, 190, 190), (390, 140, 170, 170)], (150, 140), []
-    for box in boxes:
-        place = panel_place(box, size, (640, 480), [*boxes, *taken])
-        assert all(common_area((*place, *size), other) == 0 for other in (*boxes, *taken))
-        taken.append((*place, *size))
+def test_the_panel_lies_beside_the_face_and_inside_the_frame(box, others, corner):
+    assert panel_place(box, (150, 100), (640, 480), others) == corner
 
 
 def test_labels_that_opencv_s_font_lacks_are_drawn_otherwise_and_named(capsys):
