@@ -133,8 +133,8 @@ class Loop:
         self._alive()
         return True
 
-    def _analysed(self, frame: Frame) -> FrameResult:
-        """The frame with its number and its faces; logged and counted."""
+    def _analyse(self, frame: Frame) -> None:
+        """Numbers the frame and finds its faces; logs and counts them."""
         if frame.source != self._source:
             self._source, self._index = frame.source, -1
         self._index += 1
@@ -146,16 +146,15 @@ class Loop:
             for sink in self._logs:
                 sink.write(result, None)
         self.summary.add(result)
-        return result
 
-    def _show(self, result: FrameResult, *, in_place: bool) -> None:
+    def _show(self, frame: Frame, index: int, *, in_place: bool) -> None:
         """Draws the latest faces on the frame, or on a copy, if anyone is watching."""
-        annotated = None
+        result, annotated = FrameResult(frame, index, self._faces), None
         awake = [sink for sink in self._pictures if not sink.asleep]
         if awake:
             with self._stages.measure("draw"):
                 bars = not all(sink.has_bars for sink in awake)
-                frame_bgr = to_bgr(result.frame.bgr)
+                frame_bgr = to_bgr(frame.bgr)
                 annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
         if self._pictures:
             with self._stages.measure("save"):
@@ -173,8 +172,9 @@ class Loop:
                     return
                 if self._pace.own_speed:
                     self._wait_for(frame.time_s)
+                self._analyse(frame)
                 # Nobody else uses the frame: drawing on it saves a copy and its memory.
-                self._show(self._analysed(frame), in_place=True)
+                self._show(frame, self._index, in_place=True)
                 if self._screen is not None and capture.is_still:
                     self._screen.hold(self._stop)
 
@@ -203,7 +203,7 @@ class Loop:
             if taken is not None:
                 self.summary.dropped += taken[0] - last - 1
                 last, frame = taken
-                self._analysed(frame)
+                self._analyse(frame)
             elif newest.ended:
                 return
 
@@ -214,7 +214,7 @@ class Loop:
             taken = newest.take(last, 0.02)
             if taken is not None:
                 last, frame = taken
-                self._show(FrameResult(frame, last, self._faces), in_place=False)
+                self._show(frame, last, in_place=False)
             self._refresh()
             yield
 

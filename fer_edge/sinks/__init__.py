@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge import files
 from fer_edge.errors import UsageError
 from fer_edge.pictures import in_folder
-from fer_edge.vision.frames import FrameResult
+from fer_edge.vision.frames import FrameResult, Picture
 
 if TYPE_CHECKING:
     from fer_edge.sources import Capture
@@ -27,8 +24,9 @@ class Sink:
     asleep: bool = False
     has_bars: bool = False
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """One frame; `annotated` uint8 (H, W, 3) is valid during the call. Raises OutputError."""
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+        """One frame; `annotated` uint8 (H, W, 3) is valid during the call. With a picture, the faces are the
+        latest that were found, even if the frame was skipped. Raises OutputError."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -8,13 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge import console, files
 from fer_edge.errors import OutputError, printable
 from fer_edge.sinks import Sink
-from fer_edge.vision.frames import FrameResult
+from fer_edge.vision.frames import Face, FrameResult, Picture
 
 BAR = 20  # characters
 
@@ -62,16 +59,20 @@ class JsonlLog(LineFile):
         super().__init__(path, force)
         self._labels = labels
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         value = {
             "source": result.frame.source,
             "frame": result.index,
             "time_s": round(result.frame.time_s, 6),
-            "faces": [face.as_dict(self._labels) for face in result.faces],
+            "faces": [face.as_dict() | {"probabilities": self._named(face)} for face in result.faces],
         }
         if not result.analysed:
             value["analysed"] = False
         self.line(files.to_json(value))
+
+    def _named(self, face: Face) -> dict[str, float]:
+        shares = zip(self._labels, face.probabilities, strict=True)
+        return {label: round(float(share), 6) for label, share in shares}
 
 
 class CsvLog(LineFile):
@@ -83,7 +84,7 @@ class CsvLog(LineFile):
         self._fields = len(head) + len(labels)
         self._row([*head, *map(printable, labels)])
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         start: list[object] = [printable(result.frame.source), result.index, round(result.frame.time_s, 6)]
         if not result.faces:
             self._row(start + [""] * (self._fields - len(start)))
@@ -103,7 +104,7 @@ class CsvLog(LineFile):
 class PrintedLines(Sink):
     """Prints what each picture shows: `FILE: happy 0.98`, or `FILE: no face`."""
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
         console.say(f"{result.frame.source}: {faces or 'no face'}")
 
@@ -119,7 +120,7 @@ class Progress(Sink):
         self._begun_s = self._shown_s = time.monotonic()
         self._frames = 0
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         self._frames += 1
         now_s = time.monotonic()
         if now_s < self._shown_s + self._every_s:

@@ -11,15 +11,12 @@ import re
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge import __version__, console
 from fer_edge.errors import OutputError, UsageError, printable
 from fer_edge.files import to_json
 from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
-from fer_edge.vision.frames import Face, FrameResult
+from fer_edge.vision.frames import Face, FrameResult, Picture
 
 CONNECT_S, KEEPALIVE_S, LAST_WORDS_S = 5.0, 30, 2.0
 GONE_S = 2.0  # a face not seen for this long, and for three frames, has left
@@ -49,10 +46,7 @@ class People:
         for face in result.faces:
             before = self._seen.get(face.track)
             if before is None or before[0].label != face.label:
-                told = {"label": face.label, "confidence": round(float(face.confidence), 4)}
-                box = [int(side) for side in face.box_xywh]
-                kind = "changed" if before else "new"
-                events.append({"event": kind, "track": face.track, **told, "box_xywh": box})
+                events.append({"event": "changed" if before else "new", **face.as_dict()})
             self._seen[face.track] = face, now_s
         for track, (_, seen_s) in list(self._seen.items()):
             if now_s - seen_s > max(GONE_S, 3 * between_s):
@@ -100,7 +94,7 @@ class Mqtt(Sink):
             client.publish(topic, json.dumps(config), qos=1, retain=True)
         client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         """Queues what is new; another thread sends it."""
         if not result.analysed:
             return

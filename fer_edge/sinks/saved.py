@@ -6,15 +6,12 @@ import contextlib
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge import console, files
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.sinks import Sink
 from fer_edge.sources import Capture
 from fer_edge.sources.video import opencv_name
-from fer_edge.vision.frames import FrameResult, clip_box, square_box
+from fer_edge.vision.frames import FrameResult, Picture, clip_box, square_box
 from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -46,7 +43,7 @@ class SavedVideo(Sink):
         self._stack = contextlib.ExitStack()
         self._aside = self._stack.enter_context(files.written_aside(path, force))
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         """Raises OutputError if the video cannot be begun; warns, once, when the disk is nearly full."""
         assert annotated is not None, "wants_picture is set"
         if self._stopped:
@@ -86,7 +83,7 @@ class SavedVideo(Sink):
         else:
             self._stopped = f"{self._path} could not be closed as a playable video: is the disk full?"
 
-    def _begun(self, picture: NDArray[np.uint8]) -> cv2.VideoWriter:
+    def _begun(self, picture: Picture) -> cv2.VideoWriter:
         self._size = (picture.shape[1], picture.shape[0])
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
         with opencv_name(self._aside) as name:
@@ -122,7 +119,7 @@ AROUND = 0.5  # of a face's side: what is kept on each side of it
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
-def write_picture(path: Path, picture: NDArray[np.uint8], force: bool) -> None:
+def write_picture(path: Path, picture: Picture, force: bool) -> None:
     """Writes to any path (OpenCV's writer fails on some), completely or not at all. Raises OutputError."""
     files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
 
@@ -137,7 +134,7 @@ class SavedPictures(Sink):
         self._force = force
         self._is_folder = is_folder
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         assert annotated is not None, "wants_picture is set"
         path = self._path
         if self._is_folder:
@@ -162,7 +159,7 @@ class Snapshots(Sink):
         self._still = still
         self._best: dict[str, float] = {}
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         """Writes each face that is the best of its person so far. Raises OutputError."""
         frame = result.frame
         for face in result.faces:

@@ -21,15 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge import machine
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.files import sha256_of, to_json
 from fer_edge.sinks import Sink
 from fer_edge.sources.newest import Newest
-from fer_edge.vision.frames import Face, FrameResult
+from fer_edge.vision.frames import FrameResult, Picture
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
 
@@ -292,19 +289,16 @@ class WebPage(Sink):
         self.server = PageServer(access, port)
         self._next_picture_s = self._next_state_s = 0.0
         self._times_s: collections.deque[float] = collections.deque(maxlen=30)  # of the latest frames
-        self._faces: tuple[Face, ...] = ()
 
     @property
     def asleep(self) -> bool:  # type: ignore[override]
         """True if nobody watches the video, so nothing has to be drawn."""
         return not self.server.viewers("video")
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         """Leaves the picture, as JPEG, and the state for the threads that send them."""
         now_s = time.monotonic()
         self._times_s.append(now_s)
-        if result.analysed:
-            self._faces = result.faces  # the frames passed over (`--every`) keep them
         if now_s >= self._next_state_s:
             self._next_state_s = now_s + STATE_EVERY_S
             self.server.state.put(to_json(self._described(result)))
@@ -324,23 +318,14 @@ class WebPage(Sink):
             "labels": list(self._labels),
             "colors": [hex_color(label) for label in self._labels],
             "uncertain_color": hex_color(None),
-            "faces": [
-                {
-                    "track": int(face.track),
-                    "label": face.label,
-                    "confidence": round(float(face.confidence), 4),
-                    "box_xywh": [int(side) for side in face.box_xywh],
-                    "shares": [round(float(share), 4) for share in face.smoothed],
-                }
-                for face in self._faces
-            ],
+            "faces": [face.as_dict() | {"shares": face.smoothed.round(4).tolist()} for face in result.faces],
         }
 
     def close(self) -> None:
         self.server.stop()
 
 
-def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+def _jpeg(picture: Picture) -> bytes:
     """Encoded; shrunk if too wide."""
     height, width = picture.shape[:2]
     shown: Any = picture

@@ -8,13 +8,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_edge.errors import FerEdgeError
 from fer_edge.sinks import Sink
 from fer_edge.sources.newest import Newest
-from fer_edge.vision.frames import FrameResult
+from fer_edge.vision.frames import FrameResult, Picture
 from fer_edge.vision.opencv import cv2
 
 TITLE = "fer-edge (q: quit)"
@@ -60,11 +57,11 @@ class Screen(Sink):
 
     def __init__(self, window: Any = cv2) -> None:
         self._window = window
-        self._pictures = Newest[NDArray[np.uint8]]()
+        self._pictures = Newest[Picture]()
         self._shown = -1
         window.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+    def write(self, result: FrameResult, annotated: Picture | None) -> None:
         """Replaces the last picture with a copy of this one."""
         assert annotated is not None, "wants_picture is set"
         self._pictures.put(annotated.copy())

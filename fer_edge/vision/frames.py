@@ -86,16 +86,14 @@ class Face:
     quality: float = 1.0
     keypoints: NDArray[np.float32] | None = None
 
-    def as_dict(self, labels: tuple[str, ...]) -> dict[str, Any]:
-        """Plain types for JSON, six decimals; labels: of the probabilities, in their order."""
-        shares = zip(labels, self.probabilities, strict=True)
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types for JSON, six decimals; without the probabilities, which need their labels."""
         return {
             "box_xywh": [int(side) for side in self.box_xywh],
             "track": self.track,
             "label": self.label,
             "confidence": round(self.confidence, 6),
             "quality": round(self.quality, 3),
-            "probabilities": {label: round(float(share), 6) for label, share in shares},
         }
 
 
