@@ -81,8 +81,7 @@ def _table(summary: dict[str, Any]) -> Table:
     rows = {label: [own[label] for own in counts.values()] for label in counts["Training"]}
     rows["all"] = [sum(numbers) for numbers in zip(*rows.values(), strict=True)]
     rows = {name: [*numbers, sum(numbers)] for name, numbers in rows.items()}
-    rows["different"] = [*(own["different"] for own in within.values()), duplicates["different"]]
-    rows["with several labels"] = [*(own["several_labels"] for own in within.values()), ""]
+    rows["different"] = [*within.values(), duplicates["different"]]
     for of in ("Training", "PublicTest"):
         shared = {own["split"]: own for own in across if own["of"] == of}
         for name, key in ((f"also in {of}", "rows"), (f"{of}'s label differs", "other_label")):

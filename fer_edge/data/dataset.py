@@ -177,8 +177,8 @@ def seen_in_training(dataset: Dataset, training: Dataset) -> NDArray[np.bool_]:
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Describes a data set in plain values for JSON.
 
-    duplicates: number of different pictures; within each split, also how many have several labels; across
-    two, rows of `split` whose picture is also in `of`, and how many of them only under other labels.
+    duplicates: number of different pictures, in all and within each split; across two, rows of `split` whose
+    picture is also in `of`, and how many of them only under other labels.
     """
     names = dataset.label_names
     _, picture = np.unique(_hashes(dataset.images), return_inverse=True)
@@ -188,15 +188,12 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     for split, rows in masks.items():
         numbers = np.bincount(dataset.labels[rows], minlength=len(names)).tolist()
         counts[split] = dict(zip(names, numbers, strict=True))
-        _, labels = np.unique(np.unique(labelled[rows]) // len(names), return_counts=True)
-        several = int((labels > 1).sum())
-        within[split] = {"rows": int(rows.sum()), "different": len(labels), "several_labels": several}
+        within[split] = len(np.unique(picture[rows]))
     for split, of in (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest")):
-        if masks[split].any() and masks[of].any():
-            seen = np.isin(picture[masks[split]], picture[masks[of]])
-            other = seen & ~np.isin(labelled[masks[split]], labelled[masks[of]])
-            both = {"rows": int(seen.sum()), "other_label": int(other.sum())}
-            across.append({"split": split, "of": of, **both})
+        seen = np.isin(picture[masks[split]], picture[masks[of]])
+        other = seen & ~np.isin(labelled[masks[split]], labelled[masks[of]])
+        both = {"rows": int(seen.sum()), "other_label": int(other.sum())}
+        across.append({"split": split, "of": of, **both})
     found = {name: getattr(dataset, name) for name in ("path", "sha256", "protocol")}
     found |= {"n": len(dataset), "counts": counts}
     found["duplicates"] = {"different": int(picture.max()) + 1, "within": within, "across": across}

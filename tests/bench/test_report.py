@@ -6,25 +6,9 @@ import json
 
 import pytest
 from bench_rows import result, row
-from rich.console import Console
 
 from fer_edge.bench import report
 from fer_edge.errors import DataError, GateError, OutputError
-
-LONG = row("edge_ferplus_dynamic_range", fps=36975.0, agreement=1.0, disturbed=True)
-
-
-@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
-def test_no_name_is_cut_on_any_terminal_and_80_columns_hold_what_matters(width):
-    out = io.StringIO()
-    table = report.table(result(row("edge_ferplus_float32", p50=0.82), LONG))
-    Console(file=out, width=width).print(table.on_terminal(width))
-    lines = out.getvalue().splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= width
-    assert "…" not in out.getvalue()
-    assert lines[-1].startswith("edge_ferplus_dynamic_range")
-    wanted = ("model", "size", "p50 ms", "min", "speed-up", "acc %", "agree %")
-    assert width < 80 or all(header in out.getvalue() for header in wanted)
 
 
 def test_no_column_is_empty_and_speed_up_is_against_the_networks_float32_on_as_many_threads():
