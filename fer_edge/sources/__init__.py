@@ -92,7 +92,7 @@ def _from_path(name: str, num_threads: int) -> Capture:
     if stat.S_ISFIFO(mode):
         from fer_edge.sources.mjpeg import MjpegPipe
 
-        return MjpegPipe(None if name == "-" else path)
+        return MjpegPipe(0) if name == "-" else MjpegPipe(path, name)
     from fer_edge.pictures import is_picture
     from fer_edge.sources.pictures import Pictures
 

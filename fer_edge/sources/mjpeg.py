@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -30,31 +29,30 @@ _LOOKS_LIKE = (
 class MjpegPipe(Capture):
     """JPEGs one after another, whatever is between them; live, so only the newest counts.
 
-    stream: bytes, by default standard input, or a named pipe. ends: whether the end of the stream ends the
-    run, rather than being a lost connection.
+    stream: bytes, a named pipe, or a descriptor: 0 is standard input. ends: whether the end of the stream
+    ends the run, rather than being a lost connection.
     """
 
     is_live = True
 
     def __init__(
-        self, stream: BinaryIO | Path | None = None, name: str | None = None, *, ends: bool = True
+        self, stream: BinaryIO | Path | int, name: str = "standard input", *, ends: bool = True
     ) -> None:
-        self.name = name or (str(stream) if isinstance(stream, Path) else "standard input")
+        self.name = name
         self._stream = stream
         self._ends = ends
         self._bytes = bytearray()
         self._came, self._head, self._read = 0, b"", 0
 
     def open(self) -> None:
-        """Raises SourceError if standard input is a terminal or closed, or the pipe cannot be read."""
-        if isinstance(self._stream, Path):
-            try:
-                self._stream = self._stream.open("rb")
-            except OSError as error:
-                raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
-        if self._stream is None and sys.stdin is not None:
-            self._stream = sys.stdin.buffer
-        if self._stream is None or self._stream.isatty():
+        """Raises SourceError if it is a terminal, or cannot be read."""
+        try:
+            if isinstance(self._stream, Path | int):
+                stream = open(self._stream, "rb", buffering=0, closefd=self._stream != 0)  # noqa: SIM115
+                self._stream = stream
+        except OSError as error:
+            raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
+        if self._stream.isatty():
             raise SourceError(
                 "'-' reads motion JPEG from a pipe: rpicam-vid --codec mjpeg -o - | fer-edge run -"
             )
@@ -139,8 +137,8 @@ class MjpegPipe(Capture):
         return f"{self._came or 'no'} bytes came" + (f", which look like {kind}" if kind else "")
 
     def close(self) -> None:
-        """Closes the connection, but not standard input."""
-        if self._stream is not None and not isinstance(self._stream, Path) and self.name != "standard input":
+        """Closes the connection, but not standard input itself."""
+        if not isinstance(self._stream, Path | int):
             with contextlib.suppress(OSError):
                 self._stream.close()
 

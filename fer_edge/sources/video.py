@@ -39,28 +39,31 @@ _READERS = {"MP4": "mov", "Matroska": "matroska", "AVI": "avi"}
 
 
 class RisingTimes:
-    """Makes a container's times increase: if they jump back or stand still, they continue one frame later."""
+    """Makes a container's times increase: if they jump back or stand still, they continue one frame later.
 
-    def __init__(self, frame_s: float) -> None:
-        self._frame_s = frame_s
-        self._raw_s = self._time_s = -1.0
+    frame_s: how long a frame lasts. last_s: the latest time given, negative before the first.
+    """
+
+    def __init__(self, frame_s: float = FRAME_S) -> None:
+        self.frame_s = frame_s
+        self.last_s = self._raw_s = -1.0
         self._offset_s = 0.0
         self._is_behind = False
 
     def __call__(self, raw_s: float) -> float:
-        if self._time_s < 0:
-            self._raw_s, self._time_s = raw_s, max(raw_s, 0.0)
-            return self._time_s
+        if self.last_s < 0:
+            self._raw_s, self.last_s = raw_s, max(raw_s, 0.0)
+            return self.last_s
         was_behind, stands = self._is_behind, raw_s == self._raw_s
-        self._is_behind = raw_s + self._offset_s < self._time_s - JUMP_BACK_S
+        self._is_behind = raw_s + self._offset_s < self.last_s - JUMP_BACK_S
         if self._is_behind and was_behind and not stands:  # one alone comes after a damaged spot
-            self._offset_s = self._time_s + self._frame_s - raw_s
+            self._offset_s = self.last_s + self.frame_s - raw_s
             self._is_behind = False
         time_s = raw_s + self._offset_s
         if self._is_behind or stands:
-            time_s = self._time_s + self._frame_s
-        self._raw_s, self._time_s = raw_s, max(time_s, self._time_s + 1e-3)
-        return self._time_s
+            time_s = self.last_s + self.frame_s
+        self._raw_s, self.last_s = raw_s, max(time_s, self.last_s + 1e-3)
+        return self.last_s
 
 
 class Video(Capture):
@@ -73,18 +76,15 @@ class Video(Capture):
         self._video: cv2.VideoCapture | None = None
         self._buffers: list[cv2.typing.MatLike | None] = [None, None]  # filled in turn
         self._stretch = (1.0, 1.0)
-        self._times = RisingTimes(FRAME_S)
-        self._frame_s = FRAME_S
+        self._times = RisingTimes()
         self._read = self._failures = 0
-        self._last_s = 0.0
 
     def _begin(self, video: cv2.VideoCapture) -> None:
         self._video = video
         fps, count = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = plausible_fps(fps)
         self.length_s = count / fps if fps > 0 and count > 0 else None
-        self._frame_s = 1 / self.fps if self.fps else FRAME_S
-        self._times = RisingTimes(self._frame_s)
+        self._times = RisingTimes(1 / self.fps if self.fps else FRAME_S)
         self._stretch = x, y = _stretch(video)
         width, height = video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)
         if width * x * height * y > MAX_PIXELS:
@@ -101,7 +101,7 @@ class Video(Capture):
             if ok:
                 self._failures += failures
                 return self._frame(picture, self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            near_end = self.length_s and self._last_s + 2 * self._frame_s > self.length_s
+            near_end = self.length_s and self._times.last_s + 2 * self._times.frame_s > self.length_s
             if near_end and failures > FAILURES_AT_END:
                 break
         if not self.is_live:
@@ -109,22 +109,22 @@ class Video(Capture):
         return None
 
     def _frame(self, picture: cv2.typing.MatLike, raw_s: float) -> Frame:
-        self._last_s = self._times(raw_s)
+        time_s = self._times(raw_s)
         self._read += 1
         if not self.is_live:
             self._buffers = [self._buffers[1], picture]
         if self._stretch != (1.0, 1.0):
             x, y = self._stretch
             picture = cv2.resize(picture, None, fx=x, fy=y, interpolation=cv2.INTER_LINEAR)
-        return Frame(cast(Picture, picture), 0.0 if self.is_live else self._last_s, self.name)
+        return Frame(cast(Picture, picture), 0.0 if self.is_live else time_s, self.name)
 
     def _end(self) -> None:
         self.ended = True
         if self._read == 0:
             raise SourceError(f"{self.name} has no frame that can be decoded{self._advice}")
-        end_s = self._last_s + self._frame_s
+        end_s = self._times.last_s + self._times.frame_s
         if self._failures:
-            self.unreadable = max(round(end_s / self._frame_s) - self._read, 1)
+            self.unreadable = max(round(end_s / self._times.frame_s) - self._read, 1)
             frames = "1 frame" if self.unreadable == 1 else f"about {self.unreadable} frames"
             console.warn(f"{self.name} is damaged: {frames} skipped")
         if self.length_s and end_s < WHOLE * self.length_s:
