@@ -49,12 +49,13 @@ class Face:
     def as_dict(self) -> dict[str, Any]:
         """Plain types. seconds: from its first frame to its last. label_changes: of the label shown."""
         begin_s, end_s = float(self.times_s[0]), float(self.times_s[-1])
-        about = {"source": self.source, "track": self.track, "frames": len(self.shown), "first_s": begin_s}
-        changes = sum(a != b for a, b in itertools.pairwise(self.shown))
         return {
-            **about,
+            "source": self.source,
+            "track": self.track,
+            "frames": len(self.shown),
+            "first_s": begin_s,
             "seconds": round(end_s - begin_s, 3),
-            "label_changes": changes,
+            "label_changes": sum(a != b for a, b in itertools.pairwise(self.shown)),
             "shares": shares([self]),
         }
 
@@ -177,7 +178,8 @@ def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> No
     with rc_context(look), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks
         figure = Figure(figsize=(5.6, 1.3 + 1.7 * max(1, len(faces))), layout="constrained")
-        panels = list(figure.subplots(max(1, len(faces)), 1, squeeze=False)[:, 0])
+        alone = len(recording.sources) == 1  # panels of one source show the same time
+        panels = list(figure.subplots(max(1, len(faces)), 1, squeeze=False, sharex=alone)[:, 0])
         for axes, face in zip(panels, faces, strict=False):
             _draw_face(axes, face, recording)
         if faces:
@@ -204,20 +206,16 @@ def _draw_face(axes: Axes, face: Face, recording: Recording) -> None:
             strip.broken_barh([(begin_s, end_s - begin_s)], (0, 1), color=hex_color(label))
     if face.times_s[0] == face.times_s[-1]:  # a picture: one moment has no width
         axes.axvline(face.times_s[0], color=hex_color(face.shown[0]))
-    alone = len(recording.sources) == 1
-    axes.set_title(("face " if alone else "") + _name(face, recording), loc="left", pad=16)
+    axes.set_title(_name(face, recording), loc="left", pad=16)
     axes.set(ylim=(0, 1), yticks=(0, 0.5, 1))
     axes.margins(x=0)
-    if alone:  # panels of one source show the same time
-        begin_s = min(float(one.times_s[0]) for one in recording.faces[:MOST_FACES])
-        end_s = max(float(one.times_s[-1]) for one in recording.faces[:MOST_FACES])
-        axes.set_xlim(begin_s, max(end_s, begin_s + 1e-3))
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 1.5, 3, 6, 10], integer=True))
     axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
 
 
 def _name(face: Face, recording: Recording) -> str:
-    return f"{face.track}" if len(recording.sources) == 1 else f"{Path(face.source).name}, {face.track}"
+    name = f"face {face.track}"
+    return name if len(recording.sources) == 1 else f"{Path(face.source).name}, {name}"
 
 
 def clock(seconds: float) -> str:
@@ -278,7 +276,7 @@ def page(recording: Recording) -> str:
     svg = io.BytesIO()
     _save(recording, svg, format="svg", transparent=True)
     drawn = svg.getvalue().decode().replace(TEXT, "currentColor")
-    rows = [_row("th", "face", "from", "length", "frames", "changes", "shown")]
+    rows = [_row("th", "", "from", "length", "frames", "changes", "shown")]
     for face in recording.faces[:MOST_FACES]:
         told = face.as_dict()
         times = clock(told["first_s"]), clock(told["seconds"])

@@ -133,7 +133,7 @@ def test_the_page_holds_everything_and_asks_for_nothing():
     text = page(recording(*faces, face([0], ["sad"], source="x/2.png"), name="<b>.jsonl"))
     for told in (
         *("&lt;b&gt;", "<svg", "4 faces seen in fewer frames are left out", "10 frames in 1:05"),
-        *("<td>a.mp4, 1</td>", "a.mp4, 2.png:"),  # several sources are named, without their folders
+        *("<td>a.mp4, face 1</td>", "a.mp4, 2.png:"),  # several sources are named, without their folders
         "happy 48%, uncertain 48%, sad 4%",
     ):
         assert told in text
