@@ -7,6 +7,7 @@ not encode it.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,20 +122,13 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**middle, "disturbed": any(row["disturbed"] for row in rows)}
 
 
-class Counter(Sink):
-    """Takes the drawn pictures, as a display does, and counts the faces; `known` are in each frame."""
+class Display(Sink):
+    """Takes the drawn pictures, as a display does."""
 
     wants_picture = True
 
-    def __init__(self, known: int) -> None:
-        self.known, self.frames, self.found, self.extra = known, 0, 0, 0
-
-    def write(self, result: FrameResult, _annotated: NDArray[np.uint8] | None) -> None:
-        """One frame."""
-        count = len(result.faces)
-        self.frames += 1
-        self.found += min(count, self.known)
-        self.extra += max(0, count - self.known)
+    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
+        """Nothing."""
 
 
 def run_here(
@@ -163,19 +157,20 @@ def run_here(
     classifier = Classifier(model, threads, checked=True)
     finder = make_detector(detector, Path(detector_model) if detector_model else None, None, threads)
     analyser = Analyser(finder, classifier)
-    counter = Counter(known)
-    loop = Loop(analyser, [JsonlLog(Path(video).with_suffix(".jsonl"), analyser.labels), counter])
+    log = Path(video).with_suffix(".jsonl")
+    loop = Loop(analyser, [JsonlLog(log, analyser.labels), Display()])
     with machine.Watch() as meanwhile:
         loop.run(capture)
-    frames, elapsed = counter.frames, meanwhile.elapsed_s
+    faces = [len(json.loads(line)["faces"]) for line in log.read_text().splitlines()]
+    frames, elapsed = len(faces), meanwhile.elapsed_s
     stages = loop.summary.as_dict()["stages"]
     means = {n: row["mean_ms"] * row["n"] / frames for n, row in stages.items() if n in STAGES}
     return {
         "frames": frames,
         "fps": frames / elapsed,
         "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
-        "found": counter.found / (known * frames) if known else None,
-        "extra": counter.extra,
+        "found": sum(min(count, known) for count in faces) / (known * frames) if known else None,
+        "extra": sum(max(0, count - known) for count in faces),
         "peak_rss_mib": machine.peak_rss_mib(),
         "disturbed": meanwhile.disturbed,
     }

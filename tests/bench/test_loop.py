@@ -9,7 +9,6 @@ from rich.console import Console
 from fer_edge.bench import loop
 from fer_edge.errors import SourceError
 from fer_edge.model.shipped import find_model
-from fer_edge.vision.frames import Frame, FrameResult
 
 
 @pytest.mark.parametrize(
@@ -25,15 +24,9 @@ def test_frames_keep_their_proportions_between_black_bars(size, inside):
     assert not got.any()
 
 
-def test_faces_and_boxes_too_many_are_counted_and_the_middle_run_is_told():
-    counter = loop.Counter(2)
-    frame = Frame(np.zeros((1, 1, 3), np.uint8), 0.0, "clip")
-    for faces in ((), ("a",), ("a", "b"), ("a", "b", "c")):
-        counter.write(FrameResult(frame, 0, faces), None)
-    assert (counter.frames, counter.found, counter.extra) == (4, 5, 1)
-    rows = [{"fps": fps, "disturbed": fps == 30, "frames": 5} for fps in (30, 10, 20)]
-    got = loop._merged(rows)
-    assert (got["fps"], got["disturbed"]) == (20, True)
+def test_the_middle_run_is_told_and_disturbed_if_any_was():
+    got = loop._merged([{"fps": fps, "disturbed": fps == 30} for fps in (30, 10, 20)])
+    assert got == {"fps": 20, "disturbed": True}
 
 
 def test_a_real_run(media):
@@ -45,6 +38,8 @@ def test_a_real_run(media):
     assert {"read", "detect", "crop", "classify", "draw", "write", "other"} == row["stages_ms"].keys()
     assert sum(row["stages_ms"].values()) == pytest.approx(1000 / row["fps"])
     assert 30 < row["peak_rss_mib"] < 300
+    (none,) = loop.run(media / "neutral_to_smile.mp4", 0, find_model("tuned_int8"), **given)["loop"]["rows"]
+    assert (none["found"], none["extra"]) == (None, 72)
     table = loop.table(value)
     (cells,) = table.rows
     assert (cells[0], cells[-3], cells[-2]) == ("320x240", "100.0", 0)
