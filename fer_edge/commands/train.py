@@ -85,7 +85,6 @@ def sweep(
     *,
     data: options.Data = None,
     class_names: options.ClassNames = None,
-    stage: Annotated[Literal["batch", "epochs", "dropout", "all"], Option(help="all: in order.")] = "all",
     out: Annotated[Path, Option(help="Folder of the study, its trials and results.")] = Path("runs/sweep"),
     recipe: options.TrainRecipe = "paper",
     values: Annotated[Literal["table3", "reported", "both"], Option(help=VALUES)] = "both",
@@ -115,8 +114,7 @@ def sweep(
         from fer_edge.training import sweep as search
 
     plan = search.Plan(base, values, epochs_scale, subset)
-    stages = tuple(search.STAGES) if stage == "all" else (stage,)
-    result = search.Sweep(plan, splits, out, seed, precision).run(stages)
+    result = search.Sweep(plan, splits, out, seed, precision).run()
     for table in search.tables(result):
         console.say("")
         console.say(table.title)

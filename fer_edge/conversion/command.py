@@ -18,9 +18,9 @@ from fer_edge.conversion import formats, gate, source, toolkit
 from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
 from fer_edge.data import load
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import GateError, ModelError, UsageError
+from fer_edge.errors import GateError, UsageError
 from fer_edge.evaluation import metrics
-from fer_edge.model import file, graph, keras_files, shipped
+from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, MIRROR, USE, ModelCard, TensorSpec
 
@@ -69,11 +69,8 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
     files.refuse_to_overwrite_any((*written, json), request.force, (path, request.data))
-    keras_files.check(path)  # before TensorFlow, which takes 12 s to load
     dataset = request.dataset()
     console.say(f"converting {path}")
-    with console.working("starting TensorFlow"):
-        source.import_keras()
     views = 1 + request.mirror
     against = source.measure(path, dataset, recipe.parity_pictures, request.seed, views=views)
     _warn_of_chance(against)
@@ -107,10 +104,7 @@ def verify(
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
     name, made = format_ or classifier.card.format, classifier.card
-    if name not in FORMATS:
-        raise UsageError(
-            f"{path} has the format {name!r}: choose limits with --format, from {', '.join(FORMATS)}"
-        )
+    formats.known(name)
     recipe, model, pictures = request.recipe, source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, made, views=made.views)
     probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {name}")
@@ -239,14 +233,13 @@ def _warn_of_chance(against: source.Reference) -> None:
 
 
 def _card(path: Path, format_: str, data: bytes, against: source.Reference, how: dict[str, Any]) -> ModelCard:
-    """The source's card, completed from the file; without measurements.
-
-    Raises ModelError as `tensors` does.
-    """
+    """The source's card, completed from the file; without measurements."""
     import keras
     import tensorflow as tf
 
-    name, (taken, given) = path.stem.removesuffix(f"_{format_}"), tensors(data, format_)
+    main = graph.read(data)[0]
+    taken, given = _spec(main.inputs[0], 255.0, "gray"), _spec(main.outputs[0], 1.0, "probabilities")
+    name = path.stem.removesuffix(f"_{format_}")
     known = against.card or ModelCard(name, "keras", LABELS, taken, given)
     here = {"fer-edge": __version__, "python": platform.python_version(), "numpy": np.__version__}
     here |= {"tensorflow": tf.__version__, "keras": keras.__version__}
@@ -258,7 +251,7 @@ def _card(path: Path, format_: str, data: bytes, against: source.Reference, how:
         output=given,
         architecture=known.architecture or against.model.name,
         parameters=against.model.count_params(),
-        macs=graph.read(data)[0].macs,
+        macs=main.macs,
         recipe={"training": known.recipe, "conversion": how},
         versions={**{f"training {k}": v for k, v in known.versions.items()}, **here},
         source_sha256=files.sha256(against.path),
@@ -268,23 +261,6 @@ def _card(path: Path, format_: str, data: bytes, against: source.Reference, how:
     )
 
 
-def tensors(data: bytes, format_: str) -> tuple[TensorSpec, TensorSpec]:
-    """Input and output of a file of ours. Raises ModelError if they are not what DESIGN promises:
-    raw gray levels in, probabilities out, scale 1 and zero point 0 (int8: -128) where quantised.
-    """
-    main = graph.read(data)[0]
-
-    def spec(tensor: graph.Tensor, content: str, real_max: float) -> TensorSpec:
-        ends = tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point
-        return TensorSpec(*ends, real_max=real_max, content=content)
-
-    gray = spec(main.inputs[0], "gray", 255.0)
-    probabilities = spec(main.outputs[0], "probabilities", 1.0)
-    found = (gray.dtype, round(gray.scale, 6), gray.zero_point, probabilities.dtype)
-    promised = (("uint8", 0.0, 0, "float32"), ("uint8", 1.0, 0, "float32"), ("int8", 1.0, -128, "int8"))
-    if found not in promised:
-        raise ModelError(
-            f"the {format_} file has input {found[:3]} and output {found[3]}, not one of {promised} "
-            "(type, scale, zero point; type): does the model take gray levels 0..255?"
-        )
-    return gray, probabilities
+def _spec(tensor: graph.Tensor, most: float, content: str) -> TensorSpec:
+    stored = tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point
+    return TensorSpec(*stored, real_max=most, content=content)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files
 from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import metrics
 from fer_edge.files import Share
@@ -40,9 +39,6 @@ class Thresholds:
     mean_abs_diff: Share = 0.005
     accuracy_loss: Share = 0.002
     recall_loss: Share = 0.05
-
-    def __post_init__(self) -> None:
-        files.check(self, "thresholds", {})
 
 
 @dataclass(frozen=True)

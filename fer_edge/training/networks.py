@@ -175,28 +175,35 @@ def head(network: keras.Model) -> Any:
 
 
 class _TorchConv2D(layers.Conv2D):  # type: ignore[misc]
-    """keras.layers.Conv2D over (N, H, W, C), for padding 'same' or 'valid', without dilation."""
+    """keras.layers.Conv2D over (N, H, W, C)."""
 
     def call(self, inputs: Any) -> Any:
         import torch
 
         maps, bias, padding = inputs.permute(0, 3, 1, 2), self.bias.value if self.use_bias else None, (0, 0)
         if self.padding == "same":
-            sides = zip(maps.shape[2:], self.kernel_size, self.strides, strict=True)
-            rows, columns = (max((-(-n // by) - 1) * by + kernel - n, 0) for n, kernel, by in sides)
+            sides = zip(maps.shape[2:], self.kernel_size, self.dilation_rate, self.strides, strict=True)
+            rows, columns = (
+                max((-(-n // by) - 1) * by + (kernel - 1) * apart + 1 - n, 0)
+                for n, kernel, apart, by in sides
+            )
             padding = rows // 2, columns // 2
             if rows % 2 or columns % 2:  # an odd pixel goes after, as in TensorFlow
                 around = columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
                 maps, padding = torch.nn.functional.pad(maps, around), (0, 0)
         kernel = self.kernel.value.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
-        maps = torch.nn.functional.conv2d(maps, kernel, bias, self.strides, padding, groups=self.groups)
+        maps = torch.nn.functional.conv2d(
+            maps, kernel, bias, self.strides, padding, self.dilation_rate, self.groups
+        )
         return self.activation(maps.permute(0, 2, 3, 1))
 
 
 class _TorchMaxPooling2D(layers.MaxPooling2D):  # type: ignore[misc]
-    """keras.layers.MaxPooling2D over (N, H, W, C) for padding 'valid'."""
+    """keras.layers.MaxPooling2D over (N, H, W, C)."""
 
     def call(self, inputs: Any) -> Any:
+        if self.padding == "same":
+            return super().call(inputs)
         import torch
 
         maps = torch.nn.functional.max_pool2d(inputs.permute(0, 3, 1, 2), self.pool_size, self.strides)
@@ -204,14 +211,14 @@ class _TorchMaxPooling2D(layers.MaxPooling2D):  # type: ignore[misc]
 
 
 class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
-    """keras.layers.BatchNormalization over the last axis of (N, H, W, C).
+    """keras.layers.BatchNormalization of (N, H, W, C).
 
     One difference: the moving variance takes the unbiased estimate of a batch, N*H*W / (N*H*W - 1) of
     Keras' own, as PyTorch does.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not training:
+        if not training or self.axis != -1:
             return super().call(inputs, training=False, mask=mask)
         import torch
 
@@ -219,8 +226,8 @@ class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
             inputs.permute(0, 3, 1, 2),
             self.moving_mean.value,
             self.moving_variance.value,
-            self.gamma.value.to(torch.float32),
-            self.beta.value.to(torch.float32),
+            self.gamma.value.to(torch.float32) if self.scale else None,
+            self.beta.value.to(torch.float32) if self.center else None,
             training=True,
             momentum=1 - self.momentum,
             eps=self.epsilon,

@@ -114,24 +114,22 @@ class Sweep:
         """What was trained or failed for good, by its value: a trial has its stage's parameter alone."""
         return {t.params[stage]: t for t in self.study.get_trials(deepcopy=False) if stage in t.params}
 
-    def run(self, stages: tuple[str, ...]) -> Result:
-        """Trains until every value of the stages is finished, in this process or another; returns the
-        results.
+    def run(self) -> Result:
+        """Trains until every value is finished, in this process or another; returns the results.
 
-        They are written into the folder after each training. Raises UsageError for a stage whose predecessors
-        are not finished.
+        They are written into the folder after each training. Raises GateError if a whole stage failed.
         """
         console.say(self.device)
-        for stage in stages:
-            ended, best = self.results()["stages"], {}
-            for name in list(STAGES)[: list(STAGES).index(stage)]:
-                if name not in ended or ended[name]["unfinished"]:
-                    raise UsageError(f"stage {stage} needs the best of {name}: run --stage {name} first")
-                best[name] = ended[name]["best"]
+        best: dict[str, float] = {}
+        for stage in STAGES:
             for wait in (False, True):  # first what nobody trains, then what others train, once they finish
                 for value in sorted(set(self.plan.trained(stage).values())):
                     self._train(stage, value, best, wait)
-        return self.results(write=True)
+            result = self.results(write=True)
+            if stage not in result["stages"]:
+                raise GateError(f"every training of stage {stage} failed")
+            best[stage] = result["stages"][stage]["best"]
+        return result
 
     def _train(self, stage: str, value: float, best: dict[str, float], wait: bool) -> None:
         """Trains one value of a stage if no process has, nor does; wait: until none does."""
