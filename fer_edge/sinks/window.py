@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 from fer_edge.errors import FerEdgeError
@@ -20,19 +19,19 @@ QUIT = 27  # Escape
 QUIT_KEYS = frozenset((ord("q"), ord("Q"), QUIT))
 
 
-def why_no_window(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str | None:
+def why_no_window() -> str | None:
     """None if a window can be opened, else the reason.
 
     If Qt cannot connect, it ends the whole process, which cannot be caught. So another process tries it
     first.
     """
-    displays = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
-    if platform.startswith("linux") and not any(displays):
+    displays = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not any(displays):
         return "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)"
     from fer_edge import child
 
     try:
-        child.run(open_and_close, what="the window", timeout_s=20, environment=environment)
+        child.run(open_and_close, what="the window", timeout_s=20)
     except FerEdgeError as error:
         if "not implemented" in str(error):
             return "this OpenCV is built without windows (opencv-python-headless)"
