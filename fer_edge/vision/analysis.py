@@ -162,28 +162,25 @@ class Analyser:
         find = self._detector.detect_still if self._still else self._detector.detect
         with self.stages.measure("detect"):
             every = find(frame_bgr)
-        clipped = [clip_box(one.box_xywh, *frame_bgr.shape[1::-1]) for one in every]
-        inside = [n for n, (_, _, width, height) in enumerate(clipped) if width and height]
-        found, boxes = [every[n] for n in inside], [clipped[n] for n in inside]
+        clipped = [(one, clip_box(one.box_xywh, *frame_bgr.shape[1::-1])) for one in every]
+        found = [(one, box) for one, box in clipped if box[2] and box[3]]
         if not found:
             return ()
         with self.stages.measure("crop"):
             # The crop uses the whole box, so that a face cut off by the border keeps its proportions.
             how = self._classifier.input_size, self._policy
-            crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one in found])
-            qualities = [
-                quality(crop, max(one.box_xywh[2:]), one.turn) for crop, one in zip(crops, found, strict=True)
-            ]
+            crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one, _ in found])
+            pairs = zip(crops, found, strict=True)
+            qualities = [quality(crop, max(one.box_xywh[2:]), one.turn) for crop, (one, _) in pairs]
         with self.stages.measure("classify"):
             probabilities = self._classifier.predict(crops)
         readable = [value >= self._min_quality for value in qualities]
         tracker = Tracker() if self._still else self._tracker
-        tracks = tracker.update(boxes, probabilities, frame.time_s, readable)
+        tracks = tracker.update([box for _, box in found], probabilities, frame.time_s, readable)
         faces = []
-        for n, track in enumerate(tracks):
+        for (one, box), track, own, value in zip(found, tracks, probabilities, qualities, strict=True):
             confidence, smoothed = float(track.smoothed[track.class_id]), track.smoothed.copy()
-            sure = readable[n] and confidence >= self._min_confidence
+            sure = value >= self._min_quality and confidence >= self._min_confidence
             label = self.labels[track.class_id] if sure else None
-            own, points = probabilities[n].copy(), found[n].keypoints
-            faces.append(Face(boxes[n], track.id, label, confidence, own, smoothed, qualities[n], points))
+            faces.append(Face(box, track.id, label, confidence, own.copy(), smoothed, value, one.keypoints))
         return tuple(faces)
