@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fer_edge.sinks import Sink
+from fer_edge.sinks import PictureSink, Sink
 from fer_edge.sinks.window import QUIT_KEYS, Screen
 from fer_edge.sources import Capture
 from fer_edge.sources.newest import NewestFrame, Patience
@@ -45,9 +45,9 @@ class Pace:
 class Loop:
     """One run over one source. `summary` is valid at any time, even after a failure.
 
-    sinks: get every analysed frame; on a live source, those that want pictures get every displayed frame.
-    screen: one more of these, whose keys are read. stop: set it to end the run. alive: called on every round
-    of the loop, also while it waits for a live source.
+    sinks: get the results of every frame that is taken; those for pictures also get every frame, even those
+    of a live source that come during an analysis. screen: one more of these, whose keys are read. stop: set
+    it to end the run. alive: called on every round of the loop, also while it waits for a live source.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Loop:
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._analyser = analyser
-        self._logs = [sink for sink in sinks if not sink.wants_picture]
-        self._pictures = [sink for sink in (*sinks, screen) if sink and sink.wants_picture]
+        self._sinks = [*sinks, *([screen] if screen else [])]
+        self._pictures = [sink for sink in self._sinks if isinstance(sink, PictureSink)]
         self._screen = screen
         self._pace = pace
         self._patience = patience
@@ -85,7 +85,7 @@ class Loop:
         live source. Raises SourceError or OutputError once everything is closed.
         """
         with contextlib.ExitStack() as closing:
-            for sink in (*self._pictures, *self._logs):
+            for sink in self._sinks:
                 closing.callback(sink.close)
             if not capture.is_live:  # its reader closes a live one
                 closing.callback(capture.close)
@@ -143,23 +143,22 @@ class Loop:
             self._faces = self._analyser.analyse(frame)
         result = FrameResult(frame, self._index, self._faces if analysed else (), analysed)
         with self._stages.measure("write"):
-            for sink in self._logs:
-                sink.write(result, None)
+            for sink in self._sinks:
+                sink.write(result)
         self.summary.add(result)
 
-    def _show(self, frame: Frame, index: int, *, in_place: bool) -> None:
+    def _show(self, frame: Frame, *, in_place: bool) -> None:
         """Draws the latest faces on the frame, or on a copy, if anyone is watching."""
-        result, annotated = FrameResult(frame, index, self._faces), None
         awake = [sink for sink in self._pictures if not sink.asleep]
-        if awake:
-            with self._stages.measure("draw"):
-                bars = not all(sink.has_bars for sink in awake)
-                frame_bgr = to_bgr(frame.bgr)
-                annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
-        if self._pictures:
-            with self._stages.measure("save"):
-                for sink in self._pictures:
-                    sink.write(result, annotated)
+        if not awake:
+            return
+        with self._stages.measure("draw"):
+            bars = not all(sink.has_bars for sink in awake)
+            frame_bgr = to_bgr(frame.bgr)
+            annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
+        with self._stages.measure("save"):
+            for sink in awake:
+                sink.show(frame, annotated)
 
     # --- a file ---
 
@@ -174,7 +173,7 @@ class Loop:
                     self._wait_for(frame.time_s)
                 self._analyse(frame)
                 # Nobody else uses the frame: drawing on it saves a copy and its memory.
-                self._show(frame, self._index, in_place=True)
+                self._show(frame, in_place=True)
                 if self._screen is not None and capture.is_still:
                     self._screen.hold(self._stop)
 
@@ -214,7 +213,7 @@ class Loop:
             taken = newest.take(last, 0.02)
             if taken is not None:
                 last, frame = taken
-                self._show(frame, last, in_place=False)
+                self._show(frame, in_place=False)
             self._refresh()
             yield
 

@@ -11,7 +11,7 @@ import types
 import cv2
 import numpy as np
 
-from fer_edge.sinks import Sink
+from fer_edge.sinks import PictureSink, Sink
 from fer_edge.sources import Capture
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Analyser
@@ -146,22 +146,30 @@ class FakeClassifier:
 
 
 class ListSink(Sink):
-    """Keeps every result, and the annotated pictures if it wants them."""
+    """Keeps every result."""
 
-    def __init__(self, wants_picture=False, fails_with=None):
-        self.wants_picture = wants_picture
-        self.results, self.pictures, self.closed = [], [], 0
+    def __init__(self, fails_with=None):
+        self.results, self.closed = [], 0
         self._fails_with = fails_with
 
-    def write(self, result, annotated):
+    def write(self, result):
         if self._fails_with:
             raise self._fails_with
         self.results.append(result)
-        if annotated is not None:
-            self.pictures.append(annotated.copy())
 
     def close(self):
         self.closed += 1
+
+
+class Album(ListSink, PictureSink):
+    """Keeps every annotated picture, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.pictures = []
+
+    def show(self, frame, annotated):
+        self.pictures.append(annotated.copy())
 
 
 class FakeWindow(types.SimpleNamespace):

@@ -11,7 +11,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,6 @@ from numpy.typing import NDArray
 from fer_edge import child, console, machine
 from fer_edge.console import Table, milliseconds, percent
 from fer_edge.errors import OutputError
-from fer_edge.sinks import Sink
-
-if TYPE_CHECKING:
-    from fer_edge.vision.frames import FrameResult
 
 STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
 """Stages of the loop, in order; other: the rest."""
@@ -122,15 +118,6 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**middle, "disturbed": any(row["disturbed"] for row in rows)}
 
 
-class Display(Sink):
-    """Takes the drawn pictures, as a display does."""
-
-    wants_picture = True
-
-    def write(self, result: FrameResult, annotated: NDArray[np.uint8] | None) -> None:
-        """Nothing."""
-
-
 def run_here(
     video: str, model: str, threads: int, known: int, detector: str, detector_model: str
 ) -> dict[str, Any]:
@@ -147,6 +134,7 @@ def run_here(
     cv2.setNumThreads(threads)
     from fer_edge.loop import Loop
     from fer_edge.model.classifier import Classifier
+    from fer_edge.sinks import PictureSink
     from fer_edge.sinks.logs import JsonlLog
     from fer_edge.sources import make_capture
     from fer_edge.vision.analysis import Analyser
@@ -158,7 +146,7 @@ def run_here(
     finder = make_detector(detector, Path(detector_model) if detector_model else None, None, threads)
     analyser = Analyser(finder, classifier)
     log = Path(video).with_suffix(".jsonl")
-    loop = Loop(analyser, [JsonlLog(log, analyser.labels), Display()])
+    loop = Loop(analyser, [JsonlLog(log, analyser.labels), PictureSink()])
     with machine.Watch() as meanwhile:
         loop.run(capture)
     faces = [len(json.loads(line)["faces"]) for line in log.read_text().splitlines()]

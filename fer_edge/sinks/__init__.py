@@ -10,27 +10,34 @@ from typing import TYPE_CHECKING
 from fer_edge import files
 from fer_edge.errors import UsageError
 from fer_edge.pictures import in_folder
-from fer_edge.vision.frames import FrameResult, Picture
+from fer_edge.vision.frames import Frame, FrameResult, Picture
 
 if TYPE_CHECKING:
     from fer_edge.sources import Capture
 
 
 class Sink:
-    """wants_picture: whether `write` needs the annotated picture. asleep: true while nobody watches, so that
-    nothing has to be drawn. has_bars: whether it shows each face's expressions itself."""
+    """Something that results go to."""
 
-    wants_picture: bool = False
-    asleep: bool = False
-    has_bars: bool = False
-
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
-        """One frame; `annotated` uint8 (H, W, 3) is valid during the call. With a picture, the faces are the
-        latest that were found, even if the frame was skipped. Raises OutputError."""
-        raise NotImplementedError
+    def write(self, result: FrameResult) -> None:
+        """One frame of those that are analysed or skipped (`--every`). Raises OutputError."""
 
     def close(self) -> None:
         """Completes the output. Raises OutputError if the result is incomplete."""
+
+
+class PictureSink(Sink):
+    """One that frames go to as well, with what was found drawn on them.
+
+    asleep: true while nobody watches, so that nothing has to be drawn. has_bars: whether it shows each face's
+    expressions itself.
+    """
+
+    asleep: bool = False
+    has_bars: bool = False
+
+    def show(self, frame: Frame, annotated: Picture) -> None:
+        """One frame; `annotated` uint8 (H, W, 3) is valid during the call. Raises OutputError."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from fer_edge import console, files
 from fer_edge.errors import OutputError, printable
 from fer_edge.sinks import Sink
-from fer_edge.vision.frames import Face, FrameResult, Picture
+from fer_edge.vision.frames import Face, FrameResult
 
 BAR = 20  # characters
 
@@ -59,7 +59,7 @@ class JsonlLog(LineFile):
         super().__init__(path, force)
         self._labels = labels
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def write(self, result: FrameResult) -> None:
         value = {
             "source": result.frame.source,
             "frame": result.index,
@@ -84,7 +84,7 @@ class CsvLog(LineFile):
         self._fields = len(head) + len(labels)
         self._row([*head, *map(printable, labels)])
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def write(self, result: FrameResult) -> None:
         start: list[object] = [printable(result.frame.source), result.index, round(result.frame.time_s, 6)]
         if not result.faces:
             self._row(start + [""] * (self._fields - len(start)))
@@ -104,7 +104,7 @@ class CsvLog(LineFile):
 class PrintedLines(Sink):
     """Prints what each picture shows: `FILE: happy 0.98`, or `FILE: no face`."""
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def write(self, result: FrameResult) -> None:
         faces = ", ".join(f"{face.label or 'uncertain'} {face.confidence:.2f}" for face in result.faces)
         console.say(f"{result.frame.source}: {faces or 'no face'}")
 
@@ -120,7 +120,7 @@ class Progress(Sink):
         self._begun_s = self._shown_s = time.monotonic()
         self._frames = 0
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def write(self, result: FrameResult) -> None:
         self._frames += 1
         now_s = time.monotonic()
         if now_s < self._shown_s + self._every_s:

@@ -16,7 +16,7 @@ from fer_edge.errors import OutputError, UsageError, printable
 from fer_edge.files import to_json
 from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
-from fer_edge.vision.frames import Face, FrameResult, Picture
+from fer_edge.vision.frames import Face, FrameResult
 
 CONNECT_S, KEEPALIVE_S, LAST_WORDS_S = 5.0, 30, 2.0
 GONE_S = 2.0  # a face not seen for this long, and for three frames, has left
@@ -94,7 +94,7 @@ class Mqtt(Sink):
             client.publish(topic, json.dumps(config), qos=1, retain=True)
         client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def write(self, result: FrameResult) -> None:
         """Queues what is new; another thread sends it."""
         if not result.analysed:
             return

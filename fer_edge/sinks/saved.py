@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fer_edge import console, files
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.sinks import Sink
+from fer_edge.sinks import PictureSink, Sink
 from fer_edge.sources import Capture
 from fer_edge.sources.video import opencv_name
-from fer_edge.vision.frames import FrameResult, Picture, clip_box, square_box
+from fer_edge.vision.frames import Frame, FrameResult, Picture, clip_box, square_box
 from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -20,7 +20,7 @@ LONGEST_GAP_S = 60.0  # that copies of a frame fill
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
 
 
-class SavedVideo(Sink):
+class SavedVideo(PictureSink):
     """path: ends in one of CODECS. fps: what the source says, or None.
 
     The video keeps to the frames' own times, whatever the source says: a late frame is written more than
@@ -29,8 +29,6 @@ class SavedVideo(Sink):
     Written aside and moved into place by `close`. Stops before the disk is full, while the file can
     still be closed.
     """
-
-    wants_picture = True
 
     def __init__(self, path: Path, fps: float | None, force: bool = True) -> None:
         self._path = path
@@ -43,24 +41,22 @@ class SavedVideo(Sink):
         self._stack = contextlib.ExitStack()
         self._aside = self._stack.enter_context(files.written_aside(path, force))
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def show(self, frame: Frame, annotated: Picture) -> None:
         """Raises OutputError if the video cannot be begun; warns, once, when the disk is nearly full."""
-        assert annotated is not None, "wants_picture is set"
         if self._stopped:
             return
-        time_s, picture = result.frame.time_s, annotated
         if self._writer is None:
-            self._writer = self._begun(picture)
-            self._start_s = time_s
-        if picture.shape[1::-1] != self._size:
-            picture = cv2.resize(picture, self._size)  # type: ignore[assignment]
-        due = (time_s - self._start_s) * self._fps + 1 - self._written  # frames by the end of this one
+            self._writer = self._begun(annotated)
+            self._start_s = frame.time_s
+        if annotated.shape[1::-1] != self._size:
+            annotated = cv2.resize(annotated, self._size)  # type: ignore[assignment]
+        due = (frame.time_s - self._start_s) * self._fps + 1 - self._written  # frames by the end of this one
         gap = min(due, LONGEST_GAP_S * self._fps)
         self._start_s += (due - gap) / self._fps  # a clock that jumped
         for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
             if self._disk_is_full():
                 return
-            self._writer.write(picture)
+            self._writer.write(annotated)
             self._written += 1
 
     def close(self) -> None:
@@ -124,21 +120,18 @@ def write_picture(path: Path, picture: Picture, force: bool) -> None:
     files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
 
 
-class SavedPictures(Sink):
+class SavedPictures(PictureSink):
     """Annotated pictures: a single one, or those of a folder, as PNG under their own names."""
-
-    wants_picture = True
 
     def __init__(self, path: Path, force: bool, *, is_folder: bool = False) -> None:
         self._path = path
         self._force = force
         self._is_folder = is_folder
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
-        assert annotated is not None, "wants_picture is set"
+    def show(self, frame: Frame, annotated: Picture) -> None:
         path = self._path
         if self._is_folder:
-            path = path / (Path(result.frame.source).name + ".png")
+            path = path / (Path(frame.source).name + ".png")
             files.refuse_to_overwrite(path, self._force)
         write_picture(path, annotated, self._force)
 
@@ -159,7 +152,7 @@ class Snapshots(Sink):
         self._still = still
         self._best: dict[str, float] = {}
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def write(self, result: FrameResult) -> None:
         """Writes each face that is the best of its person so far. Raises OutputError."""
         frame = result.frame
         for face in result.faces:
@@ -176,7 +169,7 @@ class Snapshots(Sink):
             self._best[person] = score
 
 
-def saved(capture: Capture, path: Path, force: bool) -> Sink:
+def saved(capture: Capture, path: Path, force: bool) -> PictureSink:
     """For `--save`: a picture for a picture, a folder for a folder, otherwise a video.
 
     Raises UsageError if the extension does not fit.

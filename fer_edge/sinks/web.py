@@ -24,9 +24,9 @@ from urllib.parse import parse_qs, urlsplit
 from fer_edge import machine
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.files import sha256_of, to_json
-from fer_edge.sinks import Sink
+from fer_edge.sinks import PictureSink
 from fer_edge.sources.newest import Newest
-from fer_edge.vision.frames import FrameResult, Picture
+from fer_edge.vision.frames import Frame, FrameResult, Picture
 from fer_edge.vision.opencv import cv2
 from fer_edge.vision.overlay import hex_color
 
@@ -276,13 +276,13 @@ class Handler(socketserver.BaseRequestHandler):
         yield b"event: end\ndata: \n\n"
 
 
-class WebPage(Sink):
+class WebPage(PictureSink):
     """The page as a sink. Serves from its creation to `close`; `server.url` says where.
 
     Raises OutputError if the port is taken.
     """
 
-    wants_picture = has_bars = True
+    has_bars = True
 
     def __init__(self, access: Access, port: int, labels: tuple[str, ...]) -> None:
         self._labels = labels
@@ -295,14 +295,18 @@ class WebPage(Sink):
         """True if nobody watches the video, so nothing has to be drawn."""
         return not self.server.viewers("video")
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
-        """Leaves the picture, as JPEG, and the state for the threads that send them."""
+    def write(self, result: FrameResult) -> None:
+        """Leaves the state for the threads that send it."""
         now_s = time.monotonic()
         self._times_s.append(now_s)
-        if now_s >= self._next_state_s:
+        if result.analysed and now_s >= self._next_state_s:
             self._next_state_s = now_s + STATE_EVERY_S
             self.server.state.put(to_json(self._described(result)))
-        if annotated is not None and now_s >= self._next_picture_s and not self.asleep:
+
+    def show(self, frame: Frame, annotated: Picture) -> None:
+        """Leaves the picture, as JPEG, for the threads that send it."""
+        now_s = time.monotonic()
+        if now_s >= self._next_picture_s:
             self._next_picture_s = now_s + PICTURE_EVERY_S
             self.server.jpeg.put(_jpeg(annotated))
 

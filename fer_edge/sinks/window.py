@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 from fer_edge.errors import FerEdgeError
-from fer_edge.sinks import Sink
+from fer_edge.sinks import PictureSink
 from fer_edge.sources.newest import Newest
-from fer_edge.vision.frames import FrameResult, Picture
+from fer_edge.vision.frames import Frame, Picture
 from fer_edge.vision.opencv import cv2
 
 TITLE = "fer-edge (q: quit)"
@@ -46,13 +46,11 @@ def open_and_close() -> None:
     cv2.destroyAllWindows()
 
 
-class Screen(Sink):
-    """Shows pictures and reads keys. `write` may be called from any thread, the rest from the main thread.
+class Screen(PictureSink):
+    """Shows pictures and reads keys. `show` may be called from any thread, the rest from the main thread.
 
     window: OpenCV, or anything with its window functions.
     """
-
-    wants_picture = True
 
     def __init__(self, window: Any = cv2) -> None:
         self._window = window
@@ -60,9 +58,8 @@ class Screen(Sink):
         self._shown = -1
         window.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
-    def write(self, result: FrameResult, annotated: Picture | None) -> None:
+    def show(self, frame: Frame, annotated: Picture) -> None:
         """Replaces the last picture with a copy of this one."""
-        assert annotated is not None, "wants_picture is set"
         self._pictures.put(annotated.copy())
 
     def refresh(self) -> int | None:

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from loop_fakes import (
+    Album,
     FakeCapture,
     FakeClassifier,
     FakeWindow,
@@ -59,14 +60,14 @@ def test_frames_are_counted_anew_in_each_source():
 def test_a_live_frame_is_not_drawn_on_while_others_look_at_it():
     """The analysis may be at work on the very frame that is shown; a file's frame is nobody else's."""
     live, recorded = [picture(100) for _ in range(4)], [picture(100) for _ in range(4)]
-    run(FakeCapture(live, live=True, interval_s=0.02, ends=True), ListSink(wants_picture=True))
-    run(FakeCapture(recorded), ListSink(wants_picture=True))
+    run(FakeCapture(live, live=True, interval_s=0.02, ends=True), Album())
+    run(FakeCapture(recorded), Album())
     assert all((frame == 100).all() for frame in live)
     assert not any((frame == 100).all() for frame in recorded)
 
 
 def test_no_face_is_an_empty_list_and_the_frame_is_shown_all_the_same():
-    sink, window = ListSink(wants_picture=True), FakeWindow()
+    sink, window = Album(), FakeWindow()
     run(FakeCapture([picture(7)] * 3), sink, boxes=(), screen=Screen(window))
     assert [r.faces for r in sink.results] == [()] * 3
     assert len(sink.pictures) == 3
@@ -91,8 +92,8 @@ def test_stop_ends_a_file_after_the_frame_at_hand_and_one_at_most_was_read_ahead
     stop, capture = threading.Event(), FakeCapture([picture()] * 9)
 
     class Stopping(ListSink):
-        def write(self, result, annotated):
-            super().write(result, annotated)
+        def write(self, result):
+            super().write(result)
             if result.index == 3:
                 stop.set()
 
@@ -116,7 +117,7 @@ def test_a_file_is_decoded_while_the_frame_before_is_analysed():
 def test_a_sink_that_fails_ends_the_run_and_the_others_are_closed():
     good = ListSink()
     with pytest.raises(OutputError, match="full"):
-        run(FakeCapture([picture()] * 3), good, ListSink(fails_with=OutputError("disk full")))
+        run(FakeCapture([picture()] * 3), good, ListSink(OutputError("disk full")))
     assert (len(good.results), good.closed) == (1, 1)
 
 
@@ -128,10 +129,10 @@ def test_signs_of_life_come_while_a_camera_is_waited_for():
 
 
 def test_nothing_is_drawn_for_a_sink_that_sleeps():
-    class Page(ListSink):
+    class Page(Album):
         asleep = True
 
-    page = Page(wants_picture=True)
+    page = Page()
     run(FakeCapture([picture()] * 3), page)
     run(FakeCapture([picture()] * 3, live=True, ends=True, interval_s=0.05), page)
     assert len(page.results) >= 4  # it hears of every frame
@@ -164,7 +165,7 @@ def test_a_slow_analysis_gets_the_newest_frame_and_drops_are_counted():
 
 def test_display_and_saved_video_of_a_camera_do_not_wait_for_the_classifier():
     capture = FakeCapture([picture(i) for i in range(30)], live=True, interval_s=0.02, ends=True)
-    window, log, saved = FakeWindow(), ListSink(), ListSink(wants_picture=True)
+    window, log, saved = FakeWindow(), ListSink(), Album()
     run(capture, log, saved, screen=Screen(window), classifier=FakeClassifier(seconds=0.5))
     assert len(log.results) <= 3
     assert min(len(window.shown), len(saved.pictures)) > 10

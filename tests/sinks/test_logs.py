@@ -22,7 +22,7 @@ UNSURE = face(None, (0.1, 0.7, 0.2), box=(1, 2, 3, 4), confidence=0.3)
 def written(tmp_path, kind, *results):
     log = kind(tmp_path / "new" / "o", LABELS)
     for one in results:
-        log.write(one, None)
+        log.write(one)
     return (tmp_path / "new" / "o").read_text(encoding="utf-8")  # before it is closed
 
 
@@ -90,7 +90,7 @@ def test_progress_says_how_long_it_will_take(capsys, monkeypatch, on_terminal, t
     monkeypatch.setattr("fer_edge.sinks.logs.time.monotonic", iter(times_s).__next__)
     progress = Progress(5.0, on_terminal)
     for _ in range(3):
-        progress.write(result(time_s=1.25), None)
+        progress.write(result(time_s=1.25))
     progress.close()
     rate, left = ("2 a second", "0:03") if on_terminal else ("0 a second", "3:03")
     said = line.format(f"[#####---------------] 25%, 2 frames, {rate}, {left} left")

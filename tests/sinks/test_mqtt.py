@@ -141,7 +141,7 @@ def test_a_run_that_is_killed_is_offline_by_its_will(broker, heard):
 
 def test_a_wrong_password_is_said_and_does_not_stop_the_run(broker, capfd):
     sink = Mqtt(f"mqtt://{USER}:wrong-one@127.0.0.1:{broker}/t", "x")
-    sink.write(result(face()), None)
+    sink.write(result(face()))
     said = ""
 
     def refused():

@@ -11,7 +11,7 @@ import browser
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import LABELS, WAIT_S, FakeCapture, ListSink, analyser, picture, until
+from loop_fakes import LABELS, WAIT_S, Album, FakeCapture, analyser, picture, until
 
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.loop import Loop
@@ -258,7 +258,7 @@ def test_the_state_is_the_newest_frame_s(page):
 
 
 def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
-    other = ListSink(wants_picture=True)
+    other = Album()
     assert (page.asleep, other.asleep) == (True, False)
     video = ask(page.server, "/video.mjpg")
     until(lambda: not page.asleep)

@@ -12,7 +12,6 @@ from loop_fakes import face, picture, result
 from fer_edge.errors import OutputError
 from fer_edge.sinks import saved as saving
 from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshots
-from fer_edge.vision.frames import FrameResult
 
 Disk = namedtuple("Disk", "f_bavail f_frsize")
 
@@ -21,7 +20,7 @@ def film(path, fps, times_s, size=(48, 64)):
     """Saves a frame at each time, the n-th of level 30 n."""
     sink = SavedVideo(path, fps)
     for n, time_s in enumerate(times_s):
-        sink.write(result(time_s=time_s), picture(30 * n % 240, size))
+        sink.show(result(time_s=time_s).frame, picture(30 * n % 240, size))
     return sink
 
 
@@ -70,7 +69,7 @@ def test_a_browser_s_film_takes_as_long_as_it_took(cases, tmp_path):
     video.open()
     sink = SavedVideo(tmp_path / "o.mp4", video.fps)
     while (frame := video.read()) is not None:
-        sink.write(FrameResult(frame, 0, ()), frame.bgr)
+        sink.show(frame, frame.bgr)
     sink.close()
     rate, frames = read_back(tmp_path / "o.mp4")
     assert len(frames) / rate == pytest.approx(2.7, abs=0.1)
@@ -83,7 +82,7 @@ def test_odd_and_changing_sizes_give_a_playable_file(tmp_path):
     assert np.abs(np.subtract(frames[0].shape[:2], (241, 319))).max() <= 1
     sink = SavedVideo(tmp_path / "p.mp4", 10)
     for i, size in enumerate(((48, 64), (96, 128), (48, 64))):
-        sink.write(result(time_s=i / 10), picture(90, size))
+        sink.show(result(time_s=i / 10).frame, picture(90, size))
     sink.close()
     assert [f.shape for f in read_back(tmp_path / "p.mp4")[1]] == [(48, 64, 3)] * 3
 
@@ -98,7 +97,7 @@ def test_frames_of_one_pixel_are_no_film_and_none_are_no_file(tmp_path):
 @pytest.mark.parametrize("name", ["sortie_été_笑", os.fsdecode(b"caf\xe9")])
 def test_names_that_are_not_ascii_or_no_text(tmp_path, name):
     (tmp_path / name).mkdir()
-    SavedPictures(tmp_path / name / f"{name}.png", False).write(result(), picture(77))
+    SavedPictures(tmp_path / name / f"{name}.png", False).show(result().frame, picture(77))
     assert (cv2.imdecode(np.fromfile(tmp_path / name / f"{name}.png", np.uint8), 1) == 77).all()
     film(tmp_path / name / f"{name}.mp4", 10, [0.0, 0.1]).close()
     assert len(read_back(tmp_path / name / f"{name}.mp4")[1]) == 2
@@ -125,10 +124,10 @@ def test_a_file_that_cannot_be_played_is_not_left_behind(tmp_path, monkeypatch):
 
 def test_a_folder_s_pictures_keep_their_names(tmp_path):
     sink = SavedPictures(tmp_path / "out", False, is_folder=True)
-    sink.write(result(source="in/a.jpg"), picture(1))
+    sink.show(result(source="in/a.jpg").frame, picture(1))
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.jpg.png"]
     with pytest.raises(OutputError, match="exists already"):
-        sink.write(result(source="in/a.jpg"), picture(1))
+        sink.show(result(source="in/a.jpg").frame, picture(1))
 
 
 def seen(level, *people, source="a.mp4"):
@@ -142,10 +141,10 @@ def seen(level, *people, source="a.mp4"):
 
 def test_snapshots_are_each_person_s_best_and_a_run_that_is_killed_leaves_them(tmp_path):
     sink = Snapshots(tmp_path / "s.png", False)
-    sink.write(seen(10, (1, "sad", 0.4, 1.0)), None)
-    sink.write(seen(20, (1, "sad", 0.9, 1.0), (2, "happy", 0.9, 0.6)), None)
-    sink.write(seen(30, (1, "sad", 0.8, 1.0), (2, "happy", 0.7, 0.9), (3, None, 1.0, 0.2)), None)
-    sink.write(seen(40), None)
+    sink.write(seen(10, (1, "sad", 0.4, 1.0)))
+    sink.write(seen(20, (1, "sad", 0.9, 1.0), (2, "happy", 0.9, 0.6)))
+    sink.write(seen(30, (1, "sad", 0.8, 1.0), (2, "happy", 0.7, 0.9), (3, None, 1.0, 0.2)))
+    sink.write(seen(40))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s-1.png", "s-2.png"]
     one, two = (cv2.imread(str(tmp_path / f"s-{n}.png")) for n in (1, 2))
     assert (one == 20).all()
@@ -157,6 +156,6 @@ def test_snapshots_of_pictures_are_named_by_picture_and_replace_nothing(tmp_path
     for n in range(2):
         sink = Snapshots(tmp_path / "s.png", False, still=True)
         with pytest.raises(OutputError, match="exists already") if n else contextlib.nullcontext():
-            sink.write(seen(10, (1, "sad", 0.4, 1.0), source="in/a.jpg"), None)
-            sink.write(seen(20, (1, "sad", 0.3, 1.0), source="in/b.jpg"), None)
+            sink.write(seen(10, (1, "sad", 0.4, 1.0), source="in/a.jpg"))
+            sink.write(seen(20, (1, "sad", 0.3, 1.0), source="in/b.jpg"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s-a.jpg-1.png", "s-b.jpg-1.png"]
