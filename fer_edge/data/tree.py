@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -76,16 +76,17 @@ class Tree:
         ids: the position in the order of names, from 1. Unusable pictures are in `bad`. Raises DataError if
         none can be used.
         """
+        with console.progress(f"reading {self}", len(self.pictures)) as step:
+            return Dataset.of_rows(self._rows(step), self.path, self.protocol)
 
-        def rows() -> Iterator[Row | BadRow]:
-            for place, picture in enumerate(console.each(f"reading {self}", self.pictures), 1):
-                try:
-                    yield place, picture.label, picture.split, read_face(picture.path)
-                except SourceError as error:
-                    named = str(SourceError(f"{picture.path} "))  # its odd characters are escaped in `error`
-                    yield BadRow(picture.name, str(error).removeprefix(named))
-
-        return Dataset.of_rows(rows(), self.path, self.protocol)
+    def _rows(self, step: Callable[[int], object]) -> Iterator[Row | BadRow]:
+        for place, picture in enumerate(self.pictures, 1):
+            try:
+                yield place, picture.label, picture.split, read_face(picture.path)
+            except SourceError as error:
+                named = str(SourceError(f"{picture.path} "))  # its odd characters are escaped in `error`
+                yield BadRow(picture.name, str(error).removeprefix(named))
+            step(1)
 
 
 def read_face(path: Path) -> NDArray[np.uint8]:
