@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import os
@@ -15,7 +16,6 @@ from typing import Any
 from fer_edge import __version__
 from fer_edge.errors import FerEdgeError
 
-_INTERPRETERS = ("ai-edge-litert", "tflite-runtime", "tensorflow")  # in the order in which they are tried
 OPENCV = tuple(f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless"))
 """Pip packages that contain `cv2`."""
 
@@ -27,7 +27,9 @@ _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 def describe() -> dict[str, Any]:
     """Plain types, ready for JSON; null for what this system does not report. Memory in MiB; governor: the
     first core's."""
-    memory_mib = _mib("/proc/meminfo", "MemTotal")
+    memory_mib, runtime = _mib("/proc/meminfo", "MemTotal"), None
+    with contextlib.suppress(FerEdgeError):
+        runtime = interpreter()
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
@@ -42,7 +44,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": _first_of("numpy"),
         "opencv": _first_of(*OPENCV),
-        "interpreter": _first_of(*_INTERPRETERS),
+        "interpreter": runtime,
         "fer_edge": __version__,
         "commit": _commit(),
     }
@@ -68,6 +70,14 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def interpreter() -> str:
+    """Package and version of the interpreter that is used here. Raises FerEdgeError if there is none."""
+    from fer_edge.model.classifier import find_interpreter
+
+    package = find_interpreter()[0].replace("_", "-")
+    return f"{package} {version(package) or ''}".strip()
 
 
 def _first_of(*packages: str) -> str | None:

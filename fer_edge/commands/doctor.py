@@ -50,7 +50,7 @@ def examine() -> Iterator[Finding]:
     yield finding("numpy", numpy or "absent", missing=numpy is None)
     yield opencv_packages(machine.version)
     yield _tried("opencv", "does not work", _opencv)
-    yield _tried("interpreter", "none", _interpreter)
+    yield _tried("interpreter", "none", machine.interpreter)
     from fer_edge.model import shipped  # loads numpy, which this command line can do without
 
     names, best = [path.stem for path in shipped.models()], shipped.best_here()
@@ -123,13 +123,6 @@ def _opencv() -> str:
 
     load_cascade()
     return f"{cv2.__version__}, with the Haar cascade"
-
-
-def _interpreter() -> str:
-    from fer_edge.model.classifier import find_interpreter
-
-    name, _ = find_interpreter()
-    return f"{name} {machine.version(name.replace('_', '-')) or ''}".strip()
 
 
 def _cameras() -> Iterator[Finding]:
