@@ -11,7 +11,7 @@ from rich.console import Console
 
 from fer_edge import console
 from fer_edge.console import Table
-from fer_edge.errors import FerEdgeError, MissingExtraError
+from fer_edge.errors import FerEdgeError
 
 HOSTILE = "a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\udce9"
 SHOWN = r"a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\xe9"
@@ -73,11 +73,9 @@ def test_a_terminal_without_the_letter_gets_it_escaped():
         (FerEdgeError("row 3 (line 4): été 笑, not 0 to 6"), "row 3 (line 4): été 笑, not 0 to 6"),
         (FerEdgeError("a\nb\x1b[31mc\x00\udc80"), r"a b\x1b[31mc\x00\x80"),
         (FerEdgeError("begin " + "x" * 10_000 + " end"), "begin " + "x" * 660 + " ... " + "x" * 330 + " end"),
-        (MissingExtraError("keras", "train", "this"),
-         "this needs keras, which is not installed: pip install 'fer-edge[train]'"),
     ],
-    ids=["plain text", "controls", "the middle of a long one is left out", "a missing package"],
-)  # fmt: skip
+    ids=["plain text", "controls", "the middle of a long one is left out"],
+)
 def test_an_error_is_one_line(error, line):
     assert abs(len(str(error)) - len(line)) < 10
     assert (str(error)[:600], str(error)[-300:]) == (line[:600], line[-300:])

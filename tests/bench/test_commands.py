@@ -44,7 +44,7 @@ def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, 
     assert got["confusion_matrix"][3] == [0, 0, 0, 0, 2, 0, 0]
     assert "5 of 8" in done.stderr
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
-    refused = {"--tta rotate": (2, "flip"), "--split Test": (2, "PrivateTest")}
+    refused = {"--tta rotate": (2, "flip"), "--split PublicTest+Test": (2, "no split 'Test'")}
     refused |= {"--protocol kaggle": (2, "official"), "--card absent.json": (1, "absent.json")}
     for words, (code, named) in refused.items():
         done = fer_edge(*common, *words.split(), code=code, variables=cache)
