@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,20 +32,24 @@ SUFFIXES = frozenset(
 MAX_BYTES = 1 << 30
 """Largest file: more than 100 unpacked megapixels with 16 bits and three colours."""
 
-_STARTS = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"#?R", "HDR"),
-    (b"\x76\x2f\x31\x01", "OpenEXR"),
-    (b"\x59\xa6\x6a\x95", "Sun raster"),
-    (b"\x1aE\xdf\xa3", "Matroska"),
-)
+_STARTS = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "GIF": rb"GIF8",
+    "BMP": rb"BM",
+    "TIFF": rb"II\*\0|MM\0\*",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "HDR": rb"#\?R",
+    "OpenEXR": rb"\x76\x2f\x31\x01",
+    "Sun raster": rb"\x59\xa6\x6a\x95",
+    "PNM": rb"P[1-7Ff]\s",
+    "WebP": rb"RIFF.{4}WEBP",
+    "AVI": rb"RIFF.{4}AVI ",
+    "Matroska": rb"\x1aE\xdf\xa3",
+    "AVIF": rb".{4}ftyp.{0,20}avi[fs]",
+    "HEIC": rb".{4}ftyp.{0,20}(hei[cxms]|hevc|m[is]f1)",
+    "MP4": rb".{4}ftyp",
+}
 FILMS = frozenset({"MP4", "Matroska", "AVI"})
 """Results of `kind_of` for videos, whatever their extension."""
 
@@ -52,17 +57,9 @@ _DAMAGE = ("corrupt", "premature end", "libpng error")
 """In decoders' messages about damaged pixels; a bad colour profile or version is not damage."""
 
 
-def kind_of(start: bytes) -> str | None:
-    """The format of a file that begins so (32 bytes will do), or None: `JPEG`, ... `HEIC`."""
-    if start[4:8] == b"ftyp":
-        if re.search(rb"avi[fs]", start[8:32]):
-            return "AVIF"
-        return "HEIC" if re.search(rb"hei[cxms]|hevc|m[is]f1", start[8:32]) else "MP4"
-    if start[:4] == b"RIFF":
-        return {b"WEBP": "WebP", b"AVI ": "AVI"}.get(start[8:12])
-    if start[:1] == b"P" and start[1:2] in b"1234567Ff" and start[2:3].isspace():
-        return "PNM"
-    return next((kind for beginning, kind in _STARTS if start.startswith(beginning)), None)
+def kind_of(start: bytes, starts: Mapping[str, bytes] = _STARTS) -> str | None:
+    """The format of a file that begins so (32 bytes will do), or None. starts: the formats' patterns."""
+    return next((kind for kind, start_of in starts.items() if re.match(start_of, start, re.DOTALL)), None)
 
 
 def kind_in(path: Path) -> str | None:

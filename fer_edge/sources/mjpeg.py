@@ -19,11 +19,11 @@ LONGEST = 1 << 25  # bytes without the end of a picture: this is no MJPEG
 _START, _END, _SCAN = b"\xff\xd8\xff", 0xD9, 0xDA
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)  # in a scan: what ends it
-_LOOKS_LIKE = (
-    (rb"\x00\x00(\x00)?\x01[\x67\x27\x09\x06\x40\x42\x26]", "H.264 or H.265"),
-    (rb"G.{187}G", "an MPEG transport stream"),
-    (rb"[\t\n\r -~]{16}", "text"),
-)
+_OTHERS = {
+    "H.264 or H.265": rb"\x00\x00(\x00)?\x01[\x67\x27\x09\x06\x40\x42\x26]",
+    "an MPEG transport stream": rb"G.{187}G",
+    "text": rb"[\t\n\r -~]{16}",
+}
 
 
 class MjpegPipe(Capture):
@@ -132,8 +132,7 @@ class MjpegPipe(Capture):
             raise EOFError
 
     def _what_came(self) -> str:
-        looks = (kind for look, kind in _LOOKS_LIKE if re.match(look, self._head, re.DOTALL))
-        kind = kind_of(self._head) or next(looks, None)
+        kind = kind_of(self._head) or kind_of(self._head, _OTHERS)
         return f"{self._came or 'no'} bytes came" + (f", which look like {kind}" if kind else "")
 
     def close(self) -> None:
