@@ -94,7 +94,7 @@ def in_float32(model: Any) -> Any:
     keras = importlib.import_module("keras")
 
     def rebuilt(layer: Any) -> Any:
-        own = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+        own: Any = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
         return own.from_config({**layer.get_config(), "dtype": "float32"})
 
     def copied() -> Any:

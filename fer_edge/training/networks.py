@@ -235,7 +235,7 @@ class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
         return maps.permute(0, 2, 3, 1)
 
 
-_TORCH_LAYERS = {
+_TORCH_LAYERS: dict[Any, Any] = {
     layers.Conv2D: _TorchConv2D,
     layers.MaxPooling2D: _TorchMaxPooling2D,
     layers.BatchNormalization: _TorchBatchNormalization,

@@ -39,7 +39,10 @@ def folder(tmp_path, monkeypatch):
 )
 def test_models_and_networks_by_name_or_path(folder, find, name, file):
     assert find(name) == find(str(folder / file)) == folder / file
-    assert [path.stem for path in shipped.models()] == ["tuned_float32", "tuned_int8"]
+    both = ["tuned_float32", "tuned_int8"]
+    assert [path.stem for path in shipped.models()] == both
+    assert [path.stem for path in shipped.find_models("tuned")] == both
+    assert shipped.find_models("tuned_int8") == [folder / "tuned_int8.tflite"]
 
 
 def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, monkeypatch):
@@ -64,11 +67,6 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
         shipped.find_model(str(run))
     found = [path.name for path in shipped.find_models(str(run))]
     assert found == ["a.tflite", "demo_float32.tflite", "demo_int8.tflite"]
-
-
-@pytest.mark.parametrize("named", [["tuned_int8"], ["tuned_float32", "tuned_int8"]])
-def test_files_of_a_network(folder, named):
-    assert [path.stem for path in shipped.find_models(named[0] if len(named) == 1 else "tuned")] == named
 
 
 @pytest.mark.parametrize(
