@@ -136,7 +136,7 @@ def run(
             seen = analyser.analyse(frame)
         times.add("cpu", time.thread_time() - cpu_s)
         result = FrameResult(frame, len(counts), seen)
-        summary.add(result)
+        summary.write(result)
         lag.add(result)
         counts.append(len(seen))
     capture.close()

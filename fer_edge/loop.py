@@ -62,15 +62,15 @@ class Loop:
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._analyser = analyser
-        self._sinks = [*sinks, *([screen] if screen else [])]
+        self._stages = StageTimes(("read", "write", "draw", "save"))
+        self.summary = Summary([self._stages, analyser.stages])
+        self._sinks = [*sinks, *([screen] if screen else []), self.summary]
         self._pictures = [sink for sink in self._sinks if isinstance(sink, PictureSink)]
         self._screen = screen
         self._pace = pace
         self._patience = patience
         self._stop = stop or threading.Event()
         self._alive = alive
-        self._stages = StageTimes(("read", "write", "draw", "save"))
-        self.summary = Summary([self._stages, analyser.stages])
         self._overlay = Overlay(analyser.labels)
         self._faces: tuple[Face, ...] = ()  # the latest ones found
         self._source: str | None = None
@@ -134,7 +134,7 @@ class Loop:
         return True
 
     def _analyse(self, frame: Frame) -> None:
-        """Numbers the frame and finds its faces; logs and counts them."""
+        """Numbers the frame and finds its faces; both go to every sink."""
         if frame.source != self._source:
             self._source, self._index = frame.source, -1
         self._index += 1
@@ -145,7 +145,6 @@ class Loop:
         with self._stages.measure("write"):
             for sink in self._sinks:
                 sink.write(result)
-        self.summary.add(result)
 
     def _show(self, frame: Frame, *, in_place: bool) -> None:
         """Draws the latest faces on the frame, or on a copy, if anyone is watching."""
@@ -247,7 +246,7 @@ def _frames(capture: Capture) -> Generator[Frame]:
         reader.join()
 
 
-class Summary:
+class Summary(Sink):
     """What a run has seen, counted frame by frame, and how long its stages took. The run starts when this is
     created; memory does not grow."""
 
@@ -265,8 +264,7 @@ class Summary:
         self._first_s: float | None = None
         self._begun_s = time.monotonic()
 
-    def add(self, result: FrameResult) -> None:
-        """Counts a frame and its faces."""
+    def write(self, result: FrameResult) -> None:
         self.frames += 1
         if self._first_s is None:
             self._first_s = result.frame.time_s

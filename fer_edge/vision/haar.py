@@ -127,12 +127,10 @@ class HaarDetector:
     def _again(self, gray: Picture, last: _Followed) -> _Followed | None:
         """The same face in this frame, by the cheapest search that finds it."""
         box, roll_deg = last.face.box_xywh, last.face.roll_deg
-        careful = [(CAREFUL, angle) for angle in (roll_deg, 0.0, TILT_DEG, -TILT_DEG)]
-        for effort, angle in dict.fromkeys([(QUICK, roll_deg), (WIDE, roll_deg), *careful]):
-            if now := self._near(gray, box, effort, KNOWN_VOTES, angle):
-                return now
-        for side in (1, -1):
-            if now := self._near(gray, box, CAREFUL, KNOWN_VOTES, side=side):
+        looks = [(QUICK, roll_deg, 0), (WIDE, roll_deg, 0)]
+        looks += [(CAREFUL, angle, 0) for angle in (roll_deg, 0.0, TILT_DEG, -TILT_DEG)]
+        for effort, angle, side in dict.fromkeys([*looks, (CAREFUL, 0.0, 1), (CAREFUL, 0.0, -1)]):
+            if now := self._near(gray, box, effort, KNOWN_VOTES, angle, side):
                 return now
         around, scale = square_box(box, WIDE.margin), min(1.0, last.look.shape[1] / box[2])
         region = _resized(cut(gray, around), scale)

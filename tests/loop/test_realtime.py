@@ -239,7 +239,7 @@ def counted(*frames):
     summary = Summary([])
     for n, faces in enumerate(frames):
         seen = (face(label, np.eye(3)[own], track=track) for label, own, track in faces)
-        summary.add(result(*seen, time_s=n / 10))
+        summary.write(result(*seen, time_s=n / 10))
     return summary.as_dict()
 
 
