@@ -51,7 +51,7 @@ PANELS = {
     "Output": "csv force headless html json jsonl markdown mqtt name out plot png save snapshot web "
     "web-host web-token",
     "Training": "batch-size clusters deterministic dropout epochs epochs-scale learning-rate precision qat "
-    "resume seed sparsity stage values",
+    "resume seed sparsity values",
     "Limits": "every faces max-fps max-frames min-confidence min-size patience runs threads tolerance "
     "warmup",
 }  # fmt: skip
