@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -325,10 +325,10 @@ class Watchdog:
     """Notifies systemd (`Type=notify`, `WatchdogSec=`), which restarts a service that hangs, with datagrams
     (sd_notify(3)); does nothing without NOTIFY_SOCKET."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        address = environment.get("NOTIFY_SOCKET", "")
+    def __init__(self) -> None:
+        address = os.environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        usec = environment.get("WATCHDOG_USEC", "")
+        usec = os.environ.get("WATCHDOG_USEC", "")
         # A third of what systemd waits, so that two datagrams may be late.
         self._every_s = int(usec) / 3e6 if usec.isdecimal() else math.inf
         self._next_s = -math.inf

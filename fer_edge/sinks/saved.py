@@ -85,9 +85,9 @@ class SavedVideo(PictureSink):
         with opencv_name(self._aside) as name:
             writer = cv2.VideoWriter(name, codec, self._fps, self._size)
         if not writer.isOpened():
-            small = min(self._size) < 2
-            why = "frames of one pixel's width or height" if small else "this OpenCV has no encoder for it"
-            self._stopped = f"cannot write {self._path}: {why}; try another {'source' if small else 'ending'}"
+            width, height = self._size
+            why = f"this OpenCV cannot encode {width}x{height} pixels so; try another ending"
+            self._stopped = f"cannot write {self._path}: {why}"
             raise OutputError(self._stopped)
         return writer
 

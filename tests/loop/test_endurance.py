@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_fakes import LABELS, FakeCapture, FakeClassifier, analyser, picture, until
+from loop_fakes import LABELS, FakeCapture, FakeClassifier, analyser, picture
 
 from fer_edge import machine
 from fer_edge.loop import Loop
 from fer_edge.sinks.logs import CsvLog, JsonlLog
-from fer_edge.sources.newest import Patience
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc/self/fd here")
 FRAMES, SETTLED = 20_000, 2_000
@@ -47,32 +46,3 @@ def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
     (early_mib, early_handles), (late_mib, late_handles) = capture.looks
     assert late_handles == early_handles
     assert late_mib - early_mib < 2
-
-
-def test_reconnections_leave_no_handle_behind():
-    """A source that breaks off again and again, each time with a file of its own open."""
-
-    class WithFile(FakeCapture):
-        def open(self):
-            super().open()
-            self.file = Path("/dev/null").open()  # noqa: SIM115 (what a driver would hold)
-
-        def close(self):
-            super().close()
-            if self.opened:
-                self.file.close()
-
-    made = []
-
-    def make():
-        ends = len([capture for capture in made if capture.opened]) == 20
-        made.append(WithFile([picture(len(made))] * 2, live=True, ends=ends))
-        return made[-1]
-
-    first = make()
-    first.open()
-    before = handles()
-    patience = Patience(first_frame_s=5, silence_s=0.01, reconnect_waits_s=(0.001,))
-    Loop(analyser(), [], patience=patience).run(first, make)
-    assert len([capture for capture in made if capture.opened]) == 21
-    until(lambda: handles() == before - 1)  # the first one's is closed, too
