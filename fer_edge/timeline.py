@@ -110,7 +110,7 @@ def read(path: Path) -> Recording:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        raise DataError(f"no log from run --jsonl: {path}: {error.strerror}") from error
     with file:
         for number, line in enumerate(file, 1):
             try:

@@ -151,7 +151,7 @@ def test_from_outside(tmp_path):
     again = fer_edge("report", log)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
-    assert fer_edge("report", ".", cwd=tmp_path).stderr.startswith("fer-edge: there is no log .: ")
+    assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith(": .: Is a directory\n")
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,10 @@ def report(
 ) -> None:
     """Plot each face's expressions over time, as a PNG and a self-contained HTML page."""
     from fer_edge import console, files, timeline
-    from fer_edge.errors import DataError
 
-    if not log.exists() or log.is_dir():
-        raise DataError(f"there is no log {log}: give a file from run --jsonl")
+    recording = timeline.read(log)
     png, html = png or log.with_suffix(".png"), html or log.with_suffix(".html")
     files.refuse_to_overwrite_any((png, html, json), force, [log])
-    recording = timeline.read(log)
     with console.working("drawing"):
         timeline.draw(recording, png, html)
     console.say(recording.in_words())
