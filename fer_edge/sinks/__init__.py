@@ -77,7 +77,7 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
     if outputs.mqtt:  # first, so that no file exists if it fails
         from fer_edge.sinks.mqtt import Mqtt
 
-        sinks.append(Mqtt(outputs.mqtt, capture.name))
+        sinks.append(Mqtt(outputs.mqtt))
     if outputs.snapshot or outputs.save:
         from fer_edge.sinks.saved import Snapshots, saved
 

@@ -6,13 +6,12 @@ Under the topic: `events`, a JSON object for each person who is new, whose label
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from fer_edge import __version__, console
-from fer_edge.errors import OutputError, UsageError, printable
+from fer_edge.errors import OutputError, UsageError
 from fer_edge.files import to_json
 from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
@@ -52,7 +51,8 @@ class People:
             if now_s - seen_s > max(GONE_S, 3 * between_s):
                 del self._seen[track]
                 events.append({"event": "gone", "track": track})
-        return [event | {"time_s": round(now_s, 3)} for event in events]
+        about = {"source": result.frame.source, "time_s": round(now_s, 3)}
+        return [event | about for event in events]
 
 
 class Mqtt(Sink):
@@ -61,15 +61,14 @@ class Mqtt(Sink):
     Raises UsageError for another URL, OutputError if no broker answers.
     """
 
-    def __init__(self, url: str, source: str) -> None:
+    def __init__(self, url: str) -> None:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
         address, self._name = _address(url), without_password(url)
         self._topic = address.path.strip("/")
-        self._source = printable(source)
         self._people = People()
-        self._state = ""
+        self._state: dict[str, Any] = {}
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.max_queued_messages_set(MOST_QUEUED)
         self._client.connect_timeout = CONNECT_S
@@ -91,7 +90,7 @@ class Mqtt(Sink):
             console.warn(f"the MQTT broker at {self._name} refuses: {reason}")
             return
         for topic, config in _discovery(self._topic).items():
-            client.publish(topic, json.dumps(config), qos=1, retain=True)
+            client.publish(topic, to_json(config), qos=1, retain=True)
         client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
 
     def write(self, result: FrameResult) -> None:
@@ -99,13 +98,13 @@ class Mqtt(Sink):
         if not result.analysed:
             return
         for event in self._people.update(result):
-            self._client.publish(f"{self._topic}/events", to_json({"source": self._source, **event}), qos=1)
+            self._client.publish(f"{self._topic}/events", to_json(event), qos=1)
         labels = [face.label or "uncertain" for face in self._people.present]
         label = labels[0] if labels else "nobody"
-        state = to_json({"source": self._source, "faces": len(labels), "label": label, "labels": labels})
+        state = {"source": result.frame.source, "faces": len(labels), "label": label, "labels": labels}
         if state != self._state:
             self._state = state
-            self._client.publish(f"{self._topic}/state", state, retain=True)
+            self._client.publish(f"{self._topic}/state", to_json(state), retain=True)
 
     def close(self) -> None:
         """Announces the end, if the broker is connected."""

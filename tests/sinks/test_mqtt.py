@@ -44,14 +44,14 @@ def test_people_come_change_and_go():
 )
 def test_what_is_no_topic_at_a_broker_is_refused(url):
     with pytest.raises(UsageError, match="--mqtt") as refused:
-        Mqtt(url, "x")
+        Mqtt(url)
     assert "word" not in str(refused.value)
 
 
 def test_a_broker_that_is_not_there_is_said_without_the_password():
     pytest.importorskip("paho.mqtt")
     with pytest.raises(OutputError, match=r"no MQTT broker at mqtt://me:\*\*\*@127.0.0.1:9/t"):
-        Mqtt("mqtt://me:word@127.0.0.1:9/t", "x")
+        Mqtt("mqtt://me:word@127.0.0.1:9/t")
 
 
 def answers(port):
@@ -129,7 +129,7 @@ def test_a_run_tells_home_assistant_and_says_goodbye(broker, heard, tmp_path):
 def test_a_run_that_is_killed_is_offline_by_its_will(broker, heard):
     code = (
         "import sys; from fer_edge.sinks.mqtt import Mqtt; import time\n"
-        f"Mqtt({address(broker, 'will')!r}, 'x'); print('up', flush=True); time.sleep(60)"
+        f"Mqtt({address(broker, 'will')!r}); print('up', flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     child.stdout.readline()
@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_is_offline_by_its_will(broker, heard):
 
 
 def test_a_wrong_password_is_said_and_does_not_stop_the_run(broker, capfd):
-    sink = Mqtt(f"mqtt://{USER}:wrong-one@127.0.0.1:{broker}/t", "x")
+    sink = Mqtt(f"mqtt://{USER}:wrong-one@127.0.0.1:{broker}/t")
     sink.write(result(face()))
     said = ""
 
