@@ -309,13 +309,17 @@ def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compr
         if bias is None or (not ranges and kernel.size < _LEAST_WEIGHTS):
             continue
         weights = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
-        mean_exact = _seen(exact, layer, faces).mean(axis=0)
-        seen = _seen(rounded, new, faces)
+        seen = list(_seen(rounded, new, faces))
+        count = sum(map(len, seen))
+        mean_exact = sum(rows.sum(axis=0) for rows in _seen(exact, layer, faces)) / count
+        mean = sum(rows.sum(axis=0) for rows in seen) / count
         given = weights
         if not (compressed and _has_one_step(kernel)):
-            whole, scales = rounded_weights(weights, np.cov(seen, rowvar=False, bias=True))
+            # In this order: another last bit of the covariance rounds some weights otherwise.
+            covariance = sum(rows.T @ rows for rows in seen) / count - np.outer(mean, mean)
+            whole, scales = rounded_weights(weights, covariance)
             given = whole * scales[:, None]
-        shift = weights @ mean_exact - given @ seen.mean(axis=0)
+        shift = weights @ mean_exact - given @ mean
         new.set_weights([given.T.reshape(kernel.shape), bias + shift])
     return copy
 
@@ -345,17 +349,17 @@ def rounded_weights(
     return np.asarray(rounded[np.argsort(order)].T), scales
 
 
-def _seen(network: Rounded, layer: Any, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What a convolution sees at some places of each picture, (places, K)."""
+def _seen(network: Rounded, layer: Any, faces: NDArray[np.uint8]) -> Iterator[NDArray[np.float64]]:
+    """What a convolution sees at some places of each picture, (places, K) of each batch."""
     import tensorflow as tf
 
     sizes = ([1, *size, 1] for size in (layer.kernel_size, layer.strides, layer.dilation_rate))
     extract = (*sizes, layer.padding.upper())
-    each, rng, found = max(1, _PLACES // len(faces)), np.random.default_rng(0), []
+    each, rng = max(1, _PLACES // len(faces)), np.random.default_rng(0)
     for batch in _batches(faces):
         taken = network.tensors(batch, before=layer)[id(layer.input)]
         patches = tf.image.extract_patches(taken, *extract).numpy()
         patches = patches.reshape(len(batch), -1, patches.shape[-1])
         chosen = np.stack([rng.permutation(patches.shape[1])[:each] for _ in batch])
-        found.append(np.take_along_axis(patches, chosen[..., None], 1).reshape(-1, patches.shape[-1]))
-    return np.concatenate(found).astype(np.float64)
+        rows = np.take_along_axis(patches, chosen[..., None], 1)
+        yield rows.reshape(-1, rows.shape[-1]).astype(np.float64)
