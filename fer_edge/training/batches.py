@@ -26,7 +26,7 @@ from fer_edge.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class Teacher:
-    """The mean of several models' probabilities for a picture and its mirror image.
+    """The mean of several models' probabilities.
 
     Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022), which sees the same
     augmented pictures as the student. Each model answers for the head with its own expressions: the labels',
@@ -56,7 +56,7 @@ class Teacher:
     def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:
         """Probabilities, float32 (N, len(labels)), of faces uint8 (N, 48, 48); None without a model."""
         models = [model for model in self.models if sorted(model.labels) == sorted(labels)]
-        answers = [evaluation.probabilities_of(model, faces, labels, flip=True) for model in models]
+        answers = [evaluation.probabilities_of(model, faces, labels) for model in models]
         return np.mean(answers, axis=0, dtype=np.float32) if answers else None
 
 
