@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -23,20 +24,27 @@ COLUMNS = (
 def attach(dataset: Dataset, path: Path) -> Dataset:
     """The data set with its votes, from fer2013new.csv, which has one row for each of FER-2013's.
 
-    Raises DataError for another file, and if its rows do not match FER-2013's one to one.
+    Raises DataError for another file, naming the line, and if its rows do not match FER-2013's one to one.
     """
+    rows, line = [], 0
     try:
-        header, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
-        columns = [header.split(",").index(name) for name in COLUMNS]
-        rows = rows or ["nothing"]  # of no rows, numpy only warns
-        votes = np.loadtxt(rows, np.uint8, comments=None, delimiter=",", usecols=columns, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a table of FER+ votes: {error}") from error
-    if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(votes):
+        with path.open(newline="", encoding="utf-8") as lines:
+            table = csv.DictReader(lines)
+            for row in table:
+                line = table.line_num
+                rows.append([int(row[name]) for name in COLUMNS])
+                if not all(0 <= votes <= 255 for votes in rows[-1]):
+                    raise ValueError("a number of votes outside 0..255")
+    except KeyError as error:
+        raise DataError(f"{path} is not a table of FER+ votes: it has no column {error}") from error
+    except (OSError, ValueError, TypeError, csv.Error) as error:  # a field that is missing is None
+        at = f" (line {line})" if line else ""
+        raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
+    if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(rows):
         raise DataError(
-            f"{path} has votes for {len(votes)} rows; {dataset.path} is not the FER-2013 that they belong to"
+            f"{path} has votes for {len(rows)} rows; {dataset.path} is not the FER-2013 that they belong to"
         )
-    return dataclasses.replace(dataset, votes=votes[dataset.ids - 1])
+    return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])
 
 
 def shares(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
