@@ -81,8 +81,7 @@ def test_mean_of_teachers_takes_its_part_of_the_labels(data):
     rows = batches.order[:8]
     wanted = 0.25 * np.eye(7)[data.labels[rows]] + 0.375 * np.eye(7)[[2, 5]].sum(0)
     np.testing.assert_allclose(targets, wanted, atol=1e-6)
-    np.testing.assert_array_equal(seen[0], faces[..., 0])
-    np.testing.assert_array_equal(seen[1], faces[:, :, ::-1, 0])  # it is asked about the mirror image as well
+    np.testing.assert_array_equal(seen, [faces[..., 0]])
     assert (batches.targets[rows].max(1) == 1).all()  # the labels themselves stay as they are
 
 
