@@ -26,13 +26,10 @@ WIDTHS = {
     "edge": (32, 64, 80),
     "nano": (16, 32, 32),
     "large": (48, 96, 120),
-    "whole": (16, 32, 64, 84),
     "deep": (24, 64, 128, 256),
 }
 """Channels of our own networks at 24, 12 and 6 pixels, of four at 48 too; most work at 24 and 12. nano is for
-microcontrollers; large and deep are teachers; whole is edge that first looks at all 48 pixels."""
-
-BARE_AT_48_PX = ("whole",)  # no block there
+microcontrollers; large and deep are teachers."""
 
 
 def normalisation() -> Any:
@@ -89,9 +86,7 @@ def residual(name: str, dropout: float, classes: int = len(LABELS)) -> keras.Mod
     widths = WIDTHS[name]
     inputs = keras.Input(INPUT_SHAPE, name="face")
     side, stride = (5, 2) if len(widths) == 3 else (3, 1)
-    x = convolution(normalisation()(inputs), widths[0], side=side, stride=stride)
-    if name not in BARE_AT_48_PX:
-        x = block(x)
+    x = block(convolution(normalisation()(inputs), widths[0], side=side, stride=stride))
     for channels in widths[1:]:
         x = layers.MaxPooling2D(2)(x)
         x = block(convolution(x, channels))
