@@ -36,6 +36,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from fer_edge import data, files
 from fer_edge.data import ferplus
 from fer_edge.data.dataset import Dataset
+from fer_edge.evaluation import probabilities_of
 from fer_edge.spec import INPUT_SHAPE, LABELS
 from fer_edge.training import fit, recipes
 from fer_edge.training.batches import Teacher, TrainingBatches
@@ -78,8 +79,9 @@ def answers_of(names: list[str], training: Dataset, folder: Path) -> NDArray[np.
     kept = folder / f"answers_{files.sha256_of(of.encode())[:12]}.npy"
     if not kept.exists():
         with torch.autocast("cpu", torch.bfloat16), files.written_aside(kept) as aside:
-            views = (training.images, training.images[:, :, ::-1])
-            np.save(aside, np.mean([teacher(view, training.label_names) for view in views], axis=0))
+            asked = (training.images, training.label_names)
+            answers = [probabilities_of(model, *asked, flip=True) for model in teacher.models]
+            np.save(aside, np.mean(answers, axis=0))
     return np.asarray(np.load(kept), np.float32)
 
 
