@@ -46,12 +46,12 @@ ELSEWHERE = {
 """Names that other programs use -> our command."""
 
 PANELS = {
-    "Input": "camera card class-names data detector-model labels model pictures protocol "
+    "Input": "camera card class-names data detector-model labels model protocol "
     "recipe skip-bad-rows split subset teacher weights",
     "Output": "csv force headless html json jsonl markdown mqtt name out plot png save snapshot web "
     "web-host web-token",
     "Training": "batch-size clusters deterministic dropout epochs epochs-scale learning-rate precision qat "
-    "resume seed sparsity values",
+    "resume seed sparsity",
     "Limits": "every faces max-fps max-frames min-confidence min-size patience runs threads tolerance "
     "warmup",
 }  # fmt: skip

@@ -45,24 +45,6 @@ def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(words, code
     assert "terminate" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        (["run", "--head"], {"--headless"}),
-        (["bench", "nano_int8", "tuned_i"], {"tuned_int8"}),
-        (["train", "--recipe", "dem"], {"demo"}),
-        (["train", "--weights", "nan"], {"nano"}),
-        (["convert", "--target", "micro"], {"microcontroller"}),
-        (["bench", "nothing_of_that_name"], set()),  # files, by bash itself
-    ],
-    ids=" ".join,
-)
-def test_the_shell_completes_what_ships(words, offered):
-    asked = {"COMP_WORDS": " ".join(["fer-edge", *words]), "COMP_CWORD": str(len(words))}
-    done = fer_edge(variables={**asked, "_FER_EDGE_COMPLETE": "complete_bash"})
-    assert set(done.stdout.split()) == offered
-
-
 @pytest.mark.parametrize("words", [["-h"], ["train", "-h"], ["bogus"], ["train", "--bogus"]])
 def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(words):
     done = fer_edge(*words)

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import pytest
 from processes import fer_edge
 
@@ -53,11 +54,13 @@ def test_an_opencv_that_cannot_be_loaded_is_one_line_with_the_way_out(error, beg
     assert "\n" not in line
 
 
-def test_this_machine_can_run_the_loop_in_plain_lines_and_json():
+def test_this_machine_can_run_the_loop_in_a_table_and_json():
     done = fer_edge("doctor", "--json", "-", code=0)
     findings = json.loads(done.stdout)["findings"]
     assert list(findings[0].values()) == ["fer-edge", "ok", __version__, ""]
     status = {finding["what"]: finding["status"] for finding in findings}
-    assert {"python", "numpy", "opencv", "interpreter", "models", "cameras", "window", "gpu"} <= set(status)
+    assert {"python", "opencv", "interpreter", "models", "cameras", "window", "gpu"} <= set(status)
     assert "missing" not in status.values()
-    assert "opencv: ok: 4." in done.stderr
+    assert any(
+        line.split()[:3] == ["opencv", "ok", f"{cv2.__version__},"] for line in done.stderr.splitlines()
+    )

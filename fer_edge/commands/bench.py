@@ -5,21 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-from typer import Option
+from typer import Argument, Option
 
 from fer_edge.commands import options
 
+MODELS = "Included networks or files, .tflite files, folders of a run; default: all included files."
+
 
 def bench(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Included networks or files, .tflite files, folders of a run; default: all included files.",
-            metavar="[MODEL]...",
-            autocompletion=options.complete_models,
-        ),
-    ] = None,
+    models: Annotated[list[str] | None, Argument(metavar="[MODEL]...", help=MODELS)] = None,
     data: options.OptionalData = None,
     *,
     split: Annotated[str | None, Option(help="Default: the split that the protocol reports.")] = None,

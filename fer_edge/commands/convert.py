@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from fer_edge.commands import options
 from fer_edge.errors import UsageError
@@ -16,57 +16,35 @@ HOW_TO_GIVE_DATA = (
 )
 SOURCE = "A .keras file or the folder of a training; default: the newest in runs/, else the included one."
 TARGETS = "microcontroller, ethos-u55-128 (and similar), onnx, web, all; MODEL may also be a .tflite file."
+SPARSITY = "Share of weights to set to 0, with fine-tuning: smaller downloads."
+CLUSTERS = "Distinct weights per layer, with fine-tuning: smaller downloads."
+MIRROR = "Two views in one file, the picture and its mirror image: NAME_mirror_FORMAT."
 
-Recipe = Annotated[
-    str,
-    typer.Option(
-        "--recipe",
-        help="Name of an included recipe, or a TOML file.",
-        autocompletion=options.complete_convert_recipes,
-    ),
-]
+Recipe = Annotated[str, Option("--recipe", help="Name of an included recipe, or a TOML file.")]
 
 
 def convert(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL.keras]", help=SOURCE)] = None,
+    model: Annotated[str | None, Argument(metavar="[MODEL.keras]", help=SOURCE)] = None,
     *,
     data: options.OptionalData = None,
-    float32: Annotated[bool, typer.Option(help="32-bit weights and activations.")] = False,
-    float16: Annotated[bool, typer.Option(help="16-bit weights: half the size.")] = False,
-    dynamic_range: Annotated[bool, typer.Option(help="8-bit weights, float activations.")] = False,
-    int8: Annotated[bool, typer.Option(help="8-bit weights and activations, last layers in float.")] = False,
-    full_integer: Annotated[bool, typer.Option(help="int8 input and output, no floats at all.")] = False,
-    int16x8: Annotated[
-        bool, typer.Option(help="8-bit weights, 16-bit activations; slow on processors.")
-    ] = False,
-    all_: Annotated[
-        bool, typer.Option("--all", help="float32, float16, dynamic range and int8; the default.")
-    ] = False,
+    float32: Annotated[bool, Option(help="32-bit weights and activations.")] = False,
+    float16: Annotated[bool, Option(help="16-bit weights: half the size.")] = False,
+    dynamic_range: Annotated[bool, Option(help="8-bit weights, float activations.")] = False,
+    int8: Annotated[bool, Option(help="8-bit weights and activations, last layers in float.")] = False,
+    full_integer: Annotated[bool, Option(help="int8 input and output, no floats at all.")] = False,
+    int16x8: Annotated[bool, Option(help="8-bit weights, 16-bit activations; slow on processors.")] = False,
+    all_: Annotated[bool, Option("--all", help="The first four formats, which is the default.")] = False,
     calibration_samples: Annotated[
-        int | None, typer.Option(min=1, help="Training pictures that set the integer ranges.")
+        int | None, Option(min=1, help="Training pictures that set the integer ranges.")
     ] = None,
-    qat: Annotated[bool, typer.Option(help="Fine-tune integer files with their rounding (minutes).")] = False,
-    sparsity: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=0.99, help="Share of weights to set to 0, with fine-tuning: smaller downloads."
-        ),
-    ] = None,
-    clusters: Annotated[
-        int | None,
-        typer.Option(min=2, max=256, help="Distinct weights per layer, with fine-tuning: smaller downloads."),
-    ] = None,
-    mirror: Annotated[
-        bool,
-        typer.Option(help="Two views in one file, the picture and its mirror image: NAME_mirror_FORMAT."),
-    ] = False,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help=TARGETS, autocompletion=options.complete_targets),
-    ] = None,
+    qat: Annotated[bool, Option(help="Fine-tune integer files with their rounding (minutes).")] = False,
+    sparsity: Annotated[float | None, Option(min=0.0, max=0.99, help=SPARSITY)] = None,
+    clusters: Annotated[int | None, Option(min=2, max=256, help=CLUSTERS)] = None,
+    mirror: Annotated[bool, Option(help=MIRROR)] = False,
+    target: Annotated[list[str] | None, Option(metavar="NAME", help=TARGETS)] = None,
     recipe: Recipe = "default",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the model's folder.")] = None,
-    name: Annotated[str | None, typer.Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
+    out: Annotated[Path | None, Option(metavar="DIR", help="Default: the model's folder.")] = None,
+    name: Annotated[str | None, Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
     labels: options.Labels = None,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
@@ -109,12 +87,12 @@ def convert(
 
 
 def verify(
-    converted: Annotated[str, typer.Argument(metavar="FILE.tflite", help="The file to check.")],
-    model: Annotated[str, typer.Argument(metavar="MODEL.keras", help="The model it was converted from.")],
+    converted: Annotated[str, Argument(metavar="FILE.tflite", help="The file to check.")],
+    model: Annotated[str, Argument(metavar="MODEL.keras", help="The model it was converted from.")],
     *,
     data: options.OptionalData = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="Use the limits of this format; default: the card's.")
+        str | None, Option("--format", help="Use the limits of this format; default: the card's.")
     ] = None,
     card: options.Card = None,
     recipe: Recipe = "default",

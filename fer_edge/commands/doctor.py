@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
@@ -16,7 +15,6 @@ from fer_edge.errors import FerEdgeError
 EXTRAS = {
     "train": ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib"),
     "plot": ("matplotlib",),
-    "demo": ("skimage",),
 }
 BACKENDS = ("tensorflow", "jax", "torch")
 """Of Keras."""
@@ -27,11 +25,7 @@ def doctor(json: Json = None, force: Force = False) -> None:
     """Say what is installed, found and missing here, and what to do about it."""
     found = list(examine())
     headers = ("", "status", "found", "what to do")
-    if console.console().is_terminal:
-        console.Table("", headers, [list(one.values()) for one in found], words=headers).show()
-    else:
-        for one in found:
-            console.say(": ".join(filter(None, one.values())))
+    console.Table("", headers, [list(one.values()) for one in found], words=headers).show()
     console.write_json(json, {"findings": found}, force)
 
 
@@ -46,17 +40,13 @@ def examine() -> Iterator[Finding]:
     """Every finding, in the order in which a reader needs them. Raises nothing."""
     yield finding("fer-edge", __version__)
     yield finding("python", f"{platform.python_version()} on {platform.machine()}")
-    numpy = machine.version("numpy")
-    yield finding("numpy", numpy or "absent", missing=numpy is None)
     yield opencv_packages(machine.version)
-    yield _tried("opencv", "does not work", _opencv)
-    yield _tried("interpreter", "none", machine.interpreter)
-    from fer_edge.model import shipped  # loads numpy, which this command line can do without
-
-    names, best = [path.stem for path in shipped.models()], shipped.best_here()
-    advice = "" if best in names else f"{best} is not in this installation: give run --model FILE"
-    yield finding("models", ", ".join(names) or "none", advice)
-    yield from _cameras()
+    for what, look in (("opencv", _opencv), ("interpreter", machine.interpreter), ("models", _models)):
+        try:
+            yield finding(what, look())
+        except FerEdgeError as error:
+            yield finding(what, "does not work", str(error), missing=True)
+    yield _cameras()
     with contextlib.suppress(FerEdgeError):  # OpenCV itself is missing, and that was said
         from fer_edge.sinks.window import why_no_window
 
@@ -110,13 +100,6 @@ def _gpus() -> list[str]:
     return device.gpus()
 
 
-def _tried(what: str, otherwise: str, look: Callable[[], str]) -> Finding:
-    try:
-        return finding(what, look())
-    except FerEdgeError as error:
-        return finding(what, otherwise, str(error), missing=True)
-
-
 def _opencv() -> str:
     from fer_edge.vision.haar import load_cascade
     from fer_edge.vision.opencv import cv2
@@ -125,18 +108,19 @@ def _opencv() -> str:
     return f"{cv2.__version__}, with the Haar cascade"
 
 
-def _cameras() -> Iterator[Finding]:
+def _models() -> str:
+    from fer_edge.model import shipped
+
+    best = shipped.find_model(shipped.best_here())
+    return f"{len(shipped.models())} files; run takes {best.stem}"
+
+
+def _cameras() -> Finding:
     """Cameras that the system lists, and whether this user may open them."""
     from fer_edge.sources import camera
 
     devices = camera.cameras()
-    denied = ", ".join(str(device.path) for device in devices if not device.may_be_used())
-    if denied:
-        yield finding("cameras", f"no permission to use {denied}", camera.HOW_TO_GET_THE_RIGHT)
-    elif devices or sys.platform.startswith("linux"):
-        found = ", ".join(map(str, devices)) or "no /dev/video* gives pictures"
-        yield finding("cameras", found, "" if devices else "plug one in; videos and pictures need none")
-    else:
-        yield finding("cameras", "cannot be listed on this system", "try fer-edge run --camera 0")
-    if find_spec("picamera2"):
-        yield finding("pi camera", "picamera2 is installed: use --camera pi")
+    if denied := ", ".join(str(device.path) for device in devices if not device.may_be_used()):
+        return finding("cameras", f"no permission to use {denied}", camera.HOW_TO_GET_THE_RIGHT)
+    advice = "" if devices else "try fer-edge run --camera 0; videos and pictures need none"
+    return finding("cameras", ", ".join(map(str, devices)) or "none is listed", advice)

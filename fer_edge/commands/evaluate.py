@@ -14,18 +14,16 @@ FLIP = "flip: average each picture with its mirror image."
 
 
 def evaluate(
-    model: Annotated[str, Argument(help=MODEL, autocompletion=options.complete_models)],
+    model: Annotated[str, Argument(help=MODEL)],
     data: options.Data = None,
     *,
     split: Annotated[str | None, Option(help="Default: the split that the protocol reports.")] = None,
     protocol: options.Protocol = "official",
     labels: options.Labels = None,
     tta: Annotated[str | None, Option(metavar="flip", help=FLIP)] = None,
-    threads: Annotated[int, Option(min=1, help="Threads of the interpreter.")] = 1,
     card: options.Card = None,
     plot: Annotated[Path | None, options.file("Write a picture of the confusion matrix.")] = None,
     robustness: Annotated[bool, Option(help="Also on dark, turned, blurred, noisy pictures.")] = False,
-    pictures: Annotated[int, Option(min=1, help="Number of pictures that --robustness draws.")] = 1500,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
@@ -41,7 +39,7 @@ def evaluate(
     if tta not in (None, "flip"):
         raise UsageError(f"unknown --tta {tta!r}: only flip exists")
     files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
-    subject, flip = evaluation.open_model(model, threads, card), tta == "flip"
+    subject, flip = evaluation.open_model(model, card=card), tta == "flip"
     if flip and subject.views == 2:
         raise UsageError(f"{subject.name} already sees mirror images: leave out --tta flip")
     dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
@@ -49,7 +47,7 @@ def evaluate(
     result = evaluation.evaluate(subject, chosen, flip=flip)
     report.show_evaluation(result)
     if robustness:
-        result["robustness"] = evaluation.robustness(subject, chosen, pictures, seed, flip)
+        result["robustness"] = evaluation.robustness(subject, chosen, seed=seed, flip=flip)
         console.say("")
         report.robustness_table(result["robustness"], subject.name, chosen.split).show()
     if plot is not None:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument
 
 from fer_edge import console, files
 from fer_edge.commands import options
 from fer_edge.console import Table, percent, size
-from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.errors import ModelError
 
 if TYPE_CHECKING:
     from fer_edge.model import graph
-    from fer_edge.spec import ModelCard
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="Name of an included model (tuned_int8) or a .tflite file.",
-        autocompletion=options.complete_models,
-    ),
-]
+MODEL = "Name of an included model (tuned_int8) or a .tflite file."
 
 
 def models(json: options.Json = None, force: options.Force = False) -> None:
@@ -55,13 +48,13 @@ def models(json: options.Json = None, force: options.Force = False) -> None:
 
 
 def inspect(
-    model: Model, *, card: options.Card = None, json: options.Json = None, force: options.Force = False
+    model: Annotated[str, Argument(help=MODEL)], *, json: options.Json = None, force: options.Force = False
 ) -> None:
     """Show inputs, outputs, contents and gaps of a .tflite file, without running it."""
     from fer_edge.model import shipped
 
-    files.refuse_to_overwrite_any((json,), force, (model, card))
-    found = facts(shipped.find_model(model), card)
+    files.refuse_to_overwrite_any((json,), force, (model,))
+    found = facts(shipped.find_model(model))
     for line in lines(found):
         console.say(line)
     console.say("")
@@ -69,38 +62,34 @@ def inspect(
     for name, of in found["ops"].items():
         table.add(name, of["count"], f"{of['macs'] / 1e6:.2f}", f"{of['weight_bytes'] / 1e3:.1f}")
     table.show()
-    for lack in found["lacks"]:
-        console.say(f"lacks: {lack}")
+    if found["lacks"]:
+        console.say(f"lacks: {found['lacks']}")
     console.write_json(json, found, force)
 
 
-def facts(path: Path, given: Path | None = None) -> dict[str, Any]:
+def facts(path: Path) -> dict[str, Any]:
     """Plain values for `--json`, read from the file, which is never run; sizes in bytes.
 
-    `lacks`: lines that say why the file cannot be used as it is, or with the card `given`, empty for files of
-    ours. Raises ModelError if it is no whole .tflite file.
+    `lacks`: the first reason why the file cannot be used as it is, None for files of ours. Raises ModelError
+    if it is no whole .tflite file.
     """
     from fer_edge.model import file, graph, shipped
     from fer_edge.model.classifier import check_sizes
 
-    data, card, lacks = file.read_bytes(path), None, []
+    data, card, lacks = file.read_bytes(path), None, None
     main = graph.read(data, str(path))[0]
-    for check in (
-        partial(graph.check, data, path.name),
-        *(partial(check_sizes, tensor.shape, path.name) for tensor in main.inputs),
-    ):
-        try:
-            check()
-        except FerEdgeError as error:
-            lacks.append(str(error))
-    for what, ends in (("input", main.inputs), ("output", main.outputs)):
-        if len(ends) != 1:
-            lacks.append(f"it has {len(ends)} {what}s: a classifier of faces has one")
     try:
-        card, lacking = file.card_in(data, path.name), "labels: give a card with --card FILE, a JSON file"
+        card = file.card_in(data, path.name)
+        graph.check(data, path.name)
+        for tensor in main.inputs:
+            check_sizes(tensor.shape, path.name)
+        if (len(main.inputs), len(main.outputs)) != (1, 1):
+            ends = f"{len(main.inputs)} inputs and {len(main.outputs)} outputs"
+            raise ModelError(f"it has {ends}: a classifier of faces has one of each")
+        if card is None:
+            raise ModelError("it has no labels: give a card with --card FILE, a JSON file")
     except ModelError as error:
-        lacking = str(error)
-    weights = [tensor for operator in main.operators for tensor in operator.taken if tensor.constant]
+        lacks = str(error)
     ops: dict[str, dict[str, int]] = {}
     for operator in sorted(main.operators, key=lambda operator: operator.name):
         of = ops.setdefault(operator.name, {"count": 0, "macs": 0, "weight_bytes": 0})
@@ -111,18 +100,14 @@ def facts(path: Path, given: Path | None = None) -> dict[str, Any]:
         "path": str(path),
         "sha256": files.sha256_of(data),
         "bytes": len(data),
-        "compressed_bytes": file.compressed_bytes(data),
         "ships": shipped.ships(data),
         "inputs": [_end(tensor) for tensor in main.inputs],
         "outputs": [_end(tensor) for tensor in main.outputs],
         "ops": ops,
         "macs": main.macs,
-        "parameters": sum(t.values for t in weights if t.dtype not in {"int64", "bool", "string"}),
-        "weight_bytes": sum(tensor.data_bytes for tensor in weights),
         "peak_bytes": main.peak_bytes,
-        "files": [member.filename for member in file.appended(data)],
-        "card": _card(card) if card else None,
-        "lacks": [*lacks, *([] if card or given else [lacking])],
+        "card": card and dataclasses.asdict(card),
+        "lacks": lacks,
     }
 
 
@@ -133,49 +118,32 @@ def _end(tensor: graph.Tensor) -> dict[str, Any]:
     return {**told, "scale": steps[0], "zero_point": steps[1]}
 
 
-def _card(card: ModelCard) -> dict[str, Any]:
-    """What the card says, and of its figures those that can be printed: anybody may have written it."""
-
-    def share(value: Any) -> float | None:
-        return value if isinstance(value, int | float) and 0 <= value <= 1 else None
-
-    keys, measured = ("name", "format", "labels", "architecture", "views", "use"), card.measured
-    recall = measured.get("recall")
-    return {
-        **{name: getattr(card, name) for name in keys},
-        "content": card.output.content,
-        "split": str(measured.get("split")),
-        **{name: share(measured.get(name)) for name in ("accuracy", "agreement")},
-        "recall": {label: share(n) for label, n in recall.items()} if isinstance(recall, dict) else {},
-    }
-
-
 def lines(found: dict[str, Any]) -> list[str]:
-    """The file's facts, a line each; what is not known has none."""
+    """The file's facts, a line each; of a card, what anybody may have written."""
     whose = "ships with fer-edge" if found["ships"] else "from another program, or converted here"
-    sizes = f"{size(found['bytes'])}, {size(found['compressed_bytes'])} compressed (gzip)"
-    rows = [("takes", _told(end)) for end in found["inputs"]]
-    rows += [("gives", _told(end)) for end in found["outputs"]]
+    rows = [(what, _told(end)) for what in ("inputs", "outputs") for end in found[what]]
     if card := found["card"]:
-        about = f"{card['name']}, {card['format']}, {card['architecture']}"
-        if card["accuracy"] is not None:
-            about += f"; right on {card['accuracy']:.2%} of {card['split']}"
-        if card["agreement"] is not None:
-            about += f", as float32 on {card['agreement']:.2%}"
-        known = [f"{label} {share:.0%}" for label, share in card["recall"].items() if share is not None]
-        views = "2: the picture and its mirror image, their geometric mean" if card["views"] == 2 else ""
-        rows += [("labels", ", ".join(card["labels"])), ("card", about), ("views", views)]
-        rows += [("recall", ", ".join(known)), ("use", card["use"])]
-    else:
-        rows.append(("labels", "not in the file"))
+        measured = card["measured"]
+        recall = measured.get("recall") if isinstance(measured.get("recall"), dict) else {}
+        figures = {key: value for key, value in measured.items() if key not in ("recall", "data_sha256")}
+        rows += [
+            ("card", f"{card['name']}, {card['format']}, {card['architecture']}, views: {card['views']}"),
+            ("labels", ", ".join(card["labels"])),
+            ("measured", _named(figures)),
+            ("recall", _named(recall)),
+            ("use", card["use"]),
+        ]
     return [
-        f"{found['path']}: {sizes}; {whose}",
-        *(f"{name:<6} {text}" for name, text in rows if text),
-        f"behind the network: {', '.join(found['files']) or 'no files'}",
-        f"{found['macs'] / 1e6:.1f} M multiply-accumulates; "
-        f"{found['parameters']:,} parameters in {size(found['weight_bytes'])}",
-        f"activations take {found['peak_bytes'] / 1024:.0f} KiB at most",
+        f"{found['path']}: {size(found['bytes'])}; {whose}",
+        *(f"{name:<8} {text}" for name, text in rows),
+        f"{found['macs'] / 1e6:.1f} M multiply-accumulates; activations take "
+        f"{found['peak_bytes'] / 1024:.0f} KiB at most",
     ]
+
+
+def _named(figures: dict[str, Any]) -> str:
+    shown = ((name, f"{one:.4f}" if isinstance(one, float) else one) for name, one in figures.items())
+    return ", ".join(f"{name} {one}" for name, one in shown)
 
 
 def _told(end: dict[str, Any]) -> str:

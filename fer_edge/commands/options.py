@@ -1,9 +1,7 @@
-"""Options that several commands share, and shell completion of the names of included models and recipes."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,25 +42,4 @@ Precision = Annotated[
     typer.Option(help="Precision of training; the file is always float32."),
 ]
 
-
-def _completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Offers those names that begin with what was typed."""
-    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
-
-
-def _shipped(what: str, *kind: str) -> Callable[[str], list[str]]:
-    """Names that `fer_edge.model.shipped` lists; importing it loads numpy, which `--help` does not need."""
-    module = "fer_edge.model.shipped"
-    return _completing(lambda: [path.stem for path in getattr(import_module(module), what)(*kind)])
-
-
-complete_models = _shipped("models")
-complete_networks = _shipped("models", ".keras")
-complete_train_recipes = _shipped("recipes", "train")
-complete_convert_recipes = _shipped("recipes", "convert")
-complete_targets = _completing(lambda: import_module("fer_edge.targets").TARGETS)
-
-TrainRecipe = Annotated[
-    str,
-    typer.Option(help="Included recipe, or a TOML file.", autocompletion=complete_train_recipes),
-]
+TrainRecipe = Annotated[str, typer.Option(help="Included recipe, or a TOML file.")]

@@ -27,7 +27,6 @@ _SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Def
 _MODEL = Option(
     metavar="NAME|PATH",
     help="Included model or .tflite file; default: the best on this kind of processor.",
-    autocompletion=options.complete_models,
 )
 _SMOOTH = "Half-life of the moving average; 0: off."
 _MQTT = "Send events to a broker: mqtt://[user:password@]host/topic."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typer import Option
 
@@ -12,7 +12,6 @@ from fer_edge.commands import options
 INSTEAD = "Overrides the recipe."
 TEACHER = "Also learn this model's probabilities; several: their mean."
 START = "Start from an included network or a .keras file (the last layer may differ); several: their mean."
-VALUES = "Values of the paper's plan, of its Tables 7 to 9, or both."
 
 
 def train(
@@ -29,12 +28,8 @@ def train(
     protocol: Annotated[str | None, Option(help="official or paper; default: the recipe's.")] = None,
     precision: options.Precision = "auto",
     labels: options.Labels = None,
-    teacher: Annotated[
-        list[str] | None, Option(metavar="MODEL", help=TEACHER, autocompletion=options.complete_models)
-    ] = None,
-    weights: Annotated[
-        list[str] | None, Option(metavar="NAME|FILE", help=START, autocompletion=options.complete_networks)
-    ] = None,
+    teacher: Annotated[list[str] | None, Option(metavar="MODEL", help=TEACHER)] = None,
+    weights: Annotated[list[str] | None, Option(metavar="NAME|FILE", help=START)] = None,
     deterministic: Annotated[bool, Option(help="Same seed and machine, same weights; slower.")] = False,
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
@@ -87,11 +82,8 @@ def sweep(
     class_names: options.ClassNames = None,
     out: Annotated[Path, Option(help="Folder of the study, its trials and results.")] = Path("runs/sweep"),
     recipe: options.TrainRecipe = "paper",
-    values: Annotated[Literal["table3", "reported", "both"], Option(help=VALUES)] = "both",
     epochs_scale: Annotated[float, Option(metavar="FRACTION", help="Scales epochs and patience.")] = 1.0,
     subset: Annotated[int | None, Option(min=10, metavar="N", help="Train and validate on N faces.")] = None,
-    protocol: Annotated[str, Option(help="paper or official (see 'fer-edge train').")] = "paper",
-    labels: options.Labels = None,
     precision: options.Precision = "auto",
     seed: options.Seed = 0,
     skip_bad_rows: options.SkipBadRows = False,
@@ -106,14 +98,14 @@ def sweep(
     from fer_edge.training import recipes
 
     files.refuse_to_overwrite_any((json,), force, (data, recipe))
-    base = recipes.read(shipped.recipe("train", recipe)).override(protocol=protocol)
-    base.check_given(labels=labels)
-    splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
+    base = recipes.read(shipped.recipe("train", recipe)).override(protocol="paper")
+    base.check_given()
+    splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names))
     with console.working("starting Keras"):
         quiet_training()
         from fer_edge.training import sweep as search
 
-    plan = search.Plan(base, values, epochs_scale, subset)
+    plan = search.Plan(base, epochs_scale, subset)
     result = search.Sweep(plan, splits, out, seed, precision).run()
     for table in search.tables(result):
         console.say("")

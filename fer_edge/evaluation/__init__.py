@@ -67,15 +67,14 @@ class Predictor:
         return cls(name, labels, tuple(model.inputs[0].shape[1:3]), predict)
 
 
-def open_model(name_or_path: str, num_threads: int = 1, card: Path | None = None) -> Predictor:
+def open_model(name_or_path: str, card: Path | None = None) -> Predictor:
     """Opens an included model or network by name, or a file or the folder of a run by path.
 
-    num_threads and card are for `.tflite` files; a `.keras` file's card is looked for beside it unless
-    `card` names one. Raises ModelError, MissingExtraError.
+    card: the user's; a `.keras` file's is else looked for beside it. Raises ModelError, MissingExtraError.
     """
     path = shipped.find_either(name_or_path)
     if path.suffix != ".keras":
-        return Predictor.of(Classifier(path, num_threads=num_threads, card=card))
+        return Predictor.of(Classifier(path, card=card))
     from fer_edge.model import keras_files
 
     known = keras_card(path, card)

@@ -101,7 +101,7 @@ class Recipe:
         }
         files.check(self, f"recipe {self.name}", checks)
 
-    def split(self, dataset: Dataset, labels: str | None) -> Protocol:
+    def split(self, dataset: Dataset, labels: str | None = None) -> Protocol:
         """The parts to train, validate and report on, with the labels of `--labels` (ferplus.chosen).
 
         With votes_weight, FER+'s votes are learned in addition to FER-2013's labels; otherwise its majorities

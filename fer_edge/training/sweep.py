@@ -36,14 +36,13 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """A search with recipe `base` and the values of `which`: table3, reported or both.
+    """A search with recipe `base` over the values of the paper's Table 3 and of its Tables 7 to 9.
 
     epochs_scale: of epochs and patience. subset: most pictures to train on, and to validate on. Raises
     UsageError for a scale outside 0..1.
     """
 
     base: Recipe
-    which: str = "both"
     epochs_scale: float = 1.0
     subset: int | None = None
 
@@ -57,8 +56,7 @@ class Plan:
         Under schedule `plateau` nothing in an epoch depends on how many will follow: the longest training of
         stage `epochs` holds the others.
         """
-        planned = paper.TABLE_3[stage] if self.which != "reported" else ()
-        values = sorted({*planned, *(paper.RESULTS[stage] if self.which != "table3" else ())})
+        values = sorted({*paper.TABLE_3[stage], *paper.RESULTS[stage]})
         nests = stage == "epochs" and self.base.schedule == "plateau"
         return {value: values[-1] if nests else value for value in values}
 

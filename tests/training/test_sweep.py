@@ -25,9 +25,9 @@ BASE = Recipe("paper", schedule="plateau", protocol="paper")
 BATCH_64_BEST = {16: 0.1, 32: 0.2, 64: 0.4, 128: 0.3, 256: 0.2}
 
 
-def work(folder, which="reported", **more):
+def work(folder, scale=0.1):
     splits = BASE.split(load("drawn:420"), None)
-    return sweep.Sweep(sweep.Plan(BASE, which, 0.1, 50, **more), splits, folder, precision="float32")
+    return sweep.Sweep(sweep.Plan(BASE, scale, 50), splits, folder, precision="float32")
 
 
 @pytest.fixture
@@ -52,19 +52,18 @@ def trained(monkeypatch):
 
 
 def test_values_are_the_papers():
-    plan = {which: sweep.Plan(BASE, which) for which in ("table3", "reported", "both")}
-    assert list(plan["table3"].trained("epochs")) == [30, 50, 70, 90, 100]
-    assert list(plan["reported"].trained("epochs")) == [70, 90, 100, 120, 150]
-    assert list(plan["both"].trained("dropout")) == [0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
-    assert set(plan["reported"].trained("epochs").values()) == {150}  # one training, read at each
-    cycle = sweep.Plan(Recipe("tuned", schedule="one_cycle"), "reported")
+    plan = sweep.Plan(BASE)
+    assert list(plan.trained("epochs")) == [30, 50, 70, 90, 100, 120, 150]
+    assert list(plan.trained("dropout")) == [0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
+    assert set(plan.trained("epochs").values()) == {150}  # one training, read at each
+    cycle = sweep.Plan(Recipe("tuned", schedule="one_cycle"))
     assert cycle.trained("epochs")[70] == 70
     for (stage, value, best), wanted in {  # each stage goes on with the best before it
         ("batch", 64, ()): (64, 50, 0),
         ("epochs", 90, (("batch", 16),)): (16, 90, 0),
         ("dropout", 0.2, (("batch", 16), ("epochs", 120))): (16, 120, 0.2),
     }.items():
-        assert plan["both"].setting(stage, value, dict(best)) == dict(zip(sweep.STAGES, wanted, strict=True))
+        assert plan.setting(stage, value, dict(best)) == dict(zip(sweep.STAGES, wanted, strict=True))
 
 
 def test_a_recipe_is_scaled():
@@ -84,11 +83,14 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
     result = work(tmp_path).run()
     assert sorted(trained[:5]) == [(b, 5, 0.0, 50) for b in (16, 32, 64, 128, 256)]
     assert trained[5] == (64, 15, 0.0, 50)
-    assert sorted(trained[6:]) == [(64, 9, d, 50) for d in (0.2, 0.4, 0.6, 0.8)]  # without: known from before
+    assert sorted(trained[6:]) == [
+        (64, 9, d, 50) for d in (0.2, 0.4, 0.5, 0.6, 0.8)
+    ]  # without: known from before
     stages = result["stages"]
     assert {name: told["best"] for name, told in stages.items()} == {"batch": 64, "epochs": 90, "dropout": 1}
     found = [(row["value"], row["best_epoch"], row["ran_epochs"]) for row in stages["epochs"]["rows"]]
-    assert found == [(70, 7, 7), (90, 9, 9), (100, 9, 10), (120, 9, 12), (150, 9, 15)]
+    assert found[:3] == [(30, 3, 3), (50, 5, 5), (70, 7, 7)]
+    assert found[3:] == [(90, 9, 9), (100, 9, 10), (120, 9, 12), (150, 9, 15)]
     rows = {row["value"]: row for stage in ("batch", "dropout") for row in stages[stage]["rows"]}
     assert rows[0.6]["val_accuracy"] == pytest.approx(0.4 - 0.06)
     assert rows[128]["error"] == "the loss is nan"
@@ -102,13 +104,13 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
 
 
 def test_a_second_run_trains_nothing_anew_and_another_search_is_refused(trained, tmp_path):
-    first = work(tmp_path, "table3").run()
+    first = work(tmp_path).run()
     assert "| 30 | 3 | 3 | 20.00 | not reported |" in (tmp_path / "results.md").read_text()  # but planned
     count = len(trained)
-    assert work(tmp_path, "table3").run()["stages"] == first["stages"]
+    assert work(tmp_path).run()["stages"] == first["stages"]
     assert len(trained) == count
-    with pytest.raises(UsageError, match="another which"):
-        work(tmp_path, "reported")
+    with pytest.raises(UsageError, match="another epochs_scale"):
+        work(tmp_path, 0.2)
     (tmp_path / "study.log").write_bytes(b"no journal\n" * 1000)
     with pytest.raises(DataError, match=r"study\.log cannot be read"):
         work(tmp_path)
