@@ -34,7 +34,3 @@ def __getattr__(name: str) -> object:
     value = getattr(importlib.import_module(f"fer_edge.{_HOMES[name]}"), name)
     globals()[name] = value  # next time it is found without this function
     return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -33,13 +33,11 @@ REMEMBERED = 64  # tracks whose last label is kept; older ones have left the pic
 
 @dataclass(frozen=True)
 class Pace:
-    """every: analyse one in this many frames. max_fps: limits frames per second. max_frames: stops the run.
-    own_speed: plays a file at its own speed."""
+    """every: analyse one in N frames. max_fps: frames per second, at most. max_frames: ends the run."""
 
     every: int = 1
     max_fps: float | None = None
     max_frames: int | None = None
-    own_speed: bool = False
 
 
 class Loop:
@@ -76,7 +74,6 @@ class Loop:
         self._source: str | None = None
         self._index = -1
         self._next_s = 0.0
-        self._start_s: float | None = None  # when a frame of time 0 is due
 
     def run(self, capture: Capture, make: Callable[[], Capture] | None = None) -> None:
         """Runs until the source ends, `stop` is set, the window is closed or `max_frames` is reached.
@@ -168,18 +165,11 @@ class Loop:
                     frame = next(frames, None)
                 if frame is None:
                     return
-                if self._pace.own_speed:
-                    self._wait_for(frame.time_s)
                 self._analyse(frame)
                 # Nobody else uses the frame: drawing on it saves a copy and its memory.
                 self._show(frame, in_place=True)
                 if self._screen is not None and capture.is_still:
                     self._screen.hold(self._stop)
-
-    def _wait_for(self, time_s: float) -> None:
-        now_s = time.monotonic()
-        self._start_s = now_s - time_s if self._start_s is None else self._start_s
-        self._stop.wait(max(0.0, self._start_s + time_s - now_s))
 
     # --- a live source ---
 

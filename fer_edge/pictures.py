@@ -120,9 +120,7 @@ def read_picture(
     damage = [line for line in complaints if any(word in line.lower() for word in _DAMAGE)]
     if not damage:
         return picture, None
-    cut = any("premature end" in line.lower() for line in damage)
-    said = "cut short, its missing part is gray" if cut else damage[0]
-    return picture, f"{path} is damaged ({said}); using what could be read"
+    return picture, f"{path} is damaged or cut short ({damage[0]}); using what could be read"
 
 
 def _bytes_of(path: Path, max_bytes: int = MAX_BYTES, count: int = -1) -> bytes:

@@ -8,7 +8,6 @@ from processes import fer_edge
 
 from fer_edge import __version__
 from fer_edge.commands.doctor import gpus_of, opencv_packages
-from fer_edge.vision.opencv import explain_import_error
 
 
 @pytest.mark.parametrize(
@@ -38,20 +37,6 @@ def test_a_gpu_comes_with_the_backend_that_would_use_it(names, able, status, sai
     assert finding["status"] == status
     assert said in finding["found"]
     assert finding["advice"].startswith(advice)
-
-
-@pytest.mark.parametrize(
-    ("error", "begin", "advice"),
-    [
-        ("libGL.so.1: cannot open shared object file", "OpenCV needs libGL.so.1", "opencv-python-headless"),
-        ("No module named 'cv2'", "", "pip install 'opencv-python>=4.10,<5'"),
-    ],
-)
-def test_an_opencv_that_cannot_be_loaded_is_one_line_with_the_way_out(error, begin, advice):
-    line = explain_import_error(ImportError(error))
-    assert line.startswith(begin)
-    assert advice in line
-    assert "\n" not in line
 
 
 def test_this_machine_can_run_the_loop_in_a_table_and_json():

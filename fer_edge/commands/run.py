@@ -117,12 +117,13 @@ def run(
         pages.append(WebPage(chosen(web_host, web_token), web, analyser.labels))
         console.say(f"live page: {pages[0].server.url}")
     screen = None if headless else _screen()
-    watched = bool(screen or pages) and not capture.is_still
+    if (screen or pages) and not (capture.is_live or capture.is_still):
+        max_fps = max_fps or capture.fps  # who watches a file sees it at its own speed
     loop = Loop(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
-        pace=Pace(every, max_fps, max_frames, own_speed=watched and max_fps is None),
+        pace=Pace(every, max_fps, max_frames),
         stop=stop,
         alive=Watchdog().beat,
     )
@@ -171,7 +172,7 @@ def _stop_on_signals() -> threading.Event:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, hang_up)
     return stop
 

@@ -53,13 +53,12 @@ class Outputs:
     def check(
         self, json: str | None, force: bool, source: str | None = None, *read: Path | str | None
     ) -> None:
-        """Raises UsageError if two outputs have the same name, OutputError if they are the same file, or the
+        """Raises UsageError if two outputs are standard output, OutputError if two are the same file, or the
         source or another file in `read`, or if a file exists and `force` is not given."""
         first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
         given = [str(path) for path in (self.save, self.jsonl, self.csv, first, json) if path]
-        for name in given:
-            if given.count(name) > 1:
-                raise UsageError(f"two outputs cannot both go to {name}")
+        if given.count("-") > 1:
+            raise UsageError("two outputs cannot both go to standard output")
         folder = str(self.save) if self.save and self.save.is_dir() else None
         inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
         files.refuse_to_overwrite_any(
@@ -72,8 +71,8 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
     from fer_edge.sinks import logs
 
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
-    if not capture.is_still and not capture.is_live and sys.stderr is not None:
-        sinks.append(logs.Progress(capture.length_s, sys.stderr.isatty()))
+    if not capture.is_still and not capture.is_live and sys.stderr.isatty():
+        sinks.append(logs.Progress(capture.length_s))
     if outputs.mqtt:  # first, so that no file exists if it fails
         from fer_edge.sinks.mqtt import Mqtt
 

@@ -14,6 +14,7 @@ from fer_edge.sinks import Sink
 from fer_edge.vision.frames import Face, FrameResult
 
 BAR = 20  # characters
+PROGRESS_EVERY_S = 0.5
 
 
 class LineFile(Sink):
@@ -110,20 +111,18 @@ class PrintedLines(Sink):
 
 
 class Progress(Sink):
-    """Frames, frames per second, and if the length of a file is known, `length_s`, a bar and the time left: a
-    line on a terminal that is overwritten; elsewhere a line per minute."""
+    """A line on a terminal that is overwritten: frames, frames per second, and if the length of a file is
+    known, `length_s`, a bar and the time left."""
 
-    def __init__(self, length_s: float | None, on_terminal: bool = True) -> None:
+    def __init__(self, length_s: float | None) -> None:
         self._length_s = length_s
-        self._every_s = 0.5 if on_terminal else 60.0
-        self._line = "\r{}\x1b[K" if on_terminal else "{}\n"
         self._begun_s = self._shown_s = time.monotonic()
         self._frames = 0
 
     def write(self, result: FrameResult) -> None:
         self._frames += 1
         now_s = time.monotonic()
-        if now_s < self._shown_s + self._every_s:
+        if now_s < self._shown_s + PROGRESS_EVERY_S:
             return
         self._shown_s = now_s
         took_s = now_s - self._begun_s
@@ -133,9 +132,12 @@ class Progress(Sink):
             minutes, seconds = divmod(round(took_s / share - took_s), 60)
             bar = ("#" * round(BAR * share)).ljust(BAR, "-")
             text = f"[{bar}] {share:.0%}, {text}, {minutes}:{seconds:02} left"
-        print(self._line.format(text), end="", file=sys.stderr, flush=True)
+        self._print(text)
 
     def close(self) -> None:
-        """Clears the terminal's line."""
-        if self._shown_s > self._begun_s and self._line.startswith("\r"):
-            print(self._line.format(""), end="", file=sys.stderr, flush=True)
+        """Clears the line."""
+        if self._shown_s > self._begun_s:
+            self._print("")
+
+    def _print(self, text: str) -> None:
+        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
 from fer_edge.vision.frames import Face, FrameResult
 
-CONNECT_S, KEEPALIVE_S, LAST_WORDS_S = 5.0, 30, 2.0
+LAST_WORDS_S = 2.0
 GONE_S = 2.0  # a face not seen for this long, and for three frames, has left
 MOST_QUEUED = 1000  # messages, while the broker is away
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -71,7 +71,6 @@ class Mqtt(Sink):
         self._state: dict[str, Any] = {}
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.max_queued_messages_set(MOST_QUEUED)
-        self._client.connect_timeout = CONNECT_S
         if address.username:
             self._client.username_pw_set(unquote(address.username), unquote(address.password or ""))
         if address.scheme == "mqtts":
@@ -79,8 +78,7 @@ class Mqtt(Sink):
         self._client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
         self._client.on_connect = self._connected
         try:
-            port = address.port or PORTS[address.scheme]
-            self._client.connect(address.hostname or "", port, KEEPALIVE_S)
+            self._client.connect(address.hostname or "", address.port or PORTS[address.scheme])
         except (OSError, ValueError) as error:
             raise OutputError(f"no MQTT broker at {self._name}: {error}") from error
         self._client.loop_start()

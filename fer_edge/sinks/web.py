@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fer_edge import machine
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.files import sha256_of, to_json
+from fer_edge.files import to_json
 from fer_edge.sinks import PictureSink
 from fer_edge.sources.newest import Newest
 from fer_edge.vision.frames import Frame, FrameResult, Picture
@@ -34,7 +35,8 @@ STATE_EVERY_S, PICTURE_EVERY_S = 0.2, 1 / 15
 JPEG_QUALITY, MAX_WIDTH_PX = 80, 960  # wider pictures are shrunk: the network is slower than the loop
 COOKIE, SHORTEST_TOKEN = "fer_edge_token", 8
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-MAX_VIEWERS = 4
+MAX_VIEWERS = 4  # of each stream
+MAX_CONNECTIONS = 24
 HEAD_BYTES, HEAD_TIMEOUT_S = 8192, 5.0
 SEND_TIMEOUT_S = 10.0  # a viewer that reads nothing for this long is disconnected
 HEARTBEAT_S = 5.0  # an empty line, to notice viewers who have gone
@@ -76,8 +78,7 @@ class Access:
         pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
         cookie = next((value for name, _, value in pairs if name == COOKIE), "")
         given = cookie if query_token is None else query_token
-        # The time to compare two hashes reveals nothing about the token.
-        return sha256_of(given.encode(errors="replace")) == sha256_of(self.token.encode())
+        return compare_digest(given.encode(errors="replace"), self.token.encode())
 
 
 def chosen(host: str, token: str | None) -> Access:
@@ -108,8 +109,8 @@ class PageServer(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 16
 
-    def __init__(self, access: Access, port: int, max_viewers: int = MAX_VIEWERS) -> None:
-        self.access, self.max_viewers = access, max_viewers
+    def __init__(self, access: Access, port: int) -> None:
+        self.access = access
         self.jpeg, self.state = Newest[bytes](), Newest[str]()
         self.lock = threading.Lock()
         self.connections: dict[Any, str] = {}  # the oldest first: "head" until that is read, then what for
@@ -124,8 +125,6 @@ class PageServer(socketserver.ThreadingTCPServer):
     @property
     def url(self) -> str:
         host = f"[{self.access.host}]" if ":" in self.access.host else self.access.host
-        if self.access.host in ("0.0.0.0", "::"):  # not an address that a browser elsewhere could open
-            host = socket.gethostname()
         token = f"?token={self.access.token}" if self.access.token else ""
         return f"http://{host}:{self.server_address[1]}/{token}"
 
@@ -144,7 +143,7 @@ class PageServer(socketserver.ThreadingTCPServer):
         """When too many are open, disconnects the one that has taken longest to send its head, or else the
         new one."""
         with self.lock:
-            if len(self.connections) >= 2 * self.max_viewers + 16:
+            if len(self.connections) >= MAX_CONNECTIONS:
                 slowest = next((one for one, what in self.connections.items() if what == "head"), None)
                 if slowest is None:
                     self.shutdown_request(request)
@@ -247,7 +246,7 @@ class Handler(socketserver.BaseRequestHandler):
 
     def _stream(self, name: str, kind: str, chunks: Iterator[bytes]) -> None:
         with self.server.lock:
-            granted = self.server.viewers(name) < self.server.max_viewers
+            granted = self.server.viewers(name) < MAX_VIEWERS
             if granted:
                 self.server.connections[self.request] = name
         if not granted:

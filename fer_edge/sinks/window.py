@@ -32,10 +32,8 @@ def why_no_window() -> str | None:
 
     try:
         child.run(open_and_close, what="the window", timeout_s=20)
-    except FerEdgeError as error:
-        if "not implemented" in str(error):
-            return "this OpenCV is built without windows (opencv-python-headless)"
-        return "the display cannot be used"
+    except FerEdgeError:
+        return "the display cannot be used, or this OpenCV has no windows (opencv-python-headless)"
     return None
 
 

@@ -71,11 +71,11 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
         raise UsageError("give a SOURCE or --camera, not both")
     if source is None:
         return _camera(camera or "0")
-    if "://" in source and not source.startswith("file://"):
+    if "://" in source:
         from fer_edge.sources.video import Stream
 
         return Stream(source)
-    return _from_path(source.removeprefix("file://"), num_threads)
+    return _from_path(source, num_threads)
 
 
 def _from_path(name: str, num_threads: int) -> Capture:

@@ -6,6 +6,7 @@ On Linux a camera has several devices, and decoders have devices too, so each is
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
 import sys
@@ -42,8 +43,6 @@ class Device(NamedTuple):
 
 def _capability(path: Path) -> bytes:
     """The kernel's struct v4l2_capability of a device. Raises OSError."""
-    import fcntl  # not on Windows
-
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
         return fcntl.ioctl(descriptor, QUERYCAP, bytes(CAPABILITY.size))
@@ -81,12 +80,9 @@ class Camera(Capture):
         """Raises SourceError, listing the existing cameras, if it is missing or in use."""
         from fer_edge.vision.opencv import cv2  # `doctor` lists cameras without it
 
-        linux = sys.platform.startswith("linux")
-        video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
+        video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
         if not video.isOpened():
-            raise SourceError(
-                f"{self.name} {self._why_closed() if linux else 'cannot be opened: is it there?'}"
-            )
+            raise SourceError(f"{self.name} {self._why_closed()}")
         # A queue in the driver would return old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._video = video
@@ -103,14 +99,13 @@ class Camera(Capture):
 
     def _why_closed(self) -> str:
         path = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
-        device, here = described(path), f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
+        here = f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
         if not path.exists():
             return f"is not there ({path} is missing; {here})"
-        if device.gives_pictures is False:
-            return f"is not a camera: {path} delivers no pictures ({here})"
-        if not device.may_be_used():
-            return f"cannot be opened: you lack permission ({HOW_TO_GET_THE_RIGHT})"
-        return "cannot be opened: another program uses it, or it is a Raspberry Pi camera module: --camera pi"
+        return (
+            "cannot be opened: it delivers no pictures, another program uses it, you lack permission "
+            f"({HOW_TO_GET_THE_RIGHT}), or it is a Raspberry Pi camera module: --camera pi ({here})"
+        )
 
 
 class PiCamera(Capture):

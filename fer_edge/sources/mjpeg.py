@@ -45,17 +45,13 @@ class MjpegPipe(Capture):
         self._came, self._head, self._read = 0, b"", 0
 
     def open(self) -> None:
-        """Raises SourceError if it is a terminal, or cannot be read."""
+        """Raises SourceError if it cannot be read."""
         try:
             if isinstance(self._stream, Path | int):
                 stream = open(self._stream, "rb", buffering=0, closefd=self._stream != 0)  # noqa: SIM115
                 self._stream = stream
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
-        if self._stream.isatty():
-            raise SourceError(
-                "'-' reads motion JPEG from a pipe: rpicam-vid --codec mjpeg -o - | fer-edge run -"
-            )
 
     def read(self) -> Frame | None:
         """The next picture that decodes; None at the end. Raises SourceError if it ends without a picture."""

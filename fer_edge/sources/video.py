@@ -125,8 +125,7 @@ class Video(Capture):
         end_s = self._times.last_s + self._times.frame_s
         if self._failures:
             self.unreadable = max(round(end_s / self._times.frame_s) - self._read, 1)
-            frames = "1 frame" if self.unreadable == 1 else f"about {self.unreadable} frames"
-            console.warn(f"{self.name} is damaged: {frames} skipped")
+            console.warn(f"{self.name} is damaged: about {self.unreadable} frames skipped")
         if self.length_s and end_s < WHOLE * self.length_s:
             cut = f"ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"
             console.warn(f"{self.name} {cut}{self._advice}")
@@ -147,15 +146,13 @@ class VideoFile(Video):
 
     def open(self) -> None:
         """Raises SourceError for a file that is missing, empty or not a video."""
-        # Without FFmpeg, OpenCV uses whatever else the system has.
-        ffmpeg = (cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._num_threads])
-        backend = ffmpeg if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else ()
+        threads = [cv2.CAP_PROP_N_THREADS, self._num_threads]
         try:
             if self._path.stat().st_size == 0:
                 raise SourceError(f"{self.name} is empty")
             reader = _READERS.get(kind_in(self._path) or "")
             with opencv_name(self._path) as name, _this_file_alone(reader):
-                video = cv2.VideoCapture(name, *backend)
+                video = cv2.VideoCapture(name, cv2.CAP_FFMPEG, threads)
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
         if not video.isOpened():
@@ -188,9 +185,8 @@ class Stream(Video):
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
         video = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, timeouts)
         if not video.isOpened():
-            answered = scheme in ("http", "https")
-            why = "its answer is damaged, cut short or no video" if answered else "is the server reachable?"
-            raise SourceError(f"no stream at {self.name}: {why}")
+            what = "no answer, or one that is damaged, cut short or no video"
+            raise SourceError(f"no stream at {self.name}: {what}")
         self._begin(video)
         self.is_live = scheme in LIVE_SCHEMES or (self.length_s is None and not has_length)
 
@@ -219,8 +215,7 @@ def opencv_name(path: Path) -> Iterator[str]:
     """A name under which OpenCV can open the file during the block.
 
     Absolute, because a colon in a relative name is read as a protocol. A name that is not UTF-8 would crash
-    the process, so the file or its folder is opened here and named by its descriptor. Raises OSError,
-    SourceError.
+    the process, so the file or its folder is opened here and named by its descriptor. Raises OSError.
     """
     name = os.path.abspath(path)
     try:
@@ -230,8 +225,6 @@ def opencv_name(path: Path) -> Iterator[str]:
         descriptor = os.open(path.parent if by_folder else path, os.O_RDONLY)
         held = f"/proc/self/fd/{descriptor}"
         try:
-            if not os.path.exists(held):
-                raise SourceError(f"{path} has a name that is not UTF-8: rename it") from None
             yield f"{held}/{path.name}" if by_folder else held
         finally:
             os.close(descriptor)

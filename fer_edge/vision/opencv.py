@@ -13,7 +13,6 @@ from fer_edge.errors import FerEdgeError
 MAX_PIXELS = 100_000_000
 """Of a picture or a video's frame that is read."""
 
-_level_is_the_user_s = "OPENCV_LOG_LEVEL" in os.environ
 # Read when the library loads. Users see our own one-line errors instead of its messages.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -27,24 +26,15 @@ os.environ.setdefault("OPENCV_OPENCL_RUNTIME", "disabled")
 os.environ.setdefault("OPENCV_IPP", "disabled")
 
 
-def explain_import_error(error: ImportError) -> str:
-    """One line that says why OpenCV does not load and what to install."""
-    text = str(error)
-    if "libGL" in text or "libgthread" in text or "libglib" in text:
-        library = text.split(":", maxsplit=1)[0]
-        return (
-            f"OpenCV needs {library}, which this machine lacks: apt install libgl1 libglib2.0-0, or "
-            "pip uninstall opencv-python && pip install 'opencv-python-headless>=4.10,<5' (no window)"
-        )
-    return f"OpenCV cannot be loaded ({text}): pip install 'opencv-python>=4.10,<5'"
-
-
 try:
     import cv2
 except ImportError as error:
-    raise FerEdgeError(explain_import_error(error)) from error
+    raise FerEdgeError(
+        f"OpenCV cannot be loaded ({error}): pip install 'opencv-python>=4.10,<5'; if it lacks libGL or "
+        "libglib, apt install libgl1 libglib2.0-0, or use opencv-python-headless (no window)"
+    ) from error
 
-if not _level_is_the_user_s and hasattr(cv2.utils, "logging"):
+if hasattr(cv2.utils, "logging"):
     cv2.utils.logging.setLogLevel(0)  # somebody may have loaded OpenCV before us
 
-__all__ = ["BOUNDED", "MAX_PIXELS", "cv2", "explain_import_error"]
+__all__ = ["BOUNDED", "MAX_PIXELS", "cv2"]

@@ -88,15 +88,6 @@ def test_what_is_no_motion_jpeg_is_told_what_it_is(sent, said):
         read_all(MjpegPipe(Chunked(sent)))
 
 
-def test_a_terminal_is_no_pipe():
-    class Terminal(io.BytesIO):
-        def isatty(self):
-            return True
-
-    with pytest.raises(SourceError, match="rpicam-vid"):
-        MjpegPipe(Terminal()).open()
-
-
 def test_a_named_pipe_is_a_stream(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -204,7 +204,7 @@ def test_a_file_cut_short_over_http_is_said(serve, tmp_path, capsys):
     assert "of 6.0 s: damaged or cut short" in said
     assert "word" not in said
     write_clip(tmp_path / "index_at_end.mp4", 60)
-    with pytest.raises(SourceError, match="its answer is damaged, cut short or no video"):
+    with pytest.raises(SourceError, match="damaged, cut short or no video"):
         Stream(serve("index_at_end.mp4", share=0.5)).open()
 
 
