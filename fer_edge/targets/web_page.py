@@ -34,7 +34,7 @@ DTYPES = ("uint8", "float32")
 DETECTOR = "face_detection_full_range_sparse.tflite"
 DETECTION = {
     "side": 192,
-    "stride": blazeface.STRIDES[192][0],
+    "stride": blazeface.GRIDS[192][0][0],
     "sure": blazeface.FOUND_AT,
     "least": blazeface.FOLLOWED_AT,
     "levelledFrom": LEVELLED_FROM_DEG,
