@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import math
 import warnings
@@ -47,17 +46,9 @@ class Face:
     probabilities: NDArray[np.float32]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types. seconds: from its first frame to its last. label_changes: of the label shown."""
-        begin_s, end_s = float(self.times_s[0]), float(self.times_s[-1])
-        return {
-            "source": self.source,
-            "track": self.track,
-            "frames": len(self.shown),
-            "first_s": begin_s,
-            "seconds": round(end_s - begin_s, 3),
-            "label_changes": sum(a != b for a, b in itertools.pairwise(self.shown)),
-            "shares": shares([self]),
-        }
+        """Plain types, for `report --json`."""
+        about = {"source": self.source, "track": self.track, "frames": len(self.shown)}
+        return {**about, "shares": shares([self])}
 
 
 @dataclass
@@ -258,14 +249,11 @@ def runs(
 # --- the page ---
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #ddd; --quiet: #666 }
-@media (prefers-color-scheme: dark) { :root { --line: #3a3e44; --quiet: #9aa0a6; background: #16181b } }
+:root { color-scheme: light dark; --quiet: #666 }
+@media (prefers-color-scheme: dark) { :root { --quiet: #9aa0a6; background: #16181b } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46em; margin: 1.5em auto; padding: 0 1em }
 h1 { font-size: 1.4em } h1, p { overflow-wrap: anywhere } .quiet { color: var(--quiet) }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9em; width: 100% }
-th, td { padding: .25em .4em; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top }
-th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; overflow-wrap: break-word }
-svg { width: 100%; height: auto; display: block } @media (max-width: 30em) { table { font-size: .8em } }
+svg { width: 100%; height: auto; display: block }
 """
 
 
@@ -276,12 +264,6 @@ def page(recording: Recording) -> str:
     svg = io.BytesIO()
     _save(recording, svg, format="svg", transparent=True)
     drawn = svg.getvalue().decode().replace(TEXT, "currentColor")
-    rows = [_row("th", "", "from", "length", "frames", "changes", "shown")]
-    for face in recording.faces[:MOST_FACES]:
-        told = face.as_dict()
-        times = clock(told["first_s"]), clock(told["seconds"])
-        shown = in_words(told["shares"]).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # breaks at commas
-        rows.append(_row("td", _name(face, recording), *times, told["frames"], told["label_changes"], shown))
     fewer = len(recording.faces) - MOST_FACES
     left_out = f"{fewer} faces seen in fewer frames are left out." if fewer > 0 else ""
     return f"""<!doctype html>
@@ -293,13 +275,7 @@ def page(recording: Recording) -> str:
 <h1>{escape(recording.path.name)}</h1>
 <p>{names}{more}: {escape(recording.in_words())}</p>
 {drawn[drawn.index("<svg") :]}
-<table>
-{"".join(rows)}</table>
 <p class="quiet">Upper strip and shares: the label that was shown. Areas: each frame's own probabilities.
 {left_out}</p>
 </html>
 """
-
-
-def _row(tag: str, *cells: object) -> str:
-    return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>\n"

@@ -36,9 +36,7 @@ main()
 """
 
 
-@pytest.mark.parametrize(
-    ("words", "code"), [(["--version"], 0), (["run", "no-such-file"], 1), (["run", "--every", "0"], 2)]
-)
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["run", "no-such-file"], 1)])
 def test_a_thread_that_is_inside_a_driver_does_not_abort_the_process(words, code):
     done = python(BUSY_INSIDE_OPENCV, *words, code=code)
     assert done.stdout.endswith("tidied up\n")
@@ -83,9 +81,8 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     assert found == {(130, "")}
 
 
-@pytest.mark.parametrize(("word", "ours"), [("predict", "run"), ("export", "convert"), ("val", "evaluate")])
-def test_a_command_of_other_programs_is_shown_the_way(word, ours):
-    assert f"fer-edge {ours} does this" in fer_edge(word, "x", code=2).stderr
+def test_a_command_of_other_programs_is_shown_the_way():
+    assert "fer-edge run does this" in fer_edge("predict", "x", code=2).stderr
 
 
 def test_what_ships_is_listed_with_the_default():

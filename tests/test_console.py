@@ -67,18 +67,10 @@ def test_a_terminal_without_the_letter_gets_it_escaped():
     assert r"\u7b11" in said
 
 
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (FerEdgeError("row 3 (line 4): été 笑, not 0 to 6"), "row 3 (line 4): été 笑, not 0 to 6"),
-        (FerEdgeError("a\nb\x1b[31mc\x00\udc80"), r"a b\x1b[31mc\x00\x80"),
-        (FerEdgeError("begin " + "x" * 10_000 + " end"), "begin " + "x" * 660 + " ... " + "x" * 330 + " end"),
-    ],
-    ids=["plain text", "controls", "the middle of a long one is left out"],
-)
-def test_an_error_is_one_line(error, line):
-    assert abs(len(str(error)) - len(line)) < 10
-    assert (str(error)[:600], str(error)[-300:]) == (line[:600], line[-300:])
+def test_an_error_is_one_line_and_the_middle_of_a_long_one_is_left_out():
+    assert str(FerEdgeError("été 笑 a\nb\x1b[31mc\x00\udc80")) == r"été 笑 a b\x1b[31mc\x00\x80"
+    long = str(FerEdgeError("begin " + "x" * 10_000 + " end"))
+    assert (long[:7], long[-5:], " ... " in long, len(long) < 1010) == ("begin x", "x end", True, True)
 
 
 def test_a_full_disk_behind_standard_output_is_a_line():
@@ -112,18 +104,16 @@ def printed(width):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("width", [46, 80, 200])
-def test_nothing_is_cut_on_any_terminal(width):
+@pytest.mark.parametrize(
+    ("width", "optional"),  # model 26, p50 6, acc 5, MiB 3, the longest word of why 7, two columns between
+    [(200, ["MiB", "acc %"]), (55, ["MiB", "acc %"]), (54, ["acc %"]), (49, []), (46, [])],
+)
+def test_narrow_terminals_do_without_optional_columns_and_nothing_is_cut(width, optional):
     text = printed(width)
+    assert [name for name in ("MiB", "acc %") if name in text] == optional
     assert "edge_ferplus_dynamic_range" in text
     assert "0.410*" in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
-
-
-def test_narrow_terminals_do_without_the_optional_columns_in_their_order():
-    # model 26, p50 6, acc 5, MiB 3, the longest word of why 7, and two columns between each
-    shown = {width: [name for name in ("MiB", "acc %") if name in printed(width)] for width in (55, 54, 49)}
-    assert shown == {55: ["MiB", "acc %"], 54: ["acc %"], 49: []}
 
 
 def test_plain_lines_where_there_is_no_terminal(capsys):

@@ -7,11 +7,12 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import face, picture, result
+from loop_fakes import face, picture, read_all, result
 
 from fer_edge.errors import OutputError
 from fer_edge.sinks import saved as saving
 from fer_edge.sinks.saved import SavedPictures, SavedVideo, Snapshots
+from fer_edge.sources.video import VideoFile
 
 Disk = namedtuple("Disk", "f_bavail f_frsize")
 
@@ -63,12 +64,10 @@ def test_a_film_takes_as_long_as_its_frames_say(tmp_path, fps, times_s, seconds)
 
 
 def test_a_browser_s_film_takes_as_long_as_it_took(cases, tmp_path):
-    from fer_edge.sources.video import VideoFile
-
     video = VideoFile(cases / "files/mediarecorder.webm")
-    video.open()
+    frames = read_all(video)
     sink = SavedVideo(tmp_path / "o.mp4", video.fps)
-    while (frame := video.read()) is not None:
+    for frame in frames:
         sink.show(frame, frame.bgr)
     sink.close()
     rate, frames = read_back(tmp_path / "o.mp4")

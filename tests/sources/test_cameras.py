@@ -51,14 +51,10 @@ def test_the_pi_camera_gives_picamera2_s_arrays_or_says_what_to_install(monkeypa
 
 
 def answer(card: str, of_all: int, of_this: int) -> bytes:
-    """struct v4l2_capability, by the offsets of the kernel's videodev2.h: driver at 0, card at 16, bus at 48,
-    version at 80, capabilities at 84, device_caps at 88, 104 bytes in all."""
-    told = bytearray(104)
-    told[0:8] = b"uvcvideo"
-    told[16 : 16 + len(card.encode())] = card.encode()
-    for place, value in ((80, 0x060135), (84, of_all), (88, of_this)):
-        told[place : place + 4] = value.to_bytes(4, "little")
-    return bytes(told)
+    """struct v4l2_capability: driver, card and bus in 16, 32 and 32 bytes, version, two numbers of
+    capabilities, and 12 reserved bytes (the kernel's videodev2.h)."""
+    numbers = b"".join(number.to_bytes(4, "little") for number in (0x060135, of_all, of_this))
+    return b"uvcvideo".ljust(16, b"\0") + card.encode().ljust(64, b"\0") + numbers + bytes(12)
 
 
 ANSWERS = {  # what kernels answer for real devices: `v4l2-ctl -D` prints these figures

@@ -1,6 +1,7 @@
 """Each detector on real pictures and clips; what is said where its model or its cascade is missing."""
 
 import types
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -188,16 +189,15 @@ class BrightSquare:
 
 
 @pytest.fixture
-def bright_square(monkeypatch, tmp_path):
+def bright_square(monkeypatch):
     """A BlazeFaceDetector over BrightSquare, given its scores one a look."""
 
     def make(*scores, least=None):
         network = BrightSquare(scores)
         monkeypatch.setattr(blazeface.classifier, "load_interpreter", lambda *_: network)
         monkeypatch.setattr(blazeface.file, "check", lambda *_: None)
-        (tmp_path / "model.tflite").touch()
         monkeypatch.setattr(blazeface.file, "read_bytes", lambda _: b"")
-        return BlazeFaceDetector(tmp_path / "model.tflite", least), network
+        return BlazeFaceDetector(Path("model.tflite"), least), network
 
     return make
 
