@@ -52,8 +52,6 @@ def describe() -> dict[str, Any]:
 
 def cpu_name() -> str | None:
     """The system's name for the processor."""
-    if platform.system() == "Darwin":
-        return output("sysctl", "-n", "machdep.cpu.brand_string") or None
     return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
 
 
@@ -113,10 +111,8 @@ def require_address_space() -> None:
 def peak_rss_mib() -> float | None:
     """Peak resident memory of this process, in MiB; None if the system does not report it.
 
-    Linux's VmHWM; elsewhere ru_maxrss, which on Linux starts at the parent's size after fork and exec.
+    VmHWM, since ru_maxrss starts at the parent's size after fork and exec.
     """
-    if platform.system() == "Darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
     return _mib("/proc/self/status", "VmHWM")
 
 

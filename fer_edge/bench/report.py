@@ -187,19 +187,17 @@ def draw(result: Row, path: Path) -> None:
 
 ACCURACY_DROP = 0.005
 """Allowed loss of accuracy, macro-F1 or agreement on the same pictures: half a point, as in conversion."""
-MEMORY_NOISE_MIB = 1.0
 FRACTIONS = ("accuracy", "macro_f1", "agreement")
 
 
 class Change(NamedTuple):
-    """One figure of one row. percent: of the old value. verdict: `same`, `better`, `worse`, `regression`."""
+    """One figure of one row. verdict: `same`, `better`, `regression`."""
 
     model: str
     threads: int
     figure: str
     old: float
     new: float
-    percent: float
     verdict: str
 
 
@@ -240,9 +238,9 @@ def left_out(old: Row, new: Row) -> dict[str, str]:
 def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
     """Every figure of the rows in both (same model, same threads), in the new one's order.
 
-    tolerance: the fraction by which time, size and memory may grow. Times (p50) count as changed only if the
-    ranges of the processes do not overlap, on the same machine at the same speed, and neither was disturbed;
-    accuracy, macro-F1 and agreement only on the same pictures.
+    tolerance: the fraction by which time (p50), size and memory may grow. Times count only on the same
+    machine at the same speed if neither row was disturbed; accuracy, macro-F1 and agreement only on the same
+    pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     both = [(before[key], b) for b in new["results"] if (key := (b["model"], b["threads"])) in before]
@@ -250,29 +248,18 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
     for a, b in both:
         without = {*never, "p50_ms"} if a["disturbed"] or b["disturbed"] else never
         for figure in ("p50_ms", "bytes", "peak_rss_mib", *FRACTIONS):
-            was, now = _between(a, figure), _between(b, figure)
-            if was and now and figure not in without:
-                percent = 100 * (now[1] / was[1] - 1) if was[1] else 0.0
-                own = (figure, was[1], now[1], percent, _verdict(figure, was, now, tolerance))
-                found.append(Change(b["model"], int(b["threads"]), *own))
+            was, now = ((row["latency_ms"]["p50"] if figure == "p50_ms" else row[figure]) for row in (a, b))
+            if was is not None and now is not None and figure not in without:
+                verdict = _verdict(figure, was, now, tolerance)
+                found.append(Change(b["model"], int(b["threads"]), figure, float(was), float(now), verdict))
     return found
 
 
-def _between(row: Row, figure: str) -> tuple[float, ...]:
-    """Low end, value and high end of a figure, as far as chance moves it; empty if unknown."""
-    if figure == "p50_ms":
-        return tuple(float(row["latency_ms"][key]) for key in ("p50_low", "p50", "p50_high"))
-    noise = MEMORY_NOISE_MIB / 2 if figure == "peak_rss_mib" else 0
-    return () if row[figure] is None else tuple(float(row[figure]) + side for side in (-noise, 0, noise))
-
-
-def _verdict(figure: str, was: tuple[float, ...], now: tuple[float, ...], tolerance: float) -> str:
-    allowed = was[1] * tolerance
+def _verdict(figure: str, was: float, now: float, tolerance: float) -> str:
+    worse, allowed = now - was, was * tolerance
     if figure in FRACTIONS:  # higher is better
-        was, now, allowed = now, was, ACCURACY_DROP
-    if now[0] > was[2]:
-        return "regression" if now[1] - was[1] > allowed else "worse"
-    return "better" if now[2] < was[0] else "same"
+        worse, allowed = was - now, ACCURACY_DROP
+    return "regression" if worse > allowed else "better" if -worse > allowed else "same"
 
 
 def show_changes(old: Row, new: Row, tolerance: float) -> None:
@@ -284,15 +271,13 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
         console.warn(reason)
     if any(row["disturbed"] for row in (*old["results"], *new["results"])):
         console.warn("times of rows that were measured on a busy machine (*) are not compared")
-    headers = ("model", "thr", "figure", "old", "new", "change %", "verdict")
-    told = Table("beyond the noise", headers, words=("model", "figure", "verdict"), optional=("old", "new"))
+    headers = ("model", "thr", "figure", "old", "new", "verdict")
+    told = Table("beyond the tolerance", headers, words=("model", "figure", "verdict"))
     for one in found:
         if one.verdict != "same":
-            told.add(*one[:3], f"{one.old:.4g}", f"{one.new:.4g}", f"{one.percent:+.1f}", one.verdict)
+            told.add(*one[:3], f"{one.old:.4g}", f"{one.new:.4g}", one.verdict)
     if told.rows:
         told.show()
-    console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the noise")
-    if bad := sorted((one for one in found if one.verdict == "regression"), key=lambda one: abs(one.percent)):
-        worst, count = bad[-1], f"{len(bad)} regression{'s' * (len(bad) > 1)}"
-        change = f"{worst.figure} {worst.old:.4g} -> {worst.new:.4g} ({worst.percent:+.1f} %)"
-        raise GateError(f"{count}, the largest: {worst.model} with --threads {worst.threads}, {change}")
+    console.say(f"{len(found)} figures compared, {len(told.rows)} changed beyond the tolerance")
+    if bad := [f"{one.model} {one.figure}" for one in found if one.verdict == "regression"]:
+        raise GateError(f"{len(bad)} of {len(found)} figures are worse: {', '.join(bad)}")

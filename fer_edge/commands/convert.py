@@ -15,7 +15,7 @@ HOW_TO_GIVE_DATA = (
     "or 'drawn'), or set FER_EDGE_DATA"
 )
 SOURCE = "A .keras file or the folder of a training; default: the newest in runs/, else the included one."
-TARGETS = "microcontroller, ethos-u55-128 (and similar), onnx, web, all; MODEL may also be a .tflite file."
+TARGETS = "microcontroller, ethos-u55-128 (and similar), onnx, web; MODEL may also be a .tflite file."
 SPARSITY = "Share of weights to set to 0, with fine-tuning: smaller downloads."
 CLUSTERS = "Distinct weights per layer, with fine-tuning: smaller downloads."
 MIRROR = "Two views in one file, the picture and its mirror image: NAME_mirror_FORMAT."

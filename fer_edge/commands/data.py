@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from fer_edge.console import Table
 
 SHOWN = 20
-"""Bad rows to print; the JSON file has all."""
+"""Bad rows to print at most; the JSON file has all."""
 
 
 def data(
@@ -57,9 +56,13 @@ def data(
     summary = summarise(dataset)
     console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")
     _table(summary).show()
-    few = (f"too few: {text}" for text in source.lacking(dataset))
-    for line in [*_bad(summary["bad"]), f"content sha256 {summary['sha256']}", *few]:
-        console.say(line)
+    if bad := summary["bad"]["rows"]:
+        console.say(f"skipped as not valid: {len(bad):,}")
+    for row in bad[:SHOWN]:
+        console.say(f"  {row['where']} {row['why']}")
+    console.say(f"content sha256 {summary['sha256']}")
+    for text in source.lacking(dataset):
+        console.say(f"too few: {text}")
     if plot is not None:
         rows = sheets.samples(dataset, seed)
         sheets.draw(rows, dataset.label_names, [""] * sheets.SAMPLES, plot, force)
@@ -83,16 +86,7 @@ def _table(summary: dict[str, Any]) -> Table:
     rows = {name: [*numbers, sum(numbers)] for name, numbers in rows.items()}
     rows["different"] = [*within.values(), duplicates["different"]]
     for of in ("Training", "PublicTest"):
-        shared = {own["split"]: own for own in across if own["of"] == of}
-        for name, key in ((f"also in {of}", "rows"), (f"{of}'s label differs", "other_label")):
-            rows[name] = [*(shared[split][key] if split in shared else "" for split in counts), ""]
+        shared = {own["split"]: own["rows"] for own in across if own["of"] == of}
+        rows[f"also in {of}"] = [*(shared.get(split, "") for split in counts), ""]
     cells = [(name, *(f"{n:,}" if n != "" else n for n in numbers)) for name, numbers in rows.items()]
     return Table("", ("", *counts, "all"), [*cells])
-
-
-def _bad(bad: dict[str, Any]) -> Iterator[str]:
-    if bad["count"]:
-        yield f"skipped as not valid: {bad['count']:,}"
-        yield from (f"  {row['where']} {row['why']}" for row in bad["rows"][:SHOWN])
-    if bad["count"] > SHOWN:
-        yield f"  and {bad['count'] - SHOWN:,} more (--json lists them)"

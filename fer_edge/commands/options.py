@@ -32,9 +32,7 @@ Seed = Annotated[int, typer.Option(help="Seed for everything random.")]
 Data = Annotated[str | None, _data(DATA)]
 OptionalData = Annotated[str | None, _data("Data set to measure accuracy on (see 'fer-edge data --help').")]
 SkipBadRows = Annotated[bool, typer.Option(help="Count and skip invalid rows.")]
-ClassNames = Annotated[
-    str | None, typer.Option(envvar="FER_EDGE_CLASS_NAMES", metavar="NAME,...", help=_CLASSES)
-]
+ClassNames = Annotated[str | None, typer.Option(metavar="NAME,...", help=_CLASSES)]
 Protocol = Annotated[str, typer.Option(help=_PROTOCOL)]
 Labels = Annotated[str | None, typer.Option(metavar="fer2013|ferplus:FILE", help=_VOTES)]
 Precision = Annotated[

@@ -33,8 +33,6 @@ LEAST_PICTURES = 70
 LEAST_CONTRAST = 32
 """Gray levels between a picture's darkest and brightest pixel, median of all calibration pictures;
 FER-2013 has 225. Pictures scaled to 0..1 have 1."""
-LEAST_CORRELATION = 0.5
-"""Correlation of horizontal neighbours; FER-2013 has 0.97, noise 0."""
 
 
 def find(model: str | None, runs: Path = Path("runs")) -> Path:
@@ -194,7 +192,7 @@ def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
 def check(chosen: Dataset) -> None:
     """Raises DataError, with a figure as evidence, unless the pictures are fit for calibration.
 
-    Refuses too few pictures, a missing class, the wrong scale, and noise.
+    Refuses too few pictures, a missing class, and the wrong scale.
     """
     if complaints := _too_few(chosen):
         raise DataError(f"too few pictures for calibration: {'; '.join(complaints)}")
@@ -205,13 +203,6 @@ def check(chosen: Dataset) -> None:
         raise DataError(
             f"calibration pictures span {contrast:g} gray levels (median; brightest pixel {levels.max()}): "
             f"at least {LEAST_CONTRAST} of 0..255 are needed; were they scaled?"
-        )
-    left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
-    correlation = float(np.corrcoef(left, right)[0, 1])
-    if correlation < LEAST_CORRELATION:
-        raise DataError(
-            f"neighbouring pixels of the calibration pictures correlate by {correlation:.2f}, those of "
-            "faces by 0.97: this is noise"
         )
 
 

@@ -178,11 +178,10 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     """Describes a data set in plain values for JSON.
 
     duplicates: number of different pictures, in all and within each split; across two, rows of `split` whose
-    picture is also in `of`, and how many of them only under other labels.
+    picture is also in `of`.
     """
     names = dataset.label_names
     _, picture = np.unique(_hashes(dataset.images), return_inverse=True)
-    labelled = picture * len(names) + dataset.labels  # one number for picture and label together
     masks = {name: dataset.split == index for index, name in enumerate(SPLITS)}
     counts, within, across = {}, {}, []
     for split, rows in masks.items():
@@ -191,9 +190,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         within[split] = len(np.unique(picture[rows]))
     for split, of in (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest")):
         seen = np.isin(picture[masks[split]], picture[masks[of]])
-        other = seen & ~np.isin(labelled[masks[split]], labelled[masks[of]])
-        both = {"rows": int(seen.sum()), "other_label": int(other.sum())}
-        across.append({"split": split, "of": of, **both})
+        across.append({"split": split, "of": of, "rows": int(seen.sum())})
     found = {name: getattr(dataset, name) for name in ("path", "sha256", "protocol")}
     found |= {"n": len(dataset), "counts": counts}
     found["duplicates"] = {"different": int(picture.max()) + 1, "within": within, "across": across}

@@ -127,8 +127,6 @@ def _records(stream: IO[bytes], where: str) -> Iterator[tuple[int, list[str]]]:
     total = 0
     for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), 1):
         total += len(line)
-        if line[257:262] == b"ustar":
-            raise DataError(f"{where} is a tar archive: unpack it and give the .csv file in it")
         if len(line) == MAX_LINE:
             raise DataError(f"{where}: line {number} is longer than a million bytes: not a FER-2013 table")
         if total > MAX_BYTES:
@@ -149,8 +147,6 @@ def _fields(text: str) -> list[str]:
 
 def _find_columns(header: list[str], where: str) -> dict[str, int]:
     """The positions of COLUMNS; a table may lack the last."""
-    if header and header[0].startswith("\ufffd\ufffd"):
-        raise DataError(f"{where} is UTF-16: save it as UTF-8")
     raw = [field.lstrip("\ufeff").strip().strip('"').strip() for field in header]
     names = [name.lower() for name in raw]
     if twice := [name for name in COLUMNS if names.count(name) > 1]:

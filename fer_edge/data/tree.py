@@ -30,7 +30,7 @@ _OFFICIAL = {"training", "publictest", "privatetest"}
 _MAX_BYTES = 32 << 20  # of a picture of one face
 _NAMED = 5  # of what is left out, in a warning
 _HIDDEN = (".", "__")  # __MACOSX
-_ASK = "--class-names (or FER_EDGE_CLASS_NAMES) sets the order"
+_ASK = "--class-names sets the order"
 
 
 class Picture(NamedTuple):
@@ -102,17 +102,12 @@ def read_face(path: Path) -> NDArray[np.uint8]:
 
 
 def find_tree(path: str, class_names: str | None = None) -> Tree:
-    """Finds split and class folders, even inside a single other folder (`archive/train/...`).
+    """Finds split and class folders.
 
     class_names: see `load`. Warns about what it leaves out or assumes. Raises OSError, and DataError if a
     split is missing, empty or has other classes, saying what is expected and what was found.
     """
     root = Path(path)
-    for _ in range(3):
-        folders = _folders(root)
-        if len(folders) != 1 or _plain(folders[0].name) in _SPLIT_OF:
-            break
-        root = folders[0]
     folders = _folders(root)
     splits = _splits(folders, path)
     left_out = [BadRow(folder.name, "is no split") for folder in folders if folder not in splits]
@@ -131,8 +126,6 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
         more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
         named = ", ".join(f"{row.where} {row.why}" for row in left_out[:_NAMED])
         console.warn(f"{path}: {len(left_out)} left out: {named}{more}")
-    if set(splits.values()) == {0, 1}:  # only train/ and validation/: the latter is the test
-        splits = {folder: 2 * split for folder, split in splits.items()}
     pictures = sorted(
         Picture(file.relative_to(root).as_posix(), file, split, labels[name])
         for folder, split in splits.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import platform
 from collections.abc import Callable
@@ -46,7 +45,7 @@ def recipes(kind: str) -> list[Path]:
 def find_model(name_or_path: str) -> Path:
     """The .tflite file for an included model's name (`tuned_int8`), a file, or the folder of a run.
 
-    A run's folder must contain exactly one .tflite file. Raises ModelError, with close names, otherwise. A
+    A run's folder must contain exactly one .tflite file. Raises ModelError otherwise. A
     missing path is never replaced by an included model.
     """
     return _find(name_or_path, models(), "model", ModelError, "*.tflite")
@@ -86,7 +85,7 @@ def find_models(name_or_path: str) -> list[Path]:
 def recipe(kind: str, name_or_path: str) -> Path:
     """The TOML file of an included recipe (`tuned`), or `name_or_path` itself if it is a file.
 
-    Raises UsageError, with the closest names, otherwise.
+    Raises UsageError otherwise.
     """
     return _find(name_or_path, recipes(kind), f"{kind} recipe", UsageError)
 
@@ -103,10 +102,8 @@ def best_here(network: str = "edge") -> str:
     The fastest one within half a point of the best accuracy, as measured on this kind; the int8 file if none
     was measured, since it computes with integers.
     """
-    kind = platform.machine()
-    kind = {"AMD64": "x86_64", "arm64": "aarch64"}.get(kind, kind)  # Windows' and macOS' names
     measured: dict[str, dict[str, str]] = json.loads(BEST.read_text())
-    return measured.get(kind, {}).get(network, f"{network}_int8")
+    return measured.get(platform.machine(), {}).get(network, f"{network}_int8")
 
 
 def _find(
@@ -130,11 +127,4 @@ def _find(
         raise error(f"{wanted} {named}")
     if path.suffix or not {"/", "\\"}.isdisjoint(wanted):
         raise error(f"there is no file {wanted}")
-    near = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.5)
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    elif by_name:
-        hint = f"choose from {', '.join(by_name)}, or give the path of a file"
-    else:
-        hint = "this installation includes none: give the path of a file"
-    raise error(f"no {what} {wanted!r}: {hint}")
+    raise error(f"no {what} {wanted!r}: choose from {', '.join(by_name)}, or give the path of a file")

@@ -5,7 +5,6 @@ A target is a module with a function `make`, and an entry of TARGETS.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import re
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from fer_edge import child, console, files
 from fer_edge.console import Table, percent
-from fer_edge.errors import FerEdgeError, GateError, MissingExtraError, ModelError, UsageError
+from fer_edge.errors import GateError, MissingExtraError, UsageError
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
@@ -165,16 +164,11 @@ TARGETS: dict[str, Target] = {
 
 
 def parse(names: Iterable[str]) -> tuple[Target, ...]:
-    """Targets by name, without duplicates; `all` is one of each kind. Raises UsageError, with close names."""
-    found: dict[str, Target] = {}
+    """Targets by name, without duplicates. Raises UsageError for another name."""
     for name in names:
-        if name != "all" and name not in TARGETS:
-            near = difflib.get_close_matches(name, TARGETS, n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(TARGETS)}, all"
-            raise UsageError(f"there is no target {name!r}: {hint}")
-        chosen = [known for known in TARGETS if known not in _NPUS] if name == "all" else [name]
-        found |= {TARGETS[known].name: TARGETS[known] for known in chosen}
-    return tuple(found.values())
+        if name not in TARGETS:
+            raise UsageError(f"there is no target {name!r}: choose from {', '.join(TARGETS)}")
+    return tuple({TARGETS[name].name: TARGETS[name] for name in names}.values())
 
 
 def tflite_file(model: str | None) -> Path | None:
@@ -200,7 +194,7 @@ def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dic
     """Writes each target of its .tflite file, beside it or in `request.out`; prints the table, returns its
     rows.
 
-    Raises ModelError, at the end, if a target refused a file, GateError if one failed its gate.
+    Raises ModelError if a target refused a file, GateError if one failed its gate; those before are written.
     """
     written = [
         [(request.out or path.parent) / name.format(stem=path.stem) for name in target.outputs]
@@ -214,17 +208,12 @@ def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dic
         words=("model", "target", "needs", "written"),
     )
     results: list[dict[str, Any]] = []
-    failed: list[FerEdgeError] = []
     for (target, path), paths in zip(jobs, written, strict=True):
         classifier = Classifier(path)
-        try:
-            with console.working(f"{target.name} of {path.name}"):
-                artifact = target.make(classifier, pictures)
-                p = artifact.probabilities
-                found = None if p is None else compare(classifier, p, pictures)
-        except (GateError, ModelError) as error:
-            failed.append(error)
-            continue
+        with console.working(f"{target.name} of {path.name}"):
+            artifact = target.make(classifier, pictures)
+            p = artifact.probabilities
+            found = None if p is None else compare(classifier, p, pictures)
         for output, data in zip(paths, artifact.contents, strict=True):
             files.write_bytes(output, data, request.force)
         sizes = {str(name): len(data) for name, data in zip(paths, artifact.contents, strict=True)}
@@ -239,10 +228,7 @@ def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dic
             artifact.needs,
             paths[0] if len(paths) == 1 else paths[0].parent,
         )
-    if results:
-        table.show()
-    if failed:
-        raise type(failed[0])(" | ".join(map(str, failed)))
+    table.show()
     return results
 
 

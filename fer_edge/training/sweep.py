@@ -19,12 +19,12 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from fer_edge import console, files, machine, paper
 from fer_edge.console import Table, percent
 from fer_edge.data import Protocol
-from fer_edge.errors import DataError, GateError, UsageError
+from fer_edge.errors import DataError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.training import device, fit
 from fer_edge.training.recipes import Recipe, score
@@ -115,7 +115,7 @@ class Sweep:
     def run(self) -> Result:
         """Trains until every value is finished, in this process or another; returns the results.
 
-        They are written into the folder after each training. Raises GateError if a whole stage failed.
+        They are written into the folder after each training. Raises GateError for a loss that is not finite.
         """
         console.say(self.device)
         best: dict[str, float] = {}
@@ -124,8 +124,6 @@ class Sweep:
                 for value in sorted(set(self.plan.trained(stage).values())):
                     self._train(stage, value, best, wait)
             result = self.results(write=True)
-            if stage not in result["stages"]:
-                raise GateError(f"every training of stage {stage} failed")
             best[stage] = result["stages"][stage]["best"]
         return result
 
@@ -140,28 +138,13 @@ class Sweep:
                 return
             console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
             told: dict[str, Any] = {"recipe": asdict(recipe), "device": self.device}
-            try:
-                history = self._known(told["recipe"])
-                history = history or fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
-                accuracy = score(history, recipe.epochs, recipe.monitor)["val_accuracy"]
-                ended = {"value": accuracy, "user_attrs": told | {"history": history}}
-            except GateError as error:
-                console.warn(str(error))
-                ended = {"state": TrialState.FAIL, "user_attrs": {"error": str(error)}}
+            history = fit.train(recipe, *self.sets, folder=place, seed=self.seed)[1].history
+            accuracy = score(history, recipe.epochs, recipe.monitor)["val_accuracy"]
+            ended = {"value": accuracy, "user_attrs": told | {"history": history}}
             among = optuna.distributions.CategoricalDistribution(sorted(self.plan.trained(stage).values()))
             trial = optuna.create_trial(params={stage: value}, distributions={stage: among}, **ended)
             self.study.add_trial(trial)
         self.results(write=True)
-
-    def _known(self, recipe: dict[str, Any]) -> list[dict[str, float]]:
-        """The history of an earlier stage's training that holds this one; [] if there is none."""
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            other = trial.user_attrs["recipe"]
-            if recipe["schedule"] == "plateau" and other["epochs"] > recipe["epochs"]:
-                other = other | {"epochs": recipe["epochs"]}
-            if other == recipe:
-                return list(trial.user_attrs["history"][: recipe["epochs"]])
-        return []
 
     def results(self, write: bool = False) -> Result:
         """What has ended, for results.json; write: that and results.md into the folder."""
@@ -172,14 +155,13 @@ class Sweep:
             for value in [value for value in trained if trained[value] in ended]:
                 told, stated = ended[trained[value]].user_attrs, paper.RESULTS[stage].get(value)
                 row = {"value": value, "paper": None if stated is None else stated._asdict()}
-                if "error" not in told:
-                    recipe = self.plan.recipe(**self.plan.setting(stage, value, best))
-                    row |= score(told["history"], recipe.epochs, recipe.monitor)
-                rows.append(row | {name: told[name] for name in ("error", "device") if name in told})
-            if not (sound := [row for row in rows if "error" not in row]):
+                recipe = self.plan.recipe(**self.plan.setting(stage, value, best))
+                row |= score(told["history"], recipe.epochs, recipe.monitor)
+                rows.append(row | {"device": told["device"]})
+            if not rows:
                 break
             fixed = {name: v for name, v in self.plan.setting(stage, 0, best).items() if name != stage}
-            best[stage] = max(sound, key=lambda row: (row["val_accuracy"], -row["value"]))["value"]
+            best[stage] = max(rows, key=lambda row: (row["val_accuracy"], -row["value"]))["value"]
             left = len(set(trained.values()) - set(ended))
             stages[stage] = {"fixed": fixed, "rows": rows, "best": best[stage], "unfinished": left}
         result = {"schema": 2, "settings": self.settings, "machine": machine.describe(), "stages": stages}
@@ -205,13 +187,10 @@ def tables(result: Result) -> list[Table]:
         for row in part["rows"]:
             value = "1 (none)" if (stage, row["value"]) == ("dropout", 1) else f"{row['value']:g}"
             acc, val = (f"{row['paper'][n]:.2f}" if row["paper"] else "not reported" for n in FIGURES)
-            if "error" in row:
-                table.add(value, "failed", "", "", acc, "", val, "")
-                continue
             ran = f"{row['ran_epochs']}{' (stopped)' if row['ran_epochs'] < row['epochs'] else ''}"
             ours, ours_val = (percent(row[name], 2) for name in FIGURES)
             table.add(value, ran, row["best_epoch"], ours, acc, ours_val, val, f"{row['val_loss']:.3f}")
-        count, best = told["validation_pictures"], max(row.get("val_accuracy", 0) for row in part["rows"])
+        count, best = told["validation_pictures"], max(row["val_accuracy"] for row in part["rows"])
         low, high = (percent(share) for share in metrics.wilson_interval(round(best * count), count))
         table.notes = [
             f"{told['epochs_scale']:g} of the paper's epochs, {told['training_pictures']:,} pictures to "

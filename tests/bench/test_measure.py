@@ -1,7 +1,6 @@
 """Whole benchmarks of tiny models, whose accuracy is known."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -71,17 +70,6 @@ def test_damaged_and_missing_models_are_errors_of_a_line(tmp_path):
         run([], **QUICK)
     with pytest.raises(ModelError, match=r"^[^\n]*absent[^\n]*$"):
         latency.loaded(latency.Row(str(tmp_path / "absent.tflite"), 1))
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system has no VmHWM")
-def test_peak_memory_is_the_childs_own(models):
-    """A parent of 300 MiB more must not show in the child's figure, as it would in ru_maxrss."""
-    row = latency.Row(str(models / "right_float32.tflite"), 1)
-    small = latency.loaded(row)["peak_rss_mib"]
-    ballast = bytearray(300 << 20)
-    ballast[::4096] = b"x" * len(ballast[::4096])
-    assert abs(latency.loaded(row)["peak_rss_mib"] - small) < 20
-    assert 10 < small < 300
 
 
 def test_threads():

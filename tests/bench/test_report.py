@@ -74,9 +74,8 @@ def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
 # --- beside an older one
 
 
-def benchmark(p50=1.0, half=0.02, accuracy=0.66, **changes):
+def benchmark(p50=1.0, accuracy=0.66, **changes):
     made = row("tuned_int8", p50, accuracy, agreement=1.0, **{"bytes": 1000, "peak_rss_mib": 50.0, **changes})
-    made["latency_ms"] |= {"p50_low": p50 - half, "p50_high": p50 + half}
     made["macro_f1"] = accuracy
     return result(made)
 
@@ -88,17 +87,12 @@ def verdicts(old, new):
 @pytest.mark.parametrize(
     ("change", "figure", "verdict"),
     [
-        ({"p50": 1.03}, "p50_ms", "same"),  # 1.01..1.05 overlaps 0.98..1.02
-        ({"p50": 1.09}, "p50_ms", "worse"),  # beyond the noise, within the tolerance
+        ({"p50": 1.09}, "p50_ms", "same"),
         ({"p50": 1.11}, "p50_ms", "regression"),
-        ({"p50": 1.50, "half": 0.6}, "p50_ms", "same"),  # half as slow again, not known well enough to say so
-        ({"p50": 0.90}, "p50_ms", "better"),
-        ({"bytes": 1099}, "bytes", "worse"),
+        ({"p50": 0.89}, "p50_ms", "better"),
         ({"bytes": 1101}, "bytes", "regression"),
-        ({"bytes": 900}, "bytes", "better"),
-        ({"peak_rss_mib": 50.9}, "peak_rss_mib", "same"),
         ({"peak_rss_mib": 56.0}, "peak_rss_mib", "regression"),
-        ({"accuracy": 0.656}, "accuracy", "worse"),
+        ({"accuracy": 0.656}, "accuracy", "same"),
         ({"accuracy": 0.654}, "accuracy", "regression"),
         ({"accuracy": 0.67}, "macro_f1", "better"),
     ],
@@ -108,10 +102,11 @@ def test_verdicts(change, figure, verdict):
     assert (len(found), found[figure]) == (6, verdict)
 
 
-def test_gate_passes_what_is_the_same_and_names_the_largest_regression_and_exits_3():
+def test_gate_passes_what_is_the_same_and_names_regressions_and_exits_3():
     report.show_changes(benchmark(), benchmark(), 0.1)
-    words = r"2 regressions, .*tuned_int8 with --threads 1, p50_ms 1 -> 1.5 \(\+50.0 %\)"
-    with pytest.raises(GateError, match=words) as e:
+    with pytest.raises(
+        GateError, match=r"2 of 6 figures are worse: tuned_int8 p50_ms, tuned_int8 bytes"
+    ) as e:
         report.show_changes(benchmark(), benchmark(p50=1.5, bytes=1200), 0.1)
     assert e.value.exit_code == 3
 

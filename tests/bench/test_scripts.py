@@ -1,15 +1,9 @@
 """The scripts in benchmarks/: what they put into the README, what the picture shows, what is checked."""
 
 import json
-import sys
 
 import crosscheck
-import detectors
-import limits
-import measure
 import pytest
-import run_all
-import side_by_side
 import update_readme
 from bench_rows import result, row
 
@@ -46,40 +40,6 @@ def test_readme_and_what_run_takes_agree_with_the_results_and_their_advice():
     )
 
 
-def test_runs_agree_within_5_percent_or_say_why_not():
-    def benchmark(p50, product=0.25, disturbed=False):
-        value = result(row("a_int8", p50, disturbed=disturbed))
-        value["machine"]["time"] = "2026-01-02T10:00:00+00:00"
-        return {**value, "reference": {"1": {"best_ms": product}}}
-
-    table, agree = side_by_side.side_by_side({"one": benchmark(0.4), "other": benchmark(0.44, 0.28)})
-    assert agree  # the machine itself was 12 % slower
-    assert table.rows == [("a_int8", "+10.0", "-1.8", "0.400", "0.440")]
-    assert not side_by_side.side_by_side({"one": benchmark(0.4), "other": benchmark(0.44)})[1]
-    assert side_by_side.side_by_side({"one": benchmark(0.4), "other": benchmark(0.44, disturbed=True)})[1]
-
-
-def test_peers_tables_have_ratios_first_and_say_what_could_not_be_measured(monkeypatch):
-    ours = {"network": "edge", "bytes": 1000, "start_s": 0.1, "peak_rss_mib": 50.0, "disturbed": False}
-    rows = [
-        ours | {"name": f"fer-edge edge_{known}", "latency_ms": {"p50": p50}, "named": named}
-        for known, p50, named in (("float32", 0.3, [0, 1, 2, 3]), ("dynamic_range", 0.1, [0, 1, 2, 2]))
-    ]
-    rows.append(rows[0] | {"name": "slow", "latency_ms": {"p50": 0.6}, "named": [0, 3], "disturbed": True})
-    measure._agreements(rows)
-    monkeypatch.setattr(measure.shipped, "best_here", lambda network: f"{network}_dynamic_range")
-    absent = [{"name": "other", "bytes": None, "reason": "no weights"}]
-    machine = {"cpu": "A processor", "packages": {"onnx": "1"}, "openvino_precision": "bfloat16"}
-    value = {"machine": machine, "network": "edge", "rows": rows, "not_measured": absent, "clip": None}
-    lines = measure.markdown(value).splitlines()
-    assert lines[3].startswith(
-        "| fer-edge edge_dynamic_range | 0.33 | 1.00 | 0.100 | 1 kB | 0.10 | 50 | 75.00 |"
-    )
-    assert lines[4].startswith(r"| slow | 2.00 | 6.00 | 0.600\* | 1 kB | 0.10 | 50 | 50.00 |")
-    assert lines[5].startswith("| other: not measured | - |")
-    assert "Not measured: other (no weights)." in lines
-
-
 def test_picture_shows_our_quiet_rows_and_prefers_this_machines_peers(tmp_path):
     import plot  # and matplotlib
 
@@ -104,45 +64,6 @@ def test_crosscheck_allows_5_percent_of_the_plain_loop_and_10_of_the_second_tool
     others = ({}, {"plain_ms": 1.1, "litert_ms": 0.96}, {"litert_ms": None})
     assert all(crosscheck.agrees({**row, **other}) for other in others)
     assert not any(crosscheck.agrees({**row, **other}) for other in ({"bench_ms": 1.051}, {"litert_ms": 0.9}))
-
-
-def test_floor_and_operators_by_hand(models):
-    found, times = limits.operators_ms((models / "right_float32.tflite").read_bytes(), "a model", runs=2)
-    names = ["QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE", "SOFTMAX"]
-    assert ([layer.name for layer in found], len(times)) == (names, 4)
-    # 7 x 2304 multiply-accumulates in int8, as many bytes of weights
-    peak = {"float32": 1e9, "int8": 1e-3, "cache_gbs": 1e9}
-    assert limits.floor_ms(found, peak) == pytest.approx(7 * 2304 / 1e6 * 1e3)
-    assert limits.floor_ms(found, {**peak, "int8": 1e9, "cache_gbs": 1e-3}) == pytest.approx(7 * 2304 / 1e3)
-    limits.SIDE = 16
-    (product,) = limits.graph.read(limits._product("int8"))[0].operators
-    assert product.macs == 16**3
-
-
-def test_detectors_side_by_side(media):
-    assert detectors.by_faces(detectors.histogram([0, 2, 1, 1])) == "1, 2, 1"
-    seen = detectors.run(str(media / "neutral_to_smile.mp4"), "haar", "", 1, None)
-    assert (seen["faces_in_frame"], seen["tracks"]) == ({"1": 72}, 1)
-    assert 0 < seen["label_lag_s"] <= 0.5
-    speed, steady = detectors.tables([seen])
-    assert speed.rows[0][:3] == ("neutral_to_smile.mp4", "haar", "own")
-    assert steady.rows[0][2:5] == ("0, 72", "0, 12", 1)
-
-
-def test_a_stage_that_fails_says_so_and_the_others_go_on(monkeypatch, tmp_path, capfd):
-    only = [word for name in ("shipped", "loop", "crosscheck", "readme") for word in ("--only", name)]
-    asked = ["run_all.py", "--data", "x", "--clip", "y", "--results", str(tmp_path), *only]
-    monkeypatch.setattr(sys, "argv", asked)
-    assert {*run_all.commands(run_all._options()), "readme"} == set(run_all.STAGES)
-    codes = {"shipped": 0, "loop": 3, "crosscheck": 0}
-    stages = {name: [sys.executable, "-c", f"exit({code})"] for name, code in codes.items()}
-    monkeypatch.setattr(run_all, "commands", lambda options: stages)
-    with pytest.raises(SystemExit, match=r"^failed: loop \(exit 3\)$"):
-        run_all.main()
-    assert (tmp_path / "README.md").read_text().startswith("# Results")
-    said = capfd.readouterr().out
-    assert "FAILED: exit 3" in said
-    assert "--- crosscheck: 0 s\n" in said
 
 
 def test_results_say_of_which_commit_they_are(tmp_path):

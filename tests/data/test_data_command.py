@@ -13,9 +13,8 @@ from fer_edge.training import recipes
 
 
 def test_plain_lines_of_what_the_environment_names(table, tree, monkeypatch):
-    monkeypatch.setenv("FER_EDGE_CLASS_NAMES", "surprise,fear,disgust,happy,sad,angry,neutral")
-    numbers = tuple("1234567")
-    fer_edge("data", tree({"train": numbers, "test": numbers}), code=0)
+    numbers, names = tuple("1234567"), "surprise,fear,disgust,happy,sad,angry,neutral"
+    fer_edge("data", tree({"train": numbers, "test": numbers}), "--class-names", names, code=0)
     monkeypatch.setenv("FER_EDGE_DATA", str(table(plain_rows())))
     out = fer_edge("data", code=0).stdout
     assert "28 faces" in out

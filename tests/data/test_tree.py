@@ -68,7 +68,7 @@ def test_usual_spellings(tree, classes):
 def test_numbers_from_1_are_asked_for_from_0_assumed_aloud_and_both_can_be_named(tree, capsys):
     """T2."""
     root = str(tree({"train": tuple("1234567"), "test": tuple("1234567")}))
-    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names .* sets the order"):
+    with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names sets the order"):
         data.load(root)
     read = data.load(root, class_names="surprise,fear,disgust,happiness,sadness,anger,neutral")  # RAF-DB's
     assert label_of(read, 7) == CLASSES.index("happy")  # the first of train/4
@@ -112,12 +112,12 @@ def test_every_ending_and_folder_below_the_class_is_read_and_the_rest_named(tree
     assert data.summarise(read)["left_out"]["count"] == 5
 
 
-def test_tree_within_a_folder_and_jpeg_one_of_them_cut_short(tree, capsys):
-    root = tree({"train": CLASSES, "validation": CLASSES}, suffix=".jpg", under="archive/images")
+def test_jpeg_one_of_them_cut_short(tree, capsys):
+    root = tree(TWO, suffix=".jpg")
     jpeg = cv2.imencode(".jpg", face(5), [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
-    (root / "archive/images/train/sad/cut.jpg").write_bytes(jpeg[: len(jpeg) * 2 // 3])
+    (root / "train/sad/cut.jpg").write_bytes(jpeg[: len(jpeg) * 2 // 3])
     read = data.load(str(root))
-    assert (len(read), np.bincount(read.split)[2], abs(read.images.mean() - 127) < 10) == (29, 14, True)
+    assert (len(read), abs(read.images.mean() - 127) < 10) == (29, True)
     assert "cut.jpg is damaged (cut short" in capsys.readouterr().err
 
 

@@ -145,13 +145,11 @@ def tree(rng: Random) -> bytes:
     """JSON, a list of [what, path, content] to make in this order: a tree of pictures, one class in ten of an
     odd name, and up to four things that do not belong there."""
     splits = rng.choice(TREES) if rng.random() < 0.5 else TREES[0]
-    root = "archive/" if rng.random() < 0.2 else ""
     steps = []
     for k, label in enumerate(LABELS):
         named = label if rng.random() < 0.9 else rng.choice(ODD)
         steps += [
-            ["file", f"{root}{split}/{named}/{s}.png", f"face {(k + 7 * s) % 14}"]
-            for s, split in enumerate(splits)
+            ["file", f"{split}/{named}/{s}.png", f"face {(k + 7 * s) % 14}"] for s, split in enumerate(splits)
         ]
     for _ in range(rng.randrange(0, 5)):
         what, place = rng.choice(WHAT), rng.choice(steps)[1].split("/")

@@ -37,9 +37,9 @@ class Kind:
 
 def kinds() -> dict[str, Kind]:
     """All, by name."""
-    from fuzz import command_kind, data_kinds, model_kinds
+    from fuzz import data_kinds, model_kinds
 
-    return data_kinds.KINDS | model_kinds.KINDS | command_kind.KINDS
+    return data_kinds.KINDS | model_kinds.KINDS
 
 
 def generated(kind: str, seed: int, number: int) -> bytes:

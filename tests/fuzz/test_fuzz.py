@@ -8,9 +8,9 @@ import pytest
 
 from fuzz.harness import FINDS, OUTCOMES, generated, kinds, tried
 
-FEW = {"tflite": 12, "keras": 10, "checkpoint": 20, "tree": 100, "command_line": 60}
+FEW = {"tflite": 12, "keras": 10, "checkpoint": 20, "tree": 100}
 NEEDS_KERAS = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs Keras")
-SLOW = ("keras", "checkpoint", "command_line", "tflite")
+SLOW = ("keras", "checkpoint", "tflite")
 
 
 @pytest.mark.parametrize(

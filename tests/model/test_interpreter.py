@@ -1,5 +1,3 @@
-import importlib.util
-import subprocess
 import sys
 import types
 
@@ -7,7 +5,7 @@ import pytest
 from processes import ended
 from tiny_models import shipped_style
 
-from fer_edge.errors import FerEdgeError, ModelError
+from fer_edge.errors import FerEdgeError
 from fer_edge.model import classifier
 
 
@@ -68,23 +66,6 @@ def test_none_at_all_and_a_name_that_cannot_be_followed(monkeypatch, hidden, nam
         classifier.find_interpreter()
 
 
-@pytest.mark.slow
-def test_tensorflow_itself_runs_a_model():
-    """In a process of its own: TensorFlow cannot be imported anew once its modules are gone."""
-    if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("needs the extra 'train'")
-    code = (
-        "import sys; sys.modules['ai_edge_litert'] = sys.modules['tflite_runtime'] = None\n"
-        "from fer_edge.model import classifier\n"
-        "model = classifier.load_interpreter(sys.stdin.buffer.read(), 1, 'tiny')\n"
-        "print(classifier.find_interpreter()[0], model.get_input_details()[0]['shape'].tolist())"
-    )
-    child = subprocess.run(
-        [sys.executable, "-c", code], input=shipped_style(), capture_output=True, check=False
-    )
-    assert child.stdout.decode().strip() == "tensorflow [1, 48, 48, 1]", child.stderr.decode()
-
-
 def test_a_broken_runtime_is_named(monkeypatch, tmp_path):
     hide(monkeypatch, "ai_edge_litert", "tensorflow")
     (tmp_path / "tflite_runtime").mkdir()
@@ -99,11 +80,6 @@ def test_a_broken_runtime_is_named(monkeypatch, tmp_path):
 def test_native_chatter_stays_out_of_stderr(capfd):
     classifier.load_interpreter(shipped_style(), 1, "tiny")
     assert capfd.readouterr().err == ""
-
-
-def test_a_refused_model_gives_one_line():
-    with pytest.raises(ModelError, match=r"^tiny: ai_edge_litert cannot use this model: .+$"):
-        classifier.load_interpreter(b"not a model, but long enough to be one", 1, "tiny")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is Linux's")

@@ -38,18 +38,15 @@ def softmax_of_first_pixels(faces, labels=3):
         (["microcontroller"], ["microcontroller"]),
         (["ethos-u", "ethos-u55-128"], ["ethos-u55-128"]),
         (["ethos-u85-2048", "web"], ["ethos-u85-2048", "web"]),
-        (["all"], ["microcontroller", "ethos-u55-128", "onnx", "web"]),
-        (["onnx", "all"], ["onnx", "microcontroller", "ethos-u55-128", "web"]),
     ],
 )
 def test_names(names, wanted):
     assert [target.name for target in targets.parse(names)] == wanted
 
 
-@pytest.mark.parametrize(("name", "hint"), [("ethos-u55-127", "ethos-u55-128"), ("tpu", "microcontroller")])
-def test_unknown_names_are_refused_with_those_that_exist(name, hint):
-    with pytest.raises(UsageError, match=hint):
-        targets.parse([name])
+def test_unknown_names_are_refused_with_those_that_exist():
+    with pytest.raises(UsageError, match="choose from microcontroller, ethos-u, onnx"):
+        targets.parse(["tpu"])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +156,6 @@ def test_the_target_of_the_documentation_beside_one_that_refuses(tiny, tmp_path,
     assert (artifact["target"], artifact["unpacked"]) == ("gzip", tiny.stat().st_size)
     packed = tmp_path / "tiny_int8.tflite.gz"
     assert gzip.decompress(packed.read_bytes()) == tiny.read_bytes()
-    packed.unlink()
-    done = CliRunner().invoke(application(), [*asked, "--target", "no"])
+    done = CliRunner().invoke(application(), [*asked, "--target", "no", "--force"])
     assert str(done.exception) == "not a number of mine"
     assert [path.name for path in tmp_path.iterdir()] == [packed.name]

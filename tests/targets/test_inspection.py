@@ -84,21 +84,6 @@ def test_costs_of_convolutions_and_the_peak_of_a_residual_block():
     assert main.peak_bytes == 3 * 6 * 4 * 8 * 4
 
 
-def test_costs_of_matrices_and_steps_of_each_channel():
-    build = Builder()
-    x = build.tensor("x", (1, 4, 10), Spec("int8", 0.5, 3))
-    w = build.tensor("w", (2, 10), Spec("int8", 1.0), np.zeros((2, 10), np.int8))
-    build.graph.tensors[w].quantization.scale = [0.25, 0.125]
-    build.graph.tensors[w].quantization.zeroPoint = [0, 0]
-    y = build.tensor("y", (1, 4, 2), Spec("int32", 2.0))
-    build.operator("FULLY_CONNECTED", [x, w, -1], [y])
-    (layer,) = graph.read(build.file([x], [y]))[0].operators
-    (taken, weights), (given,) = layer.taken, layer.given
-    assert (taken.scale, taken.zero_point, weights.scale) == (0.5, 3, 0.25)
-    assert [tensor.dtype for tensor in (taken, weights, given)] == ["int8", "int8", "int32"]
-    assert (layer.macs, given.scale) == (4 * 10 * 2, 2.0)
-
-
 def test_the_papers_network_has_the_macs_that_its_card_says():
     """Table 2 of the paper, 'same' padding: pixels x kernel x channels in x channels out."""
     path = shipped.find_model("tuned_float32")

@@ -63,9 +63,9 @@ def test_a_run_is_not_overwritten_unasked(place):
         ("--data gone.csv", 1, "gone.csv"),
         ("", 2, "'drawn'"),
         ("--recipe edge --teacher edge_int8 --data drawn:70", 2, "add --labels ferplus:"),
-        ("--weights edg --data drawn:70", 1, "no trained network 'edg': did you mean edge"),
+        ("--weights edg --data drawn:70", 1, "no trained network 'edg': choose from edge"),
         ("--labels ferplus:v.csv --data drawn:70", 1, "v.csv"),
-        ("--recipe edge --labels ferplus:v --teacher edge_int9", 1, "did you mean edge_int8"),
+        ("--recipe edge --labels ferplus:v --teacher edge_int9", 1, "no model 'edge_int9'"),
     ],
 )
 def test_wrong_usage_is_said_without_keras_and_leaves_nothing(arguments, code, complaint, tmp_path):

@@ -73,31 +73,6 @@ def test_what_ships_stands_in_the_tables():
     assert (SCRIPTS / "PAPER_TABLES.md").read_text() == tables.page(SCRIPTS / "results")
 
 
-def test_mean_and_sample_deviation():
-    table = script("spread").table([metrics(0.6), metrics(0.7), metrics(0.8, unseen=None)])
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["accuracy"] == ("70.00", "10.00", "60.00", "80.00")
-    assert rows["recall angry"] == ("35.00", "5.00", "30.00", "40.00")
-    assert "accuracy without duplicates" not in rows  # not all have it
-    assert table.notes == ["3 runs, PrivateTest (3589 pictures); std is the sample standard deviation."]
-    for runs in ([metrics(0.6)], [metrics(0.6), metrics(0.6, split="PublicTest")]):
-        with pytest.raises(SystemExit, match="two runs"):
-            script("spread").table(runs)
-
-
-@pytest.mark.slow
-def test_the_teachers_stem_sees_a_picture_as_if_it_was_doubled():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    pytest.importorskip("keras", reason="the train extra is not installed")
-    from torch.nn import functional
-
-    stem, faces = torch.randn(5, 3, 3, 3), torch.rand(2, 1, 12, 12)
-    large = functional.interpolate(faces, scale_factor=2, mode="bilinear").expand(-1, 3, -1, -1)
-    expected = functional.conv2d(functional.pad(large, (0, 1, 0, 1)), stem, stride=2)
-    got = functional.conv2d(faces, script("lite_teacher").doubled(stem), padding=1)
-    torch.testing.assert_close(got[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
-
-
 @pytest.mark.parametrize("path", sorted((SCRIPTS.parent / "models").glob("*.json")), ids=lambda p: p.stem)
 def test_cards_say_what_a_model_learned_from(path):
     card = json.loads(path.read_text())

@@ -13,11 +13,10 @@ import pytest
 pytest.importorskip("optuna", reason="the train extra is not installed")
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-from optuna.trial import TrialState
 
 from fer_edge import files, paper
 from fer_edge.data import load
-from fer_edge.errors import DataError, GateError, UsageError
+from fer_edge.errors import DataError, UsageError
 from fer_edge.training import fit, sweep
 from fer_edge.training.recipes import Recipe
 
@@ -33,13 +32,11 @@ def work(folder, scale=0.1):
 @pytest.fixture
 def trained(monkeypatch):
     """Trainings instead of which a curve is given back: best at epoch 90 (9 of 15), none better than without
-    dropout; batch 128 loses its loss. The list holds (batch, epochs, dropout, pictures)."""
+    dropout. The list holds (batch, epochs, dropout, pictures)."""
     seen = []
 
     def train(recipe, training, validation, *, folder, seed):
         seen.append((recipe.batch_size, recipe.epochs, recipe.dropout, len(training)))
-        if recipe.batch_size == 128:
-            raise GateError("the loss is nan")
         history = [
             {"epoch": n, "loss": 1.0, "accuracy": 0.2, "val_loss": abs(n - 9) + recipe.dropout}
             | {"val_accuracy": BATCH_64_BEST[recipe.batch_size] - recipe.dropout / 10 - abs(n - 9) / 1000}
@@ -83,9 +80,7 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
     result = work(tmp_path).run()
     assert sorted(trained[:5]) == [(b, 5, 0.0, 50) for b in (16, 32, 64, 128, 256)]
     assert trained[5] == (64, 15, 0.0, 50)
-    assert sorted(trained[6:]) == [
-        (64, 9, d, 50) for d in (0.2, 0.4, 0.5, 0.6, 0.8)
-    ]  # without: known from before
+    assert sorted(trained[6:]) == [(64, 9, d, 50) for d in (0.0, 0.2, 0.4, 0.5, 0.6, 0.8)]
     stages = result["stages"]
     assert {name: told["best"] for name, told in stages.items()} == {"batch": 64, "epochs": 90, "dropout": 1}
     found = [(row["value"], row["best_epoch"], row["ran_epochs"]) for row in stages["epochs"]["rows"]]
@@ -93,7 +88,6 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
     assert found[3:] == [(90, 9, 9), (100, 9, 10), (120, 9, 12), (150, 9, 15)]
     rows = {row["value"]: row for stage in ("batch", "dropout") for row in stages[stage]["rows"]}
     assert rows[0.6]["val_accuracy"] == pytest.approx(0.4 - 0.06)
-    assert rows[128]["error"] == "the loss is nan"
     assert json.loads((tmp_path / "results.json").read_text()) == result
     page = (tmp_path / "results.md").read_text()
     assert "0.1 of the paper's epochs, 50 pictures to train on, 50 to validate on" in page
@@ -147,5 +141,5 @@ def test_the_training_of_a_killed_process_is_waited_for_and_begun_again(trained,
         child.kill()
         child.communicate()
     assert [batch for batch, *_ in trained[:5]] == [32, 64, 128, 256, 16]
-    states = [trial.state for trial in mine.study.trials if "batch" in trial.params]
-    assert (states.count(TrialState.COMPLETE), states.count(TrialState.FAIL)) == (4, 1)  # 128 fails
+
+    assert len([trial for trial in mine.study.trials if "batch" in trial.params]) == 5
