@@ -51,9 +51,8 @@ ROUNDS ?= 100
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults --rounds $(ROUNDS)
 
-FACES ?= 1
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/run_all.py --data "$(DATA)" $(if $(VOTES),--votes "$(VOTES)") --clip "$(CLIP)" --faces $(FACES) $(BENCH)
+	$(BIN)/python benchmarks/run_all.py --data "$(DATA)" $(if $(VOTES),--votes "$(VOTES)") --clip "$(CLIP)" $(BENCH)
 
 check-models:
 	cd models && sha256sum --check --strict SHA256SUMS

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """All measurements that the documentation quotes, one after another on a quiet machine.
 
-Usage: python benchmarks/run_all.py --data fer2013.csv --votes fer2013new.csv --clip VIDEO [--faces N]
+Usage: python benchmarks/run_all.py --data fer2013.csv --votes fer2013new.csv --clip VIDEO
                                     [--quick] [--skip peers] [--only plot]
 
 Stages: shipped (the models that ship: speed, memory, accuracy), ferplus (accuracy of the FER+ models; needs
@@ -48,7 +48,7 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     return {
         "shipped": [*bench, *timed, *data, *to["shipped"], "--force"],
         "ferplus": [*bench, *ferplus, *judged, *to["ferplus"], "--force"],
-        "loop": [*bench, "--loop", options.clip, "--faces", str(options.faces), *to["loop"], "--force"],
+        "loop": [*bench, "--loop", options.clip, *to["loop"], "--force"],
         "crosscheck": [*crosscheck, *to["crosscheck"], *tables["crosscheck"]],
         "limits": [*here, str(HERE / "limits.py"), *to["limits"], *tables["limits"]],
         "peers": [
@@ -102,7 +102,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", required=True)
     parser.add_argument("--votes", help="FER+'s fer2013new.csv")
     parser.add_argument("--clip", required=True)
-    parser.add_argument("--faces", type=int, default=1, help="in each frame of the clip")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--patience", type=float, default=60.0, help="seconds for what was disturbed")

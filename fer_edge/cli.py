@@ -25,8 +25,7 @@ COMMANDS = {
     "train": ("train", "train --data fer2013.csv --out runs/plain; then again with --resume."),
     "sweep": (
         "train",
-        "sweep --data fer2013.csv --out runs/sweep. Run it again to continue after a kill; run it in "
-        "several terminals, or on several machines that share the folder, to divide the work.",
+        "sweep --data fer2013.csv --out runs/sweep. Run it again to continue after an interruption.",
     ),
     "evaluate": ("evaluate", "evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"),
     "convert": ("convert", "convert runs/plain/model.keras --data fer2013.csv --all --out models"),
@@ -52,7 +51,7 @@ PANELS = {
     "web-host web-token",
     "Training": "batch-size clusters deterministic dropout epochs epochs-scale learning-rate precision qat "
     "resume seed sparsity",
-    "Limits": "every faces max-fps max-frames min-confidence min-size patience runs threads tolerance "
+    "Limits": "every max-fps max-frames min-confidence min-size patience runs threads tolerance "
     "warmup",
 }  # fmt: skip
 PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in names.split()}
@@ -65,7 +64,7 @@ CHOICES = {
 """What --help shows as an option's value, unless the option says it itself."""
 
 
-EXTRAS = {"matplotlib": "plot", "optuna": "train", "paho": "mqtt"}
+EXTRAS = {"matplotlib": "plot", "paho": "mqtt"}
 """Optional package -> the extra that installs it."""
 
 

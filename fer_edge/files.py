@@ -138,13 +138,13 @@ def _opened(path: Path, flags: int, wait: bool = False) -> Iterator[bool | None]
 
 
 @contextlib.contextmanager
-def held(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Creates `folder`; yields whether this process has it to itself during the block. wait: until it has.
+def held(folder: Path) -> Iterator[bool]:
+    """Creates `folder`; yields whether this process has it to itself during the block.
 
     The lock ends with the process, however that ends. Raises OSError.
     """
     make_folders(folder)
-    with _opened(folder / ".lock", os.O_RDWR | os.O_CREAT, wait) as locked:
+    with _opened(folder / ".lock", os.O_RDWR | os.O_CREAT) as locked:
         yield locked is not False
 
 

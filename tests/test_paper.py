@@ -40,13 +40,6 @@ def test_table_5_is_equation_1_but_for_a_sign():
     assert wrong == [70]
 
 
-def test_tables_by_stage_and_value():
-    assert paper.RESULTS["dropout"][1.0].val_accuracy == 66.72
-    assert list(paper.RESULTS["epochs"]) == [70, 90, 100, 120, 150]
-    assert paper.RESULTS["dropout"][paper.TABLE_3["chosen"]["dropout"]] == paper.STATED["abstract"]
-    assert [paper.kept(rate) for rate in (0.2, 1.0)] == [0.2, 0]
-
-
 def test_the_page_holds_what_is_worked_out():
     spec = importlib.util.spec_from_file_location("paper_check", ROOT / "train/paper_check.py")
     check = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""The whole loop on a video: frames per second, time per stage, faces found, memory.
+"""The whole loop on a video: frames per second, time per stage, memory.
 
 The video is first scaled to each size (same proportions, black bars, MPEG-4). Then every size is run in turn,
 each run in a separate process, which writes a face log and draws every frame, as for a live view, but does
@@ -7,7 +7,6 @@ not encode it.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import child, console, machine
-from fer_edge.console import Table, milliseconds, percent
+from fer_edge.console import Table, milliseconds
 from fer_edge.errors import OutputError
 
 STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
@@ -27,7 +26,6 @@ _TIMEOUT_S = 600
 
 def run(
     video: Path,
-    faces: int,
     model: Path,
     threads: int = 1,
     detector: str = "auto",
@@ -38,7 +36,7 @@ def run(
 ) -> dict[str, Any]:
     """The value of `bench --loop --json`: one row per size.
 
-    faces: their number in every frame of the video. threads: of everything. detector, detector_model: as for
+    threads: of everything. detector, detector_model: as for
     `run`. rounds: runs per size, of which the median counts. sizes: width and height of the frames, pixels.
     Raises SourceError if it is not a video, ModelError, OutputError.
     """
@@ -46,7 +44,7 @@ def run(
 
     described = machine.describe()
     check(model)
-    given = (str(model), threads, faces, detector, str(detector_model or ""))
+    given = (str(model), threads, detector, str(detector_model or ""))
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in sizes}
     with tempfile.TemporaryDirectory() as folder:
         clips = {size: Path(folder, f"{size[0]}.mp4") for size in sizes}
@@ -55,27 +53,26 @@ def run(
         for size, clip in console.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
     rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
-    about = {"video": video.name, "faces": faces, "model": model.stem, "threads": threads}
+    about = {"video": video.name, "model": model.stem, "threads": threads}
     about |= {"detector": detector, "rounds": rounds, "rows": rows}
     return {"schema": 1, "machine": described, "loop": about}
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row per size: frames per second, ms of each stage, faces found."""
+    """One row per size: frames per second, ms of each stage, memory."""
     about = result["loop"]
     stages = [name for name in STAGES if any(name in row["stages_ms"] for row in about["rows"])]
-    headers = ("frame", "fps", *stages, "found %", "extra", "MiB")
-    found = Table("the loop", headers, optional=("other", "write", "crop", "extra"))
+    headers = ("frame", "fps", *stages, "MiB")
+    found = Table("the loop", headers, optional=("other", "write", "crop"))
     for row in about["rows"]:
         size, fps = f"{row['width']}x{row['height']}", f"{row['fps']:.0f}" + "*" * row["disturbed"]
         times = (milliseconds(row["stages_ms"].get(name)) for name in stages)
-        memory = milliseconds(row["peak_rss_mib"])
-        found.add(size, fps, *times, percent(row["found"]), row["extra"], memory)
+        found.add(size, fps, *times, milliseconds(row["peak_rss_mib"]))
     found.notes = [
-        f"{about['video']}, {about['rows'][0]['frames']} frames with {about['faces']} face(s) each, "
-        f"{about['model']}, {about['detector']}, {about['threads']} thread(s), "
+        f"{about['video']}, {about['rows'][0]['frames']} frames, {about['model']}, "
+        f"{about['detector']}, {about['threads']} thread(s), "
         f"{result['machine'].get('cpu')}. fps: the whole loop, with a face log and drawing. Stages: mean "
-        "ms a frame. extra: boxes too many. MiB: peak of the process."
+        "ms a frame. MiB: peak of the process."
     ]
     return found
 
@@ -118,13 +115,10 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**middle, "disturbed": any(row["disturbed"] for row in rows)}
 
 
-def run_here(
-    video: str, model: str, threads: int, known: int, detector: str, detector_model: str
-) -> dict[str, Any]:
+def run_here(video: str, model: str, threads: int, detector: str, detector_model: str) -> dict[str, Any]:
     """One run, in a process that loads what `fer-edge run` loads; its face log is beside the video.
 
-    frames, fps, stages_ms (mean a frame of STAGES), found (share of the known faces), extra (boxes too many),
-    peak_rss_mib of the whole process, disturbed.
+    frames, fps, stages_ms (mean a frame of STAGES), peak_rss_mib of the whole process, disturbed.
     """
     from fer_edge import cli
 
@@ -149,16 +143,13 @@ def run_here(
     loop = Loop(analyser, [JsonlLog(log, analyser.labels), PictureSink()])
     with machine.Watch() as meanwhile:
         loop.run(capture)
-    faces = [len(json.loads(line)["faces"]) for line in log.read_text().splitlines()]
-    frames, elapsed = len(faces), meanwhile.elapsed_s
+    frames, elapsed = len(log.read_text().splitlines()), meanwhile.elapsed_s
     stages = loop.summary.as_dict()["stages"]
     means = {n: row["mean_ms"] * row["n"] / frames for n, row in stages.items() if n in STAGES}
     return {
         "frames": frames,
         "fps": frames / elapsed,
         "stages_ms": {**means, "other": 1e3 * elapsed / frames - sum(means.values())},
-        "found": sum(min(count, known) for count in faces) / (known * frames) if known else None,
-        "extra": sum(max(0, count - known) for count in faces),
         "peak_rss_mib": machine.peak_rss_mib(),
         "disturbed": meanwhile.disturbed,
     }

@@ -28,7 +28,6 @@ def bench(
     loop: Annotated[
         Path | None, Option(metavar="VIDEO", help="Measure the whole loop on a video, at three sizes.")
     ] = None,
-    faces: Annotated[int, Option(min=0, help="Faces per frame in --loop's video.")] = 1,
     detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
     detector_model: Annotated[Path | None, options.file("The detector's model file.")] = None,
     csv: Annotated[Path | None, options.file("Write all figures as CSV.")] = None,
@@ -61,7 +60,7 @@ def bench(
     result: dict[str, Any]
     if loop is not None:
         model = paths[0] if models else shipped.find_model(shipped.best_here())
-        result = looping.run(loop, faces, model, counts[0], detector, detector_model)
+        result = looping.run(loop, model, counts[0], detector, detector_model)
         table = looping.table(result)
     else:
         selection = None

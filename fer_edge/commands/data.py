@@ -42,7 +42,6 @@ def data(
     'drawn' needs no download: the program draws the faces.
     """
     from fer_edge import console, files, paper, sheets
-    from fer_edge.conversion import source
     from fer_edge.data import load, summarise
     from fer_edge.model import shipped
     from fer_edge.training import recipes
@@ -61,8 +60,6 @@ def data(
     for row in bad[:SHOWN]:
         console.say(f"  {row['where']} {row['why']}")
     console.say(f"content sha256 {summary['sha256']}")
-    for text in source.lacking(dataset):
-        console.say(f"too few: {text}")
     if plot is not None:
         rows = sheets.samples(dataset, seed)
         sheets.draw(rows, dataset.label_names, [""] * sheets.SAMPLES, plot, force)

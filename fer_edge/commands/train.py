@@ -80,7 +80,7 @@ def sweep(
     *,
     data: options.Data = None,
     class_names: options.ClassNames = None,
-    out: Annotated[Path, Option(help="Folder of the study, its trials and results.")] = Path("runs/sweep"),
+    out: Annotated[Path, Option(help="Folder of the trials and results.")] = Path("runs/sweep"),
     recipe: options.TrainRecipe = "paper",
     epochs_scale: Annotated[float, Option(metavar="FRACTION", help="Scales epochs and patience.")] = 1.0,
     subset: Annotated[int | None, Option(min=10, metavar="N", help="Train and validate on N faces.")] = None,
@@ -90,7 +90,7 @@ def sweep(
     json: options.Json = None,
     force: options.Force = False,
 ) -> None:
-    """Search batch size, then epochs, then dropout, like the paper; resumable, shared by processes."""
+    """Search batch size, then epochs, then dropout, like the paper; run it again to continue."""
     from fer_edge import console, files
     from fer_edge.data import load
     from fer_edge.model import shipped
@@ -106,7 +106,7 @@ def sweep(
         from fer_edge.training import sweep as search
 
     plan = search.Plan(base, epochs_scale, subset)
-    result = search.Sweep(plan, splits, out, seed, precision).run()
+    result = search.run(plan, splits, out, seed, precision)
     for table in search.tables(result):
         console.say("")
         console.say(table.title)

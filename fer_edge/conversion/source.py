@@ -137,24 +137,6 @@ def proving_split(dataset: Dataset) -> str:
     return SPLIT if alone else f"{SPLIT}+PrivateTest"
 
 
-def lacking(dataset: Dataset) -> list[str]:
-    """What a data set lacks for `convert`, one sentence each, known before any training."""
-    proving = len(dataset.part(proving_split(dataset)))
-    wanted = f"{proving} pictures outside Training: convert checks a file on at least {gate.LEAST_PICTURES}"
-    return [*([wanted] if proving < gate.LEAST_PICTURES else []), *_too_few(dataset.part("Training"))]
-
-
-def _too_few(training: Dataset) -> list[str]:
-    """What calibration lacks."""
-    found, names = [], training.label_names
-    counts = zip(names, np.bincount(training.labels, minlength=len(names)), strict=True)
-    if few := ", ".join(f"{name} {n}" for name, n in counts if n < LEAST_PER_CLASS):
-        found.append(f"{few} in Training: int8 needs at least {LEAST_PER_CLASS} of each expression")
-    if len(training) < LEAST_PICTURES:
-        found.append(f"{len(training)} pictures in Training: int8 needs at least {LEAST_PICTURES}")
-    return found
-
-
 def calibration(
     dataset: Dataset, samples: int, seed: int, size_hw: tuple[int, int] = (48, 48)
 ) -> tuple[NDArray[np.uint8], str]:
@@ -194,8 +176,16 @@ def check(chosen: Dataset) -> None:
 
     Refuses too few pictures, a missing class, and the wrong scale.
     """
-    if complaints := _too_few(chosen):
-        raise DataError(f"too few pictures for calibration: {'; '.join(complaints)}")
+    counts = zip(
+        chosen.label_names, np.bincount(chosen.labels, minlength=len(chosen.label_names)), strict=True
+    )
+    few = ", ".join(f"{name} {n}" for name, n in counts if n < LEAST_PER_CLASS)
+    if few or len(chosen) < LEAST_PICTURES:
+        raise DataError(
+            f"too few pictures for calibration: {len(chosen)} in Training, "
+            f"{few or 'enough of each expression'}; int8 needs at least {LEAST_PICTURES}, and "
+            f"{LEAST_PER_CLASS} of each expression"
+        )
     images = chosen.images
     levels = images.reshape(len(images), -1)
     contrast = float(np.median(levels.max(axis=1).astype(int) - levels.min(axis=1)))

@@ -32,7 +32,6 @@ _DAMAGED = (
     NotImplementedError, RuntimeError,  # of zipfile: a version or a way of packing that it lacks, a password
     UnicodeDecodeError,  # a damaged name
 )  # fmt: skip
-_KNOWN_TABLES = ("fer2013.csv", "icml_face_data.csv")
 _LABEL_OF = {str(index): index for index in range(len(LABELS))}
 _LEVEL_OF = {str(level): level for level in range(256)}
 _SPLIT_OF = {name.lower(): index for index, name in enumerate(SPLITS)}
@@ -88,7 +87,7 @@ def _opened(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The unpacked stream, and the raw file, whose `tell()` shows the progress.
 
     The first bytes decide the kind of file. Raises OSError if it cannot be opened, DataError for a file that
-    is damaged, cut short or encrypted, and for a .zip without a table or with several.
+    is damaged, cut short or encrypted, and for a .zip that does not hold one table.
     """
     with open(path, "rb") as raw:
         try:
@@ -107,15 +106,12 @@ def _opened(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 def _member(archive: zipfile.ZipFile, path: str) -> str:
     """The name of its table; ignores `._fer2013.csv`, which macOS adds to archives."""
-    last = {name: name.rsplit("/", 1)[-1].lower() for name in archive.namelist()}
-    names = [name for name in last if last[name].endswith(".csv") and not last[name].startswith("._")]
-    for known in _KNOWN_TABLES:
-        if len(names) > 1:
-            names = [name for name in names if last[name] == known] or names
-    if not names:
-        raise DataError(f"{path} holds no .csv file: unpack it and give the folder, if it holds pictures")
-    if len(names) > 1:
-        raise DataError(f"{path} holds several tables ({', '.join(sorted(names)[:5])}): unpack it, give one")
+    names = [name for name in archive.namelist() if Path(name).suffix.lower() == ".csv"]
+    names = [name for name in names if not Path(name).name.startswith("._")]
+    if len(names) != 1:
+        raise DataError(
+            f"{path} holds {len(names)} .csv files, not one: unpack it and give the table or folder"
+        )
     return names[0]
 
 

@@ -149,14 +149,17 @@ class Classifier:
                 f"{self.path}: output {ends[1].shape} is not one list of values: "
                 "a classifier gives (1, labels)"
             )
-        axis = _channel_axis(ends[0].shape, self.path)
+        shape = ends[0].shape
+        if len(shape) != 4 or shape[0] != 1 or shape[3] not in {1, 3}:
+            raise ModelError(
+                f"{self.path}: input {shape} is not one picture: (1, height, width, 1 or 3) is needed"
+            )
         self.card = file.find_card(self.path, data, card, ends)
         self.labels = self.card.labels
         self.input, self.output = self.card.input, self.card.output
-        self.channels = self.input.shape[axis] if axis else 1
-        height, width = (side for n, side in enumerate(self.input.shape) if n not in (0, axis))
+        _, height, width, self.channels = shape
         self.input_size = (height, width)
-        self._prepare(axis)
+        self._prepare()
 
     def _end(self, what: str) -> TensorSpec:
         """Input or output as the file states it."""
@@ -170,7 +173,7 @@ class Classifier:
         shape = tuple(int(n) for n in details[0]["shape"])
         return TensorSpec(dtype, shape, float(scale), int(zero_point))
 
-    def _prepare(self, axis: int | None) -> None:
+    def _prepare(self) -> None:
         self._input_index = self._interpreter.get_input_details()[0]["index"]
         self._output_index = self._interpreter.get_output_details()[0]["index"]
         # How far the sum may be from 1, since each probability is rounded to its step.
@@ -180,8 +183,7 @@ class Classifier:
         same = self.input.dtype == "uint8" and bool((self._stored == _GRAY_LEVELS).all())
         self._identity = same and self.channels == 1
         self._input = np.zeros(self.input.shape, self.input.dtype)
-        view = self._input[..., None] if axis is None else np.moveaxis(self._input, axis, -1)
-        self._channels = [view[0, ..., n] for n in range(self.channels)]  # views: one picture, one channel
+        self._channels = [self._input[0, ..., n] for n in range(self.channels)]  # views
 
     def predict_one(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One gray face, uint8 (height, width) of `input_size` -> probabilities, float32 (labels,).
@@ -226,19 +228,6 @@ class Classifier:
 def check(path: Path) -> None:
     """Raises ModelError unless the file is included in fer-edge, or is intact and runs (`file.check`)."""
     file.check(file.read_bytes(path), str(path))
-
-
-def _channel_axis(shape: tuple[int, ...], path: Path) -> int | None:
-    """The axis of channels, None for (1, height, width). Raises ModelError if it is not a picture's shape."""
-    if len(shape) == 3 and shape[0] == 1:
-        return None
-    if len(shape) == 4 and shape[0] == 1:
-        for axis in (3, 1):
-            if shape[axis] in {1, 3}:
-                return axis
-    raise ModelError(
-        f"{path}: input {shape} is not one picture: (1, height, width, 1 or 3), or channels first, is needed"
-    )
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -205,9 +205,7 @@ def _tried() -> str:
     try:
         classifier.find_interpreter()
         child.limit(memory_bytes=CHILD_MEMORY)
-        with contextlib.suppress(
-            MissingExtraError
-        ):  # without a schema (tflite_runtime), only the run shows it
+        with contextlib.suppress(MissingExtraError):  # tflite_runtime has no schema: the run shows it
             graph.check(data, "")
         model = classifier.load_interpreter(data, 1, "")
         with quiet_stderr():
@@ -220,27 +218,27 @@ def _tried() -> str:
 
 
 def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelCard:
-    """The card of a model: the one inside it, the one given, or the one beside it; never a guess.
+    """The card of a model: the one inside it, else the one given, else the one beside it; never a guess.
 
-    given: the user's card, which only needs what the file lacks, and must not contradict a card inside. ends:
-    input and output according to the file; their real range and content are not read. Synonyms of FER-2013's
-    labels are replaced by those. Raises ModelError if there is no card, or if it contradicts the file.
+    given: the user's card, which only needs what the file lacks. ends: input and output according to the
+    file; their real range and content are not read. Synonyms of FER-2013's labels are replaced by those.
+    Raises ModelError if there is no card, if it contradicts the file, or if one is given beside one inside.
     """
     card, where = card_in(data, str(path)), f"{path}: the card inside"
-    if inside := card:
-        inside = dataclasses.replace(inside, labels=expressions(inside.labels))
+    if card is not None and given is not None:
+        raise ModelError(f"{path} has its card and labels inside: leave out --card {given}")
     beside = path.with_suffix(".json")
     if given is not None or (card is None and beside.is_file()):
         where = str(given or beside)
         raw = _read_card(given or beside)
         if given is not None or (isinstance(raw, dict) and "labels" in raw):  # else another program's
-            card = _completed(where, raw, path, data, ends)
+            card = _completed(where, raw, path, ends)
     if card is None:
         raise ModelError(
             f"{path} has no labels inside: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
         )
     card = dataclasses.replace(card, labels=expressions(card.labels))
-    _check_card(card, inside, ends, where)
+    _check_card(card, ends, where)
     first, last = (
         dataclasses.replace(stated, scale=tensor.scale, zero_point=tensor.zero_point)
         for stated, tensor in zip((card.input, card.output), ends, strict=True)
@@ -257,7 +255,7 @@ def _read_card(path: Path) -> Any:
         raise ModelError(f"{path} is not a model card: {error}") from error
 
 
-def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> ModelCard:
+def _completed(where: str, raw: Any, model: Path, ends: Ends) -> ModelCard:
     """A user's card, completed from the model file."""
     if not isinstance(raw, dict) or not isinstance(raw.get("labels"), list):
         raise ModelError(f"{where} is not a model card: no list of labels in it, such as {_EXAMPLE}")
@@ -269,29 +267,20 @@ def _completed(where: str, raw: Any, model: Path, data: bytes, ends: Ends) -> Mo
         whole[key] = facts | raw.get(key, {})
     taken = ends[0]
     raw_gray = taken.dtype == "uint8" and taken.scale in {0.0, 1.0} and taken.zero_point == 0
+    lacking = []
     if not raw_gray and not {"real_min", "real_max"} <= whole["input"].keys():
-        raise ModelError(
-            f"{where} does not say what range the {taken.dtype} input of {model.name} has: "
-            'add "input": {"real_min": 0, "real_max": 1}, or -1 and 1, or 0 and 255'
-        )
+        lacking.append('"input": {"real_min": 0, "real_max": 1} (or -1 and 1, or 0 and 255)')
     if "content" not in whole["output"]:
-        from fer_edge.model import graph
-
-        with contextlib.suppress(FerEdgeError):  # no schema here
-            if graph.before_softmax(data):
-                whole["output"]["content"] = "probabilities"
-    if "content" not in whole["output"]:
-        raise ModelError(
-            f"{where} does not say what comes out of {model.name}: "
-            'add "output": {"content": "logits"}, or "probabilities"'
-        )
+        lacking.append('"output": {"content": "logits"} (or "probabilities")')
+    if lacking:
+        raise ModelError(f"{where} does not say what {model.name} takes and gives: add {', '.join(lacking)}")
     if whole["output"]["content"] == "probabilities":
         whole["output"] = {"real_min": 0.0, "real_max": 1.0} | whole["output"]
     return ModelCard.from_json(json.dumps(whole), where)
 
 
-def _check_card(card: ModelCard, inside: ModelCard | None, ends: Ends, where: str) -> None:
-    """Raises ModelError if the card contradicts the model's input or output, itself, or the card inside."""
+def _check_card(card: ModelCard, ends: Ends, where: str) -> None:
+    """Raises ModelError if the card contradicts the model's input or output, or itself."""
     classes = ends[1].shape[-1]
     if len(card.labels) != classes:
         raise ModelError(f"{where} names {len(card.labels)} labels, but the model gives {classes} values")
@@ -305,11 +294,3 @@ def _check_card(card: ModelCard, inside: ModelCard | None, ends: Ends, where: st
                 f"{where} belongs to another model: it says {what} {stated.dtype} {stated.shape}, "
                 f"the file has {tensor.dtype} {tensor.shape}"
             )
-
-    def meant(one: ModelCard) -> dict[str, str]:
-        taken = f"{one.input.real_min:g} to {one.input.real_max:g}"
-        return {"labels": " ".join(one.labels), "input range": taken, "output": one.output.content}
-
-    for what, ours in meant(card).items():
-        if inside and ours != (theirs := meant(inside)[what]):
-            raise ModelError(f"{where} contradicts the card inside it: {what} {ours} here, {theirs} there")

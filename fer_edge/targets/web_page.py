@@ -123,7 +123,6 @@ def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any
         "rows": rows,
         "columns": columns,
         "channels": classifier.channels,
-        "channelsFirst": len(classifier.input.shape) == 4 and classifier.input.shape[3] not in {1, 3},
         "shape": list(classifier.input.shape),
         "dtype": classifier.input.dtype,
         "stored": stored_levels(classifier.input).tolist(),

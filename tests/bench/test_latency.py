@@ -61,13 +61,6 @@ def test_disturbed_processes_are_repeated_and_what_stays_so_says_it(
     assert [row["latency_ms"][key] for key in ("min", "p50_low", "p50_high")] == ends
 
 
-@pytest.mark.parametrize(("runs", "shares"), [(3, [1] * 3), (10, [1] * 10), (25, [3] * 5 + [2] * 5)])
-def test_processes_share_the_runs(runs, shares):
-    asked, start = [], answers(itertools.repeat(1.0))
-    latency.measured(lambda share, order: asked.append(share) or start(share, order), runs, patience_s=0)
-    assert asked == shares
-
-
 def test_summary_by_hand():
     """Two processes with medians of 1.5 and 3.5 ms."""
     got = latency.summary([[1.0, 2.0], [3.0, 4.0]], [1.0, 3.0])

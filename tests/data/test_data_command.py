@@ -22,7 +22,6 @@ def test_plain_lines_of_what_the_environment_names(table, tree, monkeypatch):
     assert ["happy", "2", "1", "1", "4"] in lines
     assert ["all", "14", "7", "7", "28"] in lines
     assert ["also", "in", "Training", "0", "0"] in lines
-    assert "too few: 14 pictures outside Training: convert checks a file on at least 50" in out
 
 
 def test_a_bad_row_is_one_line_and_exit_1_and_json_stands_alone(table):

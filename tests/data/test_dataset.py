@@ -48,13 +48,6 @@ def test_a_small_class_gives_one_row_and_keeps_one(dataset):
     assert (with_held_out(dataset.rows(np.arange(7)), seed=0).split == 0).all()
 
 
-def test_a_sample_is_drawn_without_repetition_in_the_sources_order(dataset):
-    for ids in (dataset.sample(25, seed).ids for seed in range(5)):
-        assert (len(ids), (np.diff(ids) > 0).all()) == (25, True)
-    assert (dataset.sample(10, 0).ids != dataset.sample(10, 1).ids).any()
-    assert dataset.sample(28, 0) is dataset
-
-
 def test_duplicates_are_counted_by_picture(table):
     rows = plain_rows()
     rows += [

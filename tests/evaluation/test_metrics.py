@@ -22,11 +22,6 @@ def test_by_hand():
     assert [row["support"] for row in got["per_class"].values()] == [5, 3, 2]
 
 
-@pytest.mark.filterwarnings("error")
-def test_no_warning_for_classes_without_predictions_or_pictures():
-    assert metrics.scores(np.zeros((2, 2), np.int64), ("a", "b"))["macro_f1"] == 0
-
-
 def test_wilson_interval():
     # 10 of 20: centre 0.5; half-width 1.96 / (1 + 3.8416 / 20) * sqrt(0.25 / 20 + 3.8416 / 1600) = 0.2007
     assert metrics.wilson_interval(10, 20) == pytest.approx((0.2993, 0.7007), abs=1e-4)

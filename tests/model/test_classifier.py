@@ -18,8 +18,9 @@ pytestmark = pytest.mark.usefixtures("sound")
 
 
 def loaded(folder, data, **card):
+    card = {"labels": LABELS, "output": {"content": "probabilities"}} | card
     (folder / "m.tflite").write_bytes(data)
-    (folder / "card.json").write_text(json.dumps({"labels": LABELS, **card}))
+    (folder / "card.json").write_text(json.dumps(card))
     return Classifier(folder / "m.tflite", card=folder / "card.json")
 
 
@@ -87,14 +88,13 @@ def test_int8_in_and_out_go_through_their_own_scale_and_zero_point(
     assert (classifier.output.dtype, classifier.output.zero_point) == ("int8", output.zero_point)
 
 
-@pytest.mark.parametrize("shape", [(1, 64, 64, 1), (1, 96, 80, 3), (1, 3, 96, 80), (1, 96, 80)])
+@pytest.mark.parametrize("shape", [(1, 64, 64, 1), (1, 96, 80, 3)])
 def test_size_and_channels_are_read_from_the_file(tmp_path, shape):
-    """Fault I2. All channels, last or first, get the gray levels: label n is channel n of its own pixel."""
-    height, width = shape[2:] if shape[1] == 3 else shape[1:3]
-    channels, where = (3 if 3 in shape else 1), [(0, 0), (40, 7), (63, 63)]
-    places = np.arange(np.prod(shape)).reshape(shape if shape[1] == 3 else (1, height, width, channels))
-    places = places[0] if shape[1] == 3 else np.moveaxis(places[0], -1, 0)
-    weights = picks(places.size, *(places[n % channels, y, x] for n, (y, x) in enumerate(where)))
+    """Fault I2. All channels get the gray levels: label n is channel n of its own pixel."""
+    _, height, width, channels = shape
+    where = [(0, 0), (40, 7), (63, 63)]
+    places = np.arange(np.prod(shape)).reshape(height, width, channels)
+    weights = picks(places.size, *(places[y, x, n % channels] for n, (y, x) in enumerate(where)))
     classifier = loaded(tmp_path, dense(shape, weights, entry=FLOAT, output=FLOAT), **of_range(0, 1))
     assert (classifier.input_size, classifier.channels) == ((height, width), channels)
     for face in faces(2, height, width):
@@ -131,7 +131,7 @@ def test_labels_travel_inside_the_file(tmp_path):
     assert classifier.labels[classifier.predict_one(with_first_pixels(0, 9)).argmax()] == "neutral"
 
 
-@pytest.mark.parametrize("shape", [(1, 48, 48, 2), (2, 48, 48, 1), (1, 900)])
+@pytest.mark.parametrize("shape", [(1, 48, 48, 2), (2, 48, 48, 1), (1, 3, 48, 48), (1, 900)])
 def test_inputs_that_are_no_picture_are_refused(tmp_path, shape):
     model = dense(shape, picks(int(np.prod(shape)), 0, 1, 2), entry=FLOAT, output=FLOAT)
     with pytest.raises(ModelError, match=r"is not one picture|is not one list"):

@@ -70,13 +70,6 @@ def test_an_absent_npm_package_is_named_with_what_to_install(monkeypatch, tmp_pa
         TARGETS["web"].require()
 
 
-def test_agreement_of_two_runtimes(tiny):
-    classifier, pictures = Classifier(tiny), np.zeros((2, 8, 8), np.uint8)
-    pictures[:, 0, :3] = [[10, 10, 11], [10, 12, 10]]
-    p = classifier.predict(pictures) + np.float32([[0, 0, 0], [0.75, -0.75, 0]])
-    assert targets.compare(classifier, p, pictures) == (2, 0.5, pytest.approx(0.75, rel=1e-6))
-
-
 @pytest.mark.parametrize(
     ("fixture", "step", "allowed"),
     [("whole", 1 / 256, 2 / 256), ("tiny", 0.0, 0.5)],  # tiny: int8 logits in steps of 1, then softmax

@@ -4,9 +4,8 @@ import dataclasses
 import json
 import re
 
-import numpy as np
 import pytest
-from tiny_models import Builder, Spec, one_operator, shipped_card, shipped_style
+from tiny_models import Spec, one_operator, shipped_card, shipped_style
 from typer.testing import CliRunner
 
 from fer_edge.cli import application
@@ -66,22 +65,6 @@ def test_command_escapes_what_a_stranger_wrote(tiny, tmp_path):
 
 
 F32 = Spec("float32")
-
-
-def test_costs_of_convolutions_and_the_peak_of_a_residual_block():
-    """x -> conv -> conv -> add(x): x is held until the end, so three tensors live at the second conv."""
-    build = Builder()
-    x = build.tensor("x", (1, 6, 4, 8), F32)
-    full = build.tensor("w", (8, 3, 3, 8), F32, np.zeros((8, 3, 3, 8), np.float32))
-    deep = build.tensor("d", (1, 5, 5, 8), F32, np.zeros((1, 5, 5, 8), np.float32))
-    a, b, y = (build.tensor(name, (1, 6, 4, 8), F32) for name in "aby")
-    build.operator("CONV_2D", [x, full, -1], [a])
-    build.operator("DEPTHWISE_CONV_2D", [a, deep, -1], [b])
-    build.operator("ADD", [x, b], [y])
-    main = graph.read(build.file([x], [y]))[0]
-    assert [layer.macs for layer in main.operators] == [6 * 4 * 8 * 3 * 3 * 8, 6 * 4 * 5 * 5 * 8, 0]
-    assert (main.operators[0].taken[1].values, main.operators[0].weight_bytes) == (576, 2304)
-    assert main.peak_bytes == 3 * 6 * 4 * 8 * 4
 
 
 def test_the_papers_network_has_the_macs_that_its_card_says():

@@ -67,8 +67,3 @@ def test_example_registers_each_operator_once(tiny):
     added = [line.split("Add")[1].split("(")[0] for line in text.splitlines() if "resolver.Add" in line]
     assert added == ["Dequantize", "FullyConnected", "Quantize", "Softmax"]
     assert "{{" not in text
-
-
-@pytest.mark.parametrize(("name", "wanted"), [("a-b.c", "a_b_c"), ("2x", "model_2x"), ("é_int8", "__int8")])
-def test_identifiers(name, wanted):
-    assert microcontroller.identifier(name) == wanted

@@ -3,7 +3,7 @@ import {loadLiteRt, loadAndCompile, Tensor} from "@litertjs/core";
 import {decode} from "page/faces.js";
 
 export const facts = JSON.parse(document.getElementById("facts").textContent);
-const {rows, columns, channels, channelsFirst, labels} = facts;
+const {rows, columns, channels, labels} = facts;
 
 export function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -59,7 +59,7 @@ async function classify(model, face) {
   const stored = facts.dtype === "uint8" ? new Uint8Array(face.length * channels) : new Float32Array(face.length * channels);
   face.forEach((level, i) => {
     for (let c = 0; c < channels; c++)
-      stored[channelsFirst ? c * face.length + i : i * channels + c] = facts.stored[level];
+      stored[i * channels + c] = facts.stored[level];
   });
   const [values] = await run(model, stored, facts.shape);
   const real = Array.from(values, (value) => (facts.scale ? facts.scale * (value - facts.zeroPoint) : value));
