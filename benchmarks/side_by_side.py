@@ -16,6 +16,7 @@ from typing import Any
 
 from fer_edge import files
 from fer_edge.bench import report
+from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.console import Table, milliseconds
 
 WITHIN = 5.0  # %
@@ -55,7 +56,8 @@ def side_by_side(values: dict[str, dict[str, Any]]) -> tuple[Table, bool]:
             percent = [100 * (one - 1) for one in (ratio, ratio * reference_ms[first] / reference_ms[name])]
             cells += [f"{one:+.1f}{busy[name] or busy[first]}" for one in percent]
             most[name] = max(most[name], abs(percent[0]))
-            told = busy[name] or busy[first] or not report.same_speed(values[first], values[name])
+            slow, fast = sorted((reference_ms[first], reference_ms[name]), reverse=True)
+            told = busy[name] or busy[first] or slow > REFERENCE_LIMIT * fast
             agree &= bool(told) or abs(percent[0]) <= WITHIN
         table.add(model, *cells, *(milliseconds(p50[name]) + busy[name] for name in values))
     about = (

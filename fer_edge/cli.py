@@ -59,7 +59,7 @@ PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in na
 
 CHOICES = {
     "--detector": "auto|haar|yunet|blazeface", "--protocol": "official|paper", "--recipe": "NAME|FILE",
-    "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME", "--format": "FORMAT",
+    "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME",
 }  # fmt: skip
 """What --help shows as an option's value, unless the option says it itself."""
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fer_edge import console, files
-from fer_edge.bench.latency import REFERENCE_LIMIT
 from fer_edge.console import Table, milliseconds, percent, size
 from fer_edge.errors import DataError, GateError, OutputError, UsageError
 from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
@@ -216,12 +215,6 @@ def read(path: Path) -> Row:
     return old
 
 
-def same_speed(old: Row, new: Row) -> bool:
-    """Whether the reference took about the same time in both."""
-    a, b = ({n: float(own["best_ms"]) for n, own in side["reference"].items()} for side in (old, new))
-    return all(max(a[n], b[n]) <= REFERENCE_LIMIT * min(a[n], b[n]) for n in a.keys() & b.keys())
-
-
 def left_out(old: Row, new: Row) -> dict[str, str]:
     """The figures that cannot be compared in any row, each with the reason, if worth printing."""
     a, b = old["config"]["data"], new["config"]["data"]
@@ -230,17 +223,15 @@ def left_out(old: Row, new: Row) -> dict[str, str]:
     one, other = old["machine"], new["machine"]
     if any(one[key] != other[key] for key in ("cpu", "board", "architecture", "usable_cores")):
         why = "the earlier benchmark is from another machine: times and memory are not compared"
-        return found | dict.fromkeys(("p50_ms", "peak_rss_mib"), why)
-    why = "the machine ran at another speed in one of the two: times are not compared"
-    return found if same_speed(old, new) else {**found, "p50_ms": why}
+        found |= dict.fromkeys(("p50_ms", "peak_rss_mib"), why)
+    return found
 
 
 def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
     """Every figure of the rows in both (same model, same threads), in the new one's order.
 
     tolerance: the fraction by which time (p50), size and memory may grow. Times count only on the same
-    machine at the same speed if neither row was disturbed; accuracy, macro-F1 and agreement only on the same
-    pictures.
+    machine if neither row was disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     both = [(before[key], b) for b in new["results"] if (key := (b["model"], b["threads"])) in before]

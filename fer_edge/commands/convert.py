@@ -91,9 +91,6 @@ def verify(
     model: Annotated[str, Argument(metavar="MODEL.keras", help="The model it was converted from.")],
     *,
     data: options.OptionalData = None,
-    format_: Annotated[
-        str | None, Option("--format", help="Use the limits of this format; default: the card's.")
-    ] = None,
     card: options.Card = None,
     recipe: Recipe = "default",
     labels: options.Labels = None,
@@ -110,4 +107,4 @@ def verify(
         raise UsageError(HOW_TO_GIVE_DATA)
     how = formats.read(recipe)
     request = command.Request(model, data, how, seed, labels, skip_bad_rows, force, class_names)
-    command.verify(request, converted, format_, card, json)
+    command.verify(request, converted, card, json)

@@ -96,17 +96,18 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     return _finished(path, rows, against, json, request.force)
 
 
-def verify(
-    request: Request, converted: str, format_: str | None, card: Path | None, json: str | None
-) -> dict[str, Any]:
-    """Verifies an existing file; returns and writes the measurements. Raises GateError if it fails."""
+def verify(request: Request, converted: str, card: Path | None, json: str | None) -> dict[str, Any]:
+    """Verifies an existing file by the limits of its card's format; returns and writes the measurements.
+
+    Raises GateError if it fails.
+    """
     path = shipped.find_model(converted)
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
-    name, made = format_ or classifier.card.format, classifier.card
+    made, name = classifier.card, classifier.card.format
     formats.known(name)
     recipe, model, pictures = request.recipe, source.find(request.model), request.dataset()
-    against = source.measure(model, pictures, recipe.parity_pictures, request.seed, made, views=made.views)
+    against = source.measure(model, pictures, recipe.parity_pictures, request.seed, views=made.views)
     probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {name}")
     found = against.judge(probabilities, recipe.limits_of(name))
     row = _row(path, name, file.read_bytes(path), made, found)

@@ -186,7 +186,7 @@ COMPRESSED_LIMITS = Thresholds(0.85, 1.0, 0.1, 0.01, 0.1)
 def known(name: str) -> Making:
     """The entry of a format. Raises UsageError for an unknown one."""
     if name not in FORMATS:
-        raise UsageError(f"there is no format {name!r}: choose --format from {', '.join(FORMATS)}")
+        raise UsageError(f"there is no format {name!r}: choose from {', '.join(FORMATS)}")
     return FORMATS[name]
 
 

@@ -102,13 +102,10 @@ class Reference:
         return gate.compare(probabilities, self.probabilities, part.labels, limits, part.label_names)
 
 
-def measure(
-    path: Path, dataset: Dataset, most: int, seed: int, made: ModelCard | None = None, *, views: int = 1
-) -> Reference:
+def measure(path: Path, dataset: Dataset, most: int, seed: int, *, views: int = 1) -> Reference:
     """Loads the Keras model and runs it on at most `most` pictures of `proving_split`.
 
-    made: the card of a file made from it. A model without a card is assumed to have the same input and
-    output, with labels in FER-2013's order. views: 2 for `mirror.mirrored`.
+    A model without a card is assumed to have labels in FER-2013's order. views: 2 for `mirror.mirrored`.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
     card = evaluation.keras_card(path)
@@ -121,7 +118,7 @@ def measure(
     pictures = evaluation.select(dataset, "official", proving_split(dataset), limit=most, seed=seed)
     gate.check_count(len(pictures.dataset))
     found = Reference(path, card, model, pictures, np.empty((0, 0), np.float32), views)
-    subject = evaluation.Predictor.of_keras(model, str(path), found.labels, card or made)
+    subject = evaluation.Predictor.of_keras(model, str(path), found.labels)
     probabilities = found.ask(subject, "float32 in Keras")
     gate.check_probabilities(probabilities, str(path))
     return replace(found, probabilities=probabilities)

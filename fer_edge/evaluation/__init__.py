@@ -17,7 +17,7 @@ from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
-from fer_edge.model.classifier import Classifier, softmax
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_faces
 from fer_edge.vision.opencv import cv2
@@ -43,10 +43,8 @@ class Predictor:
         return cls(name, known.labels, classifier.input_size, classifier.predict, known.views)
 
     @classmethod
-    def of_keras(
-        cls, model: Any, name: str, labels: tuple[str, ...], card: ModelCard | None = None
-    ) -> Predictor:
-        """A Keras model's, on any backend. card: meaning of its values, unless gray levels and probabilities.
+    def of_keras(cls, model: Any, name: str, labels: tuple[str, ...]) -> Predictor:
+        """A Keras model's, on any backend, from gray levels to probabilities.
 
         Raises ModelError unless it takes one gray picture and returns one value per label.
         """
@@ -59,10 +57,8 @@ class Predictor:
             raise ModelError(f"{name} gives {given}: {wanted}, one value for each label, is needed")
 
         def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-            real = faces if card is None else card.input.real_of(faces)
-            given = model(real[..., None].astype(np.float32), training=False)
-            given = np.asarray(keras.ops.convert_to_numpy(given), np.float32)
-            return softmax(given) if card is not None and card.output.content == "logits" else given
+            given = model(faces[..., None].astype(np.float32), training=False)
+            return np.asarray(keras.ops.convert_to_numpy(given), np.float32)
 
         return cls(name, labels, tuple(model.inputs[0].shape[1:3]), predict)
 
@@ -81,17 +77,27 @@ def open_model(name_or_path: str, card: Path | None = None) -> Predictor:
     labels = known.labels if known else LABELS
     with console.working("starting Keras"):
         network = keras_files.load(path)
-    return replace(Predictor.of_keras(network, str(path), labels, known), name=path.stem)
+    return replace(Predictor.of_keras(network, str(path), labels), name=path.stem)
 
 
 def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     """The card of a `.keras` file: `card`, else NAME.json or card.json beside it, else None.
 
-    Raises ModelError for a `card` that is missing or not a card.
+    Raises ModelError for a `card` that is missing or not a card, and for other values than a network of ours
+    takes and gives.
     """
     for candidate in (card,) if card else (path.with_suffix(".json"), path.with_name("card.json")):
         if candidate.is_file():
-            return ModelCard.from_json(candidate.read_bytes(), str(candidate))
+            found = ModelCard.from_json(candidate.read_bytes(), str(candidate))
+            if (found.input.real_min, found.input.real_max, found.output.content) != (
+                0,
+                255,
+                "probabilities",
+            ):
+                raise ModelError(
+                    f"{candidate}: a .keras file takes gray levels 0 to 255, gives probabilities"
+                )
+            return found
     if card:
         raise ModelError(f"there is no card {card}")
     return None

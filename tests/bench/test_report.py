@@ -116,13 +116,11 @@ def test_gate_passes_what_is_the_same_and_names_regressions_and_exits_3():
     [
         ("machine", {"cpu": "B"}, {"p50_ms", "peak_rss_mib"}),
         ("results", {"disturbed": True}, {"p50_ms"}),
-        ("reference", {"1": {"best_ms": 1.06}, "2": {"best_ms": 9.0}}, {"p50_ms"}),
-        ("reference", {"1": {"best_ms": 1.05}}, set()),
         ("data", {"split": "PublicTest"}, {"accuracy", "macro_f1", "agreement"}),
         ("data", {"sha256": "cd"}, {"accuracy", "macro_f1", "agreement"}),
         ("data", {"n": 300}, {"accuracy", "macro_f1", "agreement"}),
     ],
-    ids=["another machine", "busy", "another speed", "nearly the same speed", "split", "pictures", "number"],
+    ids=["another machine", "busy", "split", "pictures", "number"],
 )
 def test_what_cannot_be_compared_is_not(part, change, absent):
     every = set(verdicts(benchmark(), benchmark()))
@@ -137,7 +135,7 @@ def test_what_cannot_be_compared_is_not(part, change, absent):
     assert not verdicts(*pair)
 
 
-BAD = {"schema": 2}, {"results": [{"model": "m"}]}, {"reference": {"1": {"best_ms": "x"}}}, {"reference": 3}
+BAD = {"schema": 2}, {"results": [{"model": "m"}]}
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{}", *(json.dumps(result() | bad) for bad in BAD)])

@@ -29,7 +29,7 @@ def test_the_table_has_every_format_and_nothing_else_is_one():
     assert list(FORMATS) == list(Format)
     assert [making.limits.agreement for making in FORMATS.values()] == [0.9995, 0.999, 0.99, 0.99, 0.98, 0.99]
     for asked in (formats.known, formats.Recipe().limits_of):
-        with pytest.raises(UsageError, match="no format 'int9': choose --format from float32, float16"):
+        with pytest.raises(UsageError, match="no format 'int9': choose from float32, float16"):
             asked("int9")
 
 

@@ -88,7 +88,7 @@ def test_a_file_of_each_format_sees_both_views(folder, format_, against):
 def test_it_says_so_wherever_it_is_looked_at(folder, tiny, capsys):
     path = folder / "tiny_mirror_int8.tflite"
     assert "views: 2" in "\n".join(inspect.lines(inspect.facts(path)))
-    (row,) = command.verify(command.Request(str(tiny), "drawn"), str(path), None, None, None)["outputs"]
+    (row,) = command.verify(command.Request(str(tiny), "drawn"), str(path), None, None)["outputs"]
     assert row["passed"]  # against two views, as it was made
     assert "two views, each picture and its mirror image" in capsys.readouterr().out
     done = fer_edge("evaluate", path, "--tta", "flip", "--data", "drawn", code=2)

@@ -12,8 +12,6 @@ from fer_edge.data import drawn_faces, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError
 from fer_edge.model import shipped
-from fer_edge.spec import LABELS as EXPRESSIONS
-from fer_edge.spec import ModelCard, TensorSpec
 
 FACES, LABELS = drawn_faces(140, seed=3)
 
@@ -55,22 +53,6 @@ def test_a_model_of_another_shape_is_refused(tmp_path, faces, shape, classes, sa
     model.save(tmp_path / "other.keras")
     with pytest.raises(ModelError, match=said):
         source.measure(tmp_path / "other.keras", faces, 300, seed=0)
-
-
-def test_a_model_of_other_values_is_given_what_the_card_says(tiny, faces, tmp_path):
-    """The same network, made to take [-1, 1] and to give logits, says the same of the same pictures."""
-    keras = source.import_keras()
-    face = keras.Input((48, 48, 1))
-    logits = keras.ops.log(keras.models.load_model(tiny)((face + 1) * 127.5) + 1e-12) + 3
-    keras.Model(face, logits).save(tmp_path / "other.keras")
-    ends = (
-        TensorSpec("float32", (1, 48, 48, 1), real_min=-1.0, real_max=1.0),
-        TensorSpec("float32", (1, 7), content="logits"),
-    )
-    card = ModelCard("other", "float32", EXPRESSIONS, *ends)
-    wanted = source.measure(tiny, faces, 300, seed=0).probabilities
-    found = source.measure(tmp_path / "other.keras", faces, 300, seed=0, made=card).probabilities
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def dataset(*counts):

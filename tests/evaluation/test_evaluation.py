@@ -18,8 +18,8 @@ CARD = ModelCard(
     name="small",
     format="keras",
     labels=tuple(reversed(LABELS)),
-    input=TensorSpec("float32", (1, 8, 6, 1), real_min=-1.0, real_max=1.0),
-    output=TensorSpec("float32", (1, 7), content="logits"),
+    input=TensorSpec("float32", (1, 8, 6, 1)),
+    output=TensorSpec("float32", (1, 7), content="probabilities"),
 )
 
 
@@ -30,6 +30,10 @@ def test_a_keras_file_s_card_is_its_own_before_the_folder_s(tmp_path):
     assert keras_card(path).name == "folder"
     (tmp_path / "small.json").write_text(CARD.to_json())
     assert keras_card(path) == CARD
+    logits = dataclasses.replace(CARD, output=TensorSpec("float32", (1, 7), content="logits"))
+    (tmp_path / "logits.json").write_text(logits.to_json())
+    with pytest.raises(ModelError, match="gives probabilities"):
+        keras_card(tmp_path / "logits.keras")
     with pytest.raises(ModelError, match="small"):
         open_model(str(path))
     path.write_bytes(b"x")
@@ -38,7 +42,7 @@ def test_a_keras_file_s_card_is_its_own_before_the_folder_s(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_keras_model_gives_probabilities_in_its_card_s_order_and_range(tmp_path):
+def test_a_keras_model_gives_probabilities_in_its_card_s_order(tmp_path):
     keras = pytest.importorskip("keras")
     face = keras.Input((8, 6, 1))
     keras.Model(face, keras.layers.Flatten()(face)[:, :7]).save(tmp_path / "small.keras")
@@ -52,7 +56,6 @@ def test_a_keras_model_gives_probabilities_in_its_card_s_order_and_range(tmp_pat
     p = model.predict(faces)
     assert p.dtype == np.float32
     assert p.argmax(axis=1).tolist() == [2, 5]
-    assert p[0, 2] == pytest.approx(np.exp(1) / (np.exp(1) + 6 * np.exp(-1)), rel=1e-5)
 
 
 def rows_of(levels, labels, split=2):
