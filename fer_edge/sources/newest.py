@@ -58,13 +58,12 @@ class Newest(Generic[T]):
 
 @dataclass(frozen=True)
 class Patience:
-    """first_frame_s: how long to wait for the first frame. silence_s: then for each frame, before reopening
-    the source, and that long again for its opening. frozen_s: how long the picture may be identical before
-    that. reconnect_waits_s: delay before each attempt; after the last, the source is given up."""
+    """first_frame_s: how long to wait for the first frame. silence_s: then for each new picture, before
+    reopening the source, and that long again for its opening. reconnect_waits_s: delay before each attempt;
+    after the last, the source is given up."""
 
     first_frame_s: float = 10.0
     silence_s: float = 5.0
-    frozen_s: float = 10.0
     reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -84,8 +83,7 @@ class NewestFrame:
         self._failure: SourceError | None = None
         self._heard_s = 0.0
         self._start_s: float | None = None
-        self._picture: Picture | None = None  # the latest, and since when it has been the same
-        self._same_s = 0.0
+        self._picture: Picture | None = None  # the latest
         self._tried: Picture | None = None  # the one for which the source was reopened
         self._connect(capture)
 
@@ -95,10 +93,9 @@ class NewestFrame:
         Raises SourceError when the source has been given up.
         """
         taken = self._frames.take(after, timeout_s)
-        if taken is None:
-            if self._failure is not None:
-                raise self._failure
-            self._watch()
+        if taken is None and self._failure is not None:
+            raise self._failure
+        self._watch()
         return taken
 
     @property
@@ -112,7 +109,7 @@ class NewestFrame:
         self._thread.join(CLOSE_WAIT_S)
 
     def _watch(self) -> None:
-        """Gives up a source that has not delivered its first frame in time; reconnects to a silent one."""
+        """Gives up a source without a first frame; reopens one that has been silent or frozen too long."""
         first = self._frames.number < 0
         allowed_s = self._patience.first_frame_s if first else self._patience.silence_s
         if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
@@ -123,7 +120,8 @@ class NewestFrame:
             said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
             self._over(self._connection, SourceError(said))
         else:
-            self._connect(None, "delivers no frames")
+            self._tried = self._picture
+            self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
 
     def _connect(self, capture: Capture | None, why: str = "") -> None:
         """Starts the thread of a new connection. capture: None to open the source again. why: it is."""
@@ -166,12 +164,9 @@ class NewestFrame:
                 if connection != self._connection:
                     return
                 if frame is not None:
-                    self._heard_s = now_s
+                    self._hear(frame.bgr, now_s)
                     self._start_s = self._start_s or now_s
                     self._frames.put(frame._replace(time_s=now_s - self._start_s))
-                    if self._is_frozen(frame.bgr, now_s):
-                        frozen_s = self._patience.frozen_s
-                        self._connect(None, f"has delivered the same picture for {frozen_s:g} s")
                 elif capture.ended:
                     self._over(connection)
                 else:
@@ -179,15 +174,12 @@ class NewestFrame:
         finally:
             capture.close()
 
-    def _is_frozen(self, picture: Picture, now_s: float) -> bool:
-        """Whether the picture has been identical for too long, as from a camera that hangs; a working one has
-        noise. Reported once for each picture, because a stream's scene may be still."""
-        if not _same(self._picture, picture):
-            self._picture, self._same_s = picture, now_s
-        if now_s - self._same_s <= self._patience.frozen_s or _same(self._tried, picture):
-            return False
-        self._tried = picture
-        return True
+    def _hear(self, picture: Picture, now_s: float) -> None:
+        """An identical picture is no new one: a working camera has noise, one that hangs has none. But a
+        scene may be still, so the one for which the source was reopened counts."""
+        if not _same(self._picture, picture) or _same(self._tried, picture):
+            self._heard_s = now_s
+        self._picture = picture
 
     def _over(self, connection: int, failure: SourceError | None = None) -> None:
         if connection == self._connection:

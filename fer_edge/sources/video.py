@@ -18,8 +18,7 @@ from fer_edge.vision.opencv import MAX_PIXELS, cv2
 TIMEOUT_MS = round(1000 * mjpeg.TIMEOUT_S)
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srtp", "udp", "tcp", "srt")
 SCHEMES = ("http", "https", *LIVE_SCHEMES)  # FFmpeg has others, which open files or generate pictures
-MOST_FAILURES = 1000  # reads in a row that give nothing before a video is taken to be over
-FAILURES_AT_END = 10  # the same where the video should be over
+MOST_FAILURES = 1000  # reads in a row that give nothing before a video is over: 0.3 ms at the end of a file
 WHOLE = 0.9  # of the length that a file tells: containers' lengths are estimates
 FRAME_S = 0.04  # where the file does not tell
 JUMP_BACK_S = 0.25  # less is a frame out of order
@@ -101,9 +100,6 @@ class Video(Capture):
             if ok:
                 self._failures += failures
                 return self._frame(picture, self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            near_end = self.length_s and self._times.last_s + 2 * self._times.frame_s > self.length_s
-            if near_end and failures > FAILURES_AT_END:
-                break
         if not self.is_live:
             self._end()
         return None
