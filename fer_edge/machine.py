@@ -25,8 +25,7 @@ _LEAST_S = 0.3  # the system counts CPU time in steps of 10 ms
 
 
 def describe() -> dict[str, Any]:
-    """Plain types, ready for JSON; null for what this system does not report. Memory in MiB; governor: the
-    first core's."""
+    """Plain types, ready for JSON; null for what this system does not report. Memory in MiB."""
     memory_mib, runtime = _mib("/proc/meminfo", "MemTotal"), None
     with contextlib.suppress(FerEdgeError):
         runtime = interpreter()
@@ -38,8 +37,6 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
         "memory_mib": memory_mib and round(memory_mib),
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "load_average": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": _first_of("numpy"),

@@ -46,7 +46,7 @@ Measured = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
 class Row(NamedTuple):
-    """A model that `classifier.check` has passed, with a number of threads.
+    """A model that `file.check` has passed, with a number of threads.
 
     path: of its file. card: path of one for a model without its own, else "".
     """

@@ -40,10 +40,10 @@ def run(
     `run`. rounds: runs per size, of which the median counts. sizes: width and height of the frames, pixels.
     Raises SourceError if it is not a video, ModelError, OutputError.
     """
-    from fer_edge.model.classifier import check
+    from fer_edge.model import file
 
     described = machine.describe()
-    check(model)
+    file.check(file.read_bytes(model), str(model))
     given = (str(model), threads, detector, str(detector_model or ""))
     runs: dict[tuple[int, int], list[dict[str, Any]]] = {size: [] for size in sizes}
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of, result_of
 from fer_edge.model import file
-from fer_edge.model.classifier import Classifier, check
+from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format, split_name
 
 UNKNOWN = dict.fromkeys(("accuracy", "accuracy_interval", "macro_f1", "agreement"))
@@ -53,7 +53,7 @@ def run(
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
     for path in console.each("check", models):
-        check(path)
+        file.check(file.read_bytes(path), str(path))
     # a given card is for files without one
     cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
     rows = [latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads]

@@ -89,11 +89,8 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     for candidate in (card,) if card else (path.with_suffix(".json"), path.with_name("card.json")):
         if candidate.is_file():
             found = ModelCard.from_json(candidate.read_bytes(), str(candidate))
-            if (found.input.real_min, found.input.real_max, found.output.content) != (
-                0,
-                255,
-                "probabilities",
-            ):
+            means = found.input.real_min, found.input.real_max, found.output.content
+            if means != (0, 255, "probabilities"):
                 raise ModelError(
                     f"{candidate}: a .keras file takes gray levels 0 to 255, gives probabilities"
                 )

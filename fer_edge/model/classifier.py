@@ -134,7 +134,7 @@ class Classifier:
         """Loads `model`, the name of an included model or a path.
 
         card: a JSON file for a model without labels, range and kind of output inside.
-        checked: the caller has already called `check` on the file, so only loading is timed.
+        checked: the caller has already called `file.check`, so only loading is timed.
         load: returns another runtime with the interface of LiteRT's interpreter.
         Raises ModelError if the file or its card cannot be used.
         """
@@ -223,11 +223,6 @@ class Classifier:
         for face, row in zip(faces, probabilities, strict=True):
             row[:] = self.predict_one(face)
         return probabilities
-
-
-def check(path: Path) -> None:
-    """Raises ModelError unless the file is included in fer-edge, or is intact and runs (`file.check`)."""
-    file.check(file.read_bytes(path), str(path))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -67,35 +67,28 @@ def card_in(data: bytes, where: str) -> ModelCard | None:
     Raises ModelError if the card is damaged or cut off.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if CARD_FILE not in archive.namelist():
-                return None
-            member = archive.getinfo(CARD_FILE)
-            if max(member.file_size, member.compress_size) > _MEMBER_LIMIT:
-                raise ModelError(f"{where}: the card inside is over 1 MiB, so not one of ours")
-            with archive.open(member) as opened:
-                text = opened.read(_MEMBER_LIMIT + 1)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(CARD_FILE) as opened:
+            text = opened.read(_MEMBER_LIMIT + 1)
+    except KeyError:  # another zip
+        return None
     except zipfile.BadZipFile:
         if CARD_FILE.encode() in data:  # the flatbuffer's metadata names it
             raise ModelError(f"{where}: its end, where the card is, is cut or damaged") from None
         return None
     except _ZIP_ERRORS as error:
         raise ModelError(f"{where}: the card inside is damaged: {error}") from error
+    if len(text) > _MEMBER_LIMIT:
+        raise ModelError(f"{where}: the card inside is over 1 MiB, so not one of ours")
     return ModelCard.from_json(text, f"{where}: {CARD_FILE} inside it")
 
 
-def appended(data: bytes) -> list[zipfile.ZipInfo]:
-    """The members of the zip behind a .tflite file; none if there is none, or if it is damaged."""
+def without_zip(data: bytes) -> bytes:
+    """The bytes in front of an appended zip; all of them if there is none, or if it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return archive.infolist()
+            return data[: min((member.header_offset for member in archive.infolist()), default=len(data))]
     except _ZIP_ERRORS:
-        return []
-
-
-def without_zip(data: bytes) -> bytes:
-    """The bytes in front of an appended zip; all of them if there is none."""
-    return data[: min((member.header_offset for member in appended(data)), default=len(data))]
+        return data
 
 
 def compressed_bytes(data: bytes) -> int:

@@ -119,12 +119,7 @@ def _find(
         held = sorted(path.glob(in_folder)) if in_folder else []
         if len(held) == 1:
             return held[0]
-        named = (
-            f"has {', '.join(file.name for file in held)}: choose one"
-            if held
-            else f"is a folder, not a {what}"
-        )
-        raise error(f"{wanted} {named}")
+        raise error(f"{wanted} is a folder with {len(held)} {what}s, not one: give the path of a file")
     if path.suffix or not {"/", "\\"}.isdisjoint(wanted):
         raise error(f"there is no file {wanted}")
     raise error(f"no {what} {wanted!r}: choose from {', '.join(by_name)}, or give the path of a file")

@@ -92,7 +92,7 @@ def page(classifier: Classifier, detector: Path | None = None) -> bytes:
     height, width = classifier.input_size
     values = {
         "title": html.escape(classifier.path.stem),
-        "summary": html.escape(_summary(classifier)),
+        "summary": html.escape(f"{len(classifier.labels)} facial expressions of a gray face"),
         "style": template("page", "page.css"),
         "importmap": json.dumps({"imports": imports}),
         "height": str(height),
@@ -105,12 +105,6 @@ def page(classifier: Classifier, detector: Path | None = None) -> bytes:
         "script": template("page", "page.js"),
     }
     return template("page", "index.html", values).encode()
-
-
-def _summary(classifier: Classifier) -> str:
-    accuracy, split = (classifier.card.measured.get(name) for name in ("accuracy", "split"))
-    known = f", right on {100 * accuracy:.1f} % of {split}" if isinstance(accuracy, float) else ""
-    return f"{len(classifier.labels)} facial expressions of a gray face, {classifier.card.format}{known}"
 
 
 def facts(classifier: Classifier, detector: Path | None = None) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def run(plan: Plan, protocol: Protocol, folder: Path, seed: int = 0, precision: 
             histories: dict[float, History] = {}
             for value in sorted(set(plan.trained(stage).values())):
                 setting = plan.setting(stage, value, best)
-                recipe, name = plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in setting.items())
+                named = setting | {"pictures": len(sets[0])}  # of --subset
+                recipe, name = plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in named.items())
                 console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
                 place = folder / "trials" / name
                 histories[value] = fit.train(recipe, *sets, folder=place, seed=seed)[1].history
