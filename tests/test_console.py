@@ -2,7 +2,6 @@
 
 import csv
 import io
-import time
 from pathlib import Path
 
 import pytest
@@ -143,11 +142,3 @@ def test_figures_are_short():
     sizes = {None: "-", 93_000: "93 kB", 999_499: "999 kB", 1_000_000: "1.00 MB", 2_571_740: "2.57 MB"}
     assert {value: console.milliseconds(value) for value in times} == times
     assert {value: console.size(value) for value in sizes} == sizes
-
-
-@pytest.mark.slow
-def test_a_bar_moves_while_a_step_takes_long(terminal):
-    with console.progress("a long step", 2):
-        shown = len(terminal.file.getvalue())
-        time.sleep(1.5)
-        assert len(terminal.file.getvalue()) > shown > 0

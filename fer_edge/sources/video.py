@@ -22,7 +22,6 @@ MOST_FAILURES = 1000  # reads in a row that give nothing before a video is over:
 WHOLE = 0.9  # of the length that a file tells: containers' lengths are estimates
 FRAME_S = 0.04  # where the file does not tell
 JUMP_BACK_S = 0.25  # less is a frame out of order
-WIDEST_PIXEL = 8.0  # times as wide as high, or the reverse; more is no video
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # FFmpeg's formats that contain their pictures: none is a list of other files or addresses.
@@ -199,7 +198,7 @@ class Stream(Video):
 def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:
     """Factors of width and height that make the pixels square: the shorter side grows."""
     across, down = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
-    if across <= 0 or down <= 0 or not 1 / WIDEST_PIXEL <= across / down <= WIDEST_PIXEL:
+    if across <= 0 or down <= 0:
         return 1.0, 1.0
     turned = round(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90
     ratio = down / across if turned and video.get(cv2.CAP_PROP_ORIENTATION_AUTO) else across / down

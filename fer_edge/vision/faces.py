@@ -59,12 +59,11 @@ class YuNetDetector:
     def __init__(self, model: Path | None, min_size_px: int | None = None) -> None:
         if model is None:
             raise UsageError(YUNET_ADVICE)
-        if not model.is_file():
-            raise ModelError(f"no file {model}")
         try:
             self._network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), YUNET_SCORE)
         except cv2.error as error:
-            raise ModelError(f"{model} is not a YuNet model that OpenCV {cv2.__version__} reads") from error
+            what = f"is not there, or not a YuNet model that OpenCV {cv2.__version__} reads"
+            raise ModelError(f"{model} {what}") from error
         self._model = model
         self._min_size_px = min_size_px or 1
 

@@ -55,20 +55,16 @@ def test_names_that_are_no_text_are_escaped(tmp_path, kind):
     assert text.replace("\n", "").isprintable()
 
 
-def test_an_input_is_no_output(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "o.jsonl"
+def test_an_input_is_no_output(tmp_path):
+    """Nor a card, nor a picture of the folder that is read."""
+    path, picture = tmp_path / "o.jsonl", tmp_path / "a.jpg"
     path.write_text("x")
+    picture.write_bytes(b"\xff\xd8\xff")
     Outputs(save=tmp_path).check(None, False)  # a folder may be saved into
-    (tmp_path / "link").symlink_to(path)
-    with pytest.raises(OutputError, match="the input"):
-        Outputs(save=path).check(None, True, "link")
-    with pytest.raises(OutputError, match="the input"):
-        Outputs(jsonl=path).check(None, True, None, "edge_int8", path)
-    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
     Outputs(jsonl=path).check(None, True, str(tmp_path))
-    with pytest.raises(OutputError, match="the input"):
-        Outputs(jsonl=tmp_path / "a.jpg").check(None, True, str(tmp_path))
+    for output, *inputs in ((path, str(path)), (path, None, "edge_int8", path), (picture, str(tmp_path))):
+        with pytest.raises(OutputError, match="the input"):
+            Outputs(jsonl=output).check(None, True, *inputs)
 
 
 @pytest.mark.parametrize(

