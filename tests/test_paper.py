@@ -3,7 +3,6 @@
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fer_edge import paper
@@ -44,12 +43,6 @@ def test_the_page_holds_what_is_worked_out():
     spec = importlib.util.spec_from_file_location("paper_check", ROOT / "train/paper_check.py")
     check = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check)
-    # two of three pictures right with certainty, the third 1/2 to 1/2: (0 + 0 + ln 2) / 3
-    assert check.lowest_loss(2 / 3) == pytest.approx(np.log(2) / 3)
-    assert check.lowest_loss(1) == 0
-    there, distance = check.training_accuracy(paper.RESULTS["dropout"][0.6].loss)
-    assert distance < 0.5  # of the other rows from their line
-    assert paper.RESULTS["dropout"][0.6].accuracy - there == pytest.approx(3.5, abs=0.1)
     report = check.report()
     assert "| 64.54 | 52.1 (" in report  # (2 x 64.54 - 77) % of PrivateTest
     assert report in (ROOT / "docs/paper.md").read_text(encoding="utf-8")

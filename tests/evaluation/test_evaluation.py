@@ -152,20 +152,16 @@ def test_each_condition_changes_a_drawn_face_as_much_as_when_older_tables_were_m
     assert all(other.dtype == np.uint8 and other.shape == face.shape for other in spoilt.values())
 
 
-def test_accuracy_of_each_condition_by_hand_on_pictures_that_the_seed_draws():
+def test_accuracy_of_each_condition_by_hand():
     """Flat pictures; a label says whether its picture's level is below 128, as the model does."""
-    seen, levels = [], 40 + 5 * np.arange(40)
+    levels = 40 + 5 * np.arange(40)
     rows = rows_of(levels, np.where(levels < 128, 0, 3))
 
     def predict(faces):
-        seen.append(faces)
         return np.eye(7, dtype=np.float32)[np.where(faces.mean(axis=(1, 2)) < 128, 0, 3)]
 
-    def found(**more):
-        chosen = Selection(rows, "official", "PrivateTest", np.zeros(40, bool))
-        return robustness(Predictor("m", LABELS, (48, 48), predict), chosen, **more)
-
-    got = found(pictures=99)
+    chosen = Selection(rows, "official", "PrivateTest", np.zeros(40, bool))
+    got = robustness(Predictor("m", LABELS, (48, 48), predict), chosen, pictures=99)
     by_name = got["conditions"]
     assert (got["n"], got["seed"], len(by_name)) == (40, 0, 8)
     for name in ("clean", "tight crop 5 px", "face at 80 %", "rotated 15°", "blur sigma 1.5"):
@@ -178,11 +174,3 @@ def test_accuracy_of_each_condition_by_hand_on_pictures_that_the_seed_draws():
     assert json.loads(json.dumps(got)) == got
     table = {row[0]: row for row in printing.robustness_table(got, "m", "PrivateTest").rows}
     assert table["dark x0.4"][1::2] == ("45.0", "-55.0")  # 18 of 40 levels lie below 128
-
-    seen.clear()
-    found(pictures=10, seed=5)
-    rng = np.random.default_rng(5)
-    drawn = rows.images[rng.permutation(40)[:10]]
-    np.testing.assert_array_equal(seen[0], drawn)
-    noise = np.clip(drawn + rng.normal(0, 15, drawn.shape), 0, 255).round().astype(np.uint8)
-    np.testing.assert_array_equal(seen[-1], noise)  # drawn after them

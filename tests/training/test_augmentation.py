@@ -65,15 +65,6 @@ def test_erasing_touches_one_small_square():
     assert spoilt.max() <= 144
 
 
-def test_darkness_multiplies_every_level():
-    out = changed(NOISY[:200], dark_probability=0.5, dark_min=0.4)
-    darker = (out != NOISY[:200]).any((1, 2))
-    assert 70 < darker.sum() < 130
-    ratio = out[darker].mean((1, 2)) / NOISY[:200][darker].mean((1, 2))
-    assert 0.39 < ratio.min() < 0.5
-    assert 0.9 < ratio.max() < 1
-
-
 def test_gamma_keeps_black_and_white_and_moves_the_middle_either_way():
     given = np.tile(np.array([0, 128, 255], np.uint8).repeat(16), (400, 48, 1))
     out = changed(given, gamma_probability=1, gamma_max=2.0)
@@ -81,12 +72,6 @@ def test_gamma_keeps_black_and_white_and_moves_the_middle_either_way():
     middle = out[:, 0, 24]
     assert round(255 * (128 / 255) ** 2) <= middle.min() < middle.max() <= round(255 * (128 / 255) ** 0.5)
     assert 0.4 < (middle < 128).mean() < 0.6
-
-
-def test_blur_keeps_the_mean_and_takes_detail():
-    out = changed(NOISY[:100], blur_probability=1, blur_sigma=1.5)
-    np.testing.assert_allclose(out.mean((1, 2)), NOISY[:100].mean((1, 2)), atol=2)
-    assert out.std((1, 2)).min() < 0.25 * NOISY.std()  # white noise under sigma 1.5: 1 / (2 sqrt(pi) 1.5)
 
 
 def test_noise_has_the_asked_spread():

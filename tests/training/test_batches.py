@@ -38,14 +38,6 @@ def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
     np.testing.assert_allclose(weights, 1, atol=1e-6)
 
 
-def test_weights_of_classes_are_blended_like_their_labels():
-    recipe = Recipe("r", batch_size=4, mixup=0.4, balance_classes=1.0)
-    data = dataclasses.replace(pictures_of([0, 50, 100, 150]), labels=np.array([0, 0, 0, 1]))
-    _, targets, weights = TrainingBatches(data, recipe, 0)[0]
-    # counts 3 and 1: weights 1/3 and 1, mean over pictures 1/2, so 2/3 and 2
-    np.testing.assert_allclose(weights, targets[:, :2] @ [2 / 3, 2], atol=1e-6)
-
-
 def test_class_weights_even_out_the_classes():
     labels = np.array([0] * 6 + [1] * 3 + [3] * 1)
     weights = class_weights(labels, 7)
@@ -83,12 +75,6 @@ def test_mean_of_teachers_takes_its_part_of_the_labels(data):
     np.testing.assert_allclose(targets, wanted, atol=1e-6)
     np.testing.assert_array_equal(seen, [faces[..., 0]])
     assert (batches.targets[rows].max(1) == 1).all()  # the labels themselves stay as they are
-
-
-def test_a_teacher_of_other_expressions_names_the_students(data):
-    wholly, shuffled = dataclasses.replace(TAUGHT, teacher_weight=1.0), knows(0, LABELS[::-1])[0]
-    _, targets, _ = TrainingBatches(data, wholly, 0, Teacher(models=(shuffled,)))[0]  # its first is our last
-    np.testing.assert_array_equal(targets.argmax(1), 6)
 
 
 def test_a_teacher_of_the_votes_teaches_the_head_of_the_votes_and_no_other(data):
