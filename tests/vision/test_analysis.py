@@ -35,11 +35,7 @@ def test_a_face_that_cannot_be_read_has_no_label_and_is_not_smoothed_in():
     assert seen[3].confidence == pytest.approx(past + 0.9 * (1 - past))
 
 
-def test_least_confidence_and_pictures_that_stand_alone():
-    (face,) = analyser(
-        (0, 0, 20, 20), classifier=FakeClassifier((0.5, 0.3, 0.2)), min_confidence=0.6
-    ).analyse(frame())
-    assert (face.label, face.track, face.confidence) == (None, 1, 0.5)
+def test_pictures_stand_alone():
     subject = analyser((0, 0, 20, 20), classifier=FakeClassifier((1, 0, 0), (0.4, 0.6, 0)), still=True)
     *_, (face,) = (subject.analyse(frame()) for _ in range(2))
     assert (face.label, face.track, face.confidence) == ("sad", 1, pytest.approx(0.6))  # not smoothed
