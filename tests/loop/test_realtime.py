@@ -1,11 +1,14 @@
 """The loop through its capture interface: files, cameras, windows, failures; and what it counts."""
 
-import threading
+import collections
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from loop_fakes import (
+    LABELS,
     Album,
     FakeCapture,
     FakeClassifier,
@@ -19,8 +22,10 @@ from loop_fakes import (
     until,
 )
 
+from fer_edge import machine
 from fer_edge.errors import OutputError, SourceError
 from fer_edge.loop import Loop, Pace, Summary
+from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sinks.window import Screen
 from fer_edge.sources.newest import Patience
 from fer_edge.vision.analysis import KEPT, StageTimes
@@ -86,21 +91,6 @@ def test_max_frames_and_max_fps_hold_the_loop_back():
     start = time.monotonic()
     assert run(FakeCapture([picture()] * 9), pace=Pace(max_fps=50, max_frames=5)).frames == 5
     assert time.monotonic() - start >= 4 / 50
-
-
-def test_stop_ends_a_file_after_the_frame_at_hand_and_one_at_most_was_read_ahead():
-    stop, capture = threading.Event(), FakeCapture([picture()] * 9)
-
-    class Stopping(ListSink):
-        def write(self, result):
-            super().write(result)
-            if result.index == 3:
-                stop.set()
-
-    sink = Stopping()
-    run(capture, sink, stop=stop)
-    assert (len(sink.results), sink.closed, capture.closed) == (4, 1, 1)
-    assert capture._next <= 5
 
 
 def test_a_file_is_decoded_while_the_frame_before_is_analysed():
@@ -257,3 +247,37 @@ def test_stage_times_are_percentiles_of_the_latest():
         times.add("detect", 0.002)
     expected = {"n": 100 + KEPT, "mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.0}
     assert times.table()["detect"] == expected
+
+
+# --- days without a person, in small: memory and handles stay as after the first frames ---
+
+FRAMES, SETTLED = 20_000, 2_000
+
+
+class Watching(FakeCapture):
+    """Looks at the process when it has settled, and at the end."""
+
+    looks = ()
+
+    def read(self):
+        if self._next in (SETTLED, FRAMES - 1):
+            self.looks = *self.looks, (machine.rss_mib(), handles())
+        return super().read()
+
+
+def handles():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc/self/fd here")
+@pytest.mark.parametrize("boxes", [(), ((3, 3, 12, 12),)], ids=["nobody", "somebody"])
+def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
+    capture = Watching([picture(0, (24, 32)), picture(9, (24, 32))] * (FRAMES // 2))
+    classifier = FakeClassifier()
+    classifier.seen = collections.deque(maxlen=1)
+    sinks = [JsonlLog(tmp_path / "o.jsonl", LABELS), CsvLog(tmp_path / "o.csv", LABELS)]
+    Loop(analyser(*boxes, classifier=classifier), sinks).run(capture)
+    assert (tmp_path / "o.jsonl").read_bytes().count(b"\n") == FRAMES
+    (early_mib, early_handles), (late_mib, late_handles) = capture.looks
+    assert late_handles == early_handles
+    assert late_mib - early_mib < 2

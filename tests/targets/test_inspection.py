@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from tiny_models import Spec, one_operator, shipped_card, shipped_style
+from tiny_models import one_operator, shipped_card, shipped_style
 from typer.testing import CliRunner
 
 from fer_edge.cli import application
@@ -62,9 +62,6 @@ def test_command_escapes_what_a_stranger_wrote(tiny, tmp_path):
     assert json.loads(done.stdout)["macs"] == 192
     assert "FULLY_CONNECTED" in done.stderr
     assert "\x1b" not in done.output
-
-
-F32 = Spec("float32")
 
 
 def test_the_papers_network_has_the_macs_that_its_card_says():

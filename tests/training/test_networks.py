@@ -100,10 +100,3 @@ def test_loss_is_both_cross_entropies_and_the_votes_network_has_the_second_head(
     np.testing.assert_allclose(given, votes, atol=1e-5)
     paper = dataclasses.replace(RECIPE, network="paper")  # its last layer is no such head
     assert networks.votes_network(*networks.compiled(paper, 7)) is None
-
-
-@pytest.mark.parametrize(("name", "features"), [("nano", 32), ("paper", 256)])
-def test_head_for_the_votes_is_not_in_the_network(name, features):
-    network, trainee = networks.compiled(dataclasses.replace(RECIPE, network=name), 7)
-    assert (network.output_shape, trainee.output_shape) == ((None, 7), (None, 15))
-    assert trainee.count_params() - network.count_params() == (features + 1) * 8

@@ -95,13 +95,3 @@ def test_what_the_recipe_learns_from_must_be_given():
         with pytest.raises(UsageError, match=complaint):
             Recipe("r", **weight).check_given(**given)
     Recipe("r", votes_weight=1.0).check_given(labels="ferplus:fer2013new.csv")
-
-
-def test_score_reads_the_first_epochs_alone():
-    rows = history((2.0, 1.5, 1.6, 1.4), (0.2, 0.4, 0.5, 0.3))
-    got = recipes.score(rows, 3, "val_loss")
-    assert (got["best_epoch"], got["val_accuracy"], got["val_loss"]) == (2, 0.4, 1.5)
-    assert (got["ran_epochs"], got["epochs"]) == (3, 3)
-    assert recipes.score(rows, 3, "val_accuracy")["best_epoch"] == 3
-    stopped = recipes.score(rows, 10, "val_loss")
-    assert (stopped["best_epoch"], stopped["ran_epochs"], stopped["epochs"]) == (4, 4, 10)
