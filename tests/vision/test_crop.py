@@ -7,7 +7,7 @@ import pytest
 from fer_edge.errors import SourceError
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import READABLE, crop_face, quality, resize_face, to_bgr, to_gray
-from fer_edge.vision.frames import clip_box, is_new, overlap, square_box
+from fer_edge.vision.frames import clip_box, square_box
 
 
 def test_oblong_boxes_become_squares_round_the_same_centre_and_boxes_are_clipped():
@@ -18,20 +18,6 @@ def test_oblong_boxes_become_squares_round_the_same_centre_and_boxes_are_clipped
     assert clip_box((95, 45, 10, 10), 100, 50) == (95, 45, 5, 5)
     assert clip_box((200, 0, 5, 5), 100, 50) == (100, 0, 0, 5)
     assert clip_box((-9, 60, 5, 5), 100, 50) == (0, 50, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("other", "share", "new"),
-    [
-        ((5, 0, 10, 10), 50 / 150, False),
-        ((10, 10, 5, 5), 0, True),
-        ((1, 1, 5, 4), 0.2, True),  # 20 of 100 pixels
-        ((1, 1, 7, 3), 0.21, False),
-    ],
-)
-def test_a_box_is_new_where_it_overlaps_no_other_by_more_than_a_fifth(other, share, new):
-    assert overlap((0, 0, 10, 10), other) == pytest.approx(share)
-    assert is_new((0, 0, 10, 10), [(50, 50, 5, 5), other]) is new
 
 
 BLUE_GREEN_RED = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
