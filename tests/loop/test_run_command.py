@@ -1,4 +1,4 @@
-"""`fer-edge run` from outside: exit codes, a line for an error, whole files after a signal, systemd, labels."""
+"""`fer-edge run` from outside: exit codes, one line for an error, signals, systemd, other labels."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What a classifier answers, worked out with numpy from the weights of tests/tiny_models.py; its interpreter."""
+"""What a classifier answers, by numpy from the weights of tests/tiny_models.py; which interpreter runs it."""
 
 import json
 import sys
