@@ -37,7 +37,8 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     tables = {name: ["--markdown", str(results / f"{name}.md")] for name in STAGES}
     data, runs = ["--data", options.data], ["--runs", str(options.runs)]
     bench = [*FER_EDGE, "bench"]
-    ferplus = [f"edge_ferplus_{known}" for known in ("float32", "float16", "dynamic_range", "int8")]
+    known = ("float32", "float16", "dynamic_range", "int8", "mirror_dynamic_range", "mirror_int8")
+    ferplus = [f"edge_ferplus_{name}" for name in known]
     judged = [*data, "--labels", f"ferplus:{options.votes}", "--runs", "10", "--patience", "0"]
     besides = {"--file": options.file, "--detector": options.detector}
     peers = [part for name, texts in besides.items() for text in texts for part in (name, text)]
