@@ -3,20 +3,57 @@
 import io
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
 from processes import fer_edge
 from rich.console import Console
+from tiny_models import shipped_style
 
 from fer_edge import evaluation, machine
 from fer_edge.bench import latency, loop
 from fer_edge.bench.measure import parse_threads, run
-from fer_edge.errors import ModelError, SourceError, UsageError
+from fer_edge.data.dataset import Dataset
+from fer_edge.errors import ModelError, UsageError
 from fer_edge.model.shipped import find_model
+from fer_edge.spec import LABELS
 
 QUICK = {"threads": (1, 2), "warmup": 1, "runs": 4, "patience_s": 0}
 ONE = {"warmup": 0, "runs": 1, "patience_s": 0}
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Folder with right_float32.tflite, right_int8.tflite (takes happy for sad and back), with cards.
+
+    The class is the brightest of the first seven pixels.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    swapped = ("angry", "disgust", "fear", "sad", "happy", "surprise", "neutral")
+    for name, labels in (("right_float32", LABELS), ("right_int8", swapped)):
+        (folder / f"{name}.tflite").write_bytes(shipped_style(7))
+        card = {"labels": list(labels), "output": {"content": "probabilities"}}
+        (folder / f"{name}.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture
+def elsewhere(models, tmp_path):
+    """right_int8.tflite with its card in another folder, where nothing else is."""
+    for suffix in (".tflite", ".json"):
+        shutil.copy(models / f"right_int8{suffix}", tmp_path)
+    return tmp_path / "right_int8.tflite"
+
+
+@pytest.fixture
+def faces():
+    """Eight pictures that say their label in their first row: each class once, and happy twice."""
+    labels = np.array([0, 1, 2, 3, 4, 5, 6, 3])
+    images = np.zeros((8, 48, 48), np.uint8)
+    images[range(8), 0, labels] = 255
+    images[:, 20, 20] = range(8)  # no two alike
+    return Dataset(images, labels, np.full(8, 2, np.uint8), np.arange(1, 9), path="faces.csv", sha256="ab")
 
 
 @pytest.fixture
@@ -164,13 +201,6 @@ def test_a_real_run(media):
     Console(file=out, width=80).print(table.on_terminal(80))
     assert "…" not in out.getvalue()
     assert {"detect", "classify", "fps"} <= set(out.getvalue().split())
-
-
-def test_what_is_no_video_is_refused(tmp_path):
-    path = tmp_path / "no.mp4"
-    path.write_text("no video")
-    with pytest.raises(SourceError, match=r"no\.mp4"):
-        loop.run(path, find_model("tuned_int8"))
 
 
 def answers(references):

@@ -30,8 +30,7 @@ from fer_edge.sources.pictures import Pictures
 from fer_edge.sources.video import VideoFile
 from fer_edge.spec import LABELS
 from fer_edge.vision.crop import to_bgr, to_gray
-from fuzz.damage import damaged, damaged_after_name, of
-from fuzz.harness import Kind
+from fuzz.harness import Kind, damaged, damaged_after_name, of
 
 FACES = drawn_faces(14, 3)[0]
 HEADERS = ("emotion, Usage, pixels", "pixels,emotion", "\ufeffemotion,pixels,Usage", "emotion", "")

@@ -24,8 +24,7 @@ from fer_edge import child
 from fer_edge.errors import FerEdgeError, ModelError
 from fer_edge.model import file, shipped
 from fer_edge.spec import ModelCard, TensorSpec
-from fuzz.damage import HOSTILE, damaged, damaged_after_name, of, reshaped, reshaped_json
-from fuzz.harness import Kind
+from fuzz.harness import HOSTILE, Kind, damaged, damaged_after_name, of, reshaped, reshaped_json
 
 FLOAT = Spec("float32")
 ENDS = (TensorSpec("float32", (1, 48, 48, 1)), TensorSpec("float32", (1, 7)))
@@ -153,27 +152,11 @@ def read_tflite(data: bytes, folder: Path) -> None:
     assert np.isfinite(found).all(), "a probability that is no number"
 
 
-def _keras() -> Any:
-    from fer_edge.quiet import quiet_training
-
-    quiet_training()
-    import keras
-
-    return keras
-
-
 @cache
 def _members() -> dict[str, bytes]:
-    """Of a tiny `.keras` file."""
-    layers = _keras().layers
-    model = _keras().Sequential(
-        [layers.Input((48, 48, 1)), layers.Rescaling(1 / 255), layers.Conv2D(2, 3),
-         layers.BatchNormalization(), layers.GlobalMaxPooling2D(), layers.Dense(7, "softmax")]
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder, "m.keras"))
-        with zipfile.ZipFile(Path(folder, "m.keras")) as archive:
-            return {name: archive.read(name) for name in archive.namelist()}
+    """Of a small `.keras` file."""
+    with zipfile.ZipFile(Path(__file__).resolve().parents[1] / "tiny_trained.keras") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def keras(rng: Random) -> bytes:
@@ -213,10 +196,11 @@ def read_keras(data: bytes, folder: Path) -> None:
 
 @cache
 def _checkpoint() -> tuple[Any, dict[str, bytes]]:
+    from fer_edge.conversion.source import import_keras
     from fer_edge.training import fit
 
-    layers = _keras().layers
-    trainee = _keras().Sequential([layers.Input((4,)), layers.Dense(2)])
+    keras = import_keras()
+    trainee = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
     trainee.compile("adam", "mse")
     trainee.optimizer.build(trainee.trainable_variables)
     with tempfile.TemporaryDirectory() as folder:
