@@ -10,12 +10,10 @@ import numpy as np
 from fer_edge.data.drawn import draw_face, drawn_faces
 
 
-def drawn_clip(
-    path: Path, labels=("happy",), frames_each=12, fps=10.0, seed=4, code="MJPG", size=(320, 240)
-) -> Path:
-    """Each expression for so many frames, the face wandering by a few pixels; by default MJPG in an .avi."""
-    random = np.random.default_rng(seed)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), fps, size)
+def drawn_clip(path: Path, labels=("happy",), frames_each=12, code="MJPG", size=(320, 240)) -> Path:
+    """Ten frames a second, of each expression so many; the face wanders by a few pixels. MJPG is for .avi."""
+    random = np.random.default_rng(4)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 10.0, size)
     for label in labels:
         face = cv2.resize(draw_face(label, random), (140, 140), interpolation=cv2.INTER_CUBIC)
         for n in range(frames_each):

@@ -27,14 +27,9 @@ def ended(
 ) -> subprocess.CompletedProcess[str]:
     """The process at its end. code: the exit code that is asked for. variables: of the environment, besides
     what is there; how: as of subprocess.run."""
-    how = {
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "env": {**os.environ, **(variables or {})},
-        **how,
-    }
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    how = {**pipes, "env": {**os.environ, **(variables or {})}, **how}
     done = subprocess.run(list(map(str, command)), text=True, check=False, **how)
-    assert code in (None, done.returncode), (
-        f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
-    )
+    said = f"{done.stdout}{done.stderr}"[-1000:]
+    assert code in (None, done.returncode), f"exit {done.returncode}: {said}"
     return done

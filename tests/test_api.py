@@ -1,13 +1,12 @@
 """The public names, and `analyze` as a program would call it."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from processes import python
 
 import fer_edge
@@ -78,30 +77,18 @@ def test_what_is_no_picture_is_an_error_in_a_line():
             analyze(frame)
 
 
-DTYPES = ("uint8", "uint8", "uint16", "int8", "int64", "float32", "bool")
+SHAPES = [(), (3,), (0, 0), (0, 9), (1, 1), (1, 9000), (9000, 1), (7, 400), (90, 90), (400, 300)]
+SHAPES += [*((90, 90, channels) for channels in range(6)), (2, 2, 2, 2)]
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    shape=st.one_of(
-        st.tuples(st.integers(0, 400), st.integers(0, 400)),
-        st.tuples(st.integers(1, 3), st.integers(1, 9000)),
-        st.tuples(st.integers(1, 90), st.integers(1, 90), st.integers(0, 5)),
-        st.lists(st.integers(0, 3), max_size=5).map(tuple),
-    ),
-    dtype=st.sampled_from(DTYPES),
-    seed=st.integers(0, 99),
-    step=st.sampled_from([1, -1, 2]),
-)
-def test_any_array_is_analysed_or_refused(shape, dtype, seed, step):
-    values = np.random.default_rng(seed).integers(0, 2, shape).astype(dtype) * np.asarray(100).astype(dtype)
-    frame = values[::step] if values.ndim else values
-    try:
-        faces = analyze(frame)
-    except FerEdgeError:
-        return
-    height, width = frame.shape[:2]
-    for face in faces:
-        x, y, w, h = face.box_xywh
-        assert 0 <= x < x + w <= width
-        assert 0 <= y < y + h <= height
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int8", "int64", "float32", "bool"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_array_is_analysed_or_refused(shape, dtype):
+    """Also one whose rows lie backwards or apart in memory."""
+    values = np.random.default_rng(0).integers(0, 2, shape).astype(dtype) * np.asarray(100).astype(dtype)
+    for frame in (values, values[::-1], values[::2]) if shape else (values,):
+        with contextlib.suppress(FerEdgeError):
+            for face in analyze(frame):
+                (height, width), (x, y, w, h) = frame.shape[:2], face.box_xywh
+                assert 0 <= x < x + w <= width
+                assert 0 <= y < y + h <= height

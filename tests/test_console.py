@@ -97,18 +97,14 @@ def table():
     return made
 
 
-def printed(width):
-    out = io.StringIO()
-    Console(file=out, width=width).print(table().on_terminal(width))
-    return out.getvalue()
-
-
 @pytest.mark.parametrize(
     ("width", "optional"),  # model 26, p50 6, acc 5, MiB 3, the longest word of why 7, two columns between
     [(200, ["MiB", "acc %"]), (55, ["MiB", "acc %"]), (54, ["acc %"]), (49, []), (46, [])],
 )
 def test_narrow_terminals_do_without_optional_columns_and_nothing_is_cut(width, optional):
-    text = printed(width)
+    out = io.StringIO()
+    Console(file=out, width=width).print(table().on_terminal(width))
+    text = out.getvalue()
     assert [name for name in ("MiB", "acc %") if name in text] == optional
     assert "edge_ferplus_dynamic_range" in text
     assert "0.410*" in text

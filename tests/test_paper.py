@@ -1,10 +1,10 @@
 """The paper's tables, what follows from them by hand, and the scripts of train/ that put ours beside them."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
+import paper_check
+import paper_tables as tables
 import pytest
 
 from fer_edge import paper
@@ -13,13 +13,6 @@ from fer_edge.spec import LABELS
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "train"
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_sums_that_do_not_add_up():
@@ -50,7 +43,7 @@ def test_table_5_is_equation_1_but_for_a_sign():
 
 
 def test_the_page_holds_what_is_worked_out():
-    report = script("paper_check").report()
+    report = paper_check.report()
     assert "| 64.54 | 52.1 (" in report  # (2 x 64.54 - 77) % of PrivateTest
     assert report in (ROOT / "docs/paper.md").read_text(encoding="utf-8")
 
@@ -74,7 +67,6 @@ def trained(folder, epochs, of, **files):
 
 
 def test_the_papers_tables_say_what_is_trained_and_how_far(tmp_path):
-    tables = script("paper_tables")
     trained(tmp_path / "paper", 60, 100)
     trained(tmp_path / "paper_dropout_none", 60, 60, metrics=measured(0.7))
     trained(tmp_path / "paper_dropout_0.2", 40, 100, metrics=measured(0.6))  # its patience ended it
@@ -106,7 +98,6 @@ def test_the_papers_tables_say_what_is_trained_and_how_far(tmp_path):
 
 
 def test_what_ships_stands_in_the_tables():
-    tables = script("paper_tables")
     assert tables.shipped(SCRIPTS / "results").markdown().strip() in (SCRIPTS / "README.md").read_text()
     assert (SCRIPTS / "PAPER_TABLES.md").read_text() == tables.page(SCRIPTS / "results")
 

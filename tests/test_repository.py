@@ -39,12 +39,9 @@ def test_the_version_is_the_changelog_s_and_the_citation_s():
 
 
 def reported_faults():
-    lines = (ROOT / "docs/reported-faults.md").read_text().splitlines()
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in lines
-        if re.match(r"\| [A-Z]\d ", line)
-    ]
+    text = (ROOT / "docs/reported-faults.md").read_text()
+    rows = re.findall(r"^\| ([A-Z]\d .*) \|$", text, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     return {row[0]: row for row in cells}
 
 

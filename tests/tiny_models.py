@@ -122,6 +122,12 @@ def picks(values: int, *positions: int) -> np.ndarray:
     return weights
 
 
+def softmax(logits: Any) -> np.ndarray:
+    """By numpy, float64, over the last axis: what such a file gives of the input values that it picks."""
+    powers = np.exp(np.asarray(logits, np.float64) - np.max(logits, axis=-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
 def shipped_style(labels: int = 3, side: int = 48) -> bytes:
     """Raw uint8 gray in, float32 probabilities out, int8 between: label n is pixel n of the first row.
 

@@ -88,9 +88,8 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, selection
     assert right["accuracy_interval"] == pytest.approx([0.6756, 1.0], abs=1e-4)
 
 
-def test_without_data_or_float32_beside_it_or_with_other_expressions_these_are_null(
-    models, elsewhere, selection, capsys
-):
+def test_figures_that_cannot_be_known_are_null(models, elsewhere, selection, capsys):
+    """Without data, without float32 beside it, and of other expressions."""
     rows = run([models / "right_int8.tflite", elsewhere, elsewhere], **ONE)["results"]
     assert [row["model"] for row in rows] == [str(models / "right_int8.tflite"), str(elsewhere)]  # one name
     unknown = ("accuracy", "accuracy_interval", "macro_f1", "agreement")
@@ -105,10 +104,7 @@ def test_without_data_or_float32_beside_it_or_with_other_expressions_these_are_n
     assert "contempt" in capsys.readouterr().err
 
 
-def test_damaged_and_missing_models_are_errors_of_a_line(tmp_path):
-    (tmp_path / "bad.tflite").write_bytes(b"not a model")
-    with pytest.raises(ModelError, match=r"bad\.tflite"):
-        run([tmp_path / "bad.tflite"], **QUICK)
+def test_missing_models_are_errors_of_a_line(tmp_path):
     with pytest.raises(UsageError, match="no model"):
         run([], **QUICK)
     with pytest.raises(ModelError, match=r"^[^\n]*absent[^\n]*$"):
@@ -194,13 +190,10 @@ def test_a_real_run(media):
     assert {"read", "detect", "crop", "classify", "draw", "write", "other"} == row["stages_ms"].keys()
     assert sum(row["stages_ms"].values()) == pytest.approx(1000 / row["fps"])
     assert 30 < row["peak_rss_mib"] < 300
-    table = loop.table(value)
-    (cells,) = table.rows
-    assert cells[0] == "320x240"
-    out = io.StringIO()
+    table, out = loop.table(value), io.StringIO()
     Console(file=out, width=80).print(table.on_terminal(80))
     assert "…" not in out.getvalue()
-    assert {"detect", "classify", "fps"} <= set(out.getvalue().split())
+    assert {"320x240", "detect", "classify", "fps"} <= set(out.getvalue().split())
 
 
 def answers(references):
@@ -245,9 +238,7 @@ def measured(references, wanted=4, patience_s=60.0, others=False):
         ([[3.0, 1.0, 3.0], [3.0, 3.0, 3.0]], {"patience_s": 0, "wanted": 2}, 2, 0, 30.0, [30.0, 30.0, 30.0]),
     ],
 )
-def test_disturbed_processes_are_repeated_and_what_stays_so_says_it(
-    references, how, processes, quiet, p50, ends
-):
+def test_disturbed_processes_are_repeated(references, how, processes, quiet, p50, ends):
     told, row = measured(references, **how)
     own_ms = [max(one) if isinstance(one, list) else one for one in references[:processes]]
     assert told == {"best_ms": 1.0, "process_ms": own_ms, "processes": processes, "quiet": quiet}

@@ -38,9 +38,8 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path, tiny):
     assert "models/tiny_float32.tflite exists already" in again.stderr
 
     file = tmp_path / "models" / "tiny_float32.tflite"
-    proven = fer_edge(
-        "verify", file, tiny, "--recipe", recipe, cwd=tmp_path, variables={"FER_EDGE_DATA": "drawn"}
-    )
+    data = {"FER_EDGE_DATA": "drawn"}
+    proven = fer_edge("verify", file, tiny, "--recipe", recipe, cwd=tmp_path, variables=data)
     assert (proven.returncode, proven.stderr) == (0, "")
     assert "100.00" in proven.stdout
 

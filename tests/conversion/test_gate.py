@@ -97,9 +97,7 @@ def test_what_proves_nothing_is_refused():
     with pytest.raises(DataError, match="49 pictures to check files on"):
         judged(*[np.zeros(49, int)] * 3)
     check_probabilities(saying(np.arange(7)), "m.keras")
-    for values, said in (
-        ([2.0] * 7, "with sums of .* end the model with a softmax"),
-        ([2, -1], "from -1 to 2"),
-    ):
+    unfit = {"with sums of .* end the model with a softmax": [2.0] * 7, "from -1 to 2": [2, -1]}
+    for said, values in unfit.items():
         with pytest.raises(ModelError, match=said):
             check_probabilities(np.array([values], np.float32), "m.keras")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from processes import fer_edge
+from tiny_models import softmax
 
 from fer_edge.commands import inspect
 from fer_edge.conversion import command, formats
@@ -12,7 +13,7 @@ from fer_edge.conversion.mirror import mirrored
 from fer_edge.data import drawn_faces
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.model import graph
-from fer_edge.model.classifier import Classifier, softmax
+from fer_edge.model.classifier import Classifier
 
 FAST = formats.Recipe(calibration_samples=70, parity_pictures=300)
 FACES = drawn_faces(24, seed=5)[0]
@@ -27,7 +28,7 @@ def _logits(network, faces):
 def _two_views(network, faces):
     """The geometric mean of the probabilities of faces and of their mirror images, normalised."""
     p, q = (softmax(_logits(network, view)) for view in (faces, faces[:, :, ::-1]))
-    product = np.sqrt(np.float64(p) * np.float64(q))
+    product = np.sqrt(p * q)
     return product / product.sum(axis=1, keepdims=True)
 
 

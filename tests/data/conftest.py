@@ -27,9 +27,8 @@ def tree(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
 
     def draw(splits: dict[str, tuple[str, ...]], n: int = 2, suffix: str = ".png", under: str = "") -> Path:
         count = itertools.count(1)
-        for folder in (
-            tmp_path / "tree" / under / split / name for split in splits for name in splits[split]
-        ):
+        folders = [tmp_path / "tree" / under / split / name for split in splits for name in splits[split]]
+        for folder in folders:
             folder.mkdir(parents=True)
             for index in range(n):
                 cv2.imwrite(str(folder / f"im{index}{suffix}"), face(next(count)))

@@ -121,15 +121,6 @@ def test_not_a_table_of_ours(tmp_path, own_cache):
             data.load(str(path), skip_bad_rows=True)
 
 
-def test_without_usage_tenths_are_held_out(table):
-    """train.csv of the competition: 140 rows, 20 of each class, 2 and 2 held out."""
-    rows = [row.rsplit(",", 1)[0] for row in plain_rows(140)]
-    read = data.load(str(table(rows, header="emotion,pixels")))
-    assert read.protocol == "holdout"
-    for index, count in enumerate((16, 2, 2)):
-        assert np.bincount(read.labels[read.split == index]).tolist() == [count] * 7
-
-
 def _zip(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -164,10 +155,7 @@ def test_packed_is_the_same_data_whatever_it_is_called(table, tmp_path, monkeypa
 
 
 def test_an_archive_without_one_table_says_so(tmp_path, own_cache):
-    for archive, why in (
-        (_zip({"a/x.png": b"x"}), "holds 0 .csv files"),
-        (_zip({"one.csv": b"x", "two.csv": b"x"}), "holds 2 .csv files"),
-    ):
-        (tmp_path / "x").write_bytes(archive)
-        with pytest.raises(DataError, match=why):
+    for tables in ([], ["one.csv", "two.csv"]):
+        (tmp_path / "x").write_bytes(_zip(dict.fromkeys(["a/x.png", *tables], b"x")))
+        with pytest.raises(DataError, match=f"holds {len(tables)} .csv files"):
             data.load(str(tmp_path / "x"))

@@ -221,12 +221,9 @@ def read_tree(data: bytes, folder: Path) -> None:
 def pictures() -> tuple[bytes, ...]:
     face, colour = FACES[0], np.dstack([FACES[0], FACES[1], FACES[0][::-1]])
     suffixes = (".jpg", ".png", ".bmp", ".webp", ".tiff", ".gif", ".ppm", ".jp2", ".avif")
-    pixels = [
-        *((suffix, colour) for suffix in suffixes),
-        (".pgm", face),
-        (".png", face.astype(np.uint16) * 257),
-    ]
-    pixels += [(".tiff", face.astype(np.float32)), (".png", cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))]
+    pixels = [(suffix, colour) for suffix in suffixes]
+    pixels += [(".pgm", face), (".png", face.astype(np.uint16) * 257), (".tiff", face.astype(np.float32))]
+    pixels += [(".png", cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))]
     encoded = [b"P5\n30000 30000\n255\n" + bytes(100)]
     for suffix, values in pixels:
         with contextlib.suppress(cv2.error):  # a build without the format

@@ -145,9 +145,8 @@ def read_tflite(data: bytes, folder: Path) -> None:
     (folder / "m.tflite").write_bytes(data)
     with mock.patch.object(child, "_process", _forked):
         classifier = Classifier(folder / "m.tflite")
-    found = classifier.predict(
-        np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
-    )
+    faces = np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
+    found = classifier.predict(faces)
     assert found.shape == (2, len(classifier.labels))
     assert np.isfinite(found).all(), "a probability that is no number"
 

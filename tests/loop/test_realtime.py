@@ -218,19 +218,14 @@ def test_a_failure_inside_the_reading_thread_reaches_the_user():
 # --- what is counted ---
 
 
-def counted(*frames):
-    """frames: the faces of each, as label, own best, track."""
-    summary = Summary([])
-    for n, faces in enumerate(frames):
-        seen = (face(label, np.eye(3)[own], track=track) for label, own, track in faces)
-        summary.write(result(*seen, time_s=n / 10))
-    return summary.as_dict()
-
-
 def test_shares_changes_and_frames():
-    """Of a face that changes, and of another that does not and is uncertain."""
-    labels = [("happy", 0), ("happy", 1), ("happy", 0), ("sad", 1)]
-    value = counted(*([(label, own, 1), (None, 1, 2)] for label, own in labels), [])
+    """Of a face that changes, and of another that does not and is uncertain; at the end there is none."""
+    summary = Summary([])
+    for n, (label, own) in enumerate([("happy", 0), ("happy", 1), ("happy", 0), ("sad", 1)]):
+        faces = face(label, np.eye(3)[own], track=1), face(None, np.eye(3)[1], track=2)
+        summary.write(result(*faces, time_s=n / 10))
+    summary.write(result(time_s=0.4))
+    value = summary.as_dict()
     assert (value["frames"], value["frames_with_face"], value["faces"], value["tracks"]) == (5, 4, 8, 2)
     assert value["shares"] == {"uncertain": 0.5, "happy": 0.375, "sad": 0.125}
     assert value["seconds"] == pytest.approx(0.4)  # of the clip; `took_s` is the run's
@@ -254,30 +249,23 @@ def test_stage_times_are_percentiles_of_the_latest():
 FRAMES, SETTLED = 20_000, 2_000
 
 
-class Watching(FakeCapture):
-    """Looks at the process when it has settled, and at the end."""
-
-    looks = ()
-
-    def read(self):
-        if self._next in (SETTLED, FRAMES - 1):
-            self.looks = *self.looks, (machine.rss_mib(), handles())
-        return super().read()
-
-
-def handles():
-    return len(os.listdir("/proc/self/fd"))
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc/self/fd here")
 @pytest.mark.parametrize("boxes", [(), ((3, 3, 12, 12),)], ids=["nobody", "somebody"])
 def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
+    looks = []
+
+    class Watching(FakeCapture):
+        def read(self):
+            if self._next in (SETTLED, FRAMES - 1):
+                looks.append((machine.rss_mib(), len(os.listdir("/proc/self/fd"))))
+            return super().read()
+
     capture = Watching([picture(0, (24, 32)), picture(9, (24, 32))] * (FRAMES // 2))
     classifier = FakeClassifier()
     classifier.seen = collections.deque(maxlen=1)
     sinks = [JsonlLog(tmp_path / "o.jsonl", LABELS), CsvLog(tmp_path / "o.csv", LABELS)]
     Loop(analyser(*boxes, classifier=classifier), sinks).run(capture)
     assert (tmp_path / "o.jsonl").read_bytes().count(b"\n") == FRAMES
-    (early_mib, early_handles), (late_mib, late_handles) = capture.looks
+    (early_mib, early_handles), (late_mib, late_handles) = looks
     assert late_handles == early_handles
     assert late_mib - early_mib < 2

@@ -75,7 +75,7 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
         (
             shipped.find_model,
             "tuned_int9",
-            "no model 'tuned_int9': choose from tuned_float32, tuned_int8, or give the path",
+            "no model 'tuned_int9': choose from tuned_float32, tuned_int8",
         ),
         (shipped.find_network, "tuner", "no trained network 'tuner': choose from tuned, or"),
         (shipped.find_network, "../_models/tuned_int8.tflite", r"tuned_int8\.tflite is a converted model"),

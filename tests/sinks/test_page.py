@@ -264,8 +264,7 @@ def test_a_viewer_sees_the_picture_with_its_box_and_no_bars(page):
 @pytest.mark.skipif(browser.find() is None, reason="needs Chromium, which is not installed")
 def test_chromium_shows_it(page):
     """Script and streams work under the page's own rules; what it looks like is for eyes."""
-    page.server.state.put(
-        json.dumps({"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1})
-    )
+    state = {"labels": [], "colors": [], "faces": [], "source": "", "frame": 0, "fps": 1}
+    page.server.state.put(json.dumps(state))
     with browser.opened(page.server.url):
         until(lambda: [page.server.viewers(name) for name in ("video", "events")] == [1, 1])

@@ -112,13 +112,9 @@ def test_what_a_name_stands_for(source, number, kind, name):
 def test_what_a_path_is_its_content_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "2024").mkdir()
-    (tmp_path / "0").write_bytes(b"x")
-    for name, start in (
-        ("2024/a.JPG", b"x"),
-        ("photo", b"\xff\xd8\xff\xe0"),
-        ("b.mkv", b"x"),
-        ("c.mjpg", b"\xff\xd8\xff"),
-    ):
+    jpeg = b"\xff\xd8\xff\xe0"
+    starts = {"2024/a.JPG": b"x", "photo": jpeg, "b.mkv": b"x", "c.mjpg": jpeg, "0": b"x"}
+    for name, start in starts.items():
         (tmp_path / name).write_bytes(start)
     (tmp_path / "by-id").symlink_to("/dev/null")
     kinds = {"2024/a.JPG": Pictures, "2024": Pictures, "photo": Pictures, "by-id": Camera}

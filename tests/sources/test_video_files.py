@@ -191,9 +191,8 @@ def test_a_file_over_http_is_read_to_its_end(serve, tmp_path, suffix):
 
 def test_an_mp4_that_cannot_be_read_without_ranges_is_no_success(serve, tmp_path, media):
     (tmp_path / "a.mp4").write_bytes((media / "neutral_to_smile.mp4").read_bytes())
-    with pytest.raises(
-        SourceError, match=r"http://admin:\*\*\*@127.0.0.1:\d+/a.mp4 has no frame.*download it first"
-    ):
+    said = r"http://admin:\*\*\*@127.0.0.1:\d+/a.mp4 has no frame.*download it first"
+    with pytest.raises(SourceError, match=said):
         read_all(Stream(serve("a.mp4")))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
+from tiny_models import softmax  # noqa: E402
 from tiny_network import dataset  # noqa: E402
 
 from fer_edge.data import ferplus  # noqa: E402
@@ -81,20 +82,14 @@ def test_targets_are_labels_then_shares(data):
         batches.targets(dataclasses.replace(data, votes=None), RECIPE)
 
 
-def softmax_of(trainee, data):
-    """Probabilities by the head for the labels and by that for the votes, float64."""
-    logits = trainee(data.images[..., None].astype(np.float32), training=False)
-    heads = (keras.ops.softmax(part) for part in (logits[:, :7], logits[:, 7:]))
-    return (np.asarray(keras.ops.convert_to_numpy(part), np.float64) for part in heads)
-
-
 def test_loss_is_both_cross_entropies_and_the_votes_network_has_the_second_head(data):
     network, trainee = networks.compiled(RECIPE, 7)
     wanted = batches.targets(data, RECIPE)
-    labels, votes = softmax_of(trainee, data)
+    faces = data.images[..., None].astype(np.float32)
+    logits = keras.ops.convert_to_numpy(trainee(faces, training=False))
+    labels, votes = softmax(logits[:, :7]), softmax(logits[:, 7:])
     by_hand = -((wanted[:, :7] * 0.9 + 0.1 / 7) * np.log(labels)).sum(1)
     by_hand += 0.5 * -(wanted[:, 7:] * np.log(votes)).sum(1)
-    faces = data.images[..., None].astype(np.float32)
     assert trainee.evaluate(faces, wanted, verbose=0)[0] == pytest.approx(by_hand.mean(), rel=1e-4)
     given = keras.ops.convert_to_numpy(networks.votes_network(network, trainee)(faces, training=False))
     np.testing.assert_allclose(given, votes, atol=1e-5)

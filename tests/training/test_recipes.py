@@ -83,15 +83,3 @@ def test_one_cycle_rises_then_falls_to_nothing_and_never_stops():
     assert max(rates) == rates[100]
     assert 0 <= rates[-1] < 1e-5
     assert not recipes.should_stop(recipe, history([1.0] + [2.0] * 100))
-
-
-def test_what_the_recipe_learns_from_must_be_given():
-    for weight, given, complaint in (
-        ({"teacher_weight": 0.5}, {}, "give --teacher MODEL"),
-        ({}, {"teachers": ["edge_int8"]}, "leave out --teacher"),
-        ({"votes_weight": 1.0}, {}, "add --labels ferplus:"),
-        ({"votes_weight": 1.0}, {"labels": "fer2013"}, "add --labels ferplus:"),
-    ):
-        with pytest.raises(UsageError, match=complaint):
-            Recipe("r", **weight).check_given(**given)
-    Recipe("r", votes_weight=1.0).check_given(labels="ferplus:fer2013new.csv")

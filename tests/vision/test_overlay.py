@@ -33,9 +33,8 @@ def test_bars_are_as_long_as_their_shares_and_an_uncertain_face_and_a_foreign_la
         one = face(label, (0, 0, 0, 0, sad, 0, 0), box=(50, 200, 100, 100))
         return Overlay(LABELS).draw(black, (one,))
 
-    assert count(drawn(sad=1.0), COLORS["sad"]) == pytest.approx(
-        2 * count(drawn(sad=0.5), COLORS["sad"]), rel=0.1
-    )
+    whole, half = (count(drawn(sad=share), COLORS["sad"]) for share in (1.0, 0.5))
+    assert whole == pytest.approx(2 * half, rel=0.1)
     assert count(drawn(), COLORS[None]) > 90
     assert Overlay(("contempt",)).draw(black, (face("contempt", (1,), box=(50, 50, 90, 90)),)).any()
 
