@@ -147,8 +147,10 @@ def _clip(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             if name == FER:
                 row = child.run(subjects.fer_pipeline, str(clip), what=name, timeout_s=900)
             else:
-                given = (str(clip), str(model), 1, 1, detector, ours[detector])
+                given = (str(clip), str(model), 1, detector, ours[detector])
                 row = child.run(loop.run_here, *given, what=name, timeout_s=900)
+                faces = [json.loads(line)["faces"] for line in clip.with_suffix(".jsonl").open()]
+                row["found"] = sum(map(bool, faces)) / len(faces)
         runs[name].append(row)
         shares.append(meanwhile.others_share or 0.0)
         disturbed |= meanwhile.disturbed
