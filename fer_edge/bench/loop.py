@@ -36,8 +36,8 @@ def run(
 ) -> dict[str, Any]:
     """The value of `bench --loop --json`: one row per size.
 
-    threads: of everything. detector, detector_model: as for
-    `run`. rounds: runs per size, of which the median counts. sizes: width and height of the frames, pixels.
+    threads: of everything. detector, detector_model: as for `run`. rounds: runs per size, of which the
+    median counts. sizes: width and height of the frames, pixels.
     Raises SourceError if it is not a video, ModelError, OutputError.
     """
     from fer_edge.model import file
