@@ -48,6 +48,12 @@ def test_what_goes_into_a_pipe_has_neither_frames_nor_colours(words):
     assert "\x1b" not in said
 
 
+def test_whoever_calls_the_command_line_in_a_process_goes_on():
+    busy = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    calls = "from fer_edge.cli import invoke\ntry: invoke()\nexcept SystemExit: print('goes on')"
+    assert python(busy + calls, "models", code=0).stdout.endswith("goes on\n")
+
+
 def test_a_closed_output_is_no_fault():
     command = f"'{sys.executable}' -c 'from fer_edge.cli import main; main()' doctor >&-"
     assert ended("sh", "-c", command, code=0).stderr == ""
