@@ -8,6 +8,7 @@ longer was disturbed, and is repeated.
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import json
@@ -21,23 +22,17 @@ import numpy as np
 
 from fer_edge import child, console, machine
 
-PROCESSES = 10
-"""Processes that share the runs; fewer if there are fewer runs."""
+PROCESSES = 10  # which share the runs; fewer if there are fewer runs
 BLOCK, SETTLE = 25, 5
 """Timed inferences of one model in a row, before the next model's turn; and untimed ones before them, which
 bring the model's weights back into the caches."""
 REFERENCE_SIDE, REFERENCE_BLOCK = 256, 5
 """Rows and columns of the reference's matrices (17 M multiply-accumulates, as many as a small network's), and
 products in a row."""
-REFERENCE_LIMIT = 1.05
-"""A process whose reference takes longer than this many times the best was disturbed."""
-MOST_REPEATS = 3
-"""Additional processes per wanted one, at most, until enough were quiet."""
+REFERENCE_LIMIT = 1.05  # a process whose reference takes longer than this many times the best was disturbed
+MOST_REPEATS = 3  # additional processes per wanted one, at most, until enough were quiet
 PATIENCE_S = 20.0
-FACES = 16
-"""Drawn faces for measuring latency, in turn."""
-
-_TIMEOUT_S = 3600
+FACES = 16  # drawn ones, in turn
 _SETTLED_AFTER = 20  # inferences, after which the interpreter's memory no longer grows
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -62,11 +57,8 @@ def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured
     rows: with the same number of threads, since LiteRT's workers spin for a while and slow down the next
     model. Raises ModelError if a process ends.
     """
-    given: dict[str, Any] = {"what": "a timing process", "timeout_s": _TIMEOUT_S, "environment": _ONE_THREAD}
-
-    def start(share: int, order: int) -> dict[str, Any]:
-        return dict(child.run(time_here, json.dumps(rows), warmup, share, order, **given))
-
+    settings: dict[str, Any] = {"timeout_s": 3600, "environment": _ONE_THREAD}
+    start = functools.partial(child.run, time_here, json.dumps(rows), warmup, what="timing", **settings)
     return measured(start, runs, **how)
 
 
@@ -179,9 +171,9 @@ def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, orde
     return {"wall_ms": wall_ms, "cpu_ms": cpu_ms, "reference_ms": reference_ms}
 
 
-def _block(subject: Callable[[], object], count: int) -> list[float]:
-    """Milliseconds of each of `count` calls."""
-    for _ in range(SETTLE):
+def _block(subject: Callable[[], object], count: int, settle: int = SETTLE) -> list[float]:
+    """Milliseconds of each of `count` calls, after `settle` untimed ones."""
+    for _ in range(settle):
         subject()
     times = []
     for _ in range(count):
@@ -191,27 +183,19 @@ def _block(subject: Callable[[], object], count: int) -> list[float]:
     return times
 
 
-def loaded(row: Row) -> dict[str, Any]:
-    """`load_ms`, `first_ms` (floats), `peak_rss_mib` (float or None), in a separate process.
-
-    load_ms: from the file's path to a ready classifier, with the interpreter library already
-    imported and the file already checked. Memory is of that whole process: Python, numpy, the interpreter
-    library and the model, without OpenCV. Raises ModelError if the model does not load or run.
-    """
-    return dict(child.run(load_here, *row, what=row.path))
-
-
 def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
-    """The process of `loaded`."""
+    """The loading process, which gets a Row: `load_ms`, `first_ms` (floats), `peak_rss_mib` (float or None).
+
+    load_ms: from the file's path to a ready classifier, with the interpreter library already imported and the
+    file already checked. Memory is of the whole process: Python, numpy, the interpreter library and the
+    model, without OpenCV.
+    """
     from fer_edge.model.classifier import Classifier, find_interpreter
 
     find_interpreter()  # imports the library, which is not part of a model's time
-    clock = [time.perf_counter()]
+    began = time.perf_counter()
     classifier = Classifier(Path(model), num_threads, Path(card) if card else None, checked=True)
-    clock.append(time.perf_counter())
+    load_ms = 1e3 * (time.perf_counter() - began)
     face = np.full(classifier.input_size, 128, np.uint8)
-    for _ in range(_SETTLED_AFTER):
-        classifier.predict_one(face)
-        clock.append(time.perf_counter())
-    load, first = (1e3 * (ended - began) for began, ended in itertools.pairwise(clock[:3]))
-    return {"load_ms": load, "first_ms": first, "peak_rss_mib": machine.peak_rss_mib()}
+    first_ms, *_ = _block(lambda: classifier.predict_one(face), _SETTLED_AFTER, settle=0)
+    return {"load_ms": load_ms, "first_ms": first_ms, "peak_rss_mib": machine.peak_rss_mib()}

@@ -7,6 +7,7 @@ not encode it.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from fer_edge import child, console, machine
 from fer_edge.console import Table, milliseconds
 from fer_edge.errors import OutputError
+from fer_edge.model import file
+from fer_edge.sources.video import VideoFile
+from fer_edge.vision.opencv import cv2
 
 STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
 """Stages of the loop, in order; other: the rest."""
@@ -36,12 +40,10 @@ def run(
 ) -> dict[str, Any]:
     """The value of `bench --loop --json`: one row per size.
 
-    threads: of everything. detector, detector_model: as for `run`. rounds: runs per size, of which the
-    median counts. sizes: width and height of the frames, pixels.
+    threads: of everything. detector, detector_model: as for `run`. rounds: runs per size, of which that with
+    the median `fps` counts. sizes: width and height of the frames, pixels.
     Raises SourceError if it is not a video, ModelError, OutputError.
     """
-    from fer_edge.model import file
-
     described = machine.describe()
     file.check(file.read_bytes(model), str(model))
     given = (str(model), threads, detector, str(detector_model or ""))
@@ -52,7 +54,11 @@ def run(
             resized(video, clip, size)
         for size, clip in console.each("loop", list(clips.items()) * rounds):
             runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
-    rows = [{"width": size[0], "height": size[1], **_merged(rows)} for size, rows in runs.items()]
+    rows = []
+    for (width, height), own in runs.items():
+        middle = sorted(own, key=lambda row: row["fps"])[(len(own) - 1) // 2]
+        disturbed = any(row["disturbed"] for row in own)
+        rows.append({"width": width, "height": height, **middle, "disturbed": disturbed})
     about = {"video": video.name, "model": model.stem, "threads": threads}
     about |= {"detector": detector, "rounds": rounds, "rows": rows}
     return {"schema": 1, "machine": described, "loop": about}
@@ -79,40 +85,26 @@ def table(result: dict[str, Any]) -> Table:
 
 def resized(video: Path, target: Path, size_wh: tuple[int, int]) -> None:
     """Writes the video with frames of `size_wh` to `target`, each as `framed` gives it."""
-    from fer_edge.sources.video import VideoFile
-    from fer_edge.vision.opencv import cv2
-
-    capture = VideoFile(video)
-    capture.open()
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), capture.fps or 25.0, size_wh)
-    if not writer.isOpened():
-        raise OutputError("this OpenCV cannot write MPEG-4: the loop cannot be measured at other sizes")
-    try:
+    with contextlib.closing(VideoFile(video)) as capture:
+        capture.open()
+        writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), capture.fps or 25.0, size_wh)
+        if not writer.isOpened():
+            raise OutputError("this OpenCV cannot write MPEG-4: the loop cannot be measured at other sizes")
         while (frame := capture.read()) is not None:
             writer.write(framed(frame.bgr, size_wh))
-    finally:
         writer.release()
-        capture.close()
 
 
 def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """uint8 (height, width, 3) of `size_wh`: the picture as large as fits, centred, black round it."""
-    from fer_edge.vision.opencv import cv2
-
     height, width = frame_bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
     inside = cv2.resize(frame_bgr, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     bars = size_wh[0] - inner[0], size_wh[1] - inner[1]
     left, top = bars[0] // 2, bars[1] // 2
-    whole = cv2.copyMakeBorder(inside, top, bars[1] - top, left, bars[0] - left, cv2.BORDER_CONSTANT)
-    return np.asarray(whole, np.uint8)
-
-
-def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The run with the median `fps`; disturbed if any of them was."""
-    middle = sorted(rows, key=lambda row: row["fps"])[(len(rows) - 1) // 2]
-    return {**middle, "disturbed": any(row["disturbed"] for row in rows)}
+    edges = top, bars[1] - top, left, bars[0] - left
+    return np.asarray(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_CONSTANT), np.uint8)
 
 
 def run_here(video: str, model: str, threads: int, detector: str, detector_model: str) -> dict[str, Any]:
@@ -123,8 +115,6 @@ def run_here(video: str, model: str, threads: int, detector: str, detector_model
     from fer_edge import cli
 
     cli.application(("run",))
-    from fer_edge.vision.opencv import cv2
-
     cv2.setNumThreads(threads)
     from fer_edge.loop import Loop
     from fer_edge.model.classifier import Classifier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import console, machine
+from fer_edge import child, console, machine
 from fer_edge.bench import latency, report
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.evaluation import Predictor, Selection, metrics, probabilities_of, result_of
@@ -52,26 +53,28 @@ def run(
         raise UsageError("no model to measure: this installation includes none, give a .tflite file")
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
-    for path in console.each("check", models):
-        file.check(file.read_bytes(path), str(path))
-    # a given card is for files without one
-    cards = {path: None if file.card_in(path.read_bytes(), str(path)) else card for path in models}
-    rows = [latency.Row(str(path), n, str(cards[path] or "")) for path in models for n in threads]
-    figures = {row: latency.loaded(row) for row in console.each("load time and memory", rows)}
-    classifiers = {path: Classifier(path, 1, cards[path], checked=True) for path in models}
-    scores = accuracies(classifiers, selection)
-    told, results = {}, []
+    classifiers: dict[Path, Classifier] = {}
+    figures: dict[latency.Row, dict[str, Any]] = {}
+    for path in console.each("check, load time and memory", models):
+        data = file.read_bytes(path)
+        file.check(data, str(path))
+        needed = None if file.card_in(data, str(path)) else card  # a given card is for files without one
+        for n in threads:
+            row = latency.Row(str(path), n, str(needed or ""))
+            figures[row] = child.run(latency.load_here, *row, what=row.path)
+        classifiers[path] = Classifier(path, 1, needed, checked=True)
+    scores, told = accuracies(classifiers, selection), {}
     for n in threads:
-        group = [row for row in rows if row.threads == n]
+        group = [row for row in figures if row.threads == n]
         found, told[str(n)] = latency.of_rows(group, warmup, runs, seed=seed, patience_s=patience_s)
         for row, times in zip(group, found, strict=True):
             figures[row] |= times
-    stems = collections.Counter(path.stem for path in models)
-    for row in rows:
+    stems, results = collections.Counter(path.stem for path in models), []
+    for row, measured in figures.items():
         path = Path(row.path)
         name = path.stem if stems[path.stem] == 1 else row.path
         own = {"model": name, "format": split_name(path.stem)[1], "bytes": path.stat().st_size}
-        own |= {"threads": row.threads, **figures[row], **scores[path]}
+        own |= {"threads": row.threads, **measured, **scores[path]}
         results.append({**own, "card_accuracy": classifiers[path].card.measured.get("accuracy")})
     config = {"warmup": warmup, "runs": runs, "processes": min(runs, latency.PROCESSES)}
     return {
@@ -95,21 +98,27 @@ def accuracies(
     if selection is None:
         return dict.fromkeys(classifiers, UNKNOWN)
     part = selection.dataset
-    floats = {path: _float32(path) for path in classifiers}
-    needed = {**{path: Classifier(path) for path in floats.values() if path}, **classifiers}
-    said: dict[Path | None, NDArray[np.float32]] = {}
     refused: set[tuple[str, ...]] = set()
-    for path, one in needed.items():
-        what = f"accuracy of {path.stem}"
+
+    @functools.cache
+    def answers(path: Path) -> NDArray[np.float32] | None:
+        classifier = classifiers.get(path) or Classifier(path)
         try:
-            said[path] = probabilities_of(Predictor.of(one), part.images, part.label_names, what=what)
+            subject, what = Predictor.of(classifier), f"accuracy of {path.stem}"
+            return probabilities_of(subject, part.images, part.label_names, what=what)
         except ModelError as error:
-            if one.labels not in refused:  # once, not for each file of a network
+            if classifier.labels not in refused:  # once, not for each file of a network
                 console.warn(str(error))
-            refused.add(one.labels)
+            refused.add(classifier.labels)
+            return None
+
     found = dict.fromkeys(classifiers, UNKNOWN)
-    for path in found.keys() & said.keys():
-        p, reference = said[path], said.get(floats[path])
+    for path in classifiers:
+        if (p := answers(path)) is None:
+            continue
+        network, known = split_name(path.stem)
+        beside = path.with_name(f"{network}_{Format.FLOAT32}.tflite")
+        reference = answers(beside) if known and beside.is_file() else None
         result = result_of(p, selection, path.stem)
         right = int(np.trace(result["confusion_matrix"]))
         found[path] = {
@@ -119,10 +128,3 @@ def accuracies(
             "agreement": None if reference is None else metrics.agreement(p, reference),
         }
     return found
-
-
-def _float32(path: Path) -> Path | None:
-    """The file beside `path` that it is compared with."""
-    network, known = split_name(path.stem)
-    beside = path.with_name(f"{network}_{Format.FLOAT32}.tflite")
-    return beside if known and beside.is_file() else None

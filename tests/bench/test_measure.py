@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_missing_models_are_errors_of_a_line(tmp_path):
     with pytest.raises(UsageError, match="no model"):
         run([], **QUICK)
     with pytest.raises(ModelError, match=r"^[^\n]*absent[^\n]*$"):
-        latency.loaded(latency.Row(str(tmp_path / "absent.tflite"), 1))
+        run([tmp_path / "absent.tflite"], **QUICK)
 
 
 def test_threads():
@@ -177,9 +178,12 @@ def test_frames_keep_their_proportions_between_black_bars(size, inside):
     assert not got.any()
 
 
-def test_the_middle_run_is_told_and_disturbed_if_any_was():
-    got = loop._merged([{"fps": fps, "disturbed": fps == 30} for fps in (30, 10, 20)])
-    assert got == {"fps": 20, "disturbed": True}
+def test_the_middle_run_is_told_and_disturbed_if_any_was(monkeypatch):
+    runs = iter([{"fps": fps, "disturbed": fps == 30} for fps in (30, 10, 20)])
+    monkeypatch.setattr(loop, "resized", lambda *_: None)
+    monkeypatch.setattr(loop.child, "run", lambda *_, **how: next(runs))
+    value = loop.run(Path("clip.mp4"), find_model("tuned_int8"), rounds=3, sizes=[(320, 240)])
+    assert value["loop"]["rows"] == [{"width": 320, "height": 240, "fps": 20, "disturbed": True}]
 
 
 def test_a_real_run(media):
