@@ -19,15 +19,10 @@ MARKERS = {
     Format.FLOAT32: "o", Format.FLOAT16: "s", Format.DYNAMIC_RANGE: "^", Format.INT8: "D",
     Format.FULL_INTEGER: "v", Format.INT16X8: "P",
 }  # fmt: skip
-OTHER_MARKER = "X"
 
 
 def _ms(key: str) -> Callable[[Row], str]:
     return lambda row: milliseconds(row["latency_ms"][key])
-
-
-def _whole(key: str) -> Callable[[Row], str | None]:
-    return lambda row: None if row[key] is None else f"{row[key]:.0f}"
 
 
 COLUMNS: dict[str, Callable[[Row], str | None]] = {
@@ -40,9 +35,9 @@ COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "p50 from .. to": lambda row: f"{_ms('p50_low')(row)}..{_ms('p50_high')(row)}",
     "p90": _ms("p90"),
     "p99": _ms("p99"),
-    "fps": _whole("fps"),
+    "fps": lambda row: f"{row['fps']:.0f}",
     "load ms": lambda row: milliseconds(row["load_ms"]),
-    "MiB": _whole("peak_rss_mib"),
+    "MiB": lambda row: None if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}",
     "acc %": lambda row: percent(row["accuracy"], 2),
     "F1 %": lambda row: percent(row["macro_f1"]),
     "agree %": lambda row: percent(row["agreement"], 2),
@@ -55,8 +50,16 @@ OPTIONAL = (
 
 
 def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
-    """The rows, with those columns of `headers` that are not empty."""
-    rows = [{**row, "speed_up": _speed_up(row, result["results"])} for row in result["results"]]
+    """The rows, with those columns of `headers` that are not empty.
+
+    The speed-up is relative to the same network's float32 file with the same number of threads.
+    """
+    p50_ms = {(row["model"], row["threads"]): row["latency_ms"]["p50"] for row in result["results"]}
+    rows = []
+    for row in result["results"]:
+        float32 = f"{split_name(row['model'])[0]}_{Format.FLOAT32}"
+        slow = p50_ms.get((float32, row["threads"]))
+        rows.append({**row, "speed_up": slow and f"{slow / row['latency_ms']['p50']:.1f}"})
     cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
     if len({row["threads"] for row in rows}) == 1:
         cells.pop("thr", None)
@@ -75,13 +78,6 @@ def csv(result: Row) -> str:
         line["accuracy_low"], line["accuracy_high"] = row["accuracy_interval"] or (None, None)
         lines.append(line)
     return Table("", list(lines[0]), [list(line.values()) for line in lines]).csv()
-
-
-def _speed_up(row: Row, rows: Sequence[Row]) -> str | None:
-    """Speed relative to the same network's float32 file with the same number of threads."""
-    floats = f"{split_name(row['model'])[0]}_{Format.FLOAT32}", row["threads"]
-    slow = [one["latency_ms"]["p50"] for one in rows if (one["model"], one["threads"]) == floats]
-    return f"{slow[0] / row['latency_ms']['p50']:.1f}" if slow else None
 
 
 def notes(result: Row) -> list[str]:
@@ -167,7 +163,7 @@ def draw(result: Row, path: Path) -> None:
     for axes, own in ((left, quiet), (right, shown)):
         for row in own:
             cost = row["latency_ms"]["p50"] if axes is left else row["bytes"] / 1e6
-            colour, marker = colours[split_name(row["model"])[0]], MARKERS.get(row["format"], OTHER_MARKER)
+            colour, marker = colours[split_name(row["model"])[0]], MARKERS.get(row["format"], "X")
             place = cost, 100 * accuracy_of(row)  # type: ignore[operator]
             axes.scatter(*place, s=80, color=colour, marker=marker, label=row["model"], zorder=3)
         axes.set_xscale("log")
@@ -215,16 +211,10 @@ def read(path: Path) -> Row:
     return old
 
 
-def left_out(old: Row, new: Row) -> dict[str, str]:
-    """The figures that cannot be compared in any row, each with the reason, if worth printing."""
-    a, b = old["config"]["data"], new["config"]["data"]
-    same_pictures = a and b and all(a[key] == b[key] for key in ("sha256", "split", "n"))
-    found = {} if same_pictures else dict.fromkeys(FRACTIONS, "")
-    one, other = old["machine"], new["machine"]
-    if any(one[key] != other[key] for key in ("cpu", "board", "architecture", "usable_cores")):
-        why = "the earlier benchmark is from another machine: times and memory are not compared"
-        found |= dict.fromkeys(("p50_ms", "peak_rss_mib"), why)
-    return found
+def same_machine(old: Row, new: Row) -> bool:
+    """Whether times and memory can be compared."""
+    keys = ("cpu", "board", "architecture", "usable_cores")
+    return all(old["machine"][key] == new["machine"][key] for key in keys)
 
 
 def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
@@ -233,24 +223,25 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
     tolerance: the fraction by which time (p50), size and memory may grow. Times count only on the same
     machine if neither row was disturbed; accuracy, macro-F1 and agreement only on the same pictures.
     """
+    never = set() if same_machine(old, new) else {"p50_ms", "peak_rss_mib"}
+    earlier, data = old["config"]["data"], new["config"]["data"]
+    if not (earlier and data and all(earlier[key] == data[key] for key in ("sha256", "split", "n"))):
+        never |= {*FRACTIONS}
     before = {(row["model"], row["threads"]): row for row in old["results"]}
     both = [(before[key], b) for b in new["results"] if (key := (b["model"], b["threads"])) in before]
-    never, found = left_out(old, new), []
+    found = []
     for a, b in both:
         without = {*never, "p50_ms"} if a["disturbed"] or b["disturbed"] else never
         for figure in ("p50_ms", "bytes", "peak_rss_mib", *FRACTIONS):
             was, now = ((row["latency_ms"]["p50"] if figure == "p50_ms" else row[figure]) for row in (a, b))
-            if was is not None and now is not None and figure not in without:
-                verdict = _verdict(figure, was, now, tolerance)
-                found.append(Change(b["model"], int(b["threads"]), figure, float(was), float(now), verdict))
+            if was is None or now is None or figure in without:
+                continue
+            worse, allowed = now - was, was * tolerance
+            if figure in FRACTIONS:  # higher is better
+                worse, allowed = was - now, ACCURACY_DROP
+            verdict = "regression" if worse > allowed else "better" if -worse > allowed else "same"
+            found.append(Change(b["model"], int(b["threads"]), figure, float(was), float(now), verdict))
     return found
-
-
-def _verdict(figure: str, was: float, now: float, tolerance: float) -> str:
-    worse, allowed = now - was, was * tolerance
-    if figure in FRACTIONS:  # higher is better
-        worse, allowed = was - now, ACCURACY_DROP
-    return "regression" if worse > allowed else "better" if -worse > allowed else "same"
 
 
 def show_changes(old: Row, new: Row, tolerance: float) -> None:
@@ -258,8 +249,8 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
     found = changes(old, new, tolerance)
     if not found:
         raise UsageError("--compare: the earlier benchmark has none of these models with these thread counts")
-    for reason in sorted({*left_out(old, new).values()} - {""}):
-        console.warn(reason)
+    if not same_machine(old, new):
+        console.warn("the earlier benchmark is from another machine: times and memory are not compared")
     if any(row["disturbed"] for row in (*old["results"], *new["results"])):
         console.warn("times of rows that were measured on a busy machine (*) are not compared")
     headers = ("model", "thr", "figure", "old", "new", "verdict")

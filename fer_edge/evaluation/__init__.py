@@ -39,8 +39,8 @@ class Predictor:
     @classmethod
     def of(cls, classifier: Classifier) -> Predictor:
         """A converted file's."""
-        known, name = classifier.card, classifier.path.stem
-        return cls(name, known.labels, classifier.input_size, classifier.predict, known.views)
+        known = classifier.card
+        return cls(classifier.path.stem, known.labels, classifier.input_size, classifier.predict, known.views)
 
     @classmethod
     def of_keras(cls, model: Any, name: str, labels: tuple[str, ...]) -> Predictor:
@@ -86,22 +86,19 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     Raises ModelError for a `card` that is missing or not a card, and for other values than a network of ours
     takes and gives.
     """
-    for candidate in (card,) if card else (path.with_suffix(".json"), path.with_name("card.json")):
-        if candidate.is_file():
-            found = ModelCard.from_json(candidate.read_bytes(), str(candidate))
-            means = found.input.real_min, found.input.real_max, found.output.content
-            if means != (0, 255, "probabilities"):
-                raise ModelError(
-                    f"{candidate}: a .keras file takes gray levels 0 to 255, gives probabilities"
-                )
-            return found
-    if card:
-        raise ModelError(f"there is no card {card}")
-    return None
+    beside = path.with_suffix(".json"), path.with_name("card.json")
+    found = next((one for one in ((card,) if card else beside) if one.is_file()), None)
+    if found is None:
+        if card:
+            raise ModelError(f"there is no card {card}")
+        return None
+    known = ModelCard.from_json(found.read_bytes(), str(found))
+    if (known.input.real_min, known.input.real_max, known.output.content) != (0, 255, "probabilities"):
+        raise ModelError(f"{found}: a .keras file takes gray levels 0 to 255, gives probabilities")
+    return known
 
 
-CHUNK = 256
-"""Pictures between two steps of a progress bar."""
+CHUNK = 256  # pictures between two steps of a progress bar
 
 
 @dataclass(frozen=True)

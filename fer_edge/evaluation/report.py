@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,19 @@ def show_evaluation(result: dict[str, Any]) -> None:
 
     With FER-2013's own labels, the paper's figures too.
     """
-    cm = np.array(result["confusion_matrix"])
+    cm, per_class = np.array(result["confusion_matrix"]), result["per_class"]
     n, right = result["data"]["n"], int(np.trace(cm))
     low, high = metrics.wilson_interval(right, n)
-    tables = [class_table(result), confusion_table(cm, list(result["per_class"]))]
-    if result["data"]["protocol"] != "holdout" and tuple(result["per_class"]) == LABELS:
+    title = f"{result['model']}, {result['data']['split']} ({n} pictures)"
+    classes = Table(title, ("class", "precision %", "recall %", "F1 %", "support"))
+    matrix = Table("confusion matrix (rows true, columns predicted)", ("", *per_class, "recall %"))
+    scores = ("precision", "recall", "f1")
+    for (label, row), counts in zip(per_class.items(), cm, strict=True):
+        classes.add(label, *(percent(row[name]) for name in scores), row["support"])
+        matrix.add(label, *counts, percent(row["recall"]))
+    classes.add("macro average", *(percent(result[f"macro_{name}"]) for name in scores), n)
+    tables = [classes, matrix]
+    if result["data"]["protocol"] != "holdout" and tuple(per_class) == LABELS:
         tables.append(comparison_table(cm))
     for table in tables:
         table.show()
@@ -37,34 +44,12 @@ def show_evaluation(result: dict[str, Any]) -> None:
         console.say(f"accuracy without pictures that are also in Training {percent(unseen, 2)} %")
 
 
-def class_table(result: dict[str, Any]) -> Table:
-    """Precision, recall, F1 and support per class with their macro averages, from a metrics.json value."""
-    title = f"{result['model']}, {result['data']['split']} ({result['data']['n']} pictures)"
-    table = Table(title, ("class", "precision %", "recall %", "F1 %", "support"))
-    scores = ("precision", "recall", "f1")
-    for label, row in result["per_class"].items():
-        table.add(label, *(percent(row[name]) for name in scores), row["support"])
-    macro = (percent(result[f"macro_{name}"]) for name in scores)
-    table.add("macro average", *macro, result["data"]["n"])
-    return table
-
-
-def confusion_table(cm: NDArray[np.int64], labels: Sequence[str]) -> Table:
-    """Counts, rows true and columns predicted, with each class's recall; fits 80 columns for 7 classes."""
-    table = Table("confusion matrix (rows true, columns predicted)", ("", *labels, "recall %"))
-    for label, row, own in zip(labels, cm, metrics.scores(cm, labels)["per_class"].values(), strict=True):
-        table.add(label, *row, percent(own["recall"]))
-    return table
-
-
 def comparison_table(cm: NDArray[np.int64]) -> Table:
     """Our figures beside those of the paper's Table 10 and of its text."""
     title = "compared with the paper (its test set is PublicTest)"
     table = Table(title, ("%", "here", "the paper's Table 10", "its text"))
     theirs = _as_the_paper_scores(paper.table_10_pictures())
-    stated = [
-        " or ".join(f"{100 * one:.0f}" for one in both) for both in zip(*paper.TEST_SCORES, strict=True)
-    ]
+    stated = [f"{100 * a:.0f} or {100 * b:.0f}" for a, b in zip(*paper.TEST_SCORES, strict=True)]
     texts = dict(zip(theirs, stated, strict=False))
     for name, score in _as_the_paper_scores(cm).items():
         table.add(name, percent(score), percent(theirs[name]), texts.get(name, ""))
