@@ -106,15 +106,12 @@ def require_address_space() -> None:
 
 
 def peak_rss_mib() -> float | None:
-    """Peak resident memory of this process, in MiB; None if the system does not report it.
-
-    VmHWM, since ru_maxrss starts at the parent's size after fork and exec.
-    """
+    """Peak resident memory of this process, None if unknown; ru_maxrss would begin with its parent's size."""
     return _mib("/proc/self/status", "VmHWM")
 
 
 def rss_mib() -> float | None:
-    """Current resident memory of this process, in MiB; None if the system does not report it."""
+    """Current resident memory of this process, None if unknown."""
     return _mib("/proc/self/status", "VmRSS")
 
 
@@ -139,18 +136,12 @@ class Watch:
 
 
 def _clocks() -> tuple[float, float]:
-    """Seconds: wall time, the others' CPU time; NaN if unknown."""
-    times, busy_s = os.times(), busy_seconds()
-    return time.perf_counter(), math.nan if busy_s is None else busy_s - sum(times[:4])
-
-
-def busy_seconds() -> float | None:
-    """CPU time of the whole machine since its start, stolen time included; None without /proc/stat."""
-    first_line = (_read("/proc/stat") or "").split("\n", 1)[0].split()
-    if len(first_line) < 9 or first_line[0] != "cpu":
-        return None
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first_line[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    """Seconds: wall time, and the others' CPU time, stolen time included; NaN without /proc/stat."""
+    ticks, busy_s = (_read("/proc/stat") or "cpu").split("\n", 1)[0].split()[1:], math.nan
+    if len(ticks) >= 8:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
+        busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return time.perf_counter(), busy_s - sum(os.times()[:4])
 
 
 def output(*command: str, timeout_s: float = 5.0) -> str:

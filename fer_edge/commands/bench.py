@@ -25,18 +25,14 @@ def bench(
     runs: Annotated[int, Option(min=1, help="Timed inferences per row, in total.")] = 1000,
     patience: Annotated[float, Option(min=0, help="Seconds to spend on repeating disturbed runs.")] = 20.0,
     advise: Annotated[bool, Option(help="Only say which file to run on this machine.")] = False,
-    loop: Annotated[
-        Path | None, Option(metavar="VIDEO", help="Measure the whole loop on a video, at three sizes.")
-    ] = None,
+    loop: Annotated[Path | None, Option(metavar="VIDEO", help="Measure the whole loop, at 3 sizes.")] = None,
     detector: Annotated[str, Option(help="--loop's detector, as in run.")] = "auto",
     detector_model: Annotated[Path | None, options.file("The detector's model file.")] = None,
     csv: Annotated[Path | None, options.file("Write all figures as CSV.")] = None,
     markdown: Annotated[Path | None, options.file("Write a Markdown table.")] = None,
     plot: Annotated[Path | None, options.file("Plot accuracy against latency and size.")] = None,
     compare: Annotated[Path | None, options.file("Compare with an earlier --json; exit 3 if worse.")] = None,
-    tolerance: Annotated[
-        float, Option(min=0, help="Allowed growth of time, size and memory in percent.")
-    ] = 10.0,
+    tolerance: Annotated[float, Option(min=0, help="Allowed growth of time, size, memory in %.")] = 10.0,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,
     seed: options.Seed = 0,
@@ -65,8 +61,8 @@ def bench(
     else:
         selection = None
         if data is not None:
-            given: dict[str, Any] = {"skip_bad_rows": skip_bad_rows, "class_names": class_names}
-            selection = evaluation.select(load(data, labels, seed=seed, **given), protocol, split)
+            dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
+            selection = evaluation.select(dataset, protocol, split)
         how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
         result = measure.run(paths, selection, card=card, seed=seed, **how)
         table = report.table(result)

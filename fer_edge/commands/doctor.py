@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 from fer_edge import __version__, child, console, machine
@@ -16,8 +16,6 @@ EXTRAS = {
     "train": ("tensorflow", "tf_keras", "tensorflow_model_optimization", "matplotlib"),
     "plot": ("matplotlib",),
 }
-BACKENDS = ("tensorflow", "jax", "torch")
-"""Of Keras."""
 Finding = dict[str, str]
 
 
@@ -30,8 +28,7 @@ def doctor(json: Json = None, force: Force = False) -> None:
 
 
 def finding(what: str, found: str, advice: str = "", *, missing: bool = False) -> Finding:
-    """A row of the table, ready for JSON. advice: what to do, empty where nothing is. missing: `run` cannot
-    do without it. The status is ok, note (works, but worth knowing) or missing."""
+    """A row of the table. missing: `run` cannot do without it. note: it works, and there is advice."""
     status = "missing" if missing else "note" if advice else "ok"
     return {"what": what, "status": status, "found": found, "advice": advice}
 
@@ -40,7 +37,10 @@ def examine() -> Iterator[Finding]:
     """Every finding, in the order in which a reader needs them. Raises nothing."""
     yield finding("fer-edge", __version__)
     yield finding("python", f"{platform.python_version()} on {platform.machine()}")
-    yield opencv_packages(machine.version)
+    packages = {name: version for name in machine.OPENCV if (version := machine.version(name))}
+    several = f"they overwrite each other: pip uninstall {' '.join(packages)}, then reinstall one of them"
+    text = ", ".join(f"{name} {version}" for name, version in packages.items()) or "no pip package"
+    yield finding("opencv package", text, several if len(packages) > 1 else "")
     for what, look in (("opencv", _opencv), ("interpreter", machine.interpreter), ("models", _models)):
         try:
             yield finding(what, look())
@@ -54,50 +54,11 @@ def examine() -> Iterator[Finding]:
         advice = "run works without one; use --save and --jsonl" if reason else ""
         yield finding("window", reason or "can be opened", advice)
     yield finding("processor", f"{machine.cpu_name() or 'unknown'}, {machine.usable_cores()} cores")
-    names = machine.output(
-        "nvidia-smi", "--query-gpu=name", "--format=csv,noheader", timeout_s=60
-    ).splitlines()
-    able = [backend for backend in BACKENDS if names and _trains_on_gpus(backend)]
-    yield gpus_of(names, able, os.environ.get("KERAS_BACKEND", "tensorflow"))
+    yield gpus()
     for extra, modules in EXTRAS.items():
         absent = ", ".join(name for name in modules if find_spec(name) is None)
         found = f"without {absent}" if absent else "installed"
         yield finding(f"extra {extra}", found, f"pip install 'fer-edge[{extra}]'" if absent else "")
-
-
-def opencv_packages(installed: Callable[[str], str | None]) -> Finding:
-    """Which OpenCV packages pip knows of; two at once overwrite each other's files."""
-    found = {name: version for name in machine.OPENCV if (version := installed(name))}
-    text = ", ".join(f"{name} {version}" for name, version in found.items()) or "no pip package"
-    several = f"they overwrite each other: pip uninstall {' '.join(found)}, then reinstall one of them"
-    return finding("opencv package", text, several if len(found) > 1 else "")
-
-
-def gpus_of(names: list[str], able: list[str], backend: str) -> Finding:
-    """names: of the GPUs here. able: the installed backends of Keras that would use one.
-
-    backend: the one that `train` would run on as things are.
-    """
-    if not names:
-        return finding("gpu", "none found by nvidia-smi: training uses the processor")
-    other = f"KERAS_BACKEND={able[0]} fer-edge train ..." if able else "pip install 'fer-edge[gpu]'"
-    used = ", ".join(able) or "no backend of Keras"
-    return finding("gpu", f"{', '.join(names)}; used by {used}", "" if backend in able else other)
-
-
-def _trains_on_gpus(backend: str) -> bool:
-    """Asked in a process of its own: none of them is loaded here."""
-    if find_spec("keras") is None or find_spec(backend) is None:
-        return False
-    with contextlib.suppress(FerEdgeError):
-        return bool(child.run(_gpus, what=backend, timeout_s=120, environment={"KERAS_BACKEND": backend}))
-    return False
-
-
-def _gpus() -> list[str]:
-    from fer_edge.training import device
-
-    return device.gpus()
 
 
 def _opencv() -> str:
@@ -124,3 +85,27 @@ def _cameras() -> Finding:
         return finding("cameras", f"no permission to use {denied}", camera.HOW_TO_GET_THE_RIGHT)
     advice = "" if devices else "try fer-edge run --camera 0; videos and pictures need none"
     return finding("cameras", ", ".join(map(str, devices)) or "none is listed", advice)
+
+
+def gpus() -> Finding:
+    """The GPUs here, and which of Keras' backends would train on them."""
+    asked = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    names = machine.output(*asked, timeout_s=60).splitlines()
+    if not names:
+        return finding("gpu", "none found by nvidia-smi: training uses the processor")
+    able = []
+    for backend in filter(find_spec, ("tensorflow", "jax", "torch")):
+        variables = {"KERAS_BACKEND": backend}
+        with contextlib.suppress(FerEdgeError):  # in a process of its own: none of them is loaded here
+            if child.run(_gpus_of_keras, what=backend, timeout_s=120, environment=variables):
+                able.append(backend)
+    used = ", ".join(able) or "no backend of Keras"
+    other = f"KERAS_BACKEND={able[0]} fer-edge train ..." if able else "pip install 'fer-edge[gpu]'"
+    advice = "" if os.environ.get("KERAS_BACKEND", "tensorflow") in able else other
+    return finding("gpu", f"{', '.join(names)}; used by {used}", advice)
+
+
+def _gpus_of_keras() -> list[str]:
+    from fer_edge.training import device
+
+    return device.gpus()

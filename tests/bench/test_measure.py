@@ -218,8 +218,7 @@ def answers(references):
 def measured(references, wanted=4, patience_s=60.0, others=False):
     """What is told of the processes, and the model's row. others: are at work."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(machine, "busy_seconds", (n * 10.0**others for n in itertools.count()).__next__)
-        patched.setattr(machine, "_LEAST_S", 0 if others else 60)
+        patched.setattr(machine, "_clocks", ((n, 10.0 * n * others) for n in itertools.count()).__next__)
         how = {"processes": wanted, "patience_s": patience_s}
         (row,), told = latency.measured(answers(references), 5 * wanted, **how)
     return told, row
