@@ -82,10 +82,8 @@ def _first_of(*packages: str) -> str | None:
 def _commit() -> str | None:
     """The commit of this package's checkout; with `-dirty` if files were changed."""
     root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
-    how = ("--always", "--dirty", "--abbrev=12", "--exclude=*")
-    return output("git", "-C", str(root), "describe", *how) or None
+    where = (f"--git-dir={root / '.git'}", f"--work-tree={root}")
+    return output("git", *where, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or None
 
 
 def address_space_mib() -> int:

@@ -12,6 +12,7 @@ import functools
 import gc
 import itertools
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -41,10 +42,7 @@ Measured = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
 class Row(NamedTuple):
-    """A model that `file.check` has passed, with a number of threads.
-
-    path: of its file. card: path of one for a model without its own, else "".
-    """
+    """A file that `file.check` has passed, with a number of threads; card: path, empty if one is inside."""
 
     path: str
     threads: int
@@ -81,32 +79,24 @@ def measured(
     count = min(processes, runs)
     shares = [runs // count + (index < runs % count) for index in range(count)]
     done: list[dict[str, Any]] = []
-
-    def add(share: int) -> None:
+    quiet: list[dict[str, Any]] = []
+    best_ms = until = math.inf
+    repeats = console.each("repeating disturbed runs", MOST_REPEATS * shares)
+    for share in itertools.chain(console.each("latency", shares), repeats):
+        if len(done) == count:
+            until = time.monotonic() + patience_s
+        if len(quiet) >= count or time.monotonic() >= until:
+            break
         with machine.Watch() as meanwhile:
             answer = start(share, seed + len(done))
         own_ms = statistics.median(answer["reference_ms"])
         done.append({**answer, "busy": meanwhile.disturbed, "own_ms": own_ms})
-
-    def best_ms() -> float:
-        return float(min(min(one["reference_ms"]) for one in done))
-
-    def quiet() -> list[dict[str, Any]]:
-        return [one for one in done if not one["busy"] and one["own_ms"] <= REFERENCE_LIMIT * best_ms()]
-
-    for share in console.each("latency", shares):
-        add(share)
-    until = time.monotonic() + patience_s
-    for share in console.each("repeating disturbed runs", MOST_REPEATS * shares):
-        if len(quiet()) >= count or time.monotonic() >= until:
-            break
-        add(share)
-    kept = quiet()
-    told = {"best_ms": best_ms(), "process_ms": [one["own_ms"] for one in done]}
-    told |= {"processes": len(done), "quiet": len(kept)}
-    disturbed = 2 * len(kept) < count
-    if disturbed:
-        kept = sorted(done, key=lambda one: one["own_ms"])[:count]
+        best_ms = min(best_ms, *answer["reference_ms"])
+        quiet = [one for one in done if not one["busy"] and one["own_ms"] <= REFERENCE_LIMIT * best_ms]
+    told = {"best_ms": best_ms, "process_ms": [one["own_ms"] for one in done]}
+    told |= {"processes": len(done), "quiet": len(quiet)}
+    disturbed = 2 * len(quiet) < count
+    kept = sorted(done, key=lambda one: one["own_ms"])[:count] if disturbed else quiet
     times, cpu_ms = (zip(*(one[name] for one in kept), strict=True) for name in ("wall_ms", "cpu_ms"))
     found = [{**summary(*own), "disturbed": disturbed} for own in zip(times, cpu_ms, strict=True)]
     return found, told

@@ -21,11 +21,11 @@ from fer_edge.console import Table, milliseconds
 from fer_edge.errors import OutputError
 from fer_edge.model import file
 from fer_edge.sources.video import VideoFile
+from fer_edge.vision.crop import resize_face
 from fer_edge.vision.opencv import cv2
 
 STAGES = ("read", "detect", "crop", "classify", "draw", "write", "other")
 """Stages of the loop, in order; other: the rest."""
-_TIMEOUT_S = 600
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
         for size, clip in console.each("bringing the video to each size", list(clips.items())):
             resized(video, clip, size)
         for size, clip in console.each("loop", list(clips.items()) * rounds):
-            runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=_TIMEOUT_S))
+            runs[size].append(child.run(run_here, str(clip), *given, what=str(video), timeout_s=600))
     rows = []
     for (width, height), own in runs.items():
         middle = sorted(own, key=lambda row: row["fps"])[(len(own) - 1) // 2]
@@ -99,12 +99,11 @@ def framed(frame_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np
     """uint8 (height, width, 3) of `size_wh`: the picture as large as fits, centred, black round it."""
     height, width = frame_bgr.shape[:2]
     scale = min(size_wh[0] / width, size_wh[1] / height)
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
-    inside = cv2.resize(frame_bgr, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    bars = size_wh[0] - inner[0], size_wh[1] - inner[1]
-    left, top = bars[0] // 2, bars[1] // 2
-    edges = top, bars[1] - top, left, bars[0] - left
-    return np.asarray(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_CONSTANT), np.uint8)
+    inner_hw = max(1, round(height * scale)), max(1, round(width * scale))
+    whole = np.zeros((*size_wh[::-1], 3), np.uint8)
+    top, left = (whole.shape[0] - inner_hw[0]) // 2, (whole.shape[1] - inner_hw[1]) // 2
+    whole[top : top + inner_hw[0], left : left + inner_hw[1]] = resize_face(frame_bgr, inner_hw)
+    return whole
 
 
 def run_here(video: str, model: str, threads: int, detector: str, detector_model: str) -> dict[str, Any]:

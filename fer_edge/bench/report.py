@@ -13,16 +13,13 @@ from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
 
 Row = dict[str, Any]
 BUSY = "* the machine was busy: do not quote these times"
-NEAR = 0.005
-"""Half a point: how much accuracy a recommended file may lack."""
+HALF_A_POINT = 0.005
+"""How much accuracy a recommended file may lack, and how much accuracy, macro-F1 or agreement on the same
+pictures may be lost since an earlier benchmark, as in conversion."""
 MARKERS = {
     Format.FLOAT32: "o", Format.FLOAT16: "s", Format.DYNAMIC_RANGE: "^", Format.INT8: "D",
     Format.FULL_INTEGER: "v", Format.INT16X8: "P",
 }  # fmt: skip
-
-
-def _ms(key: str) -> Callable[[Row], str]:
-    return lambda row: milliseconds(row["latency_ms"][key])
 
 
 COLUMNS: dict[str, Callable[[Row], str | None]] = {
@@ -30,11 +27,11 @@ COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "thr": lambda row: str(row["threads"]),
     "size": lambda row: size(row["bytes"]),
     "speed-up": lambda row: row["speed_up"],
-    "p50 ms": lambda row: _ms("p50")(row) + "*" * row["disturbed"],
-    "min": _ms("min"),
-    "p50 from .. to": lambda row: f"{_ms('p50_low')(row)}..{_ms('p50_high')(row)}",
-    "p90": _ms("p90"),
-    "p99": _ms("p99"),
+    "p50 ms": lambda row: milliseconds(row["p50"]) + "*" * row["disturbed"],
+    "min": lambda row: milliseconds(row["min"]),
+    "p50 from .. to": lambda row: f"{milliseconds(row['p50_low'])}..{milliseconds(row['p50_high'])}",
+    "p90": lambda row: milliseconds(row["p90"]),
+    "p99": lambda row: milliseconds(row["p99"]),
     "fps": lambda row: f"{row['fps']:.0f}",
     "load ms": lambda row: milliseconds(row["load_ms"]),
     "MiB": lambda row: None if row["peak_rss_mib"] is None else f"{row['peak_rss_mib']:.0f}",
@@ -59,7 +56,8 @@ def table(result: Row, headers: Sequence[str] = tuple(COLUMNS)) -> Table:
     for row in result["results"]:
         float32 = f"{split_name(row['model'])[0]}_{Format.FLOAT32}"
         slow = p50_ms.get((float32, row["threads"]))
-        rows.append({**row, "speed_up": slow and f"{slow / row['latency_ms']['p50']:.1f}"})
+        speed_up = slow and f"{slow / row['latency_ms']['p50']:.1f}"
+        rows.append({**row, **row["latency_ms"], "speed_up": speed_up})
     cells = {header: [COLUMNS[header](row) for row in rows] for header in headers}
     if len({row["threads"] for row in rows}) == 1:
         cells.pop("thr", None)
@@ -116,7 +114,7 @@ def advice(rows: Sequence[Row]) -> list[Row]:
     found = []
     for network, own in networks.items():
         best = max(row["accuracy"] for row in own)
-        near = [row for row in own if best - row["accuracy"] <= NEAR + 1e-9]
+        near = [row for row in own if best - row["accuracy"] <= HALF_A_POINT + 1e-9]
         chosen = min(near, key=lambda row: row["latency_ms"]["p50"])
         told = {"network": network, "p50_ms": chosen["latency_ms"]["p50"], "best_accuracy": best}
         told |= {key: chosen[key] for key in ("model", "threads", "accuracy")}
@@ -167,8 +165,7 @@ def draw(result: Row, path: Path) -> None:
             place = cost, 100 * accuracy_of(row)  # type: ignore[operator]
             axes.scatter(*place, s=80, color=colour, marker=marker, label=row["model"], zorder=3)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
         axes.xaxis.minorticks_off()
         axes.grid(alpha=0.3)
     busy = "; without files timed on a busy machine" if quiet != shown else ""
@@ -180,8 +177,6 @@ def draw(result: Row, path: Path) -> None:
 
 # --- beside an older benchmark
 
-ACCURACY_DROP = 0.005
-"""Allowed loss of accuracy, macro-F1 or agreement on the same pictures: half a point, as in conversion."""
 FRACTIONS = ("accuracy", "macro_f1", "agreement")
 
 
@@ -238,7 +233,7 @@ def changes(old: Row, new: Row, tolerance: float) -> list[Change]:
                 continue
             worse, allowed = now - was, was * tolerance
             if figure in FRACTIONS:  # higher is better
-                worse, allowed = was - now, ACCURACY_DROP
+                worse, allowed = was - now, HALF_A_POINT
             verdict = "regression" if worse > allowed else "better" if -worse > allowed else "same"
             found.append(Change(b["model"], int(b["threads"]), figure, float(was), float(now), verdict))
     return found

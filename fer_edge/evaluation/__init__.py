@@ -20,6 +20,7 @@ from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_faces
+from fer_edge.vision.frames import Picture
 from fer_edge.vision.opencv import cv2
 
 
@@ -33,7 +34,7 @@ class Predictor:
     name: str
     labels: tuple[str, ...]
     input_size: tuple[int, int]
-    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    predict: Callable[[Picture], NDArray[np.float32]]
     views: int = 1
 
     @classmethod
@@ -56,7 +57,7 @@ class Predictor:
         if given != [wanted := (None, len(labels))]:
             raise ModelError(f"{name} gives {given}: {wanted}, one value for each label, is needed")
 
-        def predict(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        def predict(faces: Picture) -> NDArray[np.float32]:
             given = model(faces[..., None].astype(np.float32), training=False)
             return np.asarray(keras.ops.convert_to_numpy(given), np.float32)
 
@@ -147,7 +148,7 @@ def evaluate(
 
 def probabilities_of(
     model: Predictor,
-    images: NDArray[np.uint8],
+    images: Picture,
     labels: tuple[str, ...] = LABELS,
     *,
     flip: bool = False,
@@ -194,11 +195,8 @@ def result_of(probabilities: NDArray[np.floating], selection: Selection, model: 
     return {**about, "accuracy_without_duplicates": unseen, **scores, "confusion_matrix": cm.tolist()}
 
 
-Face = NDArray[np.uint8]
 _TURN, _AREA = cv2.getRotationMatrix2D((23.5, 23.5), 15.0, 1), cv2.INTER_AREA
-
-
-CONDITIONS: dict[str, Callable[[Face, np.random.Generator], Any]] = {
+CONDITIONS: dict[str, Callable[[Picture, np.random.Generator], Any]] = {
     "clean": lambda face, rng: face,
     "tight crop 5 px": lambda face, rng: cv2.resize(face[5:-5, 5:-5], (48, 48)),
     "face at 80 %": lambda face, rng: np.pad(cv2.resize(face, (38, 38), interpolation=_AREA), 5, "edge"),

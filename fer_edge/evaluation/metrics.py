@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.int64] | NDArray[np.float64]
-"""Pictures by true class (rows) and predicted class; fractions if only shares are known."""
-
 
 def confusion_matrix(
     labels: NDArray[np.integer], predicted: NDArray[np.integer], n: int
@@ -25,10 +22,11 @@ def confusion_matrix(
     return cm
 
 
-def scores(cm: Matrix, label_names: Sequence[Any]) -> dict[str, Any]:
+def scores(cm: NDArray[Any], label_names: Sequence[Any]) -> dict[str, Any]:
     """The part of metrics.json that follows from the matrix, in plain Python types: `accuracy`, the macro
     averages, and `per_class` precision, recall (the paper's equations 3 and 4), F1 and support.
 
+    cm: pictures by true class (rows) and predicted class, fractions of them if only shares are known.
     A class that was never predicted has precision 0, one without pictures recall 0; both count in the macro
     averages.
     """

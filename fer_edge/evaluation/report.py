@@ -56,7 +56,7 @@ def comparison_table(cm: NDArray[np.int64]) -> Table:
     return table
 
 
-def _as_the_paper_scores(cm: metrics.Matrix) -> dict[str, float]:
+def _as_the_paper_scores(cm: NDArray[Any]) -> dict[str, float]:
     """The three from its text come first.
 
     Equation (2) counts true negatives: a class of 55 in 3,589 that is never predicted still scores 0.98. A
