@@ -41,7 +41,7 @@ def read_all(capture):
     capture.open()
     frames = [frame._replace(bgr=frame.bgr.copy()) for frame in iter(capture.read, None)]
     capture.close()
-    assert capture.ended
+    assert capture.ended or not capture.is_live
     return frames
 
 
@@ -93,7 +93,7 @@ class FakeCapture(Capture):
     def read(self):
         time.sleep(self._interval_s)
         if self._next >= len(self._frames):
-            self.ended = not self.is_live or self._ends
+            self.ended = self._ends
             return None
         frame = self._frames[self._next]
         self._next += 1

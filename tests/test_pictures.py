@@ -244,7 +244,7 @@ def test_what_a_folder_holds_besides_good_pictures_is_named_and_counted(tmp_path
         (tmp_path / name).write_bytes(data)
     os.mkfifo(tmp_path / "e.png")
     (tmp_path / "sub").mkdir()
-    capture = Pictures.in_folder(tmp_path)
+    capture = Pictures(tmp_path)
     assert [frame.source for frame in read_all(capture)] == [str(tmp_path / name) for name in ("a.jpg", "d")]
     assert capture.unreadable == 3
     err = capsys.readouterr().err
@@ -256,8 +256,8 @@ def test_what_a_folder_holds_besides_good_pictures_is_named_and_counted(tmp_path
 def test_a_folder_without_a_picture_that_can_be_read_fails(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(SourceError, match=r"no pictures.*\.jpg"):
-        Pictures.in_folder(tmp_path)
+        Pictures(tmp_path)
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SourceError, match="none of the 2 pictures"):
-        read_all(Pictures.in_folder(tmp_path))
+        read_all(Pictures(tmp_path))

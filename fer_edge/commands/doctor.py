@@ -81,7 +81,8 @@ def _cameras() -> Finding:
     from fer_edge.sources import camera
 
     devices = camera.cameras()
-    if denied := ", ".join(str(device.path) for device in devices if not device.may_be_used()):
+    closed = [str(device.path) for device in devices if not os.access(device.path, os.R_OK | os.W_OK)]
+    if denied := ", ".join(closed):
         return finding("cameras", f"no permission to use {denied}", camera.HOW_TO_GET_THE_RIGHT)
     advice = "" if devices else "try fer-edge run --camera 0; videos and pictures need none"
     return finding("cameras", ", ".join(map(str, devices)) or "none is listed", advice)

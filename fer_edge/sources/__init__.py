@@ -21,7 +21,7 @@ class Capture:
     name: for messages. is_live: frames are lost if not read in time (camera, stream), and only the
     newest counts; otherwise every frame counts and waits. is_still: each frame is a separate picture;
     is_folder: of several. fps: frames per second, None if unknown, never 0. length_s: of a file, if
-    known. unreadable: pictures skipped. ended: no more frames will come.
+    known. unreadable: pictures skipped. ended: a live source has no more frames.
     """
 
     name: str
@@ -75,31 +75,26 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
         from fer_edge.sources.video import Stream
 
         return Stream(source)
-    return _from_path(source, num_threads)
-
-
-def _from_path(name: str, num_threads: int) -> Capture:
-    path = Path(name)
+    path = Path(source)
     try:
-        mode = stat.S_IFIFO if name == "-" else path.stat().st_mode
+        mode = stat.S_IFIFO if source == "-" else path.stat().st_mode
     except OSError as error:
-        if name.isdecimal() or name.startswith("/dev/video"):
-            return _camera(name)
-        what = "there is no" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
-        raise SourceError(f"{what} {path}") from error
+        if not source.isdecimal() and not source.startswith("/dev/video"):
+            what = "there is no" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
+            raise SourceError(f"{what} {path}") from error
+        mode = stat.S_IFCHR
     if stat.S_ISCHR(mode):
-        return _camera(name)
+        return _camera(source)
     if stat.S_ISFIFO(mode):
         from fer_edge.sources.mjpeg import MjpegPipe
 
-        return MjpegPipe(0) if name == "-" else MjpegPipe(path, name)
+        return MjpegPipe(0) if source == "-" else MjpegPipe(path, source)
     from fer_edge.pictures import is_picture
-    from fer_edge.sources.pictures import Pictures
 
-    if stat.S_ISDIR(mode):
-        return Pictures.in_folder(path)
-    if is_picture(path):
-        return Pictures(str(path), [path])
+    if stat.S_ISDIR(mode) or is_picture(path):
+        from fer_edge.sources.pictures import Pictures
+
+        return Pictures(path)
     from fer_edge.sources.video import VideoFile
 
     return VideoFile(path, num_threads)

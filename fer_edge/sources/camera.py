@@ -27,43 +27,30 @@ MAY_NOT_ASK = (errno.EACCES, errno.EPERM, errno.EBUSY)
 
 
 class Device(NamedTuple):
-    """A video device. card: its name, empty if unknown. gives_pictures: None if it cannot be queried."""
+    """A video device. card: its name, empty if it cannot be queried."""
 
     path: Path
-    card: str
-    gives_pictures: bool | None
-
-    def may_be_used(self) -> bool:
-        """Whether this user has permission."""
-        return os.access(self.path, os.R_OK | os.W_OK)
+    card: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} ({self.card})" if self.card else str(self.path)
 
 
-def _capability(path: Path) -> bytes:
-    """The kernel's struct v4l2_capability of a device. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        return fcntl.ioctl(descriptor, QUERYCAP, bytes(CAPABILITY.size))
-    finally:
-        os.close(descriptor)
-
-
-def described(path: Path) -> Device:
-    """Queries the device at this path."""
-    try:
-        _, card, _, _, of_all, of_this = CAPABILITY.unpack(_capability(path))
-    except OSError as error:
-        return Device(path, "", None if error.errno in MAY_NOT_ASK else False)
-    able = of_this if of_all & OF_THIS_NODE else of_all
-    return Device(path, card.split(b"\0")[0].decode("utf-8", "replace"), bool(able & CAPTURES))
-
-
 def cameras(folder: Path = Path("/dev")) -> list[Device]:
-    """The numbers of devices that deliver pictures, or may; empty on systems other than Linux."""
-    paths = sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name))
-    return [device for device in map(described, paths) if device.gives_pictures is not False]
+    """The numbered devices that deliver pictures, or may; empty on systems other than Linux."""
+    found = []
+    for path in sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name)):
+        try:
+            with open(os.open(path, os.O_RDWR | os.O_NONBLOCK), "r+b", buffering=0) as device:
+                capability = fcntl.ioctl(device, QUERYCAP, bytes(CAPABILITY.size))
+        except OSError as error:
+            if error.errno in MAY_NOT_ASK:
+                found.append(Device(path))
+            continue
+        _, card, _, _, of_all, of_this = CAPABILITY.unpack(capability)
+        if (of_this if of_all & OF_THIS_NODE else of_all) & CAPTURES:
+            found.append(Device(path, card.split(b"\0")[0].decode("utf-8", "replace")))
+    return found
 
 
 class Camera(Capture):
@@ -82,7 +69,14 @@ class Camera(Capture):
 
         video = cv2.VideoCapture(self._index, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
         if not video.isOpened():
-            raise SourceError(f"{self.name} {self._why_closed()}")
+            path = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
+            why = f"is not there ({path} is missing)"
+            if path.exists():
+                why = (
+                    "cannot be opened: it delivers no pictures, another program uses it, you lack permission "
+                    f"({HOW_TO_GET_THE_RIGHT}), or it is a Raspberry Pi camera module: --camera pi"
+                )
+            raise SourceError(f"{self.name} {why}; cameras here: {', '.join(map(str, cameras())) or 'none'}")
         # A queue in the driver would return old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._video = video
@@ -96,16 +90,6 @@ class Camera(Capture):
         if self._video is not None:
             self._video.release()
             self._video = None
-
-    def _why_closed(self) -> str:
-        path = Path(f"/dev/video{self._index}" if isinstance(self._index, int) else self._index)
-        here = f"cameras here: {', '.join(map(str, cameras())) or 'none'}"
-        if not path.exists():
-            return f"is not there ({path} is missing; {here})"
-        return (
-            "cannot be opened: it delivers no pictures, another program uses it, you lack permission "
-            f"({HOW_TO_GET_THE_RIGHT}), or it is a Raspberry Pi camera module: --camera pi ({here})"
-        )
 
 
 class PiCamera(Capture):
@@ -122,17 +106,17 @@ class PiCamera(Capture):
         """Raises SourceError where picamera2 or the camera is missing."""
         try:
             from picamera2 import Picamera2  # type: ignore[import-not-found]
-        except ImportError as error:
-            raise SourceError(
-                "--camera pi needs picamera2: sudo apt install python3-picamera2, and an environment made "
-                "with python3 -m venv --system-site-packages"
-            ) from error
-        try:
+
             self._camera = Picamera2()
             # RGB888 of libcamera is B, G, R in memory, as OpenCV has it.
             wanted = {"size": PI_SIZE, "format": "RGB888"}
             self._camera.configure(self._camera.create_video_configuration(wanted))
             self._camera.start()
+        except ImportError as error:
+            raise SourceError(
+                "--camera pi needs picamera2: sudo apt install python3-picamera2, and an environment made "
+                "with python3 -m venv --system-site-packages"
+            ) from error
         except (RuntimeError, IndexError, OSError) as error:
             raise SourceError(
                 f"{self.name} cannot be started: {error} (rpicam-hello --list-cameras)"

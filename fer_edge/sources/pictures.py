@@ -11,42 +11,28 @@ from fer_edge.pictures import SUFFIXES, in_folder, read_picture
 from fer_edge.sources import Capture
 from fer_edge.vision.frames import Frame
 
-NAMED = 5
-"""How many skipped files of a folder are named; the others are counted."""
+NAMED = 5  # skipped files of a folder; the others are counted
 
 
 class Pictures(Capture):
-    """Pictures one after another; unreadable ones are named, counted and skipped.
-
-    left_out: files of the folder that are not pictures, named at the end.
-    """
+    """A picture, or those directly in a folder; unreadable ones are named, counted and skipped, and the
+    folder's other files named at the end. Raises SourceError for a folder without pictures."""
 
     is_still = True
 
-    def __init__(
-        self, name: str, paths: Sequence[Path], *, is_folder: bool = False, left_out: Sequence[Path] = ()
-    ) -> None:
-        self.name = name
-        self.is_folder = is_folder
-        self._left_out = list(left_out)
-        self._paths = list(paths)
-        self._next = 0
-
-    @classmethod
-    def in_folder(cls, folder: Path) -> Pictures:
-        """All pictures directly in a folder. Raises SourceError if there are none."""
-        paths, others = in_folder(folder)
-        if not paths:
-            found = f"; it has {_names(others)}" if others else ""
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.is_folder = path.is_dir()
+        self._paths, self._left_out = in_folder(path) if self.is_folder else ([path], [])
+        self._next = iter(self._paths)
+        if not self._paths:
+            found = f"; it has {_names(self._left_out)}" if self._left_out else ""
             looked_for = " ".join(sorted(SUFFIXES))
-            raise SourceError(f"no pictures in the folder {folder} (looked for {looked_for}){found}")
-        return cls(str(folder), paths, is_folder=True, left_out=others)
+            raise SourceError(f"no pictures in the folder {path} (looked for {looked_for}){found}")
 
     def read(self) -> Frame | None:
         """The next readable picture. Raises SourceError if none could be read."""
-        while self._next < len(self._paths):
-            path = self._paths[self._next]
-            self._next += 1
+        for path in self._next:
             try:
                 picture, warning = read_picture(path)
             except SourceError as error:
@@ -58,9 +44,8 @@ class Pictures(Capture):
             if warning:
                 console.warn(warning)
             return Frame(picture, 0.0, str(path))
-        if self._left_out and not self.ended:
+        if self._left_out:
             console.warn(f"left out of {self.name}, no pictures that can be read: {_names(self._left_out)}")
-        self.ended = True
         if self.unreadable == len(self._paths):
             raise SourceError(f"none of the {len(self._paths)} pictures in {self.name} could be read")
         return None

@@ -236,7 +236,7 @@ def read_picture(data: bytes, folder: Path) -> None:
     (folder / "p.jpg").write_bytes(data)
     with contextlib.suppress(FerEdgeError):
         assert read_face(folder / "p.jpg").shape == (48, 48)
-    frame = Pictures("p", [folder / "p.jpg"]).read()
+    frame = Pictures(folder / "p.jpg").read()
     assert frame is not None
     assert frame.bgr.dtype == np.uint8
     assert to_gray(to_bgr(frame.bgr)).shape == frame.bgr.shape[:2]
