@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from fer_edge.errors import SourceError
 from fer_edge.pictures import decode, kind_of
@@ -39,7 +39,7 @@ class MjpegPipe(Capture):
         self, stream: BinaryIO | Path | int, name: str = "standard input", *, ends: bool = True
     ) -> None:
         self.name = name
-        self._stream = stream
+        self._stream: Any = stream
         self._ends = ends
         self._bytes = bytearray()
         self._came, self._head, self._read = 0, b"", 0
@@ -48,8 +48,7 @@ class MjpegPipe(Capture):
         """Raises SourceError if it cannot be read."""
         try:
             if isinstance(self._stream, Path | int):
-                stream = open(self._stream, "rb", buffering=0, closefd=self._stream != 0)  # noqa: SIM115
-                self._stream = stream
+                self._stream = open(self._stream, "rb", buffering=0, closefd=self._stream != 0)  # noqa: SIM115
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
 
@@ -116,7 +115,7 @@ class MjpegPipe(Capture):
         """Reads what there is. Raises EOFError at the end, SourceError if no picture comes to an end."""
         if max(len(self._bytes), 0 if self._read else self._came) > LONGEST:
             raise SourceError(f"{self.name} is not motion JPEG: {self._what_came()}")
-        read = getattr(self._stream, "read1", None) or cast(Any, self._stream).read
+        read = getattr(self._stream, "read1", None) or self._stream.read
         try:
             chunk = read(CHUNK)
         except (OSError, ValueError):  # a connection that broke off; a file that is closed

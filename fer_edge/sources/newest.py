@@ -1,9 +1,4 @@
-"""Reads a live source in a separate thread, keeping only the newest frame.
-
-This is not a queue: a slow reader gets the newest frame, and the skipped ones are counted as dropped. A
-source that disconnects, falls silent or freezes is opened again, after growing delays, a limited number of
-times.
-"""
+"""Reads a live source in a separate thread. This is not a queue: a slow reader gets the newest frame."""
 
 from __future__ import annotations
 
@@ -68,10 +63,10 @@ class Patience:
 
 
 class NewestFrame:
-    """Reads the open `capture` in a thread. make: returns a new capture for each reconnection.
+    """Reads the open `capture`, and a new one from `make` whenever it disconnects, falls silent or freezes.
 
-    Frames are numbered from 0. Each connection has its own thread, since a read may hang: whoever waits for a
-    frame in vain abandons it and starts the next.
+    Each connection has its own thread, since a read may hang: whoever waits for a frame in vain abandons it
+    and starts the next.
     """
 
     def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
@@ -88,14 +83,23 @@ class NewestFrame:
         self._connect(capture)
 
     def take(self, after: int, timeout_s: float) -> tuple[int, Frame] | None:
-        """The newest frame and its number once that is above `after`; None if none came in time.
-
-        Raises SourceError when the source has been given up.
-        """
+        """As `Newest.take`, frames numbered from 0. Raises SourceError when the source has been given up: it
+        gave no first frame, or did not come back after being silent or frozen for too long."""
         taken = self._frames.take(after, timeout_s)
         if taken is None and self._failure is not None:
             raise self._failure
-        self._watch()
+        first = self._frames.number < 0
+        allowed_s = self._patience.first_frame_s if first else self._patience.silence_s
+        if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
+            return taken
+        if first:
+            advice = "does another program use it? A Raspberry Pi camera module needs --camera pi, or"
+            pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
+            self._over(self._connection, SourceError(said))
+        else:
+            self._tried = self._picture
+            self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
         return taken
 
     @property
@@ -108,23 +112,8 @@ class NewestFrame:
         self._over(self._connection)
         self._thread.join(CLOSE_WAIT_S)
 
-    def _watch(self) -> None:
-        """Gives up a source without a first frame; reopens one that has been silent or frozen too long."""
-        first = self._frames.number < 0
-        allowed_s = self._patience.first_frame_s if first else self._patience.silence_s
-        if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
-            return
-        if first:
-            advice = "does another program use it? A Raspberry Pi camera module needs --camera pi, or"
-            pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
-            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
-            self._over(self._connection, SourceError(said))
-        else:
-            self._tried = self._picture
-            self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
-
     def _connect(self, capture: Capture | None, why: str = "") -> None:
-        """Starts the thread of a new connection. capture: None to open the source again. why: it is."""
+        """Starts the thread of a new connection. capture: None to open the source again, and why."""
         self._connection += 1
         self._heard_s = time.monotonic()
         arguments = (self._connection, capture, why)
@@ -164,7 +153,11 @@ class NewestFrame:
                 if connection != self._connection:
                     return
                 if frame is not None:
-                    self._hear(frame.bgr, now_s)
+                    # An identical picture is no new one: a working camera has noise, one that hangs has none.
+                    # But a scene may be still, so the one for which the source was reopened counts.
+                    if not _same(self._picture, frame.bgr) or _same(self._tried, frame.bgr):
+                        self._heard_s = now_s
+                    self._picture = frame.bgr
                     self._start_s = self._start_s or now_s
                     self._frames.put(frame._replace(time_s=now_s - self._start_s))
                 elif capture.ended:
@@ -173,13 +166,6 @@ class NewestFrame:
                     time.sleep(0.01)
         finally:
             capture.close()
-
-    def _hear(self, picture: Picture, now_s: float) -> None:
-        """An identical picture is no new one: a working camera has noise, one that hangs has none. But a
-        scene may be still, so the one for which the source was reopened counts."""
-        if not _same(self._picture, picture) or _same(self._tried, picture):
-            self._heard_s = now_s
-        self._picture = picture
 
     def _over(self, connection: int, failure: SourceError | None = None) -> None:
         if connection == self._connection:

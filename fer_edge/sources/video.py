@@ -30,8 +30,6 @@ _FORMATS = (
     "h264,hevc,vvc,m4v,mjpeg,mjpeg_2000,mpjpeg,ivf,obu,av1,nut,nuv,rm,wtv,dv,mxf,gxf,yuv4mpegpipe,swf,h261,h263,vc1,"
     "dirac,roq,smk,bink,flic,fbb,lavf"
 )
-
-
 # FFmpeg's readers of what `kind_in` knows: to find the right one, FFmpeg would run every one, 1 MiB of code.
 _READERS = {"MP4": "mov", "Matroska": "matroska", "AVI": "avi"}
 
@@ -42,7 +40,7 @@ class RisingTimes:
     frame_s: how long a frame lasts. last_s: the latest time given, negative before the first.
     """
 
-    def __init__(self, frame_s: float = FRAME_S) -> None:
+    def __init__(self, frame_s: float) -> None:
         self.frame_s = frame_s
         self.last_s = self._raw_s = -1.0
         self._offset_s = 0.0
@@ -73,11 +71,11 @@ class Video(Capture):
         self.name = name
         self._video: cv2.VideoCapture | None = None
         self._buffers: list[cv2.typing.MatLike | None] = [None, None]  # filled in turn
-        self._stretch = (1.0, 1.0)
-        self._times = RisingTimes()
         self._read = self._failures = 0
 
-    def _begin(self, video: cv2.VideoCapture) -> None:
+    def _begin(self, video: cv2.VideoCapture, failure: str) -> None:
+        if not video.isOpened():
+            raise SourceError(failure)
         self._video = video
         fps, count = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = plausible_fps(fps)
@@ -98,23 +96,21 @@ class Video(Capture):
             ok, picture = self._video.read(self._buffers[0])
             if ok:
                 self._failures += failures
-                return self._frame(picture, self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        if not self.is_live:
-            self._end()
-        return None
-
-    def _frame(self, picture: cv2.typing.MatLike, raw_s: float) -> Frame:
-        time_s = self._times(raw_s)
+                break
+        else:
+            if not self.is_live:
+                self._end()
+            return None
+        time_s = self._times(self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         self._read += 1
         if not self.is_live:
             self._buffers = [self._buffers[1], picture]
         if self._stretch != (1.0, 1.0):
             x, y = self._stretch
             picture = cv2.resize(picture, None, fx=x, fy=y, interpolation=cv2.INTER_LINEAR)
-        return Frame(cast(Picture, picture), 0.0 if self.is_live else time_s, self.name)
+        return Frame(cast(Picture, picture), time_s, self.name)
 
     def _end(self) -> None:
-        self.ended = True
         if self._read == 0:
             raise SourceError(f"{self.name} has no frame that can be decoded{self._advice}")
         end_s = self._times.last_s + self._times.frame_s
@@ -150,19 +146,17 @@ class VideoFile(Video):
                 video = cv2.VideoCapture(name, cv2.CAP_FFMPEG, threads)
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
-        if not video.isOpened():
-            raise SourceError(f"{self.name} cannot be opened as a video: damaged, cut short or no video")
-        self._begin(video)
+        self._begin(video, f"{self.name} cannot be opened as a video: damaged, cut short or no video")
 
 
 class Stream(Video):
     """A URL: RTSP and similar are live; so is HTTP, unless the server announces a length."""
 
+    is_live = True
     _advice = " (if the server only sends whole files, download it first)"
 
     def __init__(self, url: str) -> None:
         super().__init__(without_password(url))
-        self.is_live = True
         self._url = url
         self._jpegs: mjpeg.MjpegPipe | None = None
 
@@ -175,14 +169,11 @@ class Stream(Video):
         if scheme in ("http", "https"):
             self._jpegs, has_length = mjpeg.from_http(self._url)
         if self._jpegs:
-            self._jpegs.open()
             return
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
         video = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, timeouts)
-        if not video.isOpened():
-            what = "no answer, or one that is damaged, cut short or no video"
-            raise SourceError(f"no stream at {self.name}: {what}")
-        self._begin(video)
+        what = "no answer, or one that is damaged, cut short or no video"
+        self._begin(video, f"no stream at {self.name}: {what}")
         self.is_live = scheme in LIVE_SCHEMES or (self.length_s is None and not has_length)
 
     def read(self) -> Frame | None:
@@ -231,9 +222,8 @@ def opencv_name(path: Path) -> Iterator[str]:
 def _this_file_alone(reader: str | None) -> Iterator[None]:
     """Stops FFmpeg from opening other files or addresses that this one names: a playlist is not a video."""
     before = os.environ.get(_OPTIONS)
-    os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}"
-    if reader:
-        os.environ[_OPTIONS] += f"|input_format;{reader}"
+    as_reader = f"|input_format;{reader}" if reader else ""
+    os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}{as_reader}"
     try:
         yield
     finally:
