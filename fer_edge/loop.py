@@ -14,65 +14,52 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from fer_edge.sinks import PictureSink, Sink
 from fer_edge.sinks.window import QUIT_KEYS, Screen
 from fer_edge.sources import Capture
 from fer_edge.sources.newest import NewestFrame, Patience
+from fer_edge.vision import overlay
 from fer_edge.vision.analysis import Analyser, StageTimes
 from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.frames import Face, Frame, FrameResult
-from fer_edge.vision.overlay import Overlay
 
 POLL_S = 0.1  # how often a waiting thread checks whether it should stop
 REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
 
 
-@dataclass(frozen=True)
-class Pace:
-    """every: analyse one in N frames. max_fps: frames per second, at most. max_frames: ends the run."""
-
-    every: int = 1
-    max_fps: float | None = None
-    max_frames: int | None = None
-
-
+@dataclass(eq=False)
 class Loop:
     """One run over one source. `summary` is valid at any time, even after a failure.
 
     sinks: get the results of every frame that is taken; those for pictures also get every frame, even those
-    of a live source that come during an analysis. screen: one more of these, whose keys are read. stop: set
-    it to end the run. alive: called on every round of the loop, also while it waits for a live source.
+    of a live source that come during an analysis. screen: one more of these, whose keys are read. every:
+    analyse one in N frames. max_fps: frames per second, at most. max_frames, stop: end the run. alive: called
+    on every round of the loop, also while it waits for a live source.
     """
 
-    def __init__(
-        self,
-        analyser: Analyser,
-        sinks: Sequence[Sink],
-        *,
-        screen: Screen | None = None,
-        pace: Pace = Pace(),
-        patience: Patience = Patience(),  # noqa: B008 (frozen)
-        stop: threading.Event | None = None,
-        alive: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._analyser = analyser
+    analyser: Analyser
+    sinks: Sequence[Sink]
+    _: KW_ONLY
+    screen: Screen | None = None
+    every: int = 1
+    max_fps: float | None = None
+    max_frames: int | None = None
+    patience: Patience = field(default_factory=Patience)
+    stop: threading.Event = field(default_factory=threading.Event)
+    alive: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
         self._stages = StageTimes(("read", "write", "draw", "save"))
-        self.summary = Summary([self._stages, analyser.stages])
-        self._sinks = [*sinks, *([screen] if screen else []), self.summary]
+        self.summary = Summary([self._stages, self.analyser.stages])
+        self._sinks = [*self.sinks, *([self.screen] if self.screen else []), self.summary]
         self._pictures = [sink for sink in self._sinks if isinstance(sink, PictureSink)]
-        self._screen = screen
-        self._pace = pace
-        self._patience = patience
-        self._stop = stop or threading.Event()
-        self._alive = alive
-        self._overlay = Overlay(analyser.labels)
         self._faces: tuple[Face, ...] = ()  # the latest ones found
         self._source: str | None = None
-        self._index = -1
+        self._index = self._shown = -1
         self._next_s = 0.0
 
     def run(self, capture: Capture, make: Callable[[], Capture] | None = None) -> None:
@@ -89,13 +76,13 @@ class Loop:
             try:
                 if capture.is_live:
                     self._run_live(capture, make or (lambda: capture))
-                elif self._screen is None or capture.is_still:
+                elif self.screen is None or capture.is_still:
                     self._run_recorded(capture)
                 else:
                     self._beside(lambda: self._run_recorded(capture), self._refresh)
                     self._refresh()  # the last frame too
             finally:
-                self._stop.set()
+                self.stop.set()
                 self.summary.unreadable = capture.unreadable
 
     def _beside(self, work: Callable[[], None], look: Callable[[], None]) -> None:
@@ -105,29 +92,29 @@ class Loop:
         with ThreadPoolExecutor(1) as worker:
             done = worker.submit(work)
             try:
-                while not done.done() and not self._stop.is_set():
+                while not done.done() and not self.stop.is_set():
                     look()
             finally:
-                self._stop.set()
+                self.stop.set()
         done.result()
 
     def _refresh(self) -> None:
-        if self._screen is not None and self._screen.refresh() in QUIT_KEYS:
-            self._stop.set()
+        if self.screen is not None and self.screen.refresh() in QUIT_KEYS:
+            self.stop.set()
 
     # --- each frame ---
 
     def _wants_more(self) -> bool:
         """Waits as the pace demands; False when the run should end."""
-        enough = self._pace.max_frames is not None and self.summary.frames >= self._pace.max_frames
-        if enough or self._stop.is_set():
+        enough = self.max_frames is not None and self.summary.frames >= self.max_frames
+        if enough or self.stop.is_set():
             return False
-        if self._pace.max_fps is not None:
+        if self.max_fps is not None:
             now_s = time.monotonic()
-            if self._stop.wait(max(0.0, self._next_s - now_s)):
+            if self.stop.wait(max(0.0, self._next_s - now_s)):
                 return False
-            self._next_s = max(self._next_s, now_s) + 1 / self._pace.max_fps
-        self._alive()
+            self._next_s = max(self._next_s, now_s) + 1 / self.max_fps
+        self.alive()
         return True
 
     def _analyse(self, frame: Frame) -> None:
@@ -135,9 +122,9 @@ class Loop:
         if frame.source != self._source:
             self._source, self._index = frame.source, -1
         self._index += 1
-        analysed = self._index % self._pace.every == 0
+        analysed = self._index % self.every == 0
         if analysed:
-            self._faces = self._analyser.analyse(frame)
+            self._faces = self.analyser.analyse(frame)
         result = FrameResult(frame, self._index, self._faces if analysed else (), analysed)
         with self._stages.measure("write"):
             for sink in self._sinks:
@@ -150,11 +137,11 @@ class Loop:
             return
         with self._stages.measure("draw"):
             bars = not all(sink.has_bars for sink in awake)
-            frame_bgr = to_bgr(frame.bgr)
-            annotated = self._overlay.draw(frame_bgr, self._faces, in_place=in_place, bars=bars)
+            canvas = to_bgr(frame.bgr) if in_place else to_bgr(frame.bgr).copy()
+            overlay.draw(canvas, self._faces, self.analyser.labels, bars=bars)
         with self._stages.measure("save"):
             for sink in awake:
-                sink.show(frame, annotated)
+                sink.show(frame, canvas)
 
     # --- a file ---
 
@@ -168,21 +155,17 @@ class Loop:
                 self._analyse(frame)
                 # Nobody else uses the frame: drawing on it saves a copy and its memory.
                 self._show(frame, in_place=True)
-                if self._screen is not None and capture.is_still:
-                    self._screen.hold(self._stop)
+                if self.screen is not None and capture.is_still:
+                    self.screen.hold(self.stop)
 
     # --- a live source ---
 
     def _run_live(self, capture: Capture, make: Callable[[], Capture]) -> None:
-        newest = NewestFrame(capture, make, self._patience)
-        try:
+        with contextlib.closing(NewestFrame(capture, make, self.patience)) as newest:
             if self._pictures:
-                shows = self._show_newest(newest)
-                self._beside(lambda: self._analyse_newest(newest), lambda: next(shows))
+                self._beside(lambda: self._analyse_newest(newest), lambda: self._show_newest(newest))
             else:
                 self._analyse_newest(newest)
-        finally:
-            newest.stop()
 
     def _analyse_newest(self, newest: NewestFrame) -> None:
         last = -1
@@ -195,16 +178,12 @@ class Loop:
             elif newest.ended:
                 return
 
-    def _show_newest(self, newest: NewestFrame) -> Iterator[None]:
-        """One look at a time, whether there is a new frame or not."""
-        last = -1
-        while True:
-            taken = newest.take(last, 0.02)
-            if taken is not None:
-                last, frame = taken
-                self._show(frame, in_place=False)
-            self._refresh()
-            yield
+    def _show_newest(self, newest: NewestFrame) -> None:
+        taken = newest.take(self._shown, 0.02)
+        if taken is not None:
+            self._shown, frame = taken
+            self._show(frame, in_place=False)
+        self._refresh()
 
 
 def _frames(capture: Capture) -> Generator[Frame]:

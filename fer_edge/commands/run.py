@@ -85,7 +85,7 @@ def run(
     from fer_edge.vision.opencv import cv2
 
     cv2.setNumThreads(threads)
-    from fer_edge.loop import Loop, Pace, Watchdog
+    from fer_edge.loop import Loop, Watchdog
     from fer_edge.sources import make_capture, open_unless
 
     def make() -> Capture:
@@ -123,7 +123,9 @@ def run(
         analyser,
         [*open_sinks(capture, analyser.labels, outputs, force), *pages],
         screen=screen,
-        pace=Pace(every, max_fps, max_frames),
+        every=every,
+        max_fps=max_fps,
+        max_frames=max_frames,
         stop=stop,
         alive=Watchdog().beat,
     )

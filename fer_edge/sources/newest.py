@@ -107,7 +107,7 @@ class NewestFrame:
         """Whether the source ended by itself (a closed pipe) or was stopped."""
         return self._frames.closed and self._failure is None
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Lets the thread close the source, without waiting long for a driver that hangs."""
         self._over(self._connection)
         self._thread.join(CLOSE_WAIT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from fer_edge import console
@@ -25,28 +26,18 @@ OTHER_COLOR: Color = (220, 200, 80)  # labels of a foreign model
 WHITE: Color = (255, 255, 255)
 
 
-class Overlay:
-    """Draws on a copy of the frame, or on the frame itself."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self._labels = labels
-        self._names: dict[str | None, str] = {}
-
-    def draw(
-        self, frame_bgr: Picture, faces: tuple[Face, ...], *, in_place: bool = False, bars: bool = True
-    ) -> Picture:
-        """uint8 (H, W, 3). in_place: nobody else needs the frame. bars: of each face's expressions, too."""
-        self._names = self._names or drawn_names(self._labels)
-        canvas = frame_bgr if in_place else frame_bgr.copy()
-        unit = max(min(canvas.shape[:2]) / 24, 10.0)  # height of a line, never below what can be read
-        taken = [face.box_xywh for face in faces]
-        for face in faces if bars else ():
-            taken.append(_draw_bars(canvas, face, self._names, unit, taken))
-        for face in faces:
-            _draw_box(canvas, face, self._names, unit)
-        return canvas
+def draw(canvas: Picture, faces: tuple[Face, ...], labels: tuple[str, ...], *, bars: bool = True) -> None:
+    """Draws on uint8 (H, W, 3). labels: the model's. bars: of each face's expressions, too."""
+    names = drawn_names(labels)
+    unit = max(min(canvas.shape[:2]) / 24, 10.0)  # height of a line, never below what can be read
+    taken = [face.box_xywh for face in faces]
+    for face in faces if bars else ():
+        taken.append(_draw_bars(canvas, face, names, unit, taken))
+    for face in faces:
+        _draw_box(canvas, face, names, unit)
 
 
+@functools.cache  # its line is printed once
 def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
     """Label -> text to draw, in order. OpenCV's font has only ASCII, so accents are dropped, and a label in
     other letters becomes `label N`, counted from 1. Prints a line if any is changed."""

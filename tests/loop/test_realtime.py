@@ -24,7 +24,7 @@ from loop_fakes import (
 
 from fer_edge import machine
 from fer_edge.errors import OutputError, SourceError
-from fer_edge.loop import Loop, Pace, Summary
+from fer_edge.loop import Loop, Summary
 from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sinks.window import Screen
 from fer_edge.sources.newest import Patience
@@ -82,14 +82,14 @@ def test_no_face_is_an_empty_list_and_the_frame_is_shown_all_the_same():
 
 def test_passed_over_frames_have_a_line_and_say_so():
     sink = ListSink()
-    run(FakeCapture([picture()] * 5), sink, pace=Pace(every=2))
+    run(FakeCapture([picture()] * 5), sink, every=2)
     assert [r.index for r in sink.results] == [0, 1, 2, 3, 4]
     assert [(r.analysed, len(r.faces)) for r in sink.results] == [(True, 1), (False, 0)] * 2 + [(True, 1)]
 
 
 def test_max_frames_and_max_fps_hold_the_loop_back():
     start = time.monotonic()
-    assert run(FakeCapture([picture()] * 9), pace=Pace(max_fps=50, max_frames=5)).frames == 5
+    assert run(FakeCapture([picture()] * 9), max_fps=50, max_frames=5).frames == 5
     assert time.monotonic() - start >= 4 / 50
 
 

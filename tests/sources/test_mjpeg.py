@@ -14,7 +14,7 @@ import pytest
 from loop_fakes import ListSink, analyser, read_all, served, until
 
 from fer_edge.errors import SourceError
-from fer_edge.loop import Loop, Pace
+from fer_edge.loop import Loop
 from fer_edge.sources import make_capture
 from fer_edge.sources.mjpeg import MjpegPipe
 from fer_edge.sources.newest import Patience
@@ -151,11 +151,11 @@ def url_of(camera):
     return f"http://me:w%40rd@127.0.0.1:{camera.server_port}/video.mjpg"
 
 
-def loop_over(camera, stop=None, **pace):
+def loop_over(camera, **options):
     """What the loop logs, and how it is run."""
     sink, stream = ListSink(), Stream(url_of(camera))
     stream.open()
-    loop = Loop(analyser(), [sink], patience=QUICK, pace=Pace(**pace), stop=stop)
+    loop = Loop(analyser(), [sink], patience=QUICK, **options)
     return sink, lambda: loop.run(stream, lambda: Stream(url_of(camera)))
 
 
@@ -175,7 +175,7 @@ def test_a_network_camera_is_live_whatever_stands_between_its_pictures(serve, or
 @pytest.mark.parametrize("then", ["hang up", "say nothing"])
 def test_a_camera_that_breaks_off_or_hangs_half_open_is_connected_to_again(serve, then):
     camera, stop = serve((40, then), (1000, "hang up")), threading.Event()
-    sink, run = loop_over(camera, stop)
+    sink, run = loop_over(camera, stop=stop)
     threading.Thread(target=run, daemon=True).start()
     until(lambda: len({result.frame.bgr.mean() > 80 for result in sink.results}) == 2)
     stop.set()
