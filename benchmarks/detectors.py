@@ -102,7 +102,7 @@ def run(
     from fer_edge.loop import Summary
     from fer_edge.model.classifier import Classifier
     from fer_edge.sources.video import VideoFile
-    from fer_edge.vision.analysis import Analyser, StageTimes
+    from fer_edge.vision.analysis import Analyser
     from fer_edge.vision.faces import make_detector
     from fer_edge.vision.frames import FrameResult
 
@@ -114,8 +114,8 @@ def run(
     analyser = Analyser(finder, classifier)
     capture = VideoFile(Path(video), threads)
     capture.open()
-    times = StageTimes(("decode", "frame", "cpu"))
-    summary, lag, counts = Summary([times, analyser.stages]), LabelLag(), []
+    times = analyser.stages
+    summary, lag, counts = Summary(times), LabelLag(), []
     while True:
         with times.measure("decode"):
             frame = capture.read()

@@ -53,8 +53,8 @@ class Loop:
     alive: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
-        self._stages = StageTimes(("read", "write", "draw", "save"))
-        self.summary = Summary([self._stages, self.analyser.stages])
+        self._stages = self.analyser.stages
+        self.summary = Summary(self._stages)
         self._sinks = [*self.sinks, *([self.screen] if self.screen else []), self.summary]
         self._pictures = [sink for sink in self._sinks if isinstance(sink, PictureSink)]
         self._faces: tuple[Face, ...] = ()  # the latest ones found
@@ -219,7 +219,7 @@ class Summary(Sink):
     """What a run has seen, counted frame by frame, and how long its stages took. The run starts when this is
     created; memory does not grow."""
 
-    def __init__(self, stages: Sequence[StageTimes]) -> None:
+    def __init__(self, stages: StageTimes) -> None:
         self.frames = 0
         self.dropped = 0
         self.unreadable = 0
@@ -260,7 +260,7 @@ class Summary(Sink):
             "frames_with_face": self._frames_with_face,
             "faces": faces,
             "shares": {name: n / faces for name, n in self._shares.most_common()},
-            "stages": {name: row for stages in self._stages for name, row in stages.table().items()},
+            "stages": self._stages.table(),
             "took_s": round(time.monotonic() - self._begun_s, 3),
         }
         if not still:

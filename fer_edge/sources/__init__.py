@@ -1,7 +1,5 @@
-"""Where frames come from: the interface of every source, and the choice of one from the user's arguments.
-
-OpenCV is only imported when a source needs it.
-"""
+"""Where frames come from: the interface of every source, and the choice of one. OpenCV is imported by those
+that need it."""
 
 from __future__ import annotations
 
@@ -131,10 +129,8 @@ def open_unless(stop: threading.Event, capture: Capture) -> bool:
 
     thread = threading.Thread(target=opening, daemon=True)
     thread.start()
-    while thread.is_alive():
-        if stop.is_set():
-            return False
+    while thread.is_alive() and not stop.is_set():
         thread.join(0.05)
     if failures:
         raise failures[0]
-    return True
+    return not thread.is_alive()

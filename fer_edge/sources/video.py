@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,19 +38,16 @@ _READERS = {"MP4": "mov", "Matroska": "matroska", "AVI": "avi"}
 class RisingTimes:
     """Makes a container's times increase: if they jump back or stand still, they continue one frame later.
 
-    frame_s: how long a frame lasts. last_s: the latest time given, negative before the first.
+    frame_s: how long a frame lasts. last_s: the latest time given.
     """
 
     def __init__(self, frame_s: float) -> None:
         self.frame_s = frame_s
-        self.last_s = self._raw_s = -1.0
+        self.last_s = self._raw_s = -math.inf
         self._offset_s = 0.0
         self._is_behind = False
 
     def __call__(self, raw_s: float) -> float:
-        if self.last_s < 0:
-            self._raw_s, self.last_s = raw_s, max(raw_s, 0.0)
-            return self.last_s
         was_behind, stands = self._is_behind, raw_s == self._raw_s
         self._is_behind = raw_s + self._offset_s < self.last_s - JUMP_BACK_S
         if self._is_behind and was_behind and not stands:  # one alone comes after a damaged spot
@@ -58,7 +56,7 @@ class RisingTimes:
         time_s = raw_s + self._offset_s
         if self._is_behind or stands:
             time_s = self.last_s + self.frame_s
-        self._raw_s, self.last_s = raw_s, max(time_s, self.last_s + 1e-3)
+        self._raw_s, self.last_s = raw_s, max(time_s, self.last_s + 1e-3, 0.0)
         return self.last_s
 
 
@@ -137,15 +135,22 @@ class VideoFile(Video):
 
     def open(self) -> None:
         """Raises SourceError for a file that is missing, empty or not a video."""
-        threads = [cv2.CAP_PROP_N_THREADS, self._num_threads]
+        threads, before = [cv2.CAP_PROP_N_THREADS, self._num_threads], os.environ.get(_OPTIONS)
         try:
             if self._path.stat().st_size == 0:
                 raise SourceError(f"{self.name} is empty")
             reader = _READERS.get(kind_in(self._path) or "")
-            with opencv_name(self._path) as name, _this_file_alone(reader):
+            as_reader = f"|input_format;{reader}" if reader else ""
+            # No other file or address that this one names is opened: a playlist is not a video.
+            os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}{as_reader}"
+            with opencv_name(self._path) as name:
                 video = cv2.VideoCapture(name, cv2.CAP_FFMPEG, threads)
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror}") from error
+        finally:
+            os.environ.pop(_OPTIONS, None)
+            if before is not None:
+                os.environ[_OPTIONS] = before
         self._begin(video, f"{self.name} cannot be opened as a video: damaged, cut short or no video")
 
 
@@ -216,17 +221,3 @@ def opencv_name(path: Path) -> Iterator[str]:
             os.close(descriptor)
     else:
         yield name
-
-
-@contextlib.contextmanager
-def _this_file_alone(reader: str | None) -> Iterator[None]:
-    """Stops FFmpeg from opening other files or addresses that this one names: a playlist is not a video."""
-    before = os.environ.get(_OPTIONS)
-    as_reader = f"|input_format;{reader}" if reader else ""
-    os.environ[_OPTIONS] = f"protocol_whitelist;file|format_whitelist;{_FORMATS}{as_reader}"
-    try:
-        yield
-    finally:
-        del os.environ[_OPTIONS]
-        if before is not None:
-            os.environ[_OPTIONS] = before

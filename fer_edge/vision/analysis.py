@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.crop import READABLE, crop_face, quality, to_bgr
-from fer_edge.vision.frames import Box, Detector, Face, Frame, clip_box, overlap
+from fer_edge.vision.frames import Box, Detector, Face, Frame, clip_box, common_area, overlap
 
 if TYPE_CHECKING:
     from fer_edge.model.classifier import Classifier
@@ -32,9 +33,9 @@ KEPT = 4096  # latest times of a stage, for its percentiles
 class StageTimes:
     """Durations by stage: the count of all, mean and percentiles of the latest KEPT."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._times_ms = {name: np.zeros(KEPT) for name in names}
-        self._counts = dict.fromkeys(names, 0)
+    def __init__(self) -> None:
+        self._times_ms: defaultdict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(KEPT))
+        self._counts: Counter[str] = Counter()
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -51,15 +52,14 @@ class StageTimes:
         self._counts[name] += 1
 
     def table(self) -> dict[str, dict[str, float]]:
-        """Stage to n, mean_ms, p50_ms, p95_ms; stages that never ran are left out."""
+        """Stage to n, mean_ms, p50_ms, p95_ms; in the order in which they first ended."""
         rows = {}
         for name, count in self._counts.items():
-            if count:
-                ms = np.sort(self._times_ms[name][:count])
-                # np.percentile would load numpy.ma: 2 MiB on a device, for two numbers.
-                p50, p95 = np.interp((0.5 * (len(ms) - 1), 0.95 * (len(ms) - 1)), np.arange(len(ms)), ms)
-                told = {"mean_ms": ms.mean(), "p50_ms": p50, "p95_ms": p95}
-                rows[name] = {"n": count} | {key: round(float(value), 3) for key, value in told.items()}
+            ms = np.sort(self._times_ms[name][:count])
+            # np.percentile would load numpy.ma: 2 MiB on a device, for two numbers.
+            p50, p95 = np.interp((0.5 * (len(ms) - 1), 0.95 * (len(ms) - 1)), np.arange(len(ms)), ms)
+            told = {"mean_ms": ms.mean(), "p50_ms": p50, "p95_ms": p95}
+            rows[name] = {"n": count} | {key: round(float(value), 3) for key, value in told.items()}
         return rows
 
 
@@ -91,7 +91,13 @@ class Tracker:
         """The tracks of `boxes`, in their order; probabilities float32 (len(boxes), labels). readable: which
         of them count towards the label."""
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self.gap_s]
-        tracks = self._match(boxes)
+        tracks: dict[int, Track] = {}  # by box; pairs with the largest overlap first
+        pairs = [
+            (overlap(track.box_xywh, box), i, track) for track in self._tracks for i, box in enumerate(boxes)
+        ]
+        for value, i, track in sorted(pairs, key=lambda pair: -pair[0]):
+            if value >= MIN_OVERLAP and i not in tracks and track not in tracks.values():
+                tracks[i] = track
         for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
             if i not in tracks:
                 tracks[i] = Track(self._next_id, box, own.astype(np.float64), int(own.argmax()), time_s, None)
@@ -101,17 +107,6 @@ class Tracker:
             if readable[i]:
                 self._read(tracks[i], own, time_s)
         return [tracks[i] for i in range(len(boxes))]
-
-    def _match(self, boxes: list[Box]) -> dict[int, Track]:
-        """Box index -> track; pairs with the largest overlap first."""
-        pairs = [
-            (overlap(track.box_xywh, box), i, track) for track in self._tracks for i, box in enumerate(boxes)
-        ]
-        matched: dict[int, Track] = {}
-        for value, i, track in sorted(pairs, key=lambda pair: -pair[0]):
-            if value >= MIN_OVERLAP and i not in matched and track not in matched.values():
-                matched[i] = track
-        return matched
 
     def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
         """After one half-life the past weighs one half; another label must lead the current one by LEAD."""
@@ -144,7 +139,7 @@ class Analyser:
         still: bool = False,
     ) -> None:
         self.labels = tuple(classifier.labels)
-        self.stages = StageTimes(("detect", "crop", "classify"))
+        self.stages = StageTimes()
         self._detector = detector
         self._classifier = classifier
         self._policy = CropPolicy(classifier.card.crop.margin + detector.margin)
@@ -160,27 +155,29 @@ class Analyser:
         self._tracker.gap_s = max(MAX_GAP_S, MAX_GAP_FRAMES * float(pace_s))
         frame_bgr = to_bgr(frame.bgr)
         find = self._detector.detect_still if self._still else self._detector.detect
+        whole = 0, 0, frame_bgr.shape[1], frame_bgr.shape[0]
         with self.stages.measure("detect"):
-            every = find(frame_bgr)
-        clipped = [(one, clip_box(one.box_xywh, *frame_bgr.shape[1::-1])) for one in every]
-        found = [(one, box) for one, box in clipped if box[2] and box[3]]
+            found = [one for one in find(frame_bgr) if common_area(one.box_xywh, whole)]
         if not found:
             return ()
         with self.stages.measure("crop"):
             # The crop uses the whole box, so that a face cut off by the border keeps its proportions.
             how = self._classifier.input_size, self._policy
-            crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one, _ in found])
+            crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one in found])
             pairs = zip(crops, found, strict=True)
-            qualities = [quality(crop, max(one.box_xywh[2:]), one.turn) for crop, (one, _) in pairs]
+            qualities = [quality(crop, max(one.box_xywh[2:]), one.turn) for crop, one in pairs]
         with self.stages.measure("classify"):
             probabilities = self._classifier.predict(crops)
         readable = [value >= self._min_quality for value in qualities]
         tracker = Tracker() if self._still else self._tracker
-        tracks = tracker.update([box for _, box in found], probabilities, frame.time_s, readable)
+        boxes = [clip_box(one.box_xywh, *whole[2:]) for one in found]
+        tracks = tracker.update(boxes, probabilities, frame.time_s, readable)
         faces = []
-        for (one, box), track, own, value in zip(found, tracks, probabilities, qualities, strict=True):
+        for one, track, own, value in zip(found, tracks, probabilities, qualities, strict=True):
             confidence, smoothed = float(track.smoothed[track.class_id]), track.smoothed.copy()
             sure = value >= self._min_quality and confidence >= self._min_confidence
             label = self.labels[track.class_id] if sure else None
-            faces.append(Face(box, track.id, label, confidence, own.copy(), smoothed, value, one.keypoints))
+            faces.append(
+                Face(track.box_xywh, track.id, label, confidence, own.copy(), smoothed, value, one.keypoints)
+            )
         return tuple(faces)

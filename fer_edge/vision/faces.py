@@ -67,15 +67,12 @@ class YuNetDetector:
         self._model = model
         self._min_size_px = min_size_px or 1
 
-    def detect(self, frame_bgr: Picture) -> list[Detection]:
-        """Looks at the whole frame, its longer side reduced to 400 px."""
-        return self._detect(frame_bgr, YUNET_STREAM_PX)
-
     def detect_still(self, frame_bgr: Picture) -> list[Detection]:
         """Looks at the whole picture, its longer side reduced to 640 px."""
-        return self._detect(frame_bgr, YUNET_STILL_PX)
+        return self.detect(frame_bgr, YUNET_STILL_PX)
 
-    def _detect(self, frame_bgr: Picture, max_px: int) -> list[Detection]:
+    def detect(self, frame_bgr: Picture, max_px: int = YUNET_STREAM_PX) -> list[Detection]:
+        """Looks at the whole frame, its longer side reduced to 400 px."""
         scale = min(1.0, max_px / max(frame_bgr.shape[:2]))
         if min(frame_bgr.shape[:2]) * scale < 1:
             return []  # a strip so thin that nothing of it would be left

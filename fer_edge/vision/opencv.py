@@ -25,7 +25,6 @@ os.environ.setdefault("OPENCV_OPENCL_RUNTIME", "disabled")
 # Nor is anything used here faster on Intel's library, which takes 0.3 MiB.
 os.environ.setdefault("OPENCV_IPP", "disabled")
 
-
 try:
     import cv2
 except ImportError as error:

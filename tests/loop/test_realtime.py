@@ -220,7 +220,7 @@ def test_a_failure_inside_the_reading_thread_reaches_the_user():
 
 def test_shares_changes_and_frames():
     """Of a face that changes, and of another that does not and is uncertain; at the end there is none."""
-    summary = Summary([])
+    summary = Summary(StageTimes())
     for n, (label, own) in enumerate([("happy", 0), ("happy", 1), ("happy", 0), ("sad", 1)]):
         faces = face(label, np.eye(3)[own], track=1), face(None, np.eye(3)[1], track=2)
         summary.write(result(*faces, time_s=n / 10))
@@ -234,7 +234,7 @@ def test_shares_changes_and_frames():
 
 
 def test_stage_times_are_percentiles_of_the_latest():
-    times = StageTimes(["detect", "never"])
+    times = StageTimes()
     for ms in range(1, 101):
         times.add("detect", ms / 1000)
     assert times.table() == {"detect": {"n": 100, "mean_ms": 50.5, "p50_ms": 50.5, "p95_ms": 95.05}}
