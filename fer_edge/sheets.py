@@ -19,8 +19,7 @@ from fer_edge.training.recipes import Augmentation
 
 SAMPLES, MIXTURES = 12, 3
 GAP_PX = 2
-CELL_PX = INPUT_SHAPE[0] + 2 * GAP_PX
-"""Of a face with the white round it, before the sheet is enlarged."""
+"""White round each face, before the sheet is enlarged."""
 
 Rows = list[list[NDArray[np.uint8]]]
 
@@ -42,24 +41,21 @@ def augmentations(dataset: Dataset, how: Augmentation, seed: int) -> tuple[list[
     amounts = (how.rotation_deg, how.shift_px, how.shift_px, how.zoom_max - how.zoom_min, how.flip)
     used = [name for name, amount in zip(CHANGES, amounts, strict=True) if amount]
     mixtures = 0 if how.one_change else MIXTURES
+
+    def changed(face: NDArray[np.uint8], change: str) -> NDArray[np.uint8]:
+        part = random.uniform(0.5, 1) * random.choice((-1, 1))
+        turn, right, down, zoom, flip = (part * (name == change) for name in CHANGES)
+        furthest = how.zoom_max if part > 0 else how.zoom_min
+        shift = right * how.shift_px, down * how.shift_px
+        return warped(face, turn * how.rotation_deg, shift, 1 + abs(zoom) * (furthest - 1), bool(flip))
+
     rows = samples(dataset, seed, 1)
     for row in rows:
         for face in row[:1]:
-            row += [_changed(face, name, how, random) for name in used]
+            row += [changed(face, name) for name in used]
             row += [*augment(np.repeat(face[None], mixtures, axis=0), how, random)]
     names = [f"({'abcde'[CHANGES.index(name)]}) {name}" for name in used]
     return ["picture", *names, *["mixture"] * mixtures], rows
-
-
-def _changed(
-    face: NDArray[np.uint8], change: str, how: Augmentation, random: np.random.Generator
-) -> NDArray[np.uint8]:
-    """One change of CHANGES alone."""
-    part = random.uniform(0.5, 1) * random.choice((-1, 1))
-    turn, right, down, zoom, flip = (part * (name == change) for name in CHANGES)
-    furthest = how.zoom_max if part > 0 else how.zoom_min
-    shift = right * how.shift_px, down * how.shift_px
-    return warped(face, turn * how.rotation_deg, shift, 1 + abs(zoom) * (furthest - 1), bool(flip))
 
 
 def draw(rows: Rows, names: Sequence[str], heads: Sequence[str], path: Path, force: bool = True) -> None:
@@ -69,7 +65,8 @@ def draw(rows: Rows, names: Sequence[str], heads: Sequence[str], path: Path, for
     blank = np.full(INPUT_SHAPE[:2], 255, np.uint8)
     whole = [[*row, *[blank] * (len(heads) - len(row))] for row in rows]
     sheet = np.block([[np.pad(face, GAP_PX, constant_values=255) for face in row] for row in whole])
-    y, x = (np.arange(CELL_PX // 2, side, CELL_PX) for side in sheet.shape)
+    cell = INPUT_SHAPE[0] + 2 * GAP_PX
+    y, x = (np.arange(cell // 2, side, cell) for side in sheet.shape)
     figure = Figure(figsize=(1.4 + len(heads), 0.4 + len(rows)), layout="compressed")
     axes = figure.add_subplot(frame_on=False)
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)

@@ -21,7 +21,7 @@ from fer_edge.model.file import CHILD_MEMORY
 from fer_edge.quiet import quiet_stderr, quiet_training
 
 _LIMITS = {"config.json": 1 << 24, "metadata.json": 1 << 16, "model.weights.h5": 1 << 30}
-"""The members of a model without assets, and the largest unpacked size of each in bytes."""
+"""The members of a model without assets -> their largest unpacked size in bytes."""
 _CPU_S = 10  # to read all weights, however busy the processor is
 
 _LAYERS = """
@@ -97,31 +97,25 @@ def in_float32(model: Any) -> Any:
         own: Any = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
         return own.from_config({**layer.get_config(), "dtype": "float32"})
 
-    def copied() -> Any:
-        copy = keras.models.clone_model(model, clone_function=rebuilt)
-        copy.set_weights(model.get_weights())
-        return copy
-
-    return on_cpu(copied)
+    copy = on_cpu(lambda: keras.models.clone_model(model, clone_function=rebuilt))
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def check(path: Path) -> None:
-    """Raises ModelError unless the archive contains what a model needs, only layers in `ALLOWED`, and weights
-    that can all be read."""
+    """Raises ModelError unless it has what a model needs, only layers in `ALLOWED`, and readable weights."""
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 name, limit = member.filename, _LIMITS.get(member.filename)
                 if limit is None:
-                    raise ModelError(f"{path} holds {name}, which is not part of a plain Keras model")
+                    raise ValueError(f"{name} is not part of a plain Keras model")
                 if member.file_size > limit:
-                    raise ModelError(f"{path}: {name} in it unpacks to more than {limit >> 20} MiB")
+                    raise ValueError(f"{name} in it unpacks to more than {limit >> 20} MiB")
             if missing := sorted(_LIMITS.keys() - set(archive.namelist())):
                 raise ValueError(f"no {', '.join(missing)} in it")
             config = files.parse_json(archive.read("config.json"))
             weights = archive.read("model.weights.h5")
-    except ModelError:
-        raise
     except Exception as error:  # as above
         raise ModelError(f"{path} is not a Keras model that can be read: {first_line(error)}") from error
     if isinstance(config, dict):
