@@ -2,12 +2,10 @@
 
 import json
 import sys
-from pathlib import Path
 
 from fer_edge.conversion import formats, source
 from fer_edge.data import load
 
-HERE = Path(__file__).resolve().parent
 SEED = 0
 
 if __name__ == "__main__":
@@ -17,4 +15,4 @@ if __name__ == "__main__":
     head = {"data_sha256": dataset.sha256, "split": "Training", "seed": SEED}
     lines = ",\n    ".join(", ".join(map(str, ids[k : k + 15])) for k in range(0, len(ids), 15))
     text = json.dumps(head, indent=2)[:-2] + f',\n  "ids": [\n    {lines}\n  ]\n}}\n'
-    (HERE / "calibration_fer2013.json").write_text(text)
+    source.COMMITTED.write_text(text)

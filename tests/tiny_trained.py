@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from fer_edge.conversion import source
 from fer_edge.data import drawn_faces
 
 FILE = Path(__file__).with_suffix(".keras")
@@ -21,7 +21,6 @@ EPOCHS, BATCH = 24, 50
 
 def train() -> None:
     """Writes the file."""
-    keras = source.import_keras()
     keras.utils.set_random_seed(0)
     network = keras.models.clone_model(keras.models.load_model(FILE))  # with weights of its own
     images, labels = drawn_faces(1400, seed=1)

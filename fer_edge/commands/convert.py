@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from fer_edge.commands import options
-from fer_edge.errors import UsageError
 
-HOW_TO_GIVE_DATA = (
-    "convert needs pictures for calibration and checks: give --data PATH (fer2013.csv, a folder tree, "
-    "or 'drawn'), or set FER_EDGE_DATA"
-)
 SOURCE = "A .keras file or the folder of a training; default: the newest in runs/, else the included one."
 TARGETS = "microcontroller, ethos-u55-128 (and similar), onnx, web; MODEL may also be a .tflite file."
 SPARSITY = "Share of weights to set to 0, with fine-tuning: smaller downloads."
@@ -70,18 +65,17 @@ def convert(
     overridden = {"calibration_samples": calibration_samples, "sparsity": sparsity, "clusters": clusters}
     how = formats.read(recipe, qat=qat or None, **overridden)
     made = tuple(format_ for format_ in formats.FORMATS if format_ in asked)
-    about = (model, data or "", how, seed, labels, skip_bad_rows, force, class_names)
+    about = (model, data, how, seed, labels, skip_bad_rows, force, class_names)
     request = command.Request(*about, formats=made, out=out, name=name, mirror=mirror)
-    if wanted and (file := targets.tflite_file(model)) is not None:
-        rows = targets.write_all([(one, file) for one in wanted], request)
-        console.write_json(json, {"source": str(file), "targets": rows}, force)
-        return
-    if data is None:
-        raise UsageError(HOW_TO_GIVE_DATA)
-    result = command.convert(request, None if wanted else json)
-    if wanted:
+    file = targets.tflite_file(model) if wanted else None
+    if file is not None:
+        result: dict[str, Any] = {"source": str(file)}
+        jobs = [(one, file) for one in wanted]
+    else:
+        result = command.convert(request, None if wanted else json)
         path_of = {output["format"]: Path(output["path"]) for output in result["outputs"]}
         jobs = [(one, path_of[format_]) for one in wanted for format_ in one.formats]
+    if wanted:
         result["targets"] = targets.write_all(jobs, request)
         console.write_json(json, result, force)
 
@@ -103,8 +97,6 @@ def verify(
     """Check a .tflite file from any program against its Keras model; exit 3 if it fails."""
     from fer_edge.conversion import command, formats
 
-    if data is None:
-        raise UsageError(HOW_TO_GIVE_DATA)
     how = formats.read(recipe)
     request = command.Request(model, data, how, seed, labels, skip_bad_rows, force, class_names)
     command.verify(request, converted, card, json)

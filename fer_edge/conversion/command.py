@@ -8,10 +8,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge import __version__, console, evaluation, files
 from fer_edge.conversion import formats, gate, source, toolkit
@@ -30,7 +29,7 @@ class Request:
     """The options of `convert`; the first block also those of `verify`."""
 
     model: str | None
-    data: str
+    data: str | None
     recipe: Recipe = field(default_factory=Recipe)
     seed: int = 0
     labels: str | None = None
@@ -44,7 +43,7 @@ class Request:
     mirror: bool = False
 
     def dataset(self) -> Dataset:
-        """The pictures with their labels. Raises DataError."""
+        """The pictures with their labels, as `data.load`."""
         how: dict[str, Any] = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed}
         return load(self.data, self.labels, class_names=self.class_names, **how)
 
@@ -71,17 +70,14 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     files.refuse_to_overwrite_any((*written, json), request.force, (path, request.data))
     dataset = request.dataset()
     console.say(f"converting {path}")
-    views = 1 + request.mirror
-    against = source.measure(path, dataset, recipe.parity_pictures, request.seed, views=views)
+    against = source.measure(path, dataset, recipe.parity_pictures, request.seed, views=1 + request.mirror)
     _warn_of_chance(against)
-    faces: NDArray[np.uint8] | None = None
-    calibrated = {}
+    material = Material(against.model)
     if any(each.calibrated for each in making):
         size_hw = against.model.inputs[0].shape[1:3]
         faces, origin = source.calibration(dataset, recipe.calibration_samples, request.seed, size_hw)
-        calibrated = {"calibration": {"pictures": len(faces), "rows": origin}}
         console.say(f"calibration: {len(faces)} Training pictures, {origin}")
-    material = Material(against.model, faces)
+        material = Material(against.model, faces, origin)
     if recipe.compresses or recipe.qat:
         training = dataset.part("Training")
         order = np.array([against.labels.index(label) for label in dataset.label_names])
@@ -89,11 +85,8 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
         material = toolkit.retrain(material, training.images, labels, recipe, request.seed)
     if recipe.compresses:
         against = _compressed(against, material.network, recipe)
-    rows = [
-        _made(target, format_, material, recipe, against, calibrated if FORMATS[format_].calibrated else {})
-        for format_, target in targets.items()
-    ]
-    return _finished(path, rows, against, json, request.force)
+    rows = [_made(target, format_, material, recipe, against) for format_, target in targets.items()]
+    return _finished(rows, against, json, request.force)
 
 
 def verify(request: Request, converted: str, card: Path | None, json: str | None) -> dict[str, Any]:
@@ -104,82 +97,70 @@ def verify(request: Request, converted: str, card: Path | None, json: str | None
     path = shipped.find_model(converted)
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
-    made, name = classifier.card, classifier.card.format
-    formats.known(name)
-    recipe, model, pictures = request.recipe, source.find(request.model), request.dataset()
+    made, recipe = classifier.card, request.recipe
+    limits, model, pictures = recipe.limits_of(made.format), source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, views=made.views)
-    probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {name}")
-    found = against.judge(probabilities, recipe.limits_of(name))
-    row = _row(path, name, file.read_bytes(path), made, found)
-    return _finished(model, [row], against, json, request.force, written=False)
+    probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {made.format}")
+    row = _row(path, file.read_bytes(path), made, against.judge(probabilities, limits))
+    return _finished([row], against, json, request.force, written=False)
 
 
 def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> source.Reference:
-    """The pruned or clustered network, with which its files are compared.
-
-    Raises GateError if it misses the recipe's limits compared with the dense one.
-    """
-    subject = evaluation.Predictor.of_keras(network, COMPRESSED, against.labels)
-    probabilities = against.ask(subject, "the pruned or clustered network")
-    found = against.judge(probabilities, recipe.limits_of(COMPRESSED))
+    """The pruned or clustered network instead. Raises GateError if it is too far from the dense one."""
+    pruned = dataclasses.replace(against, model=network, what="the pruned or clustered network")
+    found = against.judge(pruned.probabilities, recipe.limits_of(COMPRESSED))
+    agreement, now, before = (found.measured[key] for key in ("agreement", "accuracy", "accuracy_fp32"))
     console.say(
-        f"pruned or clustered, in float32: accuracy {found.accuracy:.2%}, {found.accuracy_fp32:.2%} before; "
-        f"agreement {found.agreement:.2%}"
+        f"pruned or clustered, in float32: accuracy {now:.2%}, {before:.2%} before; agreement {agreement:.2%}"
     )
-    if not found.passed:
-        _show_failures({COMPRESSED: found.failures})
-        raise GateError("the pruned or clustered network lost too much: nothing written")
-    return dataclasses.replace(against, model=network, probabilities=probabilities)
+    if found.failures:
+        _refuse({COMPRESSED: found.failures}, f"{pruned.what} lost too much: nothing written")
+    return pruned
 
 
 def _made(
-    path: Path, format_: str, material: Material, recipe: Recipe, against: source.Reference, pictures: Any
+    path: Path, format_: str, material: Material, recipe: Recipe, against: source.Reference
 ) -> dict[str, Any]:
-    """Makes the file, runs it as `run` does, and writes it with its card if it passed; gives its row.
-
-    pictures: what the card says of those that calibrated it.
-    """
+    """Makes the file, runs it as `run` does, and writes it with its card if it passed; gives its row."""
+    making, how = FORMATS[format_], recipe.said(format_)
+    if making.calibrated:
+        how["calibration"] = {"pictures": len(material.faces), "rows": material.origin}
     with console.working(f"making {format_}"):
-        data = FORMATS[format_].make(material)
+        data = making.make(material)
         graph.check(data, path.name)
-        card = _card(path, format_, data, against, recipe.said(format_) | pictures)
+        card = _card(path, format_, data, against, how)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / path.name
         candidate.write_bytes(file.embed_card(data, card))
         subject = evaluation.Predictor.of(Classifier(candidate, checked=True))
         found = against.judge(against.ask(subject, f"verifying {format_}"), recipe.limits_of(format_))
     origin = {"split": against.pictures.split, "data_sha256": against.pictures.dataset.sha256}
-    card = dataclasses.replace(card, measured={**origin, **found.measured()})
+    card = dataclasses.replace(card, measured={**origin, **found.measured})
     data = file.embed_card(data, card)
-    if found.passed:
+    if not found.failures:
         files.write_bytes(path, data)
         files.write_text(path.with_suffix(".json"), card.to_json())
-    return _row(path, format_, data, card, found)
+    return _row(path, data, card, found)
 
 
-def _row(path: Path, format_: str, data: bytes, card: ModelCard, found: gate.Parity) -> dict[str, Any]:
+def _row(path: Path, data: bytes, card: ModelCard, found: gate.Parity) -> dict[str, Any]:
     """Of `convert --json` (DESIGN, "Command line")."""
     return {
         "path": str(path),
-        "format": format_,
+        "format": card.format,
         "bytes": len(data),
         "compressed_bytes": file.compressed_bytes(data),
         "input_dtype": card.input.dtype,
         "output_dtype": card.output.dtype,
         "ops": graph.operators(data),
-        **{key: value for key, value in found.measured().items() if key not in ("recall", "macro_f1")},
-        "passed": found.passed,
+        **found.measured,
+        "passed": not found.failures,
         "failures": list(found.failures),
     }
 
 
 def _finished(
-    path: Path,
-    rows: Sequence[dict[str, Any]],
-    against: source.Reference,
-    json: str | None,
-    force: bool,
-    written: bool = True,
+    rows: list[dict[str, Any]], against: source.Reference, json: str | None, force: bool, written: bool = True
 ) -> dict[str, Any]:
     """Shows and writes the measurements. Raises GateError if a file failed."""
     n = len(against.pictures.dataset)
@@ -202,22 +183,21 @@ def _finished(
     if against.views == 2:
         table.notes = ("two views, each picture and its mirror image, both in the file and in Keras",)
     table.show()
-    failed = [row for row in rows if not row["passed"]]
     for row in rows if written else ():
-        console.say(f"{'not written:' if row in failed else 'wrote'} {row['path']}")
-    result = {"source": str(path), "outputs": list(rows)}
+        console.say(f"{'wrote' if row['passed'] else 'not written:'} {row['path']}")
+    result = {"source": str(against.path), "outputs": rows}
     console.write_json(json, result, force)
-    if failed:
-        _show_failures({row["format"]: row["failures"] for row in failed})
-        names = ", ".join(row["format"] for row in failed)
-        raise GateError(f"{names} failed{' and not written' if written else ''}")
+    if failed := {row["format"]: row["failures"] for row in rows if not row["passed"]}:
+        _refuse(failed, f"{', '.join(failed)} failed{' and not written' if written else ''}")
     return result
 
 
-def _show_failures(failed: dict[str, Sequence[str]]) -> None:
+def _refuse(failed: dict[str, Sequence[str]], reason: str) -> NoReturn:
+    """Shows the limits that were not met. Raises GateError."""
     headers = ("what failed", "limit")
     rows = [(name, failure) for name, failures in failed.items() for failure in failures]
     console.Table("limits not met", headers, [*rows], words=headers).show()
+    raise GateError(reason)
 
 
 def _warn_of_chance(against: source.Reference) -> None:
@@ -237,7 +217,8 @@ def _card(path: Path, format_: str, data: bytes, against: source.Reference, how:
     import tensorflow as tf
 
     main = graph.read(data)[0]
-    taken, given = _spec(main.inputs[0], 255.0, "gray"), _spec(main.outputs[0], 1.0, "probabilities")
+    ends = [TensorSpec(end.dtype, end.shape, end.scale, end.zero_point) for end in main.inputs + main.outputs]
+    taken, given = ends[0], dataclasses.replace(ends[1], real_max=1.0, content="probabilities")
     name = path.stem.removesuffix(f"_{format_}")
     known = against.card or ModelCard(name, "keras", LABELS, taken, given)
     here = {"fer-edge": __version__, "python": platform.python_version(), "numpy": np.__version__}
@@ -258,8 +239,3 @@ def _card(path: Path, format_: str, data: bytes, against: source.Reference, how:
         use=USE,
         views=against.views,
     )
-
-
-def _spec(tensor: graph.Tensor, most: float, content: str) -> TensorSpec:
-    stored = tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point
-    return TensorSpec(*stored, real_max=most, content=content)

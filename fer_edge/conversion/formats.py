@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,6 @@ from fer_edge.model import graph, shipped
 from fer_edge.quiet import quiet_stderr
 from fer_edge.spec import Format
 
-_CONVERTERS_OWN = b"CONVERSION_METADATA"
-"""Versions and options; the card has them."""
 _WIDE = ("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS")
 
 
@@ -68,10 +67,6 @@ class Recipe:
         """Whether the network is pruned or clustered."""
         return bool(self.sparsity or self.clusters)
 
-    def override(self, **values: Any) -> Recipe:
-        """The recipe with the values that are not None."""
-        return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
-
     def trains(self, name: str) -> bool:
         """Whether quantisation-aware training makes the file of that format."""
         return self.qat and name in FORMATS and FORMATS[name].trainable
@@ -104,8 +99,8 @@ def read(name_or_path: str | Path, **values: Any) -> Recipe:
         for name in (*FORMATS, COMPRESSED)
         if name in table
     }
-    found = Recipe(**{"name": path.stem, **files.checked(Recipe, table, str(path))}, limits=limits)
-    return found.override(**values)
+    asked = {key: value for key, value in values.items() if value is not None}
+    return Recipe(**{"name": path.stem, **files.checked(Recipe, table, str(path)), **asked}, limits=limits)
 
 
 @dataclass(frozen=True)
@@ -113,13 +108,14 @@ class Material:
     """What a format is made from.
 
     network: Keras, gray levels to probabilities. faces: for calibration, uint8 (N, height, width), including
-    levels 0 and 255; None for formats without. compressed: whether it was pruned or clustered, with large
-    kernels `rounding.on_one_step`. aware: the folded network after quantisation-aware training, and the
-    ranges it learned.
+    levels 0 and 255; none for formats without. origin: where they are from, for cards. compressed: whether it
+    was pruned or clustered, with large kernels `rounding.on_one_step`. aware: the folded network after
+    quantisation-aware training, and the ranges it learned.
     """
 
     network: Any
-    faces: NDArray[np.uint8] | None = None
+    faces: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    origin: str = ""
     compressed: bool = False
     aware: Any = None
     ranges: rounding.Ranges = field(default_factory=dict)
@@ -173,7 +169,7 @@ FORMATS: dict[str, Making] = {
     ),
     # 16-bit activations, 8-bit weights: for accelerators with these kernels; slow on processors.
     Format.INT16X8: Making(
-        lambda of: tflite(_rounded_weights(of), optimise=True, faces=of.faces, ops=_WIDE),
+        lambda of: tflite(_rounded_weights(of), optimise=True, wide_for=of.faces),
         Thresholds(0.99, 0.2, 0.004, 0.002, 0.05),
         calibrated=True,
     ),
@@ -191,7 +187,6 @@ def known(name: str) -> Making:
 
 
 def _rounded_weights(material: Material) -> Any:
-    assert material.faces is not None
     try:
         network = rounding.folded(material.network)
     except ModelError:  # of more than layers: the converter alone rounds it
@@ -200,7 +195,6 @@ def _rounded_weights(material: Material) -> Any:
 
 
 def _integer(material: Material, taken: str, given: str) -> bytes:
-    assert material.faces is not None
     float_end = given == "float32"
     network = material.aware or rounding.folded(material.network, centred=True)
     ranges = rounding.measured(network, material.faces, float_end=float_end)
@@ -208,8 +202,8 @@ def _integer(material: Material, taken: str, given: str) -> bytes:
     if material.aware is None:
         faces = material.faces[::2]
         network = rounding.compensated(network, ranges, faces, compressed=material.compressed)
-    rounded = rounding.Rounded(network, ranges, float_end)
-    return tflite(network, rounded, optimise=True, ends=(taken, given), one_step=material.compressed)
+    integers = partial(rounding.rounded, network, ranges, float_end=float_end)
+    return tflite(network, integers, optimise=True, ends=(taken, given), one_step=material.compressed)
 
 
 def tflite(
@@ -218,17 +212,16 @@ def tflite(
     *,
     optimise: bool = False,
     types: tuple[str, ...] = (),
-    faces: NDArray[np.uint8] | None = None,
-    ops: tuple[str, ...] = ("TFLITE_BUILTINS",),
+    wide_for: NDArray[np.uint8] | None = None,
     ends: tuple[str, str] | None = None,
     one_step: bool = False,
 ) -> bytes:
     """The .tflite file of a Keras network, gray levels (1, height, width, 1) to probabilities (1, n).
 
     function: computes with the network's weights on float32 gray levels; by default the network itself.
-    optimise: let the converter round weights, to `types`. faces: calibration for the converter's own ranges.
-    ops: names of the allowed sets of operators. ends: types of input and output of a function that contains
-    the rounding; by default uint8 and float32. one_step: large kernels are `rounding.on_one_step`.
+    optimise: let the converter round weights, to `types`. wide_for: faces that calibrate 16-bit activations.
+    ends: types of input and output of a function that contains the rounding; by default uint8 and float32.
+    one_step: large kernels are `rounding.on_one_step`.
     Raises ModelError, naming them, for operators that TFLite lacks.
     """
     import keras
@@ -251,29 +244,22 @@ def tflite(
     with quiet_stderr(), tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet[name] for name in ops]
         if optimise:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.as_dtype(name) for name in types]
-        if faces is not None:
-            converter.representative_dataset = lambda: ([face.reshape(shape)] for face in faces)
+        if wide_for is not None:
+            converter.target_spec.supported_ops = [tf.lite.OpsSet[name] for name in _WIDE]
+            converter.representative_dataset = lambda: ([face.reshape(shape)] for face in wide_for)
         if ends is not None:
             converter.inference_input_type, converter.inference_output_type = map(tf.as_dtype, ends)
-        return tidied(_converted(converter))
-
-
-def _converted(converter: Any) -> bytes:
-    try:
-        return bytes(converter.convert())
-    except Exception as error:
-        if type(error).__name__ != "ConverterError":
-            raise
-        if named := re.search(r"^(?:Flex|Custom) ops: (.+)$", str(error), re.MULTILINE):
-            raise ModelError(
-                f"the network uses operators that TFLite lacks ({named[1]}): "
-                "build it from layers that have a TFLite operator"
-            ) from error
-        raise ModelError(f"TensorFlow cannot convert the network: {first_line(error)[:200]}") from error
+        try:
+            converted = bytes(converter.convert())
+        except Exception as error:  # ConverterError, which TensorFlow does not export
+            why = f"TensorFlow cannot convert the network: {first_line(error)[:200]}"
+            if named := re.search(r"^(?:Flex|Custom) ops: (.+)$", str(error), re.MULTILINE):
+                why = f"the network uses operators that TFLite lacks ({named[1]}): build it from others"
+            raise ModelError(why) from error
+    return tidied(converted)
 
 
 def tidied(flatbuffer: bytes) -> bytes:
@@ -291,12 +277,13 @@ def tidied(flatbuffer: bytes) -> bytes:
                 main.tensors[tensor.index].name = f"{n}_{k}"
         for tensor in operator.given:
             main.tensors[tensor.index].name = f"{n}_{operator.name.lower()}"
-    for tensor, name in ((shown.inputs[0], "face"), (shown.outputs[0], "probabilities")):
-        main.tensors[tensor.index].name = name
+    main.tensors[main.inputs[0]].name = "face"
+    main.tensors[main.outputs[0]].name = "probabilities"
     for tensor in main.tensors:
         if tensor.quantization is not None and tensor.quantization.scale is None:
             tensor.quantization = None
-    model.metadata = [note for note in model.metadata or [] if note.name != _CONVERTERS_OWN]
+    # Without the converter's versions and options, which the card has.
+    model.metadata = [note for note in model.metadata or [] if note.name != b"CONVERSION_METADATA"]
     holders = (*main.tensors, *model.metadata)
     full = [n for n, buffer in enumerate(model.buffers) if buffer.data is not None and len(buffer.data)]
     kept = [0, *dict.fromkeys(holder.buffer for holder in holders if holder.buffer in full)]

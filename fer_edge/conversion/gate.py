@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import DataError, ModelError
+from fer_edge.errors import ModelError
 from fer_edge.evaluation import metrics
 from fer_edge.files import Share
 from fer_edge.spec import LABELS
@@ -43,28 +43,11 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Parity:
-    """What was measured on `pictures` pictures; recall by label.
+    """measured: plain values, as in a card. failures: the limits that were not met, as text: of what, the
+    figure found, and the one required."""
 
-    failures: the limits that were not met, as text: of what, the figure found, and the one required.
-    """
-
-    pictures: int
-    agreement: float
-    max_abs_diff: float
-    mean_abs_diff: float
-    accuracy: float
-    accuracy_fp32: float
-    macro_f1: float
-    recall: dict[str, float]
-    failures: tuple[str, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    def measured(self) -> dict[str, Any]:
-        """Plain values for the card."""
-        return {key: value for key, value in asdict(self).items() if key != "failures"}
+    measured: dict[str, Any]
+    failures: tuple[str, ...]
 
 
 def compare(
@@ -74,49 +57,47 @@ def compare(
     limits: Thresholds,
     names: tuple[str, ...] = LABELS,
 ) -> Parity:
-    """Compares probabilities, float32 (N, len(names)), of the same N pictures from the file and from Keras.
-
-    labels: int64 (N,). Raises DataError for too few pictures.
-    """
-    check_count(len(labels))
+    """Compares probabilities, float32 (N, len(names)), from the file and from Keras. labels: int64 (N,)."""
     now, before = converted.argmax(axis=1), reference.argmax(axis=1)
     scores = metrics.scores(metrics.confusion_matrix(labels, now, len(names)), names)
     differences = np.abs(converted.astype(np.float64) - reference)
     if not np.isfinite(differences).all():
         differences = np.array([math.inf])
-    found = Parity(
-        pictures=len(labels),
-        agreement=metrics.agreement(converted, reference),
-        max_abs_diff=float(differences.max()),
-        mean_abs_diff=float(differences.mean()),
-        accuracy=scores["accuracy"],
-        accuracy_fp32=float((before == labels).mean()),
-        macro_f1=scores["macro_f1"],
-        recall={label: row["recall"] for label, row in scores["per_class"].items()},
-    )
-    return replace(found, failures=tuple(_failures(found, now, before, labels, limits)))
+    found = {
+        "pictures": len(labels),
+        "agreement": metrics.agreement(converted, reference),
+        "max_abs_diff": float(differences.max()),
+        "mean_abs_diff": float(differences.mean()),
+        "accuracy": scores["accuracy"],
+        "accuracy_fp32": float((before == labels).mean()),
+        "macro_f1": scores["macro_f1"],
+        "recall": {label: row["recall"] for label, row in scores["per_class"].items()},
+    }
+    return Parity(found, tuple(_failures(found, now, before, labels, limits)))
 
 
 def _failures(
-    found: Parity,
+    found: dict[str, Any],
     now: NDArray[np.int64],
     before: NDArray[np.int64],
     labels: NDArray[np.int64],
     limits: Thresholds,
 ) -> Iterator[str]:
-    if math.isinf(found.max_abs_diff):
+    if math.isinf(found["max_abs_diff"]):
         yield "values NaN or infinite, required numbers"
         return
-    if (now != before).sum() > _differing(1 - limits.agreement, len(labels)):
-        yield f"agreement {found.agreement:.2%}, required at least {limits.agreement:.2%}"
-    if found.max_abs_diff > limits.max_abs_diff:
-        yield f"largest difference {found.max_abs_diff:.4f}, required at most {limits.max_abs_diff:g}"
-    if found.mean_abs_diff > limits.mean_abs_diff:
-        yield f"mean difference {found.mean_abs_diff:.5f}, required at most {limits.mean_abs_diff:g}"
+    share, n = 1 - limits.agreement, len(labels)
+    chance = 0 if n >= ENOUGH else round(share * n + 2 * math.sqrt(share * n))  # two sigma
+    if (now != before).sum() > max(_allowed(share, n), chance):
+        yield f"agreement {found['agreement']:.2%}, required at least {limits.agreement:.2%}"
+    if found["max_abs_diff"] > limits.max_abs_diff:
+        yield f"largest difference {found['max_abs_diff']:.4f}, required at most {limits.max_abs_diff:g}"
+    if found["mean_abs_diff"] > limits.mean_abs_diff:
+        yield f"mean difference {found['mean_abs_diff']:.5f}, required at most {limits.mean_abs_diff:g}"
     right, right_fp32 = now == labels, before == labels
     if lost := _loss(right, right_fp32, limits.accuracy_loss):
-        yield f"accuracy lost {lost / len(labels):.2%}, required at most {limits.accuracy_loss:.2%}"
-    for index, label in enumerate(found.recall):  # a class may collapse even if the mean does not
+        yield f"accuracy lost {lost / n:.2%}, required at most {limits.accuracy_loss:.2%}"
+    for index, label in enumerate(found["recall"]):  # a class may collapse even if the mean does not
         of, of_fp32 = right[labels == index], right_fp32[labels == index]
         if _loss(of, of_fp32, limits.recall_loss):
             wanted = f"about the Keras model's {of_fp32.sum()}"
@@ -131,23 +112,8 @@ def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float)
     return lost if lost > max(_allowed(limit, len(right)), chance) else 0
 
 
-def _differing(share: float, n: int) -> int:
-    """How many of n pictures may differ; of few, two sigma more than `share` of them."""
-    chance = 0 if n >= ENOUGH else round(share * n + 2 * math.sqrt(share * n))
-    return max(_allowed(share, n), chance)
-
-
 def _allowed(share: float, n: int) -> int:
     return max(1, math.floor(share * n + 1e-9))
-
-
-def check_count(pictures: int) -> None:
-    """Raises DataError for too few pictures to judge by."""
-    if pictures < LEAST_PICTURES:
-        raise DataError(
-            f"{pictures} pictures to check files on: PublicTest and PrivateTest together need at least "
-            f"{LEAST_PICTURES} (in a folder tree: validation/ or else a tenth of train/, and test/)"
-        )
 
 
 def check_probabilities(reference: NDArray[np.float32], name: str) -> None:

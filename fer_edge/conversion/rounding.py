@@ -1,15 +1,13 @@
 """Prepares a Keras network for TensorFlow's quantiser, so that it loses little in int8.
 
-`folded` folds batch normalisation and the normalisation of gray levels into convolutions. `Rounded` is the
-network with int8 rounding as FakeQuant operations, which the converter turns into integers; without them,
-values stay in float. `measured` finds the ranges of its tensors, `compensated` weights that compensate for
-each other's rounding.
+`folded` folds batch normalisation and the normalisation of gray levels into convolutions. `rounded` computes
+with int8 rounding as FakeQuant operations, which the converter turns into integers. `measured` finds the
+ranges of its tensors, `compensated` weights that compensate for each other's rounding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,9 +59,7 @@ def readers_of(model: Any) -> dict[str, list[Any]]:
     for layer in model.layers[1:]:
         for tensor in inputs_of(layer):
             if id(tensor) not in readers:
-                raise ModelError(
-                    "the network computes outside layers: integer files need a network of layers only"
-                )
+                raise ModelError("the network computes outside layers, which integer files cannot have")
             readers[id(tensor)].append(layer)
     return {layer.name: readers[id(layer.output)] for layer in model.layers}
 
@@ -133,54 +129,44 @@ def _first(network: Any) -> Any:
 def centre_of(network: Any) -> float:
     """What a folded network subtracts from the gray levels; 0 for nothing."""
     first = _first(network)
-    if kind(first) != "Rescaling" or np.ndim(first.scale) or first.scale != 1.0:
-        return 0.0
-    return -float(first.offset)
+    shifts = kind(first) == "Rescaling" and not np.ndim(first.scale) and first.scale == 1.0
+    return -float(first.offset) if shifts else 0.0
 
 
-@dataclass(frozen=True)
-class Rounded:
-    """A folded network as a TensorFlow function, the outputs of the layers in `ranges` rounded to int8.
+def rounded(network: Any, ranges: Ranges, faces: Any, *, float_end: bool = False, before: Any = None) -> Any:
+    """Probabilities of a folded network in TensorFlow, (N, classes), for gray levels (N, height, width, 1).
 
-    float_end: the last layer with weights, and means before it, in float.
+    ranges: of the layers whose outputs are rounded to int8; without any, all stay in float. float_end: the
+    last layer with weights, and means before it, in float. before: a layer whose input is returned instead.
     """
+    import tensorflow as tf
 
-    network: Any
-    ranges: Ranges
-    float_end: bool = False
+    def int8(value: Any, low: float, high: float) -> Any:
+        return tf.quantization.fake_quant_with_min_max_vars(value, low, high) if ranges else value
 
-    def __call__(self, faces: Any) -> Any:
-        """Probabilities float32 (N, classes) of gray levels float32 (N, height, width, 1)."""
-        return self.tensors(faces)[id(self.network.outputs[0])]
-
-    def tensors(self, faces: Any, before: Any = None) -> dict[int, Any]:
-        """Id of a Keras tensor -> its value, up to the inputs of the layer `before`."""
-        import tensorflow as tf
-
-        def rounded(value: Any, low: float, high: float) -> Any:
-            return tf.quantization.fake_quant_with_min_max_vars(value, low, high) if self.ranges else value
-
-        values = {id(self.network.inputs[0]): rounded(faces, 0.0, 255.0)}
-        for layer in self.network.layers[1:]:
-            if layer is before:
-                break
-            given = [values[id(tensor)] for tensor in inputs_of(layer)]
-            result = layer(given if len(given) > 1 else given[0])
-            if layer is _first(self.network) and centre_of(self.network) == CENTRE:
-                result = rounded(given[0] - CENTRE, -CENTRE, CENTRE - 1)
-            if self.float_end and kind(layer) == "GlobalAveragePooling2D":
-                # As a mean, the converter would compute it in int8.
-                count = given[0].shape[1] * given[0].shape[2]
-                result = tf.reduce_sum(given[0], (1, 2), keepdims=layer.keepdims) * np.float32(1 / count)
-            if layer.name in self.ranges:
-                result = rounded(result, *self.ranges[layer.name])
-            values[id(layer.output)] = result
-        return values
+    values = {id(network.inputs[0]): int8(faces, 0.0, 255.0)}
+    for layer in network.layers[1:]:
+        given = [values[id(tensor)] for tensor in inputs_of(layer)]
+        if layer is before:
+            return given[0]
+        result = layer(given if len(given) > 1 else given[0])
+        if layer is _first(network) and centre_of(network) == CENTRE:
+            result = int8(given[0] - CENTRE, -CENTRE, CENTRE - 1)
+        if float_end and kind(layer) == "GlobalAveragePooling2D":
+            # As a mean, the converter would compute it in int8.
+            count = given[0].shape[1] * given[0].shape[2]
+            result = tf.reduce_sum(given[0], (1, 2), keepdims=layer.keepdims) * np.float32(1 / count)
+        if layer.name in ranges:
+            result = int8(result, *ranges[layer.name])
+        values[id(layer.output)] = result
+    return values[id(network.outputs[0])]
 
 
 def rounded_layers(network: Any, *, float_end: bool) -> dict[str, Any]:
-    """Names of the layers of a folded network whose int8 output has its own range -> the tensor that it is
-    added to, if its only reader is an addition with ReLU: values below the negative of that do not matter."""
+    """Name of each layer of a folded network whose int8 output has its own range -> that output. If only an
+    addition with ReLU reads it, without values that the ReLU removes: those below minus the other summand."""
+    import keras
+
     readers, layers = readers_of(network), network.layers
     end = len(layers)
     if float_end:
@@ -195,7 +181,7 @@ def rounded_layers(network: Any, *, float_end: bool) -> dict[str, Any]:
             continue
         hidden = kinds == ["Add"] and [kind(reader) for reader in readers[then[0].name]] == ["ReLU"]
         others = [tensor for tensor in inputs_of(then[0]) if tensor is not layer.output] if hidden else []
-        found[layer.name] = others[0] if len(others) == 1 else None
+        found[layer.name] = layer.output if len(others) != 1 else keras.ops.maximum(layer.output, -others[0])
     return found
 
 
@@ -205,35 +191,34 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
 
     Because of a few bright edges, a convolution's largest value is up to 30 standard deviations away, and
     int8 would spend its 255 steps on rare values. The last layer with weights and all after it keep their
-    full range.
+    full range. Raises ModelError if there is no such layer.
     """
     import keras
 
-    names, outputs = [], [network.inputs[0]]  # a model with one output returns no list
-    for name, other in rounded_layers(network, float_end=float_end).items():
-        names.append(name)
-        own = network.get_layer(name).output
-        outputs.append(own if other is None else keras.ops.maximum(own, -other))
+    outputs = rounded_layers(network, float_end=float_end)
+    if not outputs:
+        raise ModelError("the network has no layer to round before its last one: use --dynamic-range")
     inner = keras.Model(network.inputs, outputs)
 
-    def values() -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def values() -> Iterator[tuple[str, NDArray[np.float32]]]:
         for batch in _batches(faces):
-            yield from enumerate(map(np.asarray, inner([batch], training=False)[1:]))
+            for name, value in inner([batch], training=False).items():
+                yield name, np.asarray(value)
 
-    low, high = np.zeros(len(names)), np.zeros(len(names))  # int8 must include 0
-    for n, value in values():
-        low[n], high[n] = min(low[n], value.min()), max(high[n], value.max())
-    counts = np.zeros((len(names), _BINS), np.int64)
-    for n, value in values():
-        counts[n] += np.histogram(value, _BINS, (low[n], high[n] or 1.0))[0]
+    found: Ranges = dict.fromkeys(outputs, (0.0, 0.0))  # int8 must include 0
+    for name, value in values():
+        low, high = found[name]
+        found[name] = min(low, float(value.min())), max(high, float(value.max()))
+    counts = {name: np.zeros(_BINS, np.int64) for name in outputs}
+    for name, value in values():
+        low, high = found[name]
+        counts[name] += np.histogram(value, _BINS, (low, high or 1.0))[0]
     hidden = {layer.name for layer in network.layers[: last_weighted(network)]}
-    found: Ranges = {}
-    for n, name in enumerate(names):
-        found[name] = float(low[n]), float(high[n])
+    for name, (low, high) in found.items():
         if kind(network.get_layer(name)) == "Softmax":
             found[name] = 0.0, 255 / 256  # the range that TFLite's softmax has
-        elif name in hidden and high[n] > low[n]:
-            found[name] = best_range(counts[n], found[name])
+        elif name in hidden and high > low:
+            found[name] = best_range(counts[name], (low, high))
     return found
 
 
@@ -300,18 +285,17 @@ def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compr
 
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
-    exact, rounded = Rounded(network, {}), Rounded(copy, ranges)
     end = last_weighted(network)
     for layer, new in zip(network.layers[:end], copy.layers[:end], strict=True):
         if kind(layer) != "Conv2D" or layer.groups > 1:
             continue
-        kernel, bias = (*layer.get_weights(), None)[:2]
-        if bias is None or (not ranges and kernel.size < _LEAST_WEIGHTS):
+        kernel, bias = layer.get_weights()
+        if not ranges and kernel.size < _LEAST_WEIGHTS:
             continue
         weights = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
-        seen = list(_seen(rounded, new, faces))
+        seen = list(_seen(copy, ranges, new, faces))
         count = sum(map(len, seen))
-        mean_exact = sum(rows.sum(axis=0) for rows in _seen(exact, layer, faces)) / count
+        mean_exact = sum(rows.sum(axis=0) for rows in _seen(network, {}, layer, faces)) / count
         mean = sum(rows.sum(axis=0) for rows in seen) / count
         given = weights
         if not (compressed and _has_one_step(kernel)):
@@ -349,7 +333,9 @@ def rounded_weights(
     return np.asarray(rounded[np.argsort(order)].T), scales
 
 
-def _seen(network: Rounded, layer: Any, faces: NDArray[np.uint8]) -> Iterator[NDArray[np.float64]]:
+def _seen(
+    network: Any, ranges: Ranges, layer: Any, faces: NDArray[np.uint8]
+) -> Iterator[NDArray[np.float64]]:
     """What a convolution sees at some places of each picture, (places, K) of each batch."""
     import tensorflow as tf
 
@@ -357,7 +343,7 @@ def _seen(network: Rounded, layer: Any, faces: NDArray[np.uint8]) -> Iterator[ND
     extract = (*sizes, layer.padding.upper())
     each, rng = max(1, _PLACES // len(faces)), np.random.default_rng(0)
     for batch in _batches(faces):
-        taken = network.tensors(batch, before=layer)[id(layer.input)]
+        taken = rounded(network, ranges, batch, before=layer)
         patches = tf.image.extract_patches(taken, *extract).numpy()
         patches = patches.reshape(len(batch), -1, patches.shape[-1])
         chosen = np.stack([rng.permutation(patches.shape[1])[:each] for _ in batch])

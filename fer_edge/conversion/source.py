@@ -1,14 +1,14 @@
 """The inputs of a conversion: the float32 Keras model, and the pictures for calibration and checks.
 
-The rows of FER-2013 for calibration are committed (convert/calibration_fer2013.json, made by
-`convert/draw_calibration.py`), so that included files can be made again; for other data they are drawn in the
-same way.
+The rows of FER-2013 for calibration are committed (`COMMITTED`, made by convert/draw_calibration.py), so that
+included files can be made again; for other data they are drawn in the same way.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from fer_edge.conversion import gate
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError, ModelError
 from fer_edge.model import keras_files, shipped
-from fer_edge.quiet import quiet_training
 from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_faces
 
@@ -28,6 +27,7 @@ SHIPPED = "tuned"
 """The included Keras model, converted if there is no training run."""
 SPLIT = "PublicTest"
 """The split on which files are checked, and on which one may choose."""
+COMMITTED = shipped.recipes_folder("convert") / "calibration_fer2013.json"
 LEAST_PER_CLASS = 5
 LEAST_PICTURES = 70
 LEAST_CONTRAST = 32
@@ -36,60 +36,50 @@ FER-2013 has 225. Pictures scaled to 0..1 have 1."""
 
 
 def find(model: str | None, runs: Path = Path("runs")) -> Path:
-    """The .keras file that `model` names, else the newest `runs/*/model.keras`, else the one of `SHIPPED`.
-
-    Raises ModelError.
-    """
+    """The .keras file of `model`, else the newest runs/*/model.keras, else `SHIPPED`'s. Raises ModelError."""
     found = runs.glob("*/model.keras") if model is None else ()
     newest = max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)), default=None)
     return newest or shipped.find_network(model or SHIPPED)
 
 
-def import_keras() -> Any:
-    """Imports Keras 3 on TensorFlow, silently.
-
-    Raises MissingExtraError if it is missing, ModelError if Keras uses another backend.
-    """
-    quiet_training()
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        raise ModelError(
-            f"converting needs Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND"
-        )
-    return keras
-
-
 def load(path: Path) -> Any:
     """The Keras model of a .keras file, in float32: a file trained in mixed precision keeps its policy.
 
-    Raises ModelError as `keras_files.load` does; runs no code from the file.
+    Raises ModelError as `keras_files.load` does, and if Keras uses another backend than TensorFlow.
     """
-    model = keras_files.load(path)  # looks at the file before it imports Keras
-    import_keras()
+    model = keras_files.load(path)
+    import keras
+
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise ModelError(f"converting needs Keras on TensorFlow, not on {backend}: unset KERAS_BACKEND")
     single = all(layer.compute_dtype == "float32" for layer in model.layers)
     return model if single else keras_files.in_float32(model)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A Keras model, its card if any, and its answers for the pictures on which files are checked.
+    """A Keras model, its card if any, and the pictures on which files are compared with it.
 
-    probabilities: float32 (N, labels), in the order of the data set's `label_names`. views: number per
-    picture in `model`.
+    views: number per picture in `model`. what: labels the bar while it runs.
     """
 
     path: Path
     card: ModelCard | None
     model: Any
     pictures: evaluation.Selection
-    probabilities: NDArray[np.float32]
     views: int = 1
+    what: str = "float32 in Keras"
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Of the model's output, in its order."""
         return self.card.labels if self.card else LABELS
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float32]:
+        """The model's, (N, labels), in the order of the data set's `label_names`. Raises ModelError."""
+        subject = evaluation.Predictor.of_keras(self.model, str(self.path), self.labels)
+        return self.ask(subject, self.what)
 
     def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
         """Probabilities of a file or another network for these pictures; `what` labels the bar."""
@@ -103,11 +93,17 @@ class Reference:
 
 
 def measure(path: Path, dataset: Dataset, most: int, seed: int, *, views: int = 1) -> Reference:
-    """Loads the Keras model and runs it on at most `most` pictures of `proving_split`.
+    """Loads the Keras model to compare files with it on at most `most` pictures of `proving_split`.
 
     A model without a card is assumed to have labels in FER-2013's order. views: 2 for `mirror.mirrored`.
     Raises ModelError for a model that cannot be converted, DataError for data without those pictures.
     """
+    pictures = evaluation.select(dataset, "official", proving_split(dataset), limit=most, seed=seed)
+    if (count := len(pictures.dataset)) < gate.LEAST_PICTURES:
+        raise DataError(
+            f"{count} pictures to check files on: PublicTest and PrivateTest together need at least "
+            f"{gate.LEAST_PICTURES} (in a folder tree: validation/ or else a tenth of train/, and test/)"
+        )
     card = evaluation.keras_card(path)
     with console.working(f"loading {path.name}"):
         model = load(path)
@@ -115,13 +111,9 @@ def measure(path: Path, dataset: Dataset, most: int, seed: int, *, views: int = 
             from fer_edge.conversion.mirror import mirrored
 
             model = mirrored(model)
-    pictures = evaluation.select(dataset, "official", proving_split(dataset), limit=most, seed=seed)
-    gate.check_count(len(pictures.dataset))
-    found = Reference(path, card, model, pictures, np.empty((0, 0), np.float32), views)
-    subject = evaluation.Predictor.of_keras(model, str(path), found.labels)
-    probabilities = found.ask(subject, "float32 in Keras")
-    gate.check_probabilities(probabilities, str(path))
-    return replace(found, probabilities=probabilities)
+    found = Reference(path, card, model, pictures, views)
+    gate.check_probabilities(found.probabilities, str(path))
+    return found
 
 
 def proving_split(dataset: Dataset) -> str:
@@ -139,14 +131,30 @@ def calibration(
 ) -> tuple[NDArray[np.uint8], str]:
     """Faces, uint8 (N, *size_hw), of Training rows, resized as in `run`, and the origin of the choice.
 
-    The committed rows if they match this data, number and seed, else those of `draw`. Raises DataError if
-    they are unfit for calibration (`check`).
+    The committed rows if they are for this data, number and seed, else those of `draw`. Raises DataError,
+    with the figure, for too few pictures, a missing class and the wrong scale.
     """
-    ids, origin = committed(dataset, samples, seed), "committed rows"
-    if ids is None:
+    stored = json.loads(COMMITTED.read_text())
+    ids, origin = np.array(stored["ids"], np.int64), "committed rows"
+    is_for = stored["data_sha256"], len(ids), stored["seed"], LABELS
+    if is_for != (dataset.sha256, samples, seed, dataset.label_names):
         ids, origin = draw(dataset, samples, seed), f"drawn with seed {seed}"
     chosen = dataset.rows(np.isin(dataset.ids, ids)).part("Training")
-    check(chosen)
+    counts = {name: (chosen.labels == label).sum() for label, name in enumerate(chosen.label_names)}
+    few = ", ".join(f"{name} {n}" for name, n in counts.items() if n < LEAST_PER_CLASS)
+    if few or len(chosen) < LEAST_PICTURES:
+        raise DataError(
+            f"too few pictures for calibration: {len(chosen)} in Training, "
+            f"{few or 'enough of each expression'}; int8 needs at least {LEAST_PICTURES}, and "
+            f"{LEAST_PER_CLASS} of each expression"
+        )
+    levels = chosen.images.reshape(len(chosen), -1)
+    contrast = float(np.median(levels.max(axis=1).astype(int) - levels.min(axis=1)))
+    if contrast < LEAST_CONTRAST:
+        raise DataError(
+            f"calibration pictures span {contrast:g} gray levels (median; brightest pixel {levels.max()}): "
+            f"at least {LEAST_CONTRAST} of 0..255 are needed; were they scaled?"
+        )
     faces = resize_faces(np.asarray(chosen.images), size_hw).copy()
     # So that the input's range is 0..255, scale 1, whatever the pictures are; whole black and white ones
     # would widen inner ranges.
@@ -155,10 +163,9 @@ def calibration(
 
 
 def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
-    """Ids, sorted int64, of `samples` Training rows, the same number of each class if possible.
+    """Ids, sorted int64, of `samples` Training rows or all, the same number of each class if possible.
 
-    A class with too few gives all it has, and the others fill up. If Training is smaller, there are fewer
-    ids.
+    A class with too few gives all it has, and the others fill up.
     """
     training = dataset.part("Training")
     order = np.random.default_rng(seed).permutation(len(training))
@@ -166,44 +173,3 @@ def draw(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64]:
     rounds = max((len(rows) for rows in ranked), default=0)
     turns = [rows[k] for k in range(rounds) for rows in ranked if k < len(rows)]
     return np.sort(training.ids[np.array(turns[:samples], np.int64)])
-
-
-def check(chosen: Dataset) -> None:
-    """Raises DataError, with a figure as evidence, unless the pictures are fit for calibration.
-
-    Refuses too few pictures, a missing class, and the wrong scale.
-    """
-    counts = zip(
-        chosen.label_names, np.bincount(chosen.labels, minlength=len(chosen.label_names)), strict=True
-    )
-    few = ", ".join(f"{name} {n}" for name, n in counts if n < LEAST_PER_CLASS)
-    if few or len(chosen) < LEAST_PICTURES:
-        raise DataError(
-            f"too few pictures for calibration: {len(chosen)} in Training, "
-            f"{few or 'enough of each expression'}; int8 needs at least {LEAST_PICTURES}, and "
-            f"{LEAST_PER_CLASS} of each expression"
-        )
-    images = chosen.images
-    levels = images.reshape(len(images), -1)
-    contrast = float(np.median(levels.max(axis=1).astype(int) - levels.min(axis=1)))
-    if contrast < LEAST_CONTRAST:
-        raise DataError(
-            f"calibration pictures span {contrast:g} gray levels (median; brightest pixel {levels.max()}): "
-            f"at least {LEAST_CONTRAST} of 0..255 are needed; were they scaled?"
-        )
-
-
-def committed_file() -> Path:
-    """The file of committed rows, in a wheel or in a checkout."""
-    folder = shipped.recipes_folder("convert")
-    beside = folder / "calibration_fer2013.json"
-    return beside if beside.is_file() else folder.parent / "calibration_fer2013.json"
-
-
-def committed(dataset: Dataset, samples: int, seed: int) -> NDArray[np.int64] | None:
-    """The committed rows, int64, if they are those of this data, number and seed."""
-    stored = json.loads(committed_file().read_text())
-    is_for = stored["data_sha256"], len(stored["ids"]), stored["seed"], LABELS
-    if is_for != (dataset.sha256, samples, seed, dataset.label_names):
-        return None
-    return np.array(stored["ids"], np.int64)

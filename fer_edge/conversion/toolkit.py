@@ -44,20 +44,19 @@ def retrain(
     network, ranges = rounding.folded(material.network, centred=True), {}
     centre = rounding.centre_of(network)
     if recipe.qat:
-        assert material.faces is not None
         with console.working("measuring ranges"):
             ranges = rounding.measured(network, material.faces, float_end=True)
         ranges["quantize_layer"] = -centre, 255 - centre  # the toolkit's, which rounds the input
     job = {"ranges": ranges, "centre": centre, "seed": seed, "recipe": asdict(recipe)}
+    job["network"] = _described(network)
     probe = resize_faces(images[:_CHECKED], network.inputs[0].shape[1:3])
     wanted = np.asarray(network(probe[..., None].astype(np.float32), training=False))
-    lesson: dict[str, Any] = {"images": images, "labels": labels, "probe": probe, "wanted": wanted}
-    lesson |= _weights(network, "network")
+    given: dict[str, Any] = {"images": images, "labels": labels, "probe": probe, "wanted": wanted}
+    given |= {"job": json.dumps(job), **_weights(network, "network")}
     steps = recipe.steps * ((recipe.sparsity > 0) + (recipe.clusters > 0)) + recipe.qat_steps * recipe.qat
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "job.json").write_text(json.dumps(job | {"network": _described(network)}))
-        np.savez(folder / "given.npz", **lesson)
+        np.savez(folder / "given.npz", **given)
         with console.progress("training with tensorflow-model-optimization", steps) as advance:
             learnt = child.run(
                 work, name, what="tensorflow-model-optimization", timeout_s=_TIMEOUT_S,
@@ -92,10 +91,9 @@ def _described(network: Any) -> dict[str, Any]:
     first, *others = [layer for layer in network.layers if names[id(layer.output)] == layer.name]
     start = {"batch_input_shape": first.output.shape, "name": first.name}
     layers = [{"class_name": "InputLayer", "name": first.name, "config": start, "inbound_nodes": []}]
+    plain = int | float | str | list | tuple
     for layer in others:
-        config = {
-            k: v for k, v in layer.get_config().items() if isinstance(v, int | float | str | list | tuple)
-        }
+        config = {name: value for name, value in layer.get_config().items() if isinstance(value, plain)}
         given = [[names[id(tensor)], 0, 0, {}] for tensor in rounding.inputs_of(layer)]
         told = {"class_name": type(layer).__name__, "name": layer.name, "config": config}
         layers.append(told | {"inbound_nodes": [given]})
@@ -106,15 +104,15 @@ def _described(network: Any) -> dict[str, Any]:
 # From here on: in the child.
 
 
-def work(name: str) -> dict[str, tuple[float, float]]:
+def work(name: str) -> rounding.Ranges:
     """Does what `retrain` wrote into the folder `name`, writes `found.npz`, returns the ranges."""
     import tensorflow as tf
     import tf_keras
 
     folder = Path(name)
-    job = json.loads((folder / "job.json").read_text())
     with np.load(folder / "given.npz") as stored:
         given = dict(stored)
+    job = json.loads(str(given["job"]))
     recipe, centre = Recipe(**job["recipe"]), np.float32(job["centre"])
     tf_keras.utils.set_random_seed(job["seed"])
     tf.config.experimental.enable_op_determinism()
@@ -150,7 +148,7 @@ def _onto_steps(model: Any) -> None:
 
 @dataclass(frozen=True)
 class _Lesson:
-    """Pictures and their targets: the teacher's probabilities and the labels."""
+    """Training pictures, and what decides their targets: the labels and the float network."""
 
     teacher: Any
     images: NDArray[np.uint8]
@@ -159,23 +157,20 @@ class _Lesson:
     seed: int
     centre: np.float32
 
-    def batch(self, rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> tuple[Any, Any]:
-        """Gray levels minus the centre, float32 (N, height, width, 1); targets, (N, classes)."""
-        faces = resize_faces(self.images[rows], self.teacher.input_shape[1:3])
-        given = np.where(mirrored, faces[:, :, ::-1], faces)[..., None].astype(np.float32) - self.centre
-        exact = np.eye(self.teacher.output_shape[-1], dtype=np.float32)[self.labels[rows]]
-        share = self.recipe.label_share
-        return given, share * exact + (1 - share) * self.teacher.predict_on_batch(given)
-
     def fit(self, model: Any, steps: int, rate: float, *callbacks: Any) -> None:
         """Trains the model; each step is a line on standard output."""
         import tf_keras
 
         def batches() -> Iterator[tuple[Any, Any]]:
-            rng = np.random.default_rng(self.seed)
+            rng, share = np.random.default_rng(self.seed), self.recipe.label_share
+            of_label = np.eye(self.teacher.output_shape[-1], dtype=np.float32)
             while True:
                 rows = rng.integers(0, len(self.images), self.recipe.batch)
-                yield self.batch(rows, mirrored=rng.random((len(rows), 1, 1)) < 0.5)
+                faces = resize_faces(self.images[rows], self.teacher.input_shape[1:3])
+                faces = np.where(rng.random((len(rows), 1, 1)) < 0.5, faces[:, :, ::-1], faces)
+                given = faces[..., None].astype(np.float32) - self.centre
+                answers = self.teacher.predict_on_batch(given)
+                yield given, share * of_label[self.labels[rows]] + (1 - share) * answers
 
         told = tf_keras.callbacks.LambdaCallback(on_batch_end=lambda batch, logs: print("step", flush=True))
         schedule = tf_keras.optimizers.schedules.CosineDecay(rate, steps)
@@ -189,13 +184,13 @@ def _weighted(model: Any) -> list[str]:
 
 
 def _wrapped(model: Any, names: list[str], wrap: Any) -> Any:
-    """Layer by layer, since the toolkit refuses some that need no change. The layers are shared with `model`,
-    which gets the trained weights."""
+    """Wraps only these, since the toolkit refuses others. All are shared with `model`, which learns too."""
     import tf_keras
 
-    return tf_keras.models.clone_model(
-        model, clone_function=lambda layer: wrap(layer) if layer.name in names else layer
-    )
+    def wrapped(layer: Any) -> Any:
+        return wrap(layer) if layer.name in names else layer
+
+    return tf_keras.models.clone_model(model, clone_function=wrapped)
 
 
 def _pruned(model: Any, lesson: _Lesson) -> Any:
@@ -226,13 +221,10 @@ def _clustered(model: Any, lesson: _Lesson) -> Any:
     return toolkit.strip_clustering(model)
 
 
-def _aware(
-    model: Any, lesson: _Lesson, ranges: dict[str, tuple[float, float]]
-) -> dict[str, tuple[float, float]]:
-    """Trains `model` with int8 rounding of everything except the normalisation and the float end.
+def _aware(model: Any, lesson: _Lesson, ranges: rounding.Ranges) -> rounding.Ranges:
+    """Trains with int8 rounding of all but the normalisation and the float end; returns the learned ranges.
 
-    Returns the learned ranges. ranges: their initial values; from the toolkit's own, -6 to 6, they would need
-    thousands of steps to settle.
+    From the toolkit's own, -6 to 6, these would need thousands of steps to settle.
     """
     from tensorflow_model_optimization import quantization
     from tensorflow_model_optimization.python.core.quantization.keras.collab_opts import (
@@ -241,7 +233,7 @@ def _aware(
     )
 
     toolkit, recipe = quantization.keras, lesson.recipe
-    end = [layer.name for layer in model.layers].index(_weighted(model)[-1])
+    end = rounding.last_weighted(model)
     rounded = [layer.name for layer in model.layers[1:end] if type(layer).__name__ not in _IN_FLOAT]
     keep_zeros = recipe.sparsity > 0
     combined = []
@@ -258,9 +250,8 @@ def _aware(
     for name, smallest in ends.items():
         if of := re.fullmatch(r"(?:quant_)?(.+)/(post_activation|output|quantize_layer)_min:0", name):
             learnt[of[1]] = smallest, ends[name.replace("_min:0", "_max:0")]
-    for name, pair in learnt.items():
-        for variable, value in zip(pair, ranges.get(name, ()), strict=False):
-            variable.assign(value)
+            for variable, value in zip(learnt[of[1]], ranges.get(of[1], ()), strict=False):
+                variable.assign(value)
     lesson.fit(aware, recipe.qat_steps, recipe.qat_rate)
     if recipe.clusters:
         aware = cluster_preserve.cluster_utils.strip_clustering_cqat(aware)
@@ -270,8 +261,4 @@ def _aware(
         if found and keep_zeros:  # which drift by a fraction of a step
             found[0] = np.where(layer.get_weights()[0] == 0, 0, found[0])
         layer.set_weights(found)
-    return {
-        name: (float(low.numpy()), float(high.numpy()))
-        for name, (low, high) in learnt.items()
-        if name in rounded
-    }
+    return {name: (float(low), float(high)) for name, (low, high) in learnt.items() if name in rounded}

@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+import keras
 import tiny_trained
+from keras import layers
 
 from fer_edge.conversion import formats, source
 from fer_edge.data import load
@@ -43,9 +45,6 @@ def material(against, calibration):
 @pytest.fixture(scope="session")
 def residual():
     """Two blocks with an addition and a mean at the end, channels of very different sizes."""
-    keras = source.import_keras()
-    from keras import layers
-
     keras.utils.set_random_seed(1)
     x = inputs = keras.Input((48, 48, 1), name="face")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(x)

@@ -48,7 +48,7 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path, tiny):
     ("asked", "code", "said"),
     [
         (["convert"], 2, "give --data PATH"),
-        (["verify", "a.tflite", "b.keras"], 2, "FER_EDGE_DATA"),
+        (["verify", "nano_int8", "nano"], 2, "FER_EDGE_DATA"),
         (["convert", "absent.keras", "--data", "drawn"], 1, "there is no file absent.keras"),
         (["convert", "tuned", "--data", "absent.csv"], 1, "absent.csv"),
         (["convert", "tuned", "--data", "drawn", "--float32", "--qat"], 2, "--qat is for integer files"),

@@ -98,6 +98,6 @@ def test_it_says_so_wherever_it_is_looked_at(folder, tiny, capsys):
 
 
 def test_what_the_toolkit_trains_has_one_view(tiny):
-    asked = command.Request(str(tiny), "drawn", FAST.override(qat=True), formats=("int8",), mirror=True)
+    asked = command.Request(str(tiny), "drawn", formats.Recipe(qat=True), formats=("int8",), mirror=True)
     with pytest.raises(UsageError, match="--mirror cannot be combined with --qat"):
         command.convert(asked, None)

@@ -1,9 +1,10 @@
 """A network made ready for int8, by rounding that loses less and by tensorflow-model-optimization."""
 
+import keras
 import numpy as np
 import pytest
 
-from fer_edge.conversion import formats, rounding, source, toolkit
+from fer_edge.conversion import formats, rounding, toolkit
 from fer_edge.data import drawn_faces
 from fer_edge.errors import ModelError
 
@@ -78,12 +79,10 @@ def test_a_layer_on_one_step_keeps_its_values():
 
 # --- what the toolkit does, and that it is the one that does it ---
 
-SHORT = formats.Recipe(steps=4, qat_steps=3, batch=8)
-
 
 def _retrained(model, **values):
-    material = formats.Material(model, FACES)
-    return toolkit.retrain(material, FACES, LABELS.astype(np.int64), SHORT.override(**values), seed=0)
+    material, recipe = formats.Material(model, FACES), formats.Recipe(steps=4, qat_steps=3, batch=8, **values)
+    return toolkit.retrain(material, FACES, LABELS.astype(np.int64), recipe, seed=0)
 
 
 def _kernels(network):
@@ -111,12 +110,11 @@ def test_rounding_alone_leaves_the_float_network_as_it_is(residual):
     for before, aware in zip(*map(_kernels, (network, found.aware)), strict=True):
         assert not np.array_equal(before, aware)
     images = FACES[:20, ..., None].astype(np.float32)
-    integers = rounding.Rounded(found.aware, found.ranges, True)
-    assert np.abs(np.asarray(integers(images)) - np.asarray(network(images))).mean() < 0.05
+    integers = rounding.rounded(found.aware, found.ranges, images, float_end=True)
+    assert np.abs(np.asarray(integers) - np.asarray(network(images))).mean() < 0.05
 
 
 def test_a_layer_that_keras_2_lacks_is_named():
-    keras = source.import_keras()
     inputs = keras.Input((48, 48, 1), name="face")
     x = keras.layers.RMSNormalization()(keras.layers.Flatten()(inputs))
     model = keras.Model(inputs, keras.layers.Dense(7, activation="softmax")(x))

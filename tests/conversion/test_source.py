@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -28,8 +29,6 @@ def test_the_newest_run_goes_before_what_ships(tmp_path, monkeypatch):
 
 
 def test_a_model_trained_in_mixed_precision_is_float32(tmp_path, tiny, against):
-    keras = source.import_keras()
-
     def mixed(layer):
         return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
 
@@ -47,12 +46,16 @@ def test_a_model_trained_in_mixed_precision_is_float32(tmp_path, tiny, against):
     [((48, 48, 3), 7, "one gray picture"), ((48, 48, 1), 8, "one value for each")],
 )
 def test_a_model_of_another_shape_is_refused(tmp_path, faces, shape, classes, said):
-    keras = source.import_keras()
     inputs = keras.Input(shape)
     model = keras.Model(inputs, keras.layers.Dense(classes)(keras.layers.Flatten()(inputs)))
     model.save(tmp_path / "other.keras")
     with pytest.raises(ModelError, match=said):
         source.measure(tmp_path / "other.keras", faces, 300, seed=0)
+
+
+def test_too_few_pictures_prove_nothing(tiny, faces):
+    with pytest.raises(DataError, match="49 pictures to check files on"):
+        source.measure(tiny, faces, 49, seed=0)
 
 
 def dataset(*counts):
@@ -94,9 +97,8 @@ def test_each_class_gives_the_same_number(counts, samples, drawn):
     ids=["too few", "one class", "scaled to 0..1"],
 )
 def test_unfit_pictures_are_refused_with_the_figure(images, labels, said):
-    source.check(of_training(FACES, LABELS))
     with pytest.raises(DataError, match=said):
-        source.check(of_training(images, labels))
+        source.calibration(of_training(images, labels), 140, seed=0)
 
 
 def test_the_input_spans_all_levels_whatever_the_pictures_are():
@@ -108,19 +110,21 @@ def test_the_input_spans_all_levels_whatever_the_pictures_are():
 
 
 def test_committed_rows_are_for_their_data_number_and_seed(tmp_path, monkeypatch):
-    data = dataset([30] * 7)
-    drawn = source.draw(data, 70, seed=0).tolist()
-    (tmp_path / "rows.json").write_text(json.dumps({"data_sha256": "f" * 64, "seed": 0, "ids": drawn}))
-    monkeypatch.setattr(source, "committed_file", lambda: tmp_path / "rows.json")
-    assert source.committed(data, 70, 0).tolist() == drawn
+    data = of_training(FACES, LABELS)
+    rows = list(range(71, 141))
+    (tmp_path / "rows.json").write_text(json.dumps({"data_sha256": "f" * 64, "seed": 0, "ids": rows}))
+    monkeypatch.setattr(source, "COMMITTED", tmp_path / "rows.json")
+    chosen, origin = source.calibration(data, 70, 0)
+    assert origin == "committed rows of given.csv"
+    np.testing.assert_array_equal(chosen[1:], FACES[71:])
     others = replace(data, sha256="e" * 64), replace(data, label_names=tuple("abcdefg"))
     for other in ((others[0], 70, 0), (others[1], 70, 0), (data, 77, 0), (data, 70, 1)):
-        assert source.committed(*other) is None
+        assert source.calibration(*other)[1].startswith("drawn with seed")
 
 
 def test_the_committed_rows_of_fer2013_are_what_is_drawn_from_it(fer2013):
     data = load(str(fer2013))
-    stored = json.loads(source.committed_file().read_text())
+    stored = json.loads(source.COMMITTED.read_text())
     assert stored["data_sha256"] == data.sha256
     assert stored["ids"] == source.draw(data, len(stored["ids"]), stored["seed"]).tolist()
     rows = data.rows(np.array(stored["ids"]) - 1)

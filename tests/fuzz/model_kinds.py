@@ -195,10 +195,10 @@ def read_keras(data: bytes, folder: Path) -> None:
 
 @cache
 def _checkpoint() -> tuple[Any, dict[str, bytes]]:
-    from fer_edge.conversion.source import import_keras
+    import keras
+
     from fer_edge.training import fit
 
-    keras = import_keras()
     trainee = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
     trainee.compile("adam", "mse")
     trainee.optimizer.build(trainee.trainable_variables)
