@@ -216,7 +216,7 @@ def main() -> int:
         ours = [path for path in shipped.models() if not families or split_name(path.stem)[0] in families]
         found = rows(
             sorted([*ours, *Path(folder).glob("*.tflite")], key=place),
-            parse(["all"]),
+            parse(("microcontroller", "ethos-u", "onnx", "web")),
             pictures_of(options.data, options.votes, options.limit),
             options.runs,
         )

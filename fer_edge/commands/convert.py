@@ -53,6 +53,7 @@ def convert(
     """
     from fer_edge import console, targets
     from fer_edge.conversion import command, formats
+    from fer_edge.model import shipped
 
     wanted = targets.parse(target or ())
     for one in wanted:
@@ -67,10 +68,10 @@ def convert(
     made = tuple(format_ for format_ in formats.FORMATS if format_ in asked)
     about = (model, data, how, seed, labels, skip_bad_rows, force, class_names)
     request = command.Request(*about, formats=made, out=out, name=name, mirror=mirror)
-    file = targets.tflite_file(model) if wanted else None
-    if file is not None:
-        result: dict[str, Any] = {"source": str(file)}
-        jobs = [(one, file) for one in wanted]
+    path = shipped.find_either(model) if wanted and model else None
+    if path and path.suffix == ".tflite":
+        result: dict[str, Any] = {"source": str(path)}
+        jobs = [(one, path) for one in wanted]
     else:
         result = command.convert(request, None if wanted else json)
         path_of = {output["format"]: Path(output["path"]) for output in result["outputs"]}

@@ -78,8 +78,8 @@ def _without_start(package: str) -> Iterator[None]:
         del sys.modules[package]
 
 
-def load_interpreter(model: bytes, num_threads: int, name: str) -> Any:
-    """An interpreter for the bytes of a .tflite file, its tensors allocated.
+def load_interpreter(model: bytes, num_threads: int, name: str, **options: Any) -> Any:
+    """An interpreter for the bytes of a .tflite file, its tensors allocated; with further options of its own.
 
     The bytes must have passed `file.check` or be trusted: interpreters do not verify them. Raises ModelError,
     naming `name`, if the runtime refuses the model, or if its input is over 1024x1024 or has no fixed size.
@@ -87,7 +87,7 @@ def load_interpreter(model: bytes, num_threads: int, name: str) -> Any:
     runtime, interpreter_class = find_interpreter()
     try:
         with quiet_stderr():
-            interpreter = interpreter_class(model_content=model, num_threads=num_threads)
+            interpreter = interpreter_class(model_content=model, num_threads=num_threads, **options)
             for details in interpreter.get_input_details():
                 check_sizes(details.get("shape_signature", details["shape"]), name)
             interpreter.allocate_tensors()
@@ -143,39 +143,20 @@ class Classifier:
         if not checked:
             file.check(data, str(self.path))
         self._interpreter = load(data, num_threads, str(self.path))
-        ends = self._end("input"), self._end("output")
-        if ends[1].shape[-1:] != (math.prod(ends[1].shape),):
+        taken, self._input_index = self._end("input")
+        given, self._output_index = self._end("output")
+        if given.shape[-1:] != (math.prod(given.shape),):
             raise ModelError(
-                f"{self.path}: output {ends[1].shape} is not one list of values: "
-                "a classifier gives (1, labels)"
+                f"{self.path}: output {given.shape} is not one list of values: a classifier gives (1, labels)"
             )
-        shape = ends[0].shape
-        if len(shape) != 4 or shape[0] != 1 or shape[3] not in {1, 3}:
+        if len(taken.shape) != 4 or taken.shape[0] != 1 or taken.shape[3] not in {1, 3}:
             raise ModelError(
-                f"{self.path}: input {shape} is not one picture: (1, height, width, 1 or 3) is needed"
+                f"{self.path}: input {taken.shape} is not one picture: (1, height, width, 1 or 3) is needed"
             )
-        self.card = file.find_card(self.path, data, card, ends)
-        self.labels = self.card.labels
-        self.input, self.output = self.card.input, self.card.output
-        _, height, width, self.channels = shape
+        self.card = file.find_card(self.path, data, card, (taken, given))
+        self.labels, self.input, self.output = self.card.labels, self.card.input, self.card.output
+        _, height, width, self.channels = taken.shape
         self.input_size = (height, width)
-        self._prepare()
-
-    def _end(self, what: str) -> TensorSpec:
-        """Input or output as the file states it."""
-        details = getattr(self._interpreter, f"get_{what}_details")()
-        if len(details) != 1:
-            raise ModelError(f"{self.path} has {len(details)} {what}s: a classifier of faces has one")
-        scale, zero_point = details[0]["quantization"]
-        dtype = np.dtype(details[0]["dtype"]).name
-        if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
-            raise ModelError(f"{self.path}: an {what} of type {dtype} cannot hold faces or probabilities")
-        shape = tuple(int(n) for n in details[0]["shape"])
-        return TensorSpec(dtype, shape, float(scale), int(zero_point))
-
-    def _prepare(self) -> None:
-        self._input_index = self._interpreter.get_input_details()[0]["index"]
-        self._output_index = self._interpreter.get_output_details()[0]["index"]
         # How far the sum may be from 1, since each probability is rounded to its step.
         self._tolerance = 0.02 + len(self.labels) * self.output.scale
         # Gray level -> stored value, computed once: exact for every dtype.
@@ -184,6 +165,18 @@ class Classifier:
         self._identity = same and self.channels == 1
         self._input = np.zeros(self.input.shape, self.input.dtype)
         self._channels = [self._input[0, ..., n] for n in range(self.channels)]  # views
+
+    def _end(self, what: str) -> tuple[TensorSpec, int]:
+        """Input or output as the file states it, and its index."""
+        details = getattr(self._interpreter, f"get_{what}_details")()
+        if len(details) != 1:
+            raise ModelError(f"{self.path} has {len(details)} {what}s: a classifier of faces has one")
+        scale, zero_point = details[0]["quantization"]
+        dtype = np.dtype(details[0]["dtype"]).name
+        if dtype not in {"float32", "float16", "uint8", "int8", "int16"}:
+            raise ModelError(f"{self.path}: an {what} of type {dtype} cannot hold faces or probabilities")
+        shape = tuple(int(n) for n in details[0]["shape"])
+        return TensorSpec(dtype, shape, float(scale), int(zero_point)), details[0]["index"]
 
     def predict_one(self, face: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One gray face, uint8 (height, width) of `input_size` -> probabilities, float32 (labels,).
@@ -208,7 +201,8 @@ class Classifier:
         if not math.isfinite(total):
             raise ModelError(f"{self.path} gives values that are not numbers: its weights are damaged")
         if self.output.content == "logits":
-            return softmax(real)
+            exponentials = np.exp(real - real.max())
+            return exponentials / exponentials.sum()
         if abs(total - 1) > self._tolerance or min(values) < -self._tolerance:
             raise ModelError(
                 f"{self.path} gives values of {min(values):.3g} to {max(values):.3g} with the sum "
@@ -223,9 +217,3 @@ class Classifier:
         for face, row in zip(faces, probabilities, strict=True):
             row[:] = self.predict_one(face)
         return probabilities
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities, float32 (..., labels), of logits float32 (..., labels)."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)

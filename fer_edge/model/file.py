@@ -37,10 +37,7 @@ CHILD_MEMORY = 1 << 30
 _CHILD_S = 120.0
 _FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
-_ZIP_ERRORS = (
-    *(zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError),
-    *(ValueError, struct.error, zlib.error),
-)
+_ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, struct.error, zlib.error)
 """Raised by zipfile on damaged archives."""
 _EXAMPLE = (
     '{"labels": ["angry", ...], "input": {"real_min": 0, "real_max": 1}, "output": {"content": "logits"}}'
@@ -220,23 +217,16 @@ def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelC
     card, where = card_in(data, str(path)), f"{path}: the card inside"
     if card is not None and given is not None:
         raise ModelError(f"{path} has its card and labels inside: leave out --card {given}")
-    beside = path.with_suffix(".json")
-    if given is not None or (card is None and beside.is_file()):
-        where = str(given or beside)
-        raw = _read_card(given or beside)
-        if given is not None or (isinstance(raw, dict) and "labels" in raw):  # else another program's
+    outside = given or path.with_suffix(".json")
+    if card is None and (given or outside.is_file()):
+        where, raw = str(outside), _read_card(outside)
+        if given or (isinstance(raw, dict) and "labels" in raw):  # else another program's
             card = _completed(where, raw, path, ends)
     if card is None:
         raise ModelError(
             f"{path} has no labels inside: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
         )
-    card = dataclasses.replace(card, labels=expressions(card.labels))
-    _check_card(card, ends, where)
-    first, last = (
-        dataclasses.replace(stated, scale=tensor.scale, zero_point=tensor.zero_point)
-        for stated, tensor in zip((card.input, card.output), ends, strict=True)
-    )
-    return dataclasses.replace(card, input=first, output=last)
+    return _checked(dataclasses.replace(card, labels=expressions(card.labels)), ends, where)
 
 
 def _read_card(path: Path) -> Any:
@@ -272,8 +262,8 @@ def _completed(where: str, raw: Any, model: Path, ends: Ends) -> ModelCard:
     return ModelCard.from_json(json.dumps(whole), where)
 
 
-def _check_card(card: ModelCard, ends: Ends, where: str) -> None:
-    """Raises ModelError if the card contradicts the model's input or output, or itself."""
+def _checked(card: ModelCard, ends: Ends, where: str) -> ModelCard:
+    """With the file's quantisation. Raises ModelError if the card contradicts the file, or itself."""
     classes = ends[1].shape[-1]
     if len(card.labels) != classes:
         raise ModelError(f"{where} names {len(card.labels)} labels, but the model gives {classes} values")
@@ -281,9 +271,13 @@ def _check_card(card: ModelCard, ends: Ends, where: str) -> None:
         raise ModelError(f"{where} names a label twice: {', '.join(card.labels)}")
     if card.output.content not in CONTENTS:
         raise ModelError(f"{where}: output content {card.output.content!r} is not {' or '.join(CONTENTS)}")
-    for what, stated, tensor in (("input", card.input, ends[0]), ("output", card.output, ends[1])):
+    for what, tensor in zip(("input", "output"), ends, strict=True):
+        stated: TensorSpec = getattr(card, what)
         if (stated.dtype, stated.shape) != (tensor.dtype, tensor.shape):
             raise ModelError(
                 f"{where} belongs to another model: it says {what} {stated.dtype} {stated.shape}, "
                 f"the file has {tensor.dtype} {tensor.shape}"
             )
+        steps = {"scale": tensor.scale, "zero_point": tensor.zero_point}
+        card = dataclasses.replace(card, **{what: dataclasses.replace(stated, **steps)})
+    return card

@@ -24,7 +24,7 @@ from fer_edge.errors import MissingExtraError, ModelError
 IDENTIFIER = b"TFL3"
 _DAMAGE = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, MemoryError)
 """Raised by the schema's code on damaged files."""
-_SAME_VALUES = {"RESHAPE", "DEQUANTIZE", "QUANTIZE"}
+_AFTER_LOGITS = {"RESHAPE", "DEQUANTIZE", "QUANTIZE", "REDUCE_MAX", "SOFTMAX"}
 _VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 """Operators whose second input is their weights."""
@@ -47,9 +47,6 @@ class Tensor:
     scale: float
     zero_point: int
     data_bytes: int
-
-    def __hash__(self) -> int:
-        return self.index
 
     @property
     def constant(self) -> bool:
@@ -117,8 +114,7 @@ class Graph:
 
     @property
     def peak_bytes(self) -> int:
-        """Peak bytes of all tensors, the lower limit of any arena. Inputs and outputs of the model count
-        while they are needed."""
+        """Peak bytes of all tensors, inputs and outputs included: the lower limit of any arena."""
         last = {tensor: n for n, operator in enumerate(self.operators) for tensor in operator.taken}
         last |= dict.fromkeys(self.outputs, len(self.operators))
         live, most = set(self.inputs), 0
@@ -140,10 +136,8 @@ def schema() -> Any:
 
 def unpacked(flatbuffer: bytes) -> Any:
     """The schema's ModelT, which can be modified. Raises ModelError if it is not an intact .tflite file."""
-    if not flatbuffer:
-        raise ModelError("the file is empty")
     if flatbuffer[4:8] != IDENTIFIER:
-        raise ModelError("not a .tflite file")
+        raise ModelError("not a .tflite file" if flatbuffer else "the file is empty")
     try:
         return schema().ModelT.InitFromObj(schema().Model.GetRootAs(flatbuffer, 0))
     except _DAMAGE as error:
@@ -168,23 +162,22 @@ def packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def read(data: bytes, where: str = "") -> tuple[Graph, ...]:
+def read(data: bytes, where: str = "the model") -> tuple[Graph, ...]:
     """The subgraphs of a .tflite file's bytes, every index in them within range.
 
     Raises ModelError, naming `where`, if it is not an intact .tflite file.
     """
     try:
         model = unpacked(data)
-        try:
-            graphs = tuple(_graph(subgraph, model) for subgraph in _values(model.subgraphs))
-        except UnicodeDecodeError as error:
-            raise ModelError("the file is damaged: a name in it is not UTF-8") from error
-        except _DAMAGE as error:
-            raise ModelError("the file is cut or damaged") from error
+        graphs = tuple(_graph(subgraph, model) for subgraph in _values(model.subgraphs))
         if not graphs or not graphs[0].operators:
             raise ModelError("the file holds no operators")
     except ModelError as error:
-        raise ModelError(f"{where}: {error}".removeprefix(": ")) from error
+        raise ModelError(f"{where}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{where}: the file is damaged: a name in it is not UTF-8") from error
+    except _DAMAGE as error:
+        raise ModelError(f"{where}: the file is cut or damaged") from error
     return graphs
 
 
@@ -236,24 +229,22 @@ def operators(data: bytes) -> dict[str, int]:
     return dict(sorted(used.items()))
 
 
-def before_softmax(data: bytes) -> list[Tensor]:
-    """The tensors between logits and the softmax at the end, which may be reshaped or requantised.
+def logit_step(data: bytes) -> float:
+    """The scale of the quantised logits before the softmax at the end; 0 if there are none.
 
-    From the softmax's input back as far as values only change their form; empty if there is no softmax.
+    They may have been reshaped, requantised or pooled since.
     """
     main = read(data)[0]
     makers = {tensor: operator for operator in main.operators for tensor in operator.given}
-    found: list[Tensor] = []
-    tensor = next(iter(main.outputs), None)
+    tensor, logits = main.outputs[0], False
     for _ in main.operators:
-        maker = tensor and makers.get(tensor)
-        wanted = _SAME_VALUES | ({"REDUCE_MAX"} if found else {"SOFTMAX"})
-        if not maker or not maker.taken or maker.name not in wanted:
+        maker = makers.get(tensor)
+        if maker is None or not maker.taken or maker.name not in _AFTER_LOGITS:
             break
-        tensor = maker.taken[0]
-        if found or maker.name == "SOFTMAX":
-            found.append(tensor)
-    return found
+        tensor, logits = maker.taken[0], logits or maker.name == "SOFTMAX"
+        if logits and tensor.scale:
+            return tensor.scale
+    return 0.0
 
 
 def check(data: bytes, where: str) -> None:
@@ -263,15 +254,14 @@ def check(data: bytes, where: str) -> None:
     exporters write silently; operators that are not TFLite's builtin ones.
     """
     graphs = read(data, where)
-    every = [operator for subgraph in graphs for operator in subgraph.operators]
-    if foreign := sorted({operator.name for operator in every if operator.custom}):
+    operators = [operator for subgraph in graphs for operator in subgraph.operators]
+    if foreign := sorted({operator.name for operator in operators if operator.custom}):
         raise ModelError(
             f"{where} needs operators outside TFLite ({', '.join(foreign)}): "
             "convert with builtin operators only"
         )
-    if any(operator.name in _VARIABLES for operator in every) or any(
-        tensor.variable for subgraph in graphs for tensor in subgraph.tensors
-    ):
+    variable = any(tensor.variable for subgraph in graphs for tensor in subgraph.tensors)
+    if variable or not _VARIABLES.isdisjoint(operator.name for operator in operators):
         raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
     for subgraph in graphs:
         given = set(subgraph.inputs)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from fer_edge import child, console, files
 from fer_edge.console import Table, percent
 from fer_edge.errors import GateError, MissingExtraError, UsageError
-from fer_edge.model import file, graph, shipped
+from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import Format
 
@@ -46,8 +45,7 @@ Pictures = NDArray[np.uint8]
 
 
 class Agreement(NamedTuple):
-    """Two runtimes on the same pictures: share of pictures with the same label, largest difference of a
-    probability."""
+    """Of two runtimes: share of pictures with the same label, largest difference of a probability."""
 
     pictures: int
     agreement: float
@@ -66,7 +64,8 @@ def compare(classifier: Classifier, p: NDArray[np.float32], pictures: Pictures) 
 def check(found: Agreement, classifier: Classifier, target: str) -> None:
     """Raises GateError if a target does not agree with LiteRT. One picture may always differ."""
     tensors = graph.read(file.read_bytes(classifier.path))[0].tensors
-    least, most = INTEGER if any(tensor.dtype == "int8" for tensor in tensors) else FLOAT
+    integer = any(tensor.dtype == "int8" and not tensor.constant for tensor in tensors)
+    least, most = INTEGER if integer else FLOAT
     others = round((1 - found.agreement) * found.pictures)
     if others > max(1, (1 - least) * found.pictures) or not found.max_abs_diff <= most:
         raise GateError(
@@ -171,13 +170,6 @@ def parse(names: Iterable[str]) -> tuple[Target, ...]:
     return tuple({TARGETS[name].name: TARGETS[name] for name in names}.values())
 
 
-def tflite_file(model: str | None) -> Path | None:
-    """The .tflite file that `model` is or names, None for anything else."""
-    if model and (model.endswith(".tflite") or model in {path.stem for path in shipped.models()}):
-        return shipped.find_model(model)
-    return None
-
-
 def _pictures(request: Request) -> tuple[Pictures, str]:
     """Pictures of PublicTest, by the seed, or drawn faces; and their description. Raises DataError."""
     from fer_edge.data import drawn_faces
@@ -185,7 +177,6 @@ def _pictures(request: Request) -> tuple[Pictures, str]:
 
     if not request.data:
         return drawn_faces(DRAWN, seed=0)[0], f"{DRAWN} drawn faces"
-
     chosen = select(request.dataset(), "official", SPLIT, limit=PARITY_PICTURES, seed=request.seed).dataset
     return chosen.images, f"{len(chosen)} pictures of {SPLIT}"
 
@@ -234,22 +225,25 @@ def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dic
 
 @contextmanager
 def in_child(
-    function: Callable[[str, str], Any], classifier: Classifier, pictures: Pictures
+    function: Callable[..., Any], classifier: Classifier, pictures: Pictures, *arguments: str
 ) -> Iterator[tuple[Path, Any]]:
     """For targets: a folder in which a child has worked, and its result.
 
-    function: called in the child with the folder and the model's path. The folder has faces.npy, the pictures
-    as the model takes them. Raises ModelError as `child.run` does.
+    function: called in the child with the folder, the model's path and `arguments`. The folder has
+    model.tflite, the model without labels and card, and faces.npy, the pictures as the model takes them.
+    Raises ModelError as `child.run` does.
     """
     from fer_edge.vision.crop import resize_faces
 
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "faces.npy"), resize_faces(pictures, classifier.input_size))
-        model = str(classifier.path.resolve())
-        yield Path(folder), child.run(function, folder, model, what=str(classifier.path), timeout_s=900)
+    with tempfile.TemporaryDirectory() as name:
+        folder, path = Path(name), classifier.path.resolve()
+        (folder / "model.tflite").write_bytes(file.without_zip(file.read_bytes(path)))
+        np.save(folder / "faces.npy", resize_faces(pictures, classifier.input_size))
+        given = (name, str(path), *arguments)
+        yield folder, child.run(function, *given, what=str(classifier.path), timeout_s=900)
 
 
 def template(folder: str, name: str, values: Mapping[str, object] | None = None) -> str:
     """A file of this package, `{{name}}` in it replaced by `values`, in one pass."""
-    text = resources.files(__name__).joinpath(folder, name).read_text()
+    text = Path(__file__).with_name(folder).joinpath(name).read_text()
     return text if values is None else re.sub(r"\{\{(\w+)\}\}", lambda found: str(values[found[1]]), text)

@@ -6,14 +6,12 @@ import contextlib
 import csv
 import importlib
 import io
-import tempfile
 from pathlib import Path
 
-from fer_edge import child
 from fer_edge.errors import GateError, ModelError
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
-from fer_edge.targets import Artifact, Pictures
+from fer_edge.targets import Artifact, Pictures, in_child
 
 _NPU_OPERATOR = "ethos-u"
 """The custom operator with the NPU's commands in a compiled file."""
@@ -26,15 +24,10 @@ def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Art
     Report: `cycles` of the NPU with its memory, `ms` at `mhz`, `sram_bytes`, `flash_bytes`, `ops`, `system`,
     `memory_mode`. Raises GateError if an operator stays on the CPU, ModelError if Vela refuses the file.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        # Vela takes bytes after the flatbuffer for part of it.
-        (folder / "model.tflite").write_bytes(file.without_zip(file.read_bytes(classifier.path)))
-        child.run(compile_here, name, accelerator, what=str(classifier.path), timeout_s=900)
+    with in_child(compile_here, classifier, pictures, accelerator) as (folder, _):
         compiled = (folder / "model_vela.tflite").read_bytes()
         (summary,) = folder.glob("model_summary_*.csv")
-        with summary.open(newline="") as opened:
-            (row,) = csv.DictReader(opened)
+        (row,) = csv.DictReader(summary.read_text().splitlines())
     ops = graph.operators(compiled)
     left = [name if count == 1 else f"{count} {name}" for name, count in ops.items() if name != _NPU_OPERATOR]
     if left:
@@ -43,10 +36,8 @@ def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Art
             "not written; convert with --full-integer"
         )
     ms, mhz = 1e3 * float(row["inference_time"]), float(row["core_clock"]) / 1e6
-    sram, *flashes = (
-        float(row[f"{name}_memory_used"]) for name in ("sram", "off_chip_flash", "on_chip_flash")
-    )
-    flash = sum(flashes)
+    sram, flash = float(row["sram_memory_used"]), float(row["off_chip_flash_memory_used"])
+    flash += float(row["on_chip_flash_memory_used"])
     report = {
         "cycles": round(float(row["cycles_total"])),
         "ms": ms,
@@ -61,7 +52,7 @@ def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Art
     return Artifact((file.embed_card(compiled, classifier.card),), report, needs)
 
 
-def compile_here(folder: str, accelerator: str) -> None:
+def compile_here(folder: str, model: str, accelerator: str) -> None:
     """In the child: compiles model.tflite in the folder to model_vela.tflite, with Vela's summary."""
     vela = importlib.import_module("ethosu.vela.vela")
     said, options = io.StringIO(), ["--output-dir", folder, "--accelerator-config", accelerator]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import importlib
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file, graph
-from fer_edge.model.classifier import Classifier, stored_levels
+from fer_edge.model.classifier import Classifier, find_interpreter, load_interpreter, stored_levels
 from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Artifact, Pictures, in_child, template
 
@@ -40,8 +42,8 @@ def make(classifier: Classifier, pictures: Pictures) -> Artifact:
     """
     with in_child(run_here, classifier, pictures) as (folder, arena):
         given, reference = (np.load(folder / f"{name}.npy") for name in ("micro", "reference"))
+        flatbuffer = (folder / "model.tflite").read_bytes()
     check(classifier, given, reference)
-    flatbuffer = file.without_zip(file.read_bytes(classifier.path))
     values = _values(classifier, flatbuffer, arena)
     sources = tuple(template("c", name, values).encode() for name in ("model.h", "model.c", "main.cc"))
     needs = f"{len(flatbuffer) / 1024:.0f} KiB flash, {arena / 1024:.0f} KiB arena"
@@ -50,9 +52,7 @@ def make(classifier: Classifier, pictures: Pictures) -> Artifact:
 
 def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
     """Raises GateError unless both gave the same, except for rounding, on the pictures that both ran."""
-    logit_step = next(
-        (one.scale for one in graph.before_softmax(file.read_bytes(classifier.path)) if one.scale), 0
-    )
+    logit_step = graph.logit_step(file.read_bytes(classifier.path))
     allowed = max(STEPS_ALLOWED * classifier.output.scale + 0.5 * logit_step, FLOAT_ALLOWED)
     largest = float(np.abs(micro[: len(reference)] - reference).max())
     if not largest <= allowed:
@@ -67,24 +67,12 @@ def run_here(folder: str, model: str) -> int:
     faces = np.load(Path(folder, "faces.npy"))
     micro = Classifier(model, checked=True, load=lambda data, *_: MicroInterpreter(data))
     np.save(Path(folder, "micro.npy"), micro.predict(faces))
-    reference = Classifier(model, checked=True, load=load_reference)
+    # These round as TFLite Micro does; XNNPACK rounds differently.
+    kernels = importlib.import_module(find_interpreter()[1].__module__).OpResolverType.BUILTIN_REF
+    load = partial(load_interpreter, experimental_op_resolver_type=kernels)
+    reference = Classifier(model, checked=True, load=load)
     np.save(Path(folder, "reference.npy"), reference.predict(faces[:CHECKED]))
-    return smallest_arena(file.read_bytes(Path(model)))
-
-
-def load_reference(model: bytes, num_threads: int, name: str) -> Any:
-    """LiteRT with its reference kernels, which round as TFLite Micro does; XNNPACK rounds differently."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    try:
-        with quiet_stderr():
-            interpreter = Interpreter(
-                model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-            )
-            interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{name}: LiteRT's reference kernels cannot run it: {error}") from error
-    return interpreter
+    return smallest_arena(Path(folder, "model.tflite").read_bytes())
 
 
 class MicroInterpreter:
@@ -117,7 +105,7 @@ class MicroInterpreter:
 def smallest_arena(model: bytes) -> int:
     """Bytes of the smallest arena, in steps of 1 KiB, with which the model runs on this machine.
 
-    Planning needs more memory than stays allocated, so the size is found by trying. Raises ModelError.
+    Planning needs more memory than stays allocated, so the size is found by trying.
     """
 
     def runs(size: int) -> bool:
@@ -131,10 +119,7 @@ def smallest_arena(model: bytes) -> int:
         return True
 
     sizes = range(_STEP, _ROOM + 1, _STEP)
-    least = bisect.bisect_left(sizes, True, key=runs)
-    if least == len(sizes):
-        raise ModelError(f"no arena up to {_ROOM >> 20} MiB is enough")
-    return sizes[least]
+    return sizes[bisect.bisect_left(sizes[:-1], True, key=runs)]  # it ran in the largest
 
 
 def _details(details: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +146,8 @@ def _called(call: Callable[[], Any]) -> Any:
 def _values(classifier: Classifier, flatbuffer: bytes, arena: int) -> dict[str, object]:
     """The values for the templates in `c/`."""
     taken, given = classifier.input, classifier.output
-    name = identifier(classifier.path.stem)
+    name = re.sub(r"\W", "_", classifier.path.stem, flags=re.ASCII)
+    name = f"model_{name}" if name[:1].isdigit() else name
     labels = (
         "".join(f"\\{ord(c):03o}" if c in '"\\?' or ord(c) < 32 else c for c in label)
         for label in classifier.labels
@@ -199,12 +185,6 @@ def _rows(values: Sequence[object]) -> str:
     """The lines of an array in C, sixteen values each."""
     starts = range(0, len(values), 16)
     return "\n".join(f"  {', '.join(map(str, values[start : start + 16]))}," for start in starts)
-
-
-def identifier(text: str) -> str:
-    """A C identifier of a file's name."""
-    name = re.sub(r"\W", "_", text, flags=re.ASCII)
-    return name if not name[:1].isdigit() else f"model_{name}"
 
 
 def camel_case(operator: str) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError, first_line
-from fer_edge.model import file
 from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Artifact, Pictures, check, compare, in_child
@@ -37,53 +36,43 @@ def convert_here(folder: str, model: str) -> dict[str, int]:
 
     Writes model.onnx, and onnx.npy for faces.npy.
     """
-    path, plain = Path(model), Path(folder, "model.tflite")
-    plain.write_bytes(file.without_zip(file.read_bytes(path)))
-    subject = Classifier(path, checked=True)
+    subject, plain = Classifier(model, checked=True), str(Path(folder, "model.tflite"))
+    tf2onnx, onnxruntime = map(importlib.import_module, ("tf2onnx", "onnxruntime"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    notes = {"labels": "\n".join(subject.labels), "card": subject.card.to_json(), "source": subject.path.name}
     try:
         with quiet_stderr():
-            proto, _ = importlib.import_module("tf2onnx").convert.from_tflite(str(plain), opset=OPSET)
+            proto, _ = tf2onnx.convert.from_tflite(plain, opset=OPSET)
+        for key, value in notes.items():
+            proto.metadata_props.add(key=key, value=value)
+        data = proto.SerializeToString()
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the handlers of operators fail in different ways
-        raise ModelError(f"tf2onnx cannot convert it: {first_line(error)}") from error
-    notes = {"labels": "\n".join(subject.labels), "card": subject.card.to_json(), "source": path.name}
-    for key, value in notes.items():
-        proto.metadata_props.add(key=key, value=value)
-    data = proto.SerializeToString()
+        raise ModelError(f"tf2onnx or ONNX Runtime cannot take it: {first_line(error)}") from error
     Path(folder, "model.onnx").write_bytes(data)
 
     def load(tflite: bytes, num_threads: int, name: str) -> OnnxInterpreter:
-        return OnnxInterpreter(data, load_interpreter(tflite, num_threads, name))
+        return OnnxInterpreter(session, load_interpreter(tflite, num_threads, name))
 
-    onnx = Classifier(path, checked=True, load=load)
+    onnx = Classifier(model, checked=True, load=load)
     np.save(Path(folder, "onnx.npy"), onnx.predict(np.load(Path(folder, "faces.npy"))))
     return dict(sorted(Counter(node.op_type for node in proto.graph.node).items()))
 
 
 class OnnxInterpreter:
-    """ONNX Runtime, one thread, with the interface of LiteRT's interpreter; input and output as in the
-    .tflite, since ONNX does not give an output's scale."""
+    """A session of ONNX Runtime with the interface of LiteRT's interpreter, whose input and output these are:
+    ONNX does not give an output's scale."""
 
-    def __init__(self, model: bytes, tflite: Any) -> None:
-        """Raises ModelError if ONNX Runtime refuses the model, or if its input or output differs."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelError(f"ONNX Runtime refuses it: {first_line(error)}") from error
+    def __init__(self, session: Any, tflite: Any) -> None:
+        self._session, self._name = session, session.get_inputs()[0].name
         self.get_input_details, self.get_output_details = tflite.get_input_details, tflite.get_output_details
-        (given,) = self._session.get_inputs()
-        if list(given.shape) != list(self.get_input_details()[0]["shape"]):
-            raise ModelError(f"the ONNX file takes {given.shape}, another shape than the .tflite file's")
-        self._input = given.name
 
     def set_tensor(self, index: int, value: NDArray[Any]) -> None:
-        self._feed = {self._input: value}
+        self._feed = {self._name: value}
 
     def invoke(self) -> None:
-        self._result = self._session.run(None, self._feed)[0]
+        (self._result,) = self._session.run(None, self._feed)
 
     def get_tensor(self, index: int) -> NDArray[Any]:
         return np.asarray(self._result)
