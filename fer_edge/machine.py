@@ -39,8 +39,8 @@ def describe() -> dict[str, Any]:
         "memory_mib": memory_mib and round(memory_mib),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "numpy": _first_of("numpy"),
-        "opencv": _first_of(*OPENCV),
+        "numpy": f"numpy {version('numpy')}",
+        "opencv": next((f"{name} {found}" for name in OPENCV if (found := version(name))), None),
         "interpreter": runtime,
         "fer_edge": __version__,
         "commit": _commit(),
@@ -73,10 +73,6 @@ def interpreter() -> str:
 
     package = find_interpreter()[0].replace("_", "-")
     return f"{package} {version(package) or ''}".strip()
-
-
-def _first_of(*packages: str) -> str | None:
-    return next((f"{package} {found}" for package in packages if (found := version(package))), None)
 
 
 def _commit() -> str | None:

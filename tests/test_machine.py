@@ -17,8 +17,7 @@ def test_description_is_json_and_names_what_matters(monkeypatch):
     assert json.loads(json.dumps(told)) == told
     assert (told["fer_edge"], told["cores"]) == (__version__, os.cpu_count())
     assert told["numpy"].startswith("numpy ")
-    keys = ["cpu", "memory_mib", "system", "python", "opencv", "interpreter", "commit"]
-    assert set(keys) <= set(told)
+    assert {"cpu", "memory_mib", "system", "python", "opencv", "interpreter", "commit"} <= set(told)
     monkeypatch.setattr(machine, "_read", lambda path: None)  # a system that tells nothing
     told = machine.describe()
     assert told["memory_mib"] is None

@@ -24,17 +24,14 @@ import numpy as np
 from fer_edge import child, console, machine
 
 PROCESSES = 10  # which share the runs; fewer if there are fewer runs
-BLOCK, SETTLE = 25, 5
-"""Timed inferences of one model in a row, before the next model's turn; and untimed ones before them, which
-bring the model's weights back into the caches."""
-REFERENCE_SIDE, REFERENCE_BLOCK = 256, 5
-"""Rows and columns of the reference's matrices (17 M multiply-accumulates, as many as a small network's), and
-products in a row."""
+BLOCK = 25  # timed inferences of one model in a row, before the next model's turn
+SETTLE = 5  # untimed ones before them, which bring the model's weights back into the caches
+REFERENCE_SIDE = 256  # of the reference's matrices: 17 M multiply-accumulates, as many as a small network's
+REFERENCE_BLOCK = 5  # products in a row
 REFERENCE_LIMIT = 1.05  # a process whose reference takes longer than this many times the best was disturbed
 MOST_REPEATS = 3  # additional processes per wanted one, at most, until enough were quiet
 PATIENCE_S = 20.0
 FACES = 16  # drawn ones, in turn
-_SETTLED_AFTER = 20  # inferences, after which the interpreter's memory no longer grows
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
@@ -187,5 +184,6 @@ def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
     classifier = Classifier(Path(model), num_threads, Path(card) if card else None, checked=True)
     load_ms = 1e3 * (time.perf_counter() - began)
     face = np.full(classifier.input_size, 128, np.uint8)
-    first_ms, *_ = _block(lambda: classifier.predict_one(face), _SETTLED_AFTER, settle=0)
+    # After 20 inferences the interpreter's memory no longer grows.
+    first_ms, *_ = _block(lambda: classifier.predict_one(face), 20, settle=0)
     return {"load_ms": load_ms, "first_ms": first_ms, "peak_rss_mib": machine.peak_rss_mib()}

@@ -67,12 +67,11 @@ def run(
 def table(result: dict[str, Any]) -> Table:
     """One row per size: frames per second, ms of each stage, memory."""
     about = result["loop"]
-    stages = [name for name in STAGES if any(name in row["stages_ms"] for row in about["rows"])]
-    headers = ("frame", "fps", *stages, "MiB")
+    headers = ("frame", "fps", *STAGES, "MiB")
     found = Table("the loop", headers, optional=("other", "write", "crop"))
     for row in about["rows"]:
         size, fps = f"{row['width']}x{row['height']}", f"{row['fps']:.0f}" + "*" * row["disturbed"]
-        times = (milliseconds(row["stages_ms"].get(name)) for name in stages)
+        times = (milliseconds(row["stages_ms"][name]) for name in STAGES)
         found.add(size, fps, *times, milliseconds(row["peak_rss_mib"]))
     found.notes = [
         f"{about['video']}, {about['rows'][0]['frames']} frames, {about['model']}, "

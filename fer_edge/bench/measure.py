@@ -53,37 +53,36 @@ def run(
         raise UsageError("no model to measure: this installation includes none, give a .tflite file")
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
+    stems = collections.Counter(path.stem for path in models)
     classifiers: dict[Path, Classifier] = {}
-    figures: dict[latency.Row, dict[str, Any]] = {}
+    results: dict[latency.Row, dict[str, Any]] = {}
     for path in console.each("check, load time and memory", models):
         data = file.read_bytes(path)
         file.check(data, str(path))
         needed = None if file.card_in(data, str(path)) else card  # a given card is for files without one
+        name = path.stem if stems[path.stem] == 1 else str(path)
+        own = {"model": name, "format": split_name(path.stem)[1], "bytes": len(data)}
         for n in threads:
             row = latency.Row(str(path), n, str(needed or ""))
-            figures[row] = child.run(latency.load_here, *row, what=row.path)
+            loaded = child.run(latency.load_here, *row, what=row.path)
+            results[row] = {**own, "threads": n, **loaded}
         classifiers[path] = Classifier(path, 1, needed, checked=True)
     scores, told = accuracies(classifiers, selection), {}
     for n in threads:
-        group = [row for row in figures if row.threads == n]
+        group = [row for row in results if row.threads == n]
         found, told[str(n)] = latency.of_rows(group, warmup, runs, seed=seed, patience_s=patience_s)
         for row, times in zip(group, found, strict=True):
-            figures[row] |= times
-    stems, results = collections.Counter(path.stem for path in models), []
-    for row, measured in figures.items():
-        path = Path(row.path)
-        name = path.stem if stems[path.stem] == 1 else row.path
-        own = {"model": name, "format": split_name(path.stem)[1], "bytes": path.stat().st_size}
-        own |= {"threads": row.threads, **measured, **scores[path]}
-        results.append({**own, "card_accuracy": classifiers[path].card.measured.get("accuracy")})
+            path = Path(row.path)
+            of_card = {"card_accuracy": classifiers[path].card.measured.get("accuracy")}
+            results[row] |= times | scores[path] | of_card
     config = {"warmup": warmup, "runs": runs, "processes": min(runs, latency.PROCESSES)}
     return {
         "schema": 1,
         "machine": described,
         "config": {**config, "data": selection and selection.about()},
         "reference": told,
-        "advice": report.advice(results),
-        "results": results,
+        "advice": report.advice(list(results.values())),
+        "results": list(results.values()),
     }
 
 

@@ -53,7 +53,6 @@ def bench(
     counts = measure.parse_threads(threads)
     paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None
-    result: dict[str, Any]
     if loop is not None:
         model = paths[0] if models else shipped.find_model(shipped.best_here())
         result = looping.run(loop, model, counts[0], detector, detector_model)

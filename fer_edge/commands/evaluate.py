@@ -10,7 +10,6 @@ from typer import Argument, Option
 from fer_edge.commands import options
 
 MODEL = "Name of an included model (tuned_int8), a .tflite or .keras file, or a training's folder."
-FLIP = "flip: average each picture with its mirror image."
 
 
 def evaluate(
@@ -20,7 +19,7 @@ def evaluate(
     split: Annotated[str | None, Option(help="Default: the split that the protocol reports.")] = None,
     protocol: options.Protocol = "official",
     labels: options.Labels = None,
-    tta: Annotated[str | None, Option(metavar="flip", help=FLIP)] = None,
+    tta: Annotated[str | None, Option(metavar="flip", help="Average with the mirror image.")] = None,
     card: options.Card = None,
     plot: Annotated[Path | None, options.file("Write a picture of the confusion matrix.")] = None,
     robustness: Annotated[bool, Option(help="Also on dark, turned, blurred, noisy pictures.")] = False,

@@ -99,9 +99,6 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     return known
 
 
-CHUNK = 256  # pictures between two steps of a progress bar
-
-
 @dataclass(frozen=True)
 class Selection:
     """The rows that are evaluated. seen: bool (N,), those whose picture is also in Training; None where there
@@ -147,12 +144,7 @@ def evaluate(
 
 
 def probabilities_of(
-    model: Predictor,
-    images: Picture,
-    labels: tuple[str, ...] = LABELS,
-    *,
-    flip: bool = False,
-    what: str | None = None,
+    model: Predictor, images: Picture, labels: tuple[str, ...] = LABELS, *, flip: bool = False, what: str = ""
 ) -> NDArray[np.float32]:
     """Probabilities, float32 (N, len(labels)) in the order of `labels`, of images uint8 (N, 48, 48).
 
@@ -166,14 +158,15 @@ def probabilities_of(
         )
     columns = [model.labels.index(label) for label in labels]
     out = np.empty((len(images), len(labels)), np.float32)
-    chunks = range(0, len(images), CHUNK)
-    for start in console.each(what, chunks) if what else chunks:
-        faces = resize_faces(images[start : start + CHUNK], model.input_size)
+    chunk = 256  # pictures between two steps of the bar
+    starts = range(0, len(images), chunk)
+    for start in console.each(what, starts) if what else starts:
+        faces = resize_faces(images[start : start + chunk], model.input_size)
         p = model.predict(faces)
         if flip:
             p += model.predict(np.ascontiguousarray(faces[:, :, ::-1]))
             p /= 2
-        out[start : start + CHUNK] = p[:, columns]
+        out[start : start + chunk] = p[:, columns]
     return out
 
 
@@ -211,17 +204,15 @@ uses the generator. Each strength is fixed, so that tables can be compared with 
 """
 
 
-def robustness(
-    model: Predictor, selection: Selection, pictures: int = 1500, seed: int = 0, flip: bool = False
-) -> dict[str, Any]:
+def robustness(model: Predictor, selection: Selection, seed: int = 0, flip: bool = False) -> dict[str, Any]:
     """Accuracy and macro-F1 of a model under each of CONDITIONS, in plain Python types.
 
-    At most `pictures` of the selection are drawn with the seed, then the noise with the same generator, so
-    seed, split and number determine the pictures. The rest as in `probabilities_of`.
+    At most 1500 pictures of the selection are drawn with the seed, then the noise with the same generator, so
+    seed and split determine the pictures. flip: as in `probabilities_of`.
     """
     rng = np.random.default_rng(seed)
     whole = selection.dataset
-    chosen = whole.rows(rng.permutation(len(whole))[:pictures])
+    chosen = whole.rows(rng.permutation(len(whole))[:1500])
     conditions: dict[str, dict[str, float]] = {}
     for name, change in CONDITIONS.items():
         images = np.stack([change(face, rng) for face in chosen.images])

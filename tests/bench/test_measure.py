@@ -14,7 +14,7 @@ from tiny_models import shipped_style
 
 from fer_edge import evaluation, machine
 from fer_edge.bench import latency, loop
-from fer_edge.bench.measure import parse_threads, run
+from fer_edge.bench.measure import UNKNOWN, parse_threads, run
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import ModelError, UsageError
 from fer_edge.model.shipped import find_model
@@ -93,8 +93,7 @@ def test_figures_that_cannot_be_known_are_null(models, elsewhere, selection, cap
     """Without data, without float32 beside it, and of other expressions."""
     rows = run([models / "right_int8.tflite", elsewhere, elsewhere], **ONE)["results"]
     assert [row["model"] for row in rows] == [str(models / "right_int8.tflite"), str(elsewhere)]  # one name
-    unknown = ("accuracy", "accuracy_interval", "macro_f1", "agreement")
-    assert {row[key] for row in rows for key in unknown} == {None}
+    assert {row[key] for row in rows for key in UNKNOWN} == {None}
     (row,) = run([elsewhere], selection, **ONE)["results"]
     assert (row["accuracy"], row["agreement"]) == (5 / 8, None)
     card = json.loads(elsewhere.with_suffix(".json").read_text())
@@ -215,15 +214,6 @@ def answers(references):
     return start
 
 
-def measured(references, wanted=4, patience_s=60.0, others=False):
-    """What is told of the processes, and the model's row. others: are at work."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(machine, "_clocks", ((n, 10.0 * n * others) for n in itertools.count()).__next__)
-        how = {"processes": wanted, "patience_s": patience_s}
-        (row,), told = latency.measured(answers(references), 5 * wanted, **how)
-    return told, row
-
-
 @pytest.mark.parametrize(
     ("references", "how", "processes", "quiet", "p50", "ends"),
     [
@@ -241,11 +231,15 @@ def measured(references, wanted=4, patience_s=60.0, others=False):
         ([[3.0, 1.0, 3.0], [3.0, 3.0, 3.0]], {"patience_s": 0, "wanted": 2}, 2, 0, 30.0, [30.0, 30.0, 30.0]),
     ],
 )
-def test_disturbed_processes_are_repeated(references, how, processes, quiet, p50, ends):
-    told, row = measured(references, **how)
+def test_disturbed_processes_are_repeated(monkeypatch, references, how, processes, quiet, p50, ends):
+    given = {"wanted": 4, "patience_s": 60.0, "others": False, **how}
+    clocks = ((n, 10.0 * n * given["others"]) for n in itertools.count())
+    monkeypatch.setattr(machine, "_clocks", clocks.__next__)
+    settings = {"processes": given["wanted"], "patience_s": given["patience_s"]}
+    (row,), told = latency.measured(answers(references), 5 * given["wanted"], **settings)
     own_ms = [max(one) if isinstance(one, list) else one for one in references[:processes]]
     assert told == {"best_ms": 1.0, "process_ms": own_ms, "processes": processes, "quiet": quiet}
-    assert row["disturbed"] is (2 * quiet < how.get("wanted", 4))
+    assert row["disturbed"] is (2 * quiet < given["wanted"])
     assert row["latency_ms"]["p50"] == pytest.approx(p50)
     assert [row["latency_ms"][key] for key in ("min", "p50_low", "p50_high")] == ends
 

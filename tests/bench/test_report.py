@@ -114,9 +114,8 @@ def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
 
 
 def benchmark(p50=1.0, accuracy=0.66, **changes):
-    made = row("tuned_int8", p50, accuracy, agreement=1.0, **{"bytes": 1000, "peak_rss_mib": 50.0, **changes})
-    made["macro_f1"] = accuracy
-    return result(made)
+    figures = {"bytes": 1000, "peak_rss_mib": 50.0, "macro_f1": accuracy, "agreement": 1.0, **changes}
+    return result(row("tuned_int8", p50, accuracy, **figures))
 
 
 def verdicts(old, new):
