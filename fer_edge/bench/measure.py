@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,8 @@ def run(
         found, told[str(n)] = latency.of_rows(group, warmup, runs, seed=seed, patience_s=patience_s)
         for row, times in zip(group, found, strict=True):
             path = Path(row.path)
-            of_card = {"card_accuracy": classifiers[path].card.measured.get("accuracy")}
-            results[row] |= times | scores[path] | of_card
+            results[row] |= times | scores[path]
+            results[row]["card_accuracy"] = classifiers[path].card.measured.get("accuracy")
     config = {"warmup": warmup, "runs": runs, "processes": min(runs, latency.PROCESSES)}
     return {
         "schema": 1,
@@ -87,7 +87,7 @@ def run(
 
 
 def accuracies(
-    classifiers: Mapping[Path, Classifier], selection: Selection | None
+    classifiers: dict[Path, Classifier], selection: Selection | None
 ) -> dict[Path, dict[str, Any]]:
     """Of each file, the keys of UNKNOWN: fractions 0..1, with 95 % intervals [low, high].
 
