@@ -55,26 +55,18 @@ def analyze(
         picture = to_bgr(np.ascontiguousarray(frame))
     else:
         shape = getattr(frame, "shape", type(frame).__name__)
-        raise SourceError(
-            f"a frame must be an array (height, width) or (height, width, channels), not {shape}"
-        )
-    files = (None if file is None else Path(file) for file in (card, detector_model))
+        wanted = "an array (height, width) or (height, width, channels)"
+        raise SourceError(f"a frame must be {wanted}, not {shape}")
+    card_file, detector_file = (None if file is None else Path(file) for file in (card, detector_model))
+    classifier = os.fspath(model), num_threads, card_file
+    finder = detector, detector_file, min_size_px, num_threads
     with _lock:
-        analyser = _analyser(os.fspath(model), *files, detector, min_size_px, min_confidence, num_threads)
-        faces = analyser.analyse(Frame(picture, 0.0, ""))
+        faces = _analyser(classifier, finder, min_confidence).analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
 
 
 @functools.lru_cache(maxsize=8)
-def _analyser(
-    model: str,
-    card: Path | None,
-    file: Path | None,
-    name: str,
-    least_px: int | None,
-    least: float,
-    threads: int,
-) -> Analyser:
-    classifier = Classifier(model, threads, card)
-    detector = make_detector(name, file, least_px, threads)
-    return Analyser(detector, classifier, min_confidence=least, still=True)
+def _analyser(classifier: tuple[Any, ...], detector: tuple[Any, ...], min_confidence: float) -> Analyser:
+    """classifier, detector: the arguments of `Classifier` and `make_detector`."""
+    both = make_detector(*detector), Classifier(*classifier)
+    return Analyser(*both, min_confidence=min_confidence, still=True)

@@ -74,15 +74,12 @@ def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
 
     Redrawn only once a second, so as not to disturb timing in another process.
     """
-    out = console()
-    if not out.is_terminal:
-        yield lambda done: None
-        return
     from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn
 
-    columns = (SpinnerColumn(), *Progress.get_default_columns())
-    with Progress(*columns, console=out, transient=True, refresh_per_second=1) as bar:
+    out, columns = console(), (SpinnerColumn(), *Progress.get_default_columns())
+    hidden = not out.is_terminal
+    with Progress(*columns, console=out, transient=True, refresh_per_second=1, disable=hidden) as bar:
         task = bar.add_task(escape(printable(what)), total=steps)
         yield lambda done: bar.advance(task, done)
 
@@ -199,6 +196,12 @@ class Table:
     def _columns(self) -> list[tuple[str, ...]]:
         """Each with its header first."""
         return list(zip(self.headers, *self._text(), strict=True))
+
+
+def clock(seconds: float) -> str:
+    """`1:05`, to the second."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def milliseconds(value: float | None) -> str:

@@ -13,14 +13,10 @@ def printable(text: object) -> str:
     that are not UTF-8, as `\\xe9`.
     """
     shown = str(text)
-    return shown if shown.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in shown)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode's stand-in for a byte
-        return f"\\x{code - 0xDC00:02x}"
-    return ascii(character)[1:-1]
+    if shown.isprintable():
+        return shown
+    # `\udce9` is os.fsdecode's stand-in for the byte E9.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1].replace(r"\udc", r"\x") for c in shown)
 
 
 def first_line(error: Exception) -> str:
@@ -64,9 +60,8 @@ class MissingExtraError(FerEdgeError):
     """An optional dependency is missing; the message has the exact `pip install`."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs {package}, which is not installed: pip install 'fer-edge[{extra}]'"
-        )
+        cure = f"pip install 'fer-edge[{extra}]'"
+        super().__init__(f"{purpose} needs {package}, which is not installed: {cure}")
 
 
 class UsageError(FerEdgeError):

@@ -7,8 +7,8 @@ import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,10 +71,10 @@ class Recording:
 
     def in_words(self) -> str:
         """A line of text."""
-        shown = in_words(shares(self.faces)) or "no expression"
+        shown = ", ".join(f"{name} {share:.0%}" for name, share in shares(self.faces).items())
         return (
-            f"{self.frames} frames in {clock(self.seconds)}, a face in {self.frames_with_face}, "
-            f"{len(self.faces)} different: {shown}"
+            f"{self.frames} frames in {console.clock(self.seconds)}, a face in {self.frames_with_face}, "
+            f"{len(self.faces)} different: {shown or 'no expression'}"
         )
 
 
@@ -84,25 +84,16 @@ def shares(faces: Iterable[Face]) -> dict[str, float]:
     return {label: n / counts.total() for label, n in counts.most_common()}
 
 
-def in_words(shares: dict[str, float]) -> str:
-    """`happy 50%, sad 34%`."""
-    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-
-
 # --- the log ---
 
 
 def read(path: Path) -> Recording:
-    """Raises DataError, with the line, if it is not a log; skips a truncated last line."""
+    """Raises DataError, with the line, if it is not a log, OSError; skips a truncated last line."""
     seen: dict[tuple[str, int], list[tuple[float, str | None, list[float]]]] = {}
     ends: dict[str, list[float]] = {}
     labels: tuple[str, ...] = ()
     frames = with_face = 0
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DataError(f"no log from run --jsonl: {path}: {error.strerror}") from error
-    with file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 row = json.loads(line)
@@ -162,9 +153,9 @@ def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> No
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
+    inked = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     look: dict[Any, Any] = {"font.size": 11, "svg.fonttype": "none", "text.parse_math": False}
-    for what in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
-        look[what] = TEXT
+    look |= dict.fromkeys(inked, TEXT)
     faces = recording.faces[:MOST_FACES]
     with rc_context(look), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks
@@ -191,59 +182,42 @@ def _draw_face(axes: Axes, face: Face, recording: Recording) -> None:
     colors = [hex_color(label) for label in recording.labels]
     strip = axes.inset_axes((0, 1.02, 1, 0.09), sharex=axes)
     strip.set_axis_off()
-    for times_s, probabilities, shown in binned(face):
-        axes.stackplot(times_s, probabilities.T, colors=colors, alpha=0.8)
-        for begin_s, end_s, label in runs(times_s, shown):
-            strip.broken_barh([(begin_s, end_s - begin_s)], (0, 1), color=hex_color(label))
+    for part in stretches(face):
+        axes.stackplot(part.times_s, part.probabilities.T, colors=colors, alpha=0.8)
+        shown = np.array(part.shown, object)
+        begins = np.flatnonzero(np.append(True, shown[1:] != shown[:-1]))
+        begins_s = part.times_s[begins]
+        bars = [*zip(begins_s, np.diff(begins_s, append=part.times_s[-1]), strict=True)]
+        strip.broken_barh(bars, (0, 1), color=[hex_color(label) for label in shown[begins]])
     if face.times_s[0] == face.times_s[-1]:  # a picture: one moment has no width
         axes.axvline(face.times_s[0], color=hex_color(face.shown[0]))
-    axes.set_title(_name(face, recording), loc="left", pad=16)
+    source = f"{Path(face.source).name}, " if len(recording.sources) > 1 else ""
+    axes.set_title(f"{source}face {face.track}", loc="left", pad=16)
     axes.set(ylim=(0, 1), yticks=(0, 0.5, 1))
     axes.margins(x=0)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 1.5, 3, 6, 10], integer=True))
-    axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
+    axes.xaxis.set_major_formatter(lambda seconds, _: console.clock(seconds))
 
 
-def _name(face: Face, recording: Recording) -> str:
-    name = f"face {face.track}"
-    return name if len(recording.sources) == 1 else f"{Path(face.source).name}, {name}"
+def stretches(face: Face, most: int = MOST_COLUMNS) -> list[Face]:
+    """The face's times without a gap, one after another, each as a face of its own.
 
-
-def clock(seconds: float) -> str:
-    """`1:05`, to the second."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
-
-
-def binned(
-    face: Face, most: int = MOST_COLUMNS
-) -> list[tuple[NDArray[np.float64], NDArray[np.float32], list[str | None]]]:
-    """The face's stretches without a gap: times (n,), mean probabilities (n, labels), labels shown.
-
-    All stretches together have at most about `most` columns; a column shows its last frame's label.
+    All together have at most about `most` columns of time: the mean probabilities and the last label.
     """
     step = max(1, math.ceil(len(face.times_s) / most))
     between_s = np.diff(face.times_s)
     # Frames may be far apart.
     gap_s = max(GAP_S, 3 * float(np.median(between_s))) if len(between_s) else GAP_S
-    stretches = []
-    for part in np.split(np.arange(len(face.times_s)), np.flatnonzero(between_s > gap_s) + 1):
-        columns = np.array_split(part, math.ceil(len(part) / step))
+    parts = []
+    for rows in np.split(np.arange(len(face.times_s)), np.flatnonzero(between_s > gap_s) + 1):
+        columns = np.array_split(rows, math.ceil(len(rows) / step))
         times_s = face.times_s[[column[0] for column in columns]]
         if len(columns) > 1:
-            times_s[-1] = face.times_s[part[-1]]
+            times_s[-1] = face.times_s[rows[-1]]
         means = np.array([face.probabilities[column].mean(axis=0) for column in columns], np.float32)
-        stretches.append((times_s, means, [face.shown[column[-1]] for column in columns]))
-    return stretches
-
-
-def runs(
-    times_s: Sequence[float] | NDArray[np.float64], shown: Sequence[str | None]
-) -> list[tuple[float, float, str | None]]:
-    """(begin, end, label) for each uninterrupted time that a label was shown."""
-    begins = [n for n in range(len(shown)) if n == 0 or shown[n] != shown[n - 1]]
-    ends = [*begins[1:], len(shown) - 1]
-    return [(float(times_s[a]), float(times_s[b]), shown[a]) for a, b in zip(begins, ends, strict=True)]
+        shown = tuple(face.shown[column[-1]] for column in columns)
+        parts.append(replace(face, times_s=times_s, shown=shown, probabilities=means))
+    return parts
 
 
 # --- the page ---

@@ -10,7 +10,7 @@ import pytest
 from processes import fer_edge
 
 from fer_edge.errors import DataError, OutputError
-from fer_edge.timeline import MOST_FACES, Face, Recording, binned, draw, page, read, shares
+from fer_edge.timeline import MOST_FACES, Face, Recording, draw, page, read, shares, stretches
 from fer_edge.vision.overlay import COLORS
 
 A, B = {"a": 0.75, "b": 0.25}, {"a": 0.25, "b": 0.75}
@@ -100,16 +100,16 @@ def recording(*faces, name="o.jsonl"):
 
 
 def test_a_stretch_ends_where_the_face_was_away_and_a_long_recording_is_averaged():
-    one, two = binned(face([0, 0.5, 1, 3, 3.5], ["happy", "sad", "sad", "happy", "happy"]))
-    assert one[0].tolist() == [0, 0.5, 1]
-    assert one[2] == ["happy", "sad", "sad"]
-    assert two[0].tolist() == [3, 3.5]
-    assert len(binned(face([0, 5, 10, 15], ["happy"] * 4))) == 1  # a frame in five seconds
+    one, two = stretches(face([0, 0.5, 1, 3, 3.5], ["happy", "sad", "sad", "happy", "happy"]))
+    assert one.times_s.tolist() == [0, 0.5, 1]
+    assert one.shown == ("happy", "sad", "sad")
+    assert two.times_s.tolist() == [3, 3.5]
+    assert len(stretches(face([0, 5, 10, 15], ["happy"] * 4))) == 1  # a frame in five seconds
     long = face([0, 0.1, 0.2, 0.3, 0.4], ["happy", "sad", "happy", "sad", "happy"])
-    ((times_s, means, shown),) = binned(long, most=3)
-    assert times_s.tolist() == [0, 0.2, 0.4]
-    np.testing.assert_allclose(means, [(0.5, 0.5), (0.5, 0.5), (0.75, 0.25)])
-    assert shown == ["sad", "sad", "happy"]
+    (averaged,) = stretches(long, most=3)
+    assert averaged.times_s.tolist() == [0, 0.2, 0.4]
+    np.testing.assert_allclose(averaged.probabilities, [(0.5, 0.5), (0.5, 0.5), (0.75, 0.25)])
+    assert averaged.shown == ("sad", "sad", "happy")
 
 
 @pytest.mark.parametrize("shown", [["sad"], ["happy", None, "sad"]], ids=["one moment", "three"])
@@ -143,7 +143,7 @@ def test_from_outside(tmp_path):
     again = fer_edge("report", log)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
-    assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith(": .: Is a directory\n")
+    assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith("cannot use .: Is a directory\n")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 from fer_edge import console, files
 from fer_edge.errors import OutputError, printable
 from fer_edge.sinks import Sink
-from fer_edge.vision.frames import Face, FrameResult
+from fer_edge.vision.frames import FrameResult
 
 BAR = 20  # characters
 PROGRESS_EVERY_S = 0.5
@@ -26,12 +26,9 @@ class LineFile(Sink):
     def __init__(self, path: Path, force: bool = True) -> None:
         self._path = path
         self._size = 0
-        if str(path) != "-":
-            self._file = files.open_log(path, force)
-        elif sys.stdout is None:
+        if str(path) == "-" and sys.stdout is None:
             raise OutputError("cannot write to standard output: it is closed")
-        else:
-            self._file = sys.stdout.buffer
+        self._file = sys.stdout.buffer if str(path) == "-" else files.open_log(path, force)
 
     def line(self, text: str) -> None:
         """The text and a line feed. Raises OutputError."""
@@ -61,19 +58,15 @@ class JsonlLog(LineFile):
         self._labels = labels
 
     def write(self, result: FrameResult) -> None:
-        value = {
-            "source": result.frame.source,
-            "frame": result.index,
-            "time_s": round(result.frame.time_s, 6),
-            "faces": [face.as_dict() | {"probabilities": self._named(face)} for face in result.faces],
-        }
+        faces = []
+        for face in result.faces:
+            shares = face.probabilities.astype(float).round(6).tolist()
+            faces.append(face.as_dict() | {"probabilities": dict(zip(self._labels, shares, strict=True))})
+        time_s = round(result.frame.time_s, 6)
+        value = {"source": result.frame.source, "frame": result.index, "time_s": time_s, "faces": faces}
         if not result.analysed:
             value["analysed"] = False
         self.line(files.to_json(value))
-
-    def _named(self, face: Face) -> dict[str, float]:
-        shares = zip(self._labels, face.probabilities, strict=True)
-        return {label: round(float(share), 6) for label, share in shares}
 
 
 class CsvLog(LineFile):
@@ -90,9 +83,8 @@ class CsvLog(LineFile):
         if not result.faces:
             self._row(start + [""] * (self._fields - len(start)))
         for face in result.faces:
-            values = (face.confidence, *face.probabilities)
-            confidence, *own = (round(float(value), 6) for value in values)
-            self._row([*start, face.track, *face.box_xywh, printable(face.label or ""), confidence, *own])
+            label, own = printable(face.label or ""), face.probabilities.astype(float).round(6)
+            self._row([*start, face.track, *face.box_xywh, label, round(face.confidence, 6), *own])
 
     def _row(self, values: list[object]) -> None:
         import csv  # a run without this log needs none
@@ -129,9 +121,8 @@ class Progress(Sink):
         text = f"{self._frames} frames, {self._frames / took_s:.0f} a second"
         if self._length_s and 0 < result.frame.time_s < self._length_s:
             share = result.frame.time_s / self._length_s
-            minutes, seconds = divmod(round(took_s / share - took_s), 60)
             bar = ("#" * round(BAR * share)).ljust(BAR, "-")
-            text = f"[{bar}] {share:.0%}, {text}, {minutes}:{seconds:02} left"
+            text = f"[{bar}] {share:.0%}, {text}, {console.clock(took_s / share - took_s)} left"
         self._print(text)
 
     def close(self) -> None:

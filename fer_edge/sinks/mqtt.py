@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fer_edge import __version__, console
 from fer_edge.errors import OutputError, UsageError
@@ -65,8 +65,15 @@ class Mqtt(Sink):
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
-        address, self._name = _address(url), without_password(url)
-        self._topic = address.path.strip("/")
+        self._name = without_password(url)
+        try:
+            address = urlsplit(url)
+            self._topic = address.path.strip("/")
+            given = address.scheme in PORTS and address.hostname and self._topic and address.port != 0
+        except ValueError:
+            given = False
+        if not given or re.search(r"[#?+\0]", url.rpartition("@")[2]):
+            raise UsageError(f"--mqtt {self._name}: give mqtt://host/topic")
         self._people = People()
         self._state: dict[str, Any] = {}
         self._client = Client(CallbackAPIVersion.VERSION2)
@@ -87,9 +94,21 @@ class Mqtt(Sink):
         if reason.is_failure:
             console.warn(f"the MQTT broker at {self._name} refuses: {reason}")
             return
-        for topic, config in _discovery(self._topic).items():
-            client.publish(topic, to_json(config), qos=1, retain=True)
-        client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
+        topic, node = self._topic, re.sub(r"[^A-Za-z0-9_-]", "_", self._topic)
+        sensors = {"label": ("Expression", "mdi:emoticon"), "faces": ("Faces", "mdi:account-group")}
+        for key, (name, icon) in sensors.items():  # Home Assistant then lists them by itself
+            config = {
+                "name": name,
+                "unique_id": f"{node}_{key}",
+                "state_topic": f"{topic}/state",
+                "value_template": f"{{{{ value_json.{key} }}}}",
+                "availability_topic": f"{topic}/status",
+                "icon": icon,
+                "device": {"identifiers": [node], "name": f"fer-edge {topic}", "sw_version": __version__},
+            }
+            where = f"homeassistant/sensor/{node}/{key}/config"
+            client.publish(where, to_json(config), qos=1, retain=True)
+        client.publish(f"{topic}/status", "online", qos=1, retain=True)
 
     def write(self, result: FrameResult) -> None:
         """Queues what is new; another thread sends it."""
@@ -111,32 +130,3 @@ class Mqtt(Sink):
             last.wait_for_publish(LAST_WORDS_S)
         self._client.disconnect()
         self._client.loop_stop()
-
-
-def _address(url: str) -> SplitResult:
-    try:
-        address = urlsplit(url)
-        whole = address.scheme in PORTS and address.hostname and address.path.strip("/")
-        if whole and address.port != 0 and not re.search(r"[#?+\0]", url.rpartition("@")[2]):
-            return address
-    except ValueError:
-        pass
-    raise UsageError(f"--mqtt {without_password(url)}: give mqtt://host/topic")
-
-
-def _discovery(topic: str) -> dict[str, dict[str, Any]]:
-    """Home Assistant's announcements: a sensor for the expression and one for the number of faces."""
-    node = re.sub(r"[^A-Za-z0-9_-]", "_", topic)
-    sensors = {"label": ("Expression", "mdi:emoticon"), "faces": ("Faces", "mdi:account-group")}
-    return {
-        f"homeassistant/sensor/{node}/{key}/config": {
-            "name": name,
-            "unique_id": f"{node}_{key}",
-            "state_topic": f"{topic}/state",
-            "value_template": f"{{{{ value_json.{key} }}}}",
-            "availability_topic": f"{topic}/status",
-            "icon": icon,
-            "device": {"identifiers": [node], "name": f"fer-edge {topic}", "sw_version": __version__},
-        }
-        for key, (name, icon) in sensors.items()
-    }
