@@ -23,10 +23,7 @@ COMMANDS = {
     "run": ("run", "run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"),
     "report": ("report", "run clip.mp4 --headless --jsonl c.jsonl && fer-edge report c.jsonl"),
     "train": ("train", "train --data fer2013.csv --out runs/plain; then again with --resume."),
-    "sweep": (
-        "train",
-        "sweep --data fer2013.csv --out runs/sweep. Run it again to continue after an interruption.",
-    ),
+    "sweep": ("train", "sweep --data fer2013.csv --out runs/sweep; again after an interruption."),
     "evaluate": ("evaluate", "evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"),
     "convert": ("convert", "convert runs/plain/model.keras --data fer2013.csv --all --out models"),
     "verify": ("convert", "verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"),
@@ -51,8 +48,7 @@ PANELS = {
     "web-host web-token",
     "Training": "batch-size clusters deterministic dropout epochs epochs-scale learning-rate precision qat "
     "resume seed sparsity",
-    "Limits": "every max-fps max-frames min-confidence min-size patience runs threads tolerance "
-    "warmup",
+    "Limits": "every max-fps max-frames min-confidence min-size patience runs threads tolerance warmup",
 }  # fmt: skip
 PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in names.split()}
 """The panel of an option in --help; all others are under Options."""
@@ -62,7 +58,6 @@ CHOICES = {
     "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME",
 }  # fmt: skip
 """What --help shows as an option's value, unless the option says it itself."""
-
 
 EXTRAS = {"matplotlib": "plot", "paho": "mqtt"}
 """Optional package -> the extra that installs it."""

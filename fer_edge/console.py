@@ -93,10 +93,9 @@ def each(what: str, items: Sequence[T]) -> Iterator[T]:
 
 
 def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
-    """Writes `value` to the file, or to standard output for `-`; does nothing for None.
+    """Writes `value`, of plain Python types, to the file, or to standard output for `-`; nothing for None.
 
-    `value` holds plain Python types only (no numpy scalars). Raises OutputError if the file exists
-    and `force` is not given.
+    Raises OutputError if the file exists and `force` is not given.
     """
     if json_path is None:
         return

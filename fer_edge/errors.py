@@ -1,17 +1,11 @@
-"""Every expected failure: one line for the user, one exit code.
-
-Exit codes (DESIGN, "Command line"): 1 it could not be done, 2 wrong usage, 3 a gate failed.
-"""
+"""Every expected failure: one line for the user, one exit code."""
 
 _LONGEST = 1000  # characters; a message may quote a file
 
 
 def printable(text: object) -> str:
-    """Untrusted text on one line, safe for a terminal, a log or a picture.
-
-    Escapes control characters, line breaks, characters that hide or reorder text, and bytes of a file name
-    that are not UTF-8, as `\\xe9`.
-    """
+    """Untrusted text on one line, safe for a terminal, a log or a picture. Escapes control characters, line
+    breaks, characters that hide or reorder text, and bytes of a file name that are not UTF-8, as `\\xe9`."""
     shown = str(text)
     if shown.isprintable():
         return shown

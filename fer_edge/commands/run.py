@@ -9,8 +9,9 @@ import signal
 import stat
 import sys
 import threading
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -18,50 +19,35 @@ from fer_edge import console
 from fer_edge.commands import options
 from fer_edge.errors import FerEdgeError, UsageError
 
-if TYPE_CHECKING:
-    from fer_edge.sinks.window import Screen
-    from fer_edge.sources import Capture
-
 DEFAULT_HOST = "127.0.0.1"
 _SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0."
-_MODEL = Option(
-    metavar="NAME|PATH",
-    help="Included model or .tflite file; default: the best on this kind of processor.",
-)
+_MODEL = "Included model or .tflite file; default: the best on this kind of processor."
 _SMOOTH = "Half-life of the moving average; 0: off."
 _MQTT = "Send events to a broker: mqtt://[user:password@]host/topic."
 _WEB = "Serve a live page to browsers on this machine."
 _HOST = "Address to serve the page on; other machines need the token."
 _TOKEN = Option(
-    metavar="TOKEN",
-    help="The page's token; default: a random one if needed.",
-    envvar="FER_EDGE_WEB_TOKEN",
+    metavar="TOKEN", help="The page's token; default: a random one if needed.", envvar="FER_EDGE_WEB_TOKEN"
 )
 
 
 def run(
     source: Annotated[str | None, Argument(metavar="[SOURCE]", help=_SOURCE)] = None,
     camera: Annotated[str | None, Option(metavar="N", help="Camera: number, /dev path, or 'pi'.")] = None,
-    model: Annotated[str | None, _MODEL] = None,
-    card: Annotated[Path | None, options.file("Card (JSON) of a model that has none inside.")] = None,
+    model: Annotated[str | None, Option(metavar="NAME|PATH", help=_MODEL)] = None,
+    card: options.Card = None,
     threads: Annotated[int, Option(min=1, help="Threads for inference and pictures.")] = 1,
     detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
     detector_model: Annotated[Path | None, options.file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
     every: Annotated[int, Option(min=1, help="Analyse one in N frames.")] = 1,
     max_fps: Annotated[float | None, Option(min=0.01, help="Frames per second, at most.")] = None,
     smooth: Annotated[float, Option(min=0.0, metavar="SECONDS", help=_SMOOTH)] = 0.3,
-    min_size: Annotated[
-        int | None, Option(min=1, metavar="PIXELS", help="Smallest face to look for.")
-    ] = None,
-    min_confidence: Annotated[
-        float, Option(min=0.0, max=1.0, help="Label faces below this 'uncertain'.")
-    ] = 0.0,
+    min_size: Annotated[int | None, Option(min=1, metavar="PX", help="Smallest face to look for.")] = None,
+    min_confidence: Annotated[float, Option(min=0, max=1, help="Label faces below this 'uncertain'.")] = 0.0,
     save: Annotated[Path | None, options.file("Write the annotated video or picture.")] = None,
     jsonl: Annotated[Path | None, options.file("Write a JSON line per frame; - for standard output.")] = None,
     csv: Annotated[Path | None, options.file("Write a row per face.")] = None,
-    snapshot: Annotated[
-        Path | None, options.file("Write the best picture of each person: FILE-1.png ...")
-    ] = None,
+    snapshot: Annotated[Path | None, options.file("Write each person's best picture: FILE-1.png ...")] = None,
     mqtt: Annotated[str | None, Option(metavar="URL", help=_MQTT, envvar="FER_EDGE_MQTT")] = None,
     web: Annotated[int | None, Option(min=0, max=65535, metavar="PORT", help=_WEB)] = None,
     web_host: Annotated[str, Option(metavar="ADDRESS", help=_HOST)] = DEFAULT_HOST,
@@ -80,7 +66,7 @@ def run(
 
     if web is None and web_host != DEFAULT_HOST:
         raise UsageError("--web-host needs --web PORT")
-    outputs = Outputs(save, jsonl, csv, snapshot, mqtt)
+    outputs = Outputs(save, jsonl, csv, snapshot, mqtt, None if web is None else (web, web_host, web_token))
     outputs.check(json, force, source, model, card, detector_model)
     from fer_edge.vision.opencv import cv2
 
@@ -88,9 +74,7 @@ def run(
     from fer_edge.loop import Loop, Watchdog
     from fer_edge.sources import make_capture, open_unless
 
-    def make() -> Capture:
-        return make_capture(source, camera, threads)
-
+    make = partial(make_capture, source, camera, threads)
     capture = make()
     if not open_unless(stop, capture):
         console.say(f"stopped before {capture.name} could be opened")
@@ -102,39 +86,28 @@ def run(
 
     if detector == "auto" and not detector_model:
         console.say(describe_choice())
-    classifier = Classifier(model or shipped.best_here(), threads, card)
-    analyser = Analyser(
-        make_detector(detector, detector_model, min_size, threads),
-        classifier,
-        half_life_s=smooth,
-        min_confidence=min_confidence,
-        still=capture.is_still,
-    )
-    pages = []
-    if web is not None:
-        from fer_edge.sinks.web import WebPage, chosen
+    still, classifier = capture.is_still, Classifier(model or shipped.best_here(), threads, card)
+    finder = make_detector(detector, detector_model, min_size, threads)
+    analyser = Analyser(finder, classifier, half_life_s=smooth, min_confidence=min_confidence, still=still)
+    screen = None
+    if not headless:
+        from fer_edge.sinks.window import Screen, why_no_window
 
-        pages.append(WebPage(chosen(web_host, web_token), web, analyser.labels))
-        console.say(f"live page: {pages[0].server.url}")
-    screen = None if headless else _screen()
-    if (screen or pages) and not (capture.is_live or capture.is_still):
+        if reason := why_no_window():
+            console.say(f"no window: {reason}; continuing without one (--headless avoids this message)")
+        else:
+            screen = Screen()
+    if (screen or outputs.page) and not (capture.is_live or still):
         max_fps = max_fps or capture.fps  # who watches a file sees it at its own speed
-    loop = Loop(
-        analyser,
-        [*open_sinks(capture, analyser.labels, outputs, force), *pages],
-        screen=screen,
-        every=every,
-        max_fps=max_fps,
-        max_frames=max_frames,
-        stop=stop,
-        alive=Watchdog().beat,
-    )
+    sinks = open_sinks(capture, analyser.labels, outputs, force)
+    pace: dict[str, Any] = {"every": every, "max_fps": max_fps, "max_frames": max_frames}
+    loop = Loop(analyser, sinks, screen=screen, stop=stop, alive=Watchdog().beat, **pace)
     failure = None
     try:
         loop.run(capture, make)
     except FerEdgeError as error:
         failure = error
-    summary, still = loop.summary, capture.is_still
+    summary = loop.summary
     if summary.frames or not failure:
         about = {"source": capture.name, "model": str(classifier.path), "threads": threads}
         console.write_json(json, {**about, **summary.as_dict(still)}, force)
@@ -146,11 +119,9 @@ def run(
 
 def _open_standard_streams() -> None:
     """Opens closed ones on /dev/null, or the next file would take their number and get what is printed."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:  # the lowest that is free
+        pass
+    os.close(number)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w")
 
@@ -163,27 +134,14 @@ def _stop_on_signals() -> threading.Event:
         # In another thread: this one may be inside stop.wait() and hold the lock that set() takes.
         _thread.start_new_thread(stop.set, ())
         signal.signal(number, signal.SIG_DFL)
+        if number == signal.SIGHUP:  # the terminal is gone
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for stream in range(3):
+                with contextlib.suppress(OSError):
+                    if stat.S_ISCHR(os.fstat(stream).st_mode):
+                        os.dup2(nowhere, stream)
 
-    def hang_up(number: int, _frame: Any) -> None:
-        ask_to_stop(number, _frame)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):  # the terminal is gone
-            with contextlib.suppress(OSError):
-                if stat.S_ISCHR(os.fstat(stream).st_mode):
-                    os.dup2(nowhere, stream)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_to_stop)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, hang_up)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, ask_to_stop)
     return stop
-
-
-def _screen() -> Screen | None:
-    from fer_edge.sinks.window import Screen, why_no_window
-
-    reason = why_no_window()
-    if reason is None:
-        return Screen()
-    console.say(f"no window: {reason}; continuing without one (--headless avoids this message)")
-    return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_edge import files
+from fer_edge import console, files
 from fer_edge.errors import UsageError
 from fer_edge.pictures import in_folder
 from fer_edge.vision.frames import Frame, FrameResult, Picture
@@ -27,11 +27,8 @@ class Sink:
 
 
 class PictureSink(Sink):
-    """One that frames go to as well, with what was found drawn on them.
-
-    asleep: true while nobody watches, so that nothing has to be drawn. has_bars: whether it shows each face's
-    expressions itself.
-    """
+    """One that frames go to as well, with what was found drawn on them. asleep: true while nobody watches, so
+    that nothing has to be drawn. has_bars: whether it shows each face's expressions itself."""
 
     asleep: bool = False
     has_bars: bool = False
@@ -42,28 +39,28 @@ class PictureSink(Sink):
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths by kind, None if not wanted; `-` is standard output for jsonl and csv. mqtt: a URL."""
+    """Paths by kind, None if not wanted; `-` is standard output for jsonl and csv. mqtt: a URL. page: port,
+    address and token of the live page."""
 
     save: Path | None = None
     jsonl: Path | None = None
     csv: Path | None = None
     snapshot: Path | None = None
     mqtt: str | None = None
+    page: tuple[int, str, str | None] | None = None
 
     def check(
         self, json: str | None, force: bool, source: str | None = None, *read: Path | str | None
     ) -> None:
-        """Raises UsageError if two outputs are standard output, OutputError if two are the same file, or the
-        source or another file in `read`, or if a file exists and `force` is not given."""
+        """source, read: the inputs. Raises UsageError if two outputs are standard output, and what
+        `files.refuse_to_overwrite_any` raises."""
+        save = None if self.save and self.save.is_dir() else self.save  # a folder may be saved into
         first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
-        given = [str(path) for path in (self.save, self.jsonl, self.csv, first, json) if path]
+        given = [str(path) for path in (save, self.jsonl, self.csv, first, json) if path]
         if given.count("-") > 1:
             raise UsageError("two outputs cannot both go to standard output")
-        folder = str(self.save) if self.save and self.save.is_dir() else None
         inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
-        files.refuse_to_overwrite_any(
-            [name for name in given if name != folder], force, [source, *read, *inside]
-        )
+        files.refuse_to_overwrite_any(given, force, [source, *read, *inside])
 
 
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
@@ -73,7 +70,15 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
     sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
     if not capture.is_still and not capture.is_live and sys.stderr.isatty():
         sinks.append(logs.Progress(capture.length_s))
-    if outputs.mqtt:  # first, so that no file exists if it fails
+    # Page and broker come first, so that no file exists if they fail.
+    if outputs.page:
+        from fer_edge.sinks.web import WebPage, chosen
+
+        port, host, token = outputs.page
+        page = WebPage(chosen(host, token), port, labels)
+        console.say(f"live page: {page.server.url}")
+        sinks.append(page)
+    if outputs.mqtt:
         from fer_edge.sinks.mqtt import Mqtt
 
         sinks.append(Mqtt(outputs.mqtt))

@@ -116,8 +116,7 @@ class Progress(Sink):
         now_s = time.monotonic()
         if now_s < self._shown_s + PROGRESS_EVERY_S:
             return
-        self._shown_s = now_s
-        took_s = now_s - self._begun_s
+        self._shown_s, took_s = now_s, now_s - self._begun_s
         text = f"{self._frames} frames, {self._frames / took_s:.0f} a second"
         if self._length_s and 0 < result.frame.time_s < self._length_s:
             share = result.frame.time_s / self._length_s

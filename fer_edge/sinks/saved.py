@@ -54,7 +54,11 @@ class SavedVideo(PictureSink):
         gap = min(due, LONGEST_GAP_S * self._fps)
         self._start_s += (due - gap) / self._fps  # a clock that jumped
         for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
-            if self._disk_is_full():
+            disk = os.statvfs(self._path.parent)
+            if disk.f_bavail * disk.f_frsize <= RESERVE_BYTES + 100 * self._written:
+                self._stopped = f"the disk is full: {self._path} ends after {self._written} frames"
+                console.warn(f"{self._stopped}; the run continues without it")
+                self._finish()  # now: a log beside it may fill what is kept free for that
                 return
             self._writer.write(annotated)
             self._written += 1
@@ -74,7 +78,11 @@ class SavedVideo(PictureSink):
             return
         self._writer.release()
         self._writer = None
-        if _is_playable(self._aside):
+        with opencv_name(self._aside) as name:
+            video = cv2.VideoCapture(name)
+        is_playable = video.isOpened() and video.read()[0]
+        video.release()
+        if is_playable:
             self._stack.close()
         else:
             self._stopped = f"{self._path} could not be closed as a playable video: is the disk full?"
@@ -90,23 +98,6 @@ class SavedVideo(PictureSink):
             self._stopped = f"cannot write {self._path}: {why}"
             raise OutputError(self._stopped)
         return writer
-
-    def _disk_is_full(self) -> bool:
-        disk = os.statvfs(self._path.parent)
-        if disk.f_bavail * disk.f_frsize > RESERVE_BYTES + 100 * self._written:
-            return False
-        self._stopped = f"the disk is full: {self._path} ends after {self._written} frames"
-        console.warn(f"{self._stopped}; the run continues without it")
-        self._finish()  # now: a log beside it may fill what is kept free for that
-        return True
-
-
-def _is_playable(path: Path) -> bool:
-    with opencv_name(path) as name:
-        video = cv2.VideoCapture(name)
-    ok = video.isOpened() and video.read()[0]
-    video.release()
-    return bool(ok)
 
 
 MOST_PEOPLE = 1000  # that a run makes pictures of
@@ -129,10 +120,7 @@ class SavedPictures(PictureSink):
         self._is_folder = is_folder
 
     def show(self, frame: Frame, annotated: Picture) -> None:
-        path = self._path
-        if self._is_folder:
-            path = path / (Path(frame.source).name + ".png")
-            files.refuse_to_overwrite(path, self._force)
+        path = self._path / f"{Path(frame.source).name}.png" if self._is_folder else self._path
         write_picture(path, annotated, self._force)
 
 

@@ -66,10 +66,9 @@ class Access:
     token: str | None = None
 
     def allows(self, host: str, cookies: str, query_token: str | None) -> bool:
-        """Whether a request may be answered. host, cookies: its headers Host and Cookie, or empty.
+        """Whether a request with these headers Host and Cookie, or empty ones, may be answered.
 
-        Without a token, requests must be for a local name. This rejects foreign sites whose name points to
-        this machine (DNS rebinding).
+        Without a token only one for a local name: a foreign site's name may point here (DNS rebinding).
         """
         if self.token is None:
             name = host.strip().lower()
@@ -100,8 +99,7 @@ def chosen(host: str, token: str | None) -> Access:
 class PageServer(socketserver.ThreadingTCPServer):
     """Serves the newest values: jpeg, whole pictures; state, JSON texts of one line.
 
-    url: the page's address, with the token. Raises OutputError if the port is not available; port 0 takes
-    any.
+    url: with the token. Raises OutputError if the port is not available; port 0 takes any.
     """
 
     allow_reuse_address = True
@@ -298,21 +296,11 @@ class WebPage(PictureSink):
         """Leaves the state for the threads that send it."""
         now_s = time.monotonic()
         self._times_s.append(now_s)
-        if result.analysed and now_s >= self._next_state_s:
-            self._next_state_s = now_s + STATE_EVERY_S
-            self.server.state.put(to_json(self._described(result)))
-
-    def show(self, frame: Frame, annotated: Picture) -> None:
-        """Leaves the picture, as JPEG, for the threads that send it."""
-        now_s = time.monotonic()
-        if now_s >= self._next_picture_s:
-            self._next_picture_s = now_s + PICTURE_EVERY_S
-            self.server.jpeg.put(_jpeg(annotated))
-
-    def _described(self, result: FrameResult) -> dict[str, Any]:
-        memory_mib, source = machine.rss_mib(), result.frame.source
-        took_s = self._times_s[-1] - self._times_s[0]
-        return {
+        if not result.analysed or now_s < self._next_state_s:
+            return
+        self._next_state_s = now_s + STATE_EVERY_S
+        memory_mib, source, took_s = machine.rss_mib(), result.frame.source, now_s - self._times_s[0]
+        state = {
             "source": source if "://" in source else Path(source).name,
             "frame": result.index,
             "time_s": round(result.frame.time_s, 3),
@@ -323,16 +311,21 @@ class WebPage(PictureSink):
             "uncertain_color": hex_color(None),
             "faces": [face.as_dict() | {"shares": face.smoothed.round(4).tolist()} for face in result.faces],
         }
+        self.server.state.put(to_json(state))
+
+    def show(self, frame: Frame, annotated: Picture) -> None:
+        """Leaves the picture, as JPEG, for the threads that send it."""
+        now_s = time.monotonic()
+        if now_s < self._next_picture_s:
+            return
+        self._next_picture_s = now_s + PICTURE_EVERY_S
+        shown: Any = annotated
+        height, width = annotated.shape[:2]
+        if width > MAX_WIDTH_PX:
+            size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
+            shown = cv2.resize(annotated, size, interpolation=cv2.INTER_AREA)
+        jpeg = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+        self.server.jpeg.put(jpeg.tobytes())
 
     def close(self) -> None:
         self.server.stop()
-
-
-def _jpeg(picture: Picture) -> bytes:
-    """Encoded; shrunk if too wide."""
-    height, width = picture.shape[:2]
-    shown: Any = picture
-    if width > MAX_WIDTH_PX:
-        size = (MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width)))
-        shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

@@ -115,7 +115,8 @@ def test_a_disk_that_fills_up_leaves_a_playable_file_and_a_word(tmp_path, monkey
 
 
 def test_a_file_that_cannot_be_played_is_not_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "_is_playable", lambda path: False)
+    nothing = cv2.VideoCapture()
+    monkeypatch.setattr(saving.cv2, "VideoCapture", lambda name: nothing)
     with pytest.raises(OutputError, match="disk full"):
         film(tmp_path / "o.mp4", 10, [0.0]).close()
     assert list(tmp_path.iterdir()) == []
