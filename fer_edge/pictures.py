@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from fer_edge import child
 from fer_edge.errors import ModelError, SourceError
 from fer_edge.quiet import quiet_stderr
-from fer_edge.vision.crop import to_8_bit
+from fer_edge.vision.crop import to_8_bit, to_gray
+from fer_edge.vision.frames import Picture
 from fer_edge.vision.opencv import BOUNDED, MAX_PIXELS, cv2
 
 SUFFIXES = frozenset(
@@ -50,8 +51,6 @@ _STARTS = {
     "HEIC": rb".{4}ftyp.{0,20}(hei[cxms]|hevc|m[is]f1)",
     "MP4": rb".{4}ftyp",
 }
-FILMS = frozenset({"MP4", "Matroska", "AVI"})
-"""Results of `kind_of` for videos, whatever their extension."""
 
 _DAMAGE = ("corrupt", "premature end", "libpng error")
 """In decoders' messages about damaged pixels; a bad colour profile or version is not damage."""
@@ -73,8 +72,17 @@ def is_picture(path: Path) -> bool:
     GIF and motion JPEG are videos, and HEIC cannot be read. Raises SourceError if it is not a file.
     """
     kind, ending = kind_in(path), path.suffix.lower()
-    film = kind == "GIF" or kind in FILMS or ending in (".mjpeg", ".mjpg")
-    return not film and kind != "HEIC" and (kind is not None or ending in SUFFIXES)
+    if kind in ("GIF", "AVI", "Matroska", "MP4", "HEIC") or ending in (".mjpeg", ".mjpg"):
+        return False
+    return kind is not None or ending in SUFFIXES
+
+
+def seems_picture(path: Path) -> bool:
+    """As `is_picture`; by its extension if it cannot be read, which is said when its turn comes."""
+    try:
+        return is_picture(path)
+    except SourceError:  # a link to nowhere, a pipe, no permission
+        return path.suffix.lower() in SUFFIXES
 
 
 def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -82,24 +90,18 @@ def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Raises SourceError for a folder that cannot be read.
     """
-
-    def is_listed(path: Path) -> bool:
-        try:
-            return is_picture(path)
-        except SourceError:  # a link to nowhere, a pipe, no permission: said when its turn comes
-            return path.suffix.lower() in SUFFIXES
-
+    pictures: list[Path] = []
+    others: list[Path] = []
     try:
-        files = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and not p.is_dir())
+        for path in sorted(folder.iterdir()):
+            if not path.name.startswith(".") and not path.is_dir():
+                (pictures if seems_picture(path) else others).append(path)
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from error
-    listed = {path: is_listed(path) for path in files}
-    return [path for path in files if listed[path]], [path for path in files if not listed[path]]
+    return pictures, others
 
 
-def read_picture(
-    path: Path, gray: bool = False, max_bytes: int = MAX_BYTES
-) -> tuple[NDArray[np.uint8], str | None]:
+def read_picture(path: Path, gray: bool = False, max_bytes: int = MAX_BYTES) -> tuple[Picture, str | None]:
     """As `decode`; and a warning if the file is damaged.
 
     max_bytes: of the file. Raises SourceError, one line that begins with the path.
@@ -118,15 +120,12 @@ def read_picture(
         file.seek(0)
         complaints = file.read().decode(errors="replace").splitlines()
     damage = [line for line in complaints if any(word in line.lower() for word in _DAMAGE)]
-    if not damage:
-        return picture, None
-    return picture, f"{path} is damaged or cut short ({damage[0]}); using what could be read"
+    warning = f"{path} is damaged or cut short ({damage[0]}); using what could be read" if damage else None
+    return picture, warning
 
 
 def _bytes_of(path: Path, max_bytes: int = MAX_BYTES, count: int = -1) -> bytes:
-    """The first `count` bytes of the file or all, at most `max_bytes`. Raises SourceError; never waits for a
-    pipe or reads a device.
-    """
+    """The first `count` bytes or all, at most `max_bytes`; never waits for a pipe or reads a device."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -139,7 +138,7 @@ def _bytes_of(path: Path, max_bytes: int = MAX_BYTES, count: int = -1) -> bytes:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
+def decode(data: bytes, gray: bool = False) -> Picture:
     """uint8 (H, W, 3) BGR, or (H, W) gray levels, upright, of MAX_PIXELS at most.
 
     In a separate process, with 1 GiB of memory, if OpenCV's limit does not apply: AVIF, whose coded picture
@@ -153,7 +152,7 @@ def decode(data: bytes, gray: bool = False) -> NDArray[np.uint8]:
     if picture is None or picture.dtype not in (np.uint8, np.uint16):
         what = f"{kind} that OpenCV cannot read" if kind else "not a picture that OpenCV can read"
         raise SourceError(f"is {what}: save it as JPEG or PNG")
-    return to_8_bit(picture)
+    return to_gray(picture) if gray else to_8_bit(picture)
 
 
 def _says_small(data: bytes, kind: str | None) -> bool:
@@ -169,7 +168,6 @@ def _says_small(data: bytes, kind: str | None) -> bool:
 
 
 def _decoded_apart(data: bytes, gray: bool) -> NDArray[Any] | None:
-    """As `_decoded`."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -183,49 +181,39 @@ def _decoded_apart(data: bytes, gray: bool) -> NDArray[Any] | None:
 
 
 def _decoded_here(out: str, gray: bool) -> None:
-    """In the child."""
     child.limit(memory_bytes=1 << 30)
     if (picture := _decoded(sys.stdin.buffer.read(), gray)) is not None:
         np.save(out, picture)
 
 
 def _decoded(data: bytes, gray: bool) -> NDArray[Any] | None:
-    """Upright, with 8, 16 or 32 bits; None if OpenCV cannot read it. Raises SourceError.
-
-    OpenCV applies EXIF's rotation by default. In AVIF the container's own rotation takes precedence, if there
-    is one, which OpenCV does not know.
-    """
+    """Upright; None if OpenCV cannot read it."""
     kind, file = kind_of(data[:32]), np.frombuffer(data, np.uint8)
     how = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
     turns, mirror = _avif_turn(data) if data[4:8] == b"ftyp" else (0, None)
-    if turns or mirror is not None:
+    if turns or mirror is not None:  # AVIF's own, unknown to OpenCV, comes before EXIF's
         how |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         picture = cv2.imdecode(file, how | cv2.IMREAD_ANYDEPTH)
         if picture is not None and picture.dtype.kind == "f":
-            light = picture
-            picture = cv2.imdecode(file, how)  # OpenCV's own way from light to 8 bits, which in PFM is no way
-            if light.max(initial=0) <= 1:
-                picture = cv2.convertScaleAbs(light, alpha=255)
-            if gray and picture is not None and picture.ndim == 3:  # PFM's decoder keeps colours
-                picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+            if picture.max(initial=0) <= 1:
+                picture = cv2.convertScaleAbs(picture, alpha=255)
+            else:  # OpenCV's own way from light to 8 bits, which in PFM is no way
+                picture = cv2.imdecode(file, how)
         if picture is None and kind == "JPEG":  # its end is missing
             picture = cv2.imdecode(np.frombuffer(data + b"\xff\xd9", np.uint8), how)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             raise SourceError(f"is larger than {MAX_PIXELS // 10**6} megapixels") from error
         raise SourceError(f"cannot be decoded: {error.err}") from error
-    if picture is not None and turns:
-        picture = np.rot90(picture, turns)
-    if picture is not None and mirror is not None:
-        picture = np.flip(picture, mirror)
-    return None if picture is None else np.ascontiguousarray(picture)
+    if picture is None:
+        return None
+    picture = np.rot90(picture, turns)
+    return np.ascontiguousarray(picture if mirror is None else np.flip(picture, mirror))
 
 
 def _avif_turn(data: bytes) -> tuple[int, int | None]:
-    """Quarter turns counter-clockwise, then the axis to mirror (0 rows, 1 columns).
-
-    ISO/IEC 23008-12: the boxes `irot` and `imir`, nine bytes each; all pictures of a file share them.
-    """
+    """Quarter turns counter-clockwise, then the axis to mirror (0 rows, 1 columns): ISO/IEC 23008-12."""
+    # Boxes of nine bytes, which all pictures of a file share.
     turn, mirror = (data.partition(b"\0\0\0\x09" + name)[2][:1] for name in (b"irot", b"imir"))
     return (turn[0] & 3 if turn else 0), (mirror[0] & 1 if mirror else None)

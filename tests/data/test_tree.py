@@ -11,6 +11,7 @@ import pytest
 from known_rows import CLASSES, face
 
 from fer_edge import data, files
+from fer_edge.data.dataset import SPLITS
 from fer_edge.errors import DataError
 from fer_edge.spec import SPELLINGS
 
@@ -18,11 +19,11 @@ TWO = {"train": CLASSES, "test": CLASSES}
 
 
 def test_official_tree(tree):
-    read = data.load(str(tree(dict.fromkeys(data.SPLITS, CLASSES))))
+    read = data.load(str(tree(dict.fromkeys(SPLITS, CLASSES))))
     assert (read.protocol, read.ids.tolist()) == ("official", [*range(1, 43)])
     assert (np.bincount(read.split).tolist(), np.bincount(read.labels).tolist()) == ([14] * 3, [6] * 7)
     # sorted by name: PrivateTest/angry/im0 comes first; it was drawn as picture 29
-    assert data.SPLITS[read.split[0]] == "PrivateTest"
+    assert SPLITS[read.split[0]] == "PrivateTest"
     np.testing.assert_array_equal(read.images[0], face(29))
 
 
