@@ -40,25 +40,22 @@ def refuse_to_overwrite_any(
 
     Also raises OutputError if two of them are the same file, or one is an input, even with `force`.
     """
-    taken = {file: "the input" for file in map(_identity, inputs) if file is not None}
+    taken = {_identity(Path(given)): "the input" for given in inputs if given is not None}
     for output in outputs:
         if output is None or str(output) == "-":
             continue
         refuse_to_overwrite(Path(output), force)
-        if file := _identity(output):
+        if file := _identity(Path(output)):
             if file in taken:
                 raise OutputError(f"cannot write {output}: it is {taken[file]}, too")
             taken[file] = "another output"
 
 
-def _identity(path: Path | str | None) -> object:
-    """Identifies a file under all its names and links; None for folders, devices, pipes and missing files."""
-    if path is None or str(path) == "-":
-        return None
-    named = Path(path)
-    if named.is_file():
-        return named.stat().st_dev, named.stat().st_ino
-    return None if named.exists() else _led_to(named)
+def _identity(path: Path) -> object:
+    """Identifies a file, existing or not, under all its names; None for folders, devices and pipes."""
+    if path.is_file():
+        return path.stat().st_dev, path.stat().st_ino
+    return None if path.exists() else _led_to(path)
 
 
 def make_folders(folder: Path) -> None:
@@ -75,20 +72,26 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
 
     If the block fails, `path` is unchanged. For a link, its target is replaced; a device or a pipe is written
     directly. Raises OutputError if the folder or the file cannot be written, if another process is writing
-    it, or, without `force`, if it exists at the end.
+    it, if nobody reads the pipe, or, without `force`, if it exists at the end.
     """
-    real = _led_to(path)
-    if real.exists() and not real.is_file() and not real.is_dir():
-        yield real
-        return
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with open_log(path):  # opens a pipe without waiting for a reader
+                yield path
+            return
+        real = _led_to(path)
         make_folders(real.parent)
         with _claimed(real) as aside:
             yield aside
             if force:
                 os.replace(aside, real)
-            else:
-                _move_to_new(aside, real)
+                return
+            try:
+                os.link(aside, real)  # fails if a file has appeared meanwhile
+            except FileExistsError:
+                raise OutputError(f"{real} exists already: choose another name or give --force") from None
+            except OSError:  # a file system without links
+                os.replace(aside, real)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -99,17 +102,13 @@ _NO_LINKS = os.O_NOFOLLOW | os.O_NONBLOCK  # nor wait for a pipe
 
 @contextlib.contextmanager
 def _claimed(real: Path) -> Iterator[Path]:
-    """A new file beside `real` with an unpredictable name, removed at the end.
-
-    The name says for which file it is, and the file stays locked while its process lives. So a second process
-    notices the first, and files left by a killed one are removed.
-    """
+    """A new file beside `real`, removed at the end; locked, so that other processes notice it."""
     whose = f"{_ASIDE}{sha256_of(os.fsencode(real.name))[:8]}-"
-    aside = real.with_name(f"{whose}{os.urandom(6).hex()}{real.suffix[:16]}")
+    aside = real.with_name(f"{whose}{os.urandom(6).hex()}{real.suffix[:16]}")  # cannot be guessed
     with _opened(real.parent, os.O_RDONLY, wait=True):
         for other in real.parent.glob(f"{_ASIDE}*"):
             with _opened(other, os.O_RDWR | _NO_LINKS) as locked:
-                if locked:  # its process has ended
+                if locked:  # its process was killed
                     other.unlink(missing_ok=True)
                 elif locked is False and other.name.startswith(whose):
                     raise OutputError(f"cannot write {real}: another process is writing it")
@@ -138,14 +137,16 @@ def _opened(path: Path, flags: int, wait: bool = False) -> Iterator[bool | None]
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Creates `folder`; yields whether this process has it to itself during the block.
+def held(folder: Path, what: str) -> Iterator[None]:
+    """Creates `folder` and keeps it to this process until the block or the process ends.
 
-    The lock ends with the process, however that ends. Raises OSError.
+    Raises OSError, and OutputError if another `what` (`training`) has it.
     """
     make_folders(folder)
     with _opened(folder / ".lock", os.O_RDWR | os.O_CREAT) as locked:
-        yield locked is not False
+        if locked is False:
+            raise OutputError(f"another {what} is writing to {folder}: choose another --out")
+        yield
 
 
 def _lock(descriptor: int, wait: bool = False) -> bool | None:
@@ -157,16 +158,6 @@ def _lock(descriptor: int, wait: bool = False) -> bool | None:
     except OSError:
         return None
     return True
-
-
-def _move_to_new(aside: Path, real: Path) -> None:
-    """Moves without replacing a file that has appeared meanwhile. Raises OutputError, OSError."""
-    try:
-        os.link(aside, real)
-    except FileExistsError:
-        raise OutputError(f"{real} exists already: choose another name or give --force") from None
-    except OSError:  # a file system without links
-        os.replace(aside, real)
 
 
 def open_log(path: Path, force: bool = True) -> BinaryIO:
@@ -203,11 +194,7 @@ def _led_to(path: Path) -> Path:
 
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
-    """Writes the whole file or nothing, as `written_aside`; into a pipe or device as `open_log`."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        with open_log(path) as log:
-            log.write(data)
-        return
+    """Writes the whole file or nothing; as `written_aside`."""
     with written_aside(path, force) as aside:
         aside.write_bytes(data)
 
@@ -256,14 +243,15 @@ def to_json(value: Any, indent: int | None = None) -> str:
     Bytes of a name that are not UTF-8 are spelt out as `\\xe9`, since JSON cannot hold them.
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return text if text.isprintable() else "".join(map(_in_json, text))
-
-
-def _in_json(character: str) -> str:
-    if character.isprintable() or character == "\n":
-        return character
-    odd_byte = "\ud800" <= character <= "\udfff"
-    return printable(character).replace("\\", "\\\\") if odd_byte else json.dumps(character)[1:-1]
+    if text.isprintable():
+        return text
+    escaped = {}
+    for character in set(text) - {"\n"}:
+        if "\ud800" <= character <= "\udfff":
+            escaped[character] = printable(character).replace("\\", "\\\\")
+        elif not character.isprintable():
+            escaped[character] = json.dumps(character)[1:-1]
+    return text.translate(str.maketrans(escaped))
 
 
 def sha256(path: Path) -> str:

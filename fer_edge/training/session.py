@@ -76,9 +76,7 @@ def run(
     teacher, start = Teacher.opened(teachers), fit.Start.opened(weights)
     first = device.workers().first
     try:
-        with files.held(folder) if first else contextlib.nullcontext(True) as mine:
-            if not mine:
-                raise OutputError(f"another training is writing to {folder}: choose another --out")
+        with files.held(folder, "training") if first else contextlib.nullcontext():
             if first:
                 if not resume:
                     shutil.rmtree(folder / "checkpoint", ignore_errors=True)

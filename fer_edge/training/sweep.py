@@ -16,7 +16,7 @@ from typing import Any
 from fer_edge import console, files, machine, paper
 from fer_edge.console import Table, percent
 from fer_edge.data import Protocol
-from fer_edge.errors import OutputError, UsageError
+from fer_edge.errors import UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.training import device, fit
 from fer_edge.training.recipes import History, Recipe, score
@@ -80,9 +80,7 @@ def run(plan: Plan, protocol: Protocol, folder: Path, seed: int = 0, precision: 
     best: dict[str, float] = {}
     stages: dict[str, Result] = {}
     result = {"schema": 3, "settings": settings, "machine": machine.describe(), "stages": stages}
-    with files.held(folder) as mine:
-        if not mine:
-            raise OutputError(f"another search is writing to {folder}: choose another --out")
+    with files.held(folder, "search"):
         for stage in STAGES:
             histories: dict[float, History] = {}
             for value in sorted(set(plan.trained(stage).values())):

@@ -79,5 +79,5 @@ def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
 
 
 def test_two_searches_in_one_folder_the_second_is_refused(tmp_path):
-    with files.held(tmp_path), pytest.raises(OutputError, match="another search is writing to"):
+    with files.held(tmp_path, "search"), pytest.raises(OutputError, match="another search is writing to"):
         work(tmp_path)
