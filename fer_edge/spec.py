@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -18,7 +17,6 @@ from fer_edge.files import Share
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
-
 
 SPELLINGS = {
     "angry": ("angry", "anger"),
@@ -33,9 +31,8 @@ SPELLINGS = {
 """Names in folders and cards for the expressions of FER-2013 and FER+'s eighth, in lower case."""
 
 
-def expressions(words: Iterable[str]) -> tuple[str, ...]:
+def expressions(words: tuple[str, ...]) -> tuple[str, ...]:
     """FER-2013's or FER+'s names for the usual spellings of them (`Anger`); other words unchanged."""
-    words = tuple(words)
     names = {word: name for name, usual in SPELLINGS.items() for word in usual}
     found = tuple(names.get(word.strip().lower(), word) for word in words)
     return found if len(set(found)) == len(set(words)) else words
@@ -173,10 +170,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> ModelCard:
-        """Raises ModelError, naming `where`, if the text is not a card.
-
-        Its numbers determine memory use, so they are limited.
-        """
+        """Raises ModelError, naming `where`, for other text, and for numbers that would take much memory."""
         try:
             raw = files.parse_json(text)
             raw["labels"] = tuple(str(label) for label in raw["labels"])

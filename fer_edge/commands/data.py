@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from fer_edge.commands import options
-
-if TYPE_CHECKING:
-    from fer_edge.console import Table
+from fer_edge.console import Table
 
 SHOWN = 20
 """Bad rows to print at most; the JSON file has all."""
@@ -73,17 +71,17 @@ def data(
 
 def _table(summary: dict[str, Any]) -> Table:
     """Pictures of each expression, how many are different, and which are in two splits, pixel for pixel."""
-    from fer_edge.console import Table
+    table = Table("", ("", *summary["counts"], "all"))
 
-    counts, duplicates = summary["counts"], summary["duplicates"]
-    within, across = duplicates["within"], duplicates["across"]
-    rows: dict[str, list[Any]]
-    rows = {label: [own[label] for own in counts.values()] for label in counts["Training"]}
-    rows["all"] = [sum(numbers) for numbers in zip(*rows.values(), strict=True)]
-    rows = {name: [*numbers, sum(numbers)] for name, numbers in rows.items()}
-    rows["different"] = [*within.values(), duplicates["different"]]
+    def add(name: str, *numbers: int | None) -> None:
+        table.add(name, *("" if number is None else f"{number:,}" for number in numbers))
+
+    splits = [[*counts.values(), sum(counts.values())] for counts in summary["counts"].values()]
+    for label, *numbers in zip([*summary["counts"]["Training"], "all"], *splits, strict=True):
+        add(label, *numbers, sum(numbers))
+    duplicates = summary["duplicates"]
+    add("different", *duplicates["within"].values(), duplicates["different"])
     for of in ("Training", "PublicTest"):
-        shared = {own["split"]: own["rows"] for own in across if own["of"] == of}
-        rows[f"also in {of}"] = [*(shared.get(split, "") for split in counts), ""]
-    cells = [(name, *(f"{n:,}" if n != "" else n for n in numbers)) for name, numbers in rows.items()]
-    return Table("", ("", *counts, "all"), [*cells])
+        shared = {own["split"]: own["rows"] for own in duplicates["across"] if own["of"] == of}
+        add(f"also in {of}", *map(shared.get, summary["counts"]), None)
+    return table

@@ -11,6 +11,7 @@ from fer_edge import console
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import DataError
 from fer_edge.spec import INPUT_SHAPE, LABELS
+from fer_edge.vision.frames import Picture
 from fer_edge.vision.opencv import cv2
 
 DEFAULT_COUNT = 4200
@@ -51,6 +52,7 @@ def dataset(name: str, seed: int) -> Dataset:
 
 _SIDE = INPUT_SHAPE[0]
 _CANVAS = 4 * _SIDE  # then averaged down
+_Point = tuple[float, float]  # in half face widths from the centre
 
 _Expression = namedtuple(
     "_Expression", "brow_raise brow_slant eye_open mouth_curve mouth_open mouth_width nose_wrinkle"
@@ -70,31 +72,25 @@ _EXPRESSIONS = {
 _SPREAD = _Expression(0.025, 0.030, 0.022, 0.035, 0.020, 0.030, 0.2)
 
 
-def draw_face(label: str, random: np.random.Generator) -> NDArray[np.uint8]:
+def draw_face(label: str, random: np.random.Generator) -> Picture:
     """One face, uint8 (48, 48), with the expression `label` of spec.LABELS."""
     rest = np.array(_EXPRESSIONS["neutral"])
     mean = rest + random.uniform(0.75, 1.15) * (np.array(_EXPRESSIONS[label]) - rest)
     values = mean + random.normal(size=len(mean)) * np.array(_SPREAD)
-    canvas = _head(random)
-    skin = int(canvas[_CANVAS // 2, _CANVAS // 2])
-    _features(canvas, _Expression(*values), skin, random)
-    return _seen(canvas, random)
-
-
-def _head(random: np.random.Generator) -> NDArray[np.uint8]:
-    """Background, hair, head and ears; the head is centred and 0.75 of the canvas wide."""
     canvas = np.full((_CANVAS, _CANVAS), random.integers(20, 236), np.uint8)
     skin = int(random.integers(95, 226))
     hair = int(np.clip(skin - random.integers(35, 120), 5, 255))
     long_hair = random.random() < 0.4
     _ellipse(canvas, (0, -0.12), (1.05, 1.3 if long_hair else 1.2), hair)
-    for side in (-1, 1):
+    for side in (-1, 1):  # ears
         _ellipse(canvas, (side * 0.94, 0.0), (0.12, 0.2), skin - 15)
+    # The head: centred, 0.75 of the canvas wide.
     _ellipse(canvas, (0, 0.05), (random.uniform(0.86, 0.96), random.uniform(1.12, 1.24)), skin)
-    return canvas
+    _features(canvas, _Expression(*values), skin, random)
+    return _seen(canvas, random)
 
 
-def _features(canvas: NDArray[np.uint8], face: _Expression, skin: int, random: np.random.Generator) -> None:
+def _features(canvas: Picture, face: _Expression, skin: int, random: np.random.Generator) -> None:
     """Eyes, brows, nose, mouth."""
     dark, eye_y, eye_x = max(skin - int(random.integers(60, 95)), 5), -0.15, random.uniform(0.36, 0.44)
     thick = int(random.integers(5, 10))
@@ -121,7 +117,7 @@ def _features(canvas: NDArray[np.uint8], face: _Expression, skin: int, random: n
     cv2.polylines(canvas, mouth, True, dark, 5, cv2.LINE_AA)
 
 
-def _seen(drawing: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+def _seen(drawing: Picture, random: np.random.Generator) -> Picture:
     """Turned, shifted, scaled, lit from a side, averaged down, blurred and noisy."""
     turn, zoom = random.uniform(-14, 14), random.uniform(0.88, 1.12)
     pose = cv2.getRotationMatrix2D((_CANVAS / 2, _CANVAS / 2), turn, zoom)
@@ -142,13 +138,11 @@ def _points(xy: NDArray[np.float64]) -> NDArray[np.int32]:
     return np.rint(_CANVAS / 2 + np.asarray(xy) * _CANVAS * 0.375).astype(np.int32)
 
 
-def _line(canvas: NDArray[np.uint8], xy: list[tuple[float, float]], gray: int, thick: int) -> None:
+def _line(canvas: Picture, xy: list[_Point], gray: int, thick: int) -> None:
     cv2.polylines(canvas, [_points(np.array(xy))], False, max(gray, 0), thick, cv2.LINE_AA)
 
 
-def _ellipse(
-    canvas: NDArray[np.uint8], centre: tuple[float, float], radii: tuple[float, float], gray: int
-) -> None:
+def _ellipse(canvas: Picture, centre: _Point, radii: _Point, gray: int) -> None:
     at = [int(value) for value in _points(np.array(centre))]
     axes = [round(radius * _CANVAS * 0.375) for radius in radii]
     cv2.ellipse(canvas, at, axes, 0, 0, 360, gray, -1, cv2.LINE_AA)

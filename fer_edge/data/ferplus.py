@@ -40,10 +40,9 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
     except (OSError, ValueError, TypeError, csv.Error) as error:  # a field that is missing is None
         at = f" (line {line})" if line else ""
         raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
-    if len(dataset) == 0 or dataset.protocol != "official" or dataset.ids.max() > len(rows):
-        raise DataError(
-            f"{path} has votes for {len(rows)} rows; {dataset.path} is not the FER-2013 that they belong to"
-        )
+    if dataset.protocol != "official" or dataset.ids.max() > len(rows):
+        what = f"{dataset.path} is not the FER-2013 that they belong to"
+        raise DataError(f"{path} has votes for {len(rows)} rows; {what}")
     return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])
 
 

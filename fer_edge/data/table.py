@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -44,13 +45,8 @@ class Table:
     path: str
     left_out: ClassVar[tuple[BadRow, ...]] = ()
 
-    @property
-    def size(self) -> int:
-        """Bytes, packed if it is."""
-        return Path(self.path).stat().st_size
-
     def __str__(self) -> str:
-        return f"{Path(self.path).name} ({self.size / 1e6:.1f} MB)"
+        return f"{Path(self.path).name} ({os.path.getsize(self.path) / 1e6:.1f} MB)"
 
     def fingerprint(self) -> str:
         """SHA-256 of the file. Raises OSError."""
@@ -62,7 +58,7 @@ class Table:
         A table without `Usage` is all `Training`, with protocol `holdout`. Blank lines do not count. Raises
         DataError for a file that cannot be unpacked, a header without the columns, and if no row is valid.
         """
-        bar = console.progress(f"reading {self}", self.size)
+        bar = console.progress(f"reading {self}", os.path.getsize(self.path))
         with _opened(self.path) as (stream, raw), bar as step:
             records = _records(stream, self.path)
             header = next(records, (1, []))[1]
@@ -84,17 +80,19 @@ class Table:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The unpacked stream, and the raw file, whose `tell()` shows the progress.
-
-    The first bytes decide the kind of file. Raises OSError if it cannot be opened, DataError for a file that
-    is damaged, cut short or encrypted, and for a .zip that does not hold one table.
-    """
+    """The stream, unpacked as its first bytes say, and the raw file, whose `tell()` shows the progress."""
     with open(path, "rb") as raw:
         try:
             start = raw.peek(6)
             if start.startswith(b"PK\x03\x04"):
-                with zipfile.ZipFile(raw) as archive, archive.open(_member(archive, path)) as member:
-                    yield io.BufferedReader(cast(io.RawIOBase, member), 1 << 16), raw  # its own is slow
+                with zipfile.ZipFile(raw) as archive:
+                    names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+                    names = [name for name in names if not Path(name).name.startswith("._")]  # macOS adds it
+                    if len(names) != 1:
+                        what = f"{len(names)} .csv files, not one: unpack it and give the table or folder"
+                        raise DataError(f"{path} holds {what}")
+                    with archive.open(names[0]) as member:
+                        yield io.BufferedReader(cast(io.RawIOBase, member), 1 << 16), raw  # its own is slow
                 return
             xz, gz = start.startswith(b"\xfd7zXZ\0"), start.startswith(b"\x1f\x8b")
             with lzma.open(raw) if xz else gzip.open(raw) if gz else raw as stream:
@@ -104,22 +102,8 @@ def _opened(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             raise DataError(f"{path} {why}") from error
 
 
-def _member(archive: zipfile.ZipFile, path: str) -> str:
-    """The name of its table; ignores `._fer2013.csv`, which macOS adds to archives."""
-    names = [name for name in archive.namelist() if Path(name).suffix.lower() == ".csv"]
-    names = [name for name in names if not Path(name).name.startswith("._")]
-    if len(names) != 1:
-        raise DataError(
-            f"{path} holds {len(names)} .csv files, not one: unpack it and give the table or folder"
-        )
-    return names[0]
-
-
 def _records(stream: IO[bytes], where: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row's line number in the file, from 1, and its fields; no fields for an unclosed quote.
-
-    Raises DataError past MAX_LINE bytes in a line or MAX_BYTES in all.
-    """
+    """Each row's line number in the file, from 1, and its fields; no fields for an unclosed quote."""
     total = 0
     for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), 1):
         total += len(line)
@@ -128,17 +112,13 @@ def _records(stream: IO[bytes], where: str) -> Iterator[tuple[int, list[str]]]:
         if total > MAX_BYTES:
             raise DataError(f"{where} unpacks to more than {MAX_BYTES >> 30} GiB: not FER-2013")
         text = line.decode("utf-8", "replace").rstrip("\r\n")
-        if text.strip():
-            yield number, _fields(text)
-
-
-def _fields(text: str) -> list[str]:
-    if '"' not in text:
-        return text.split(",")
-    try:  # a quote that is not closed must not swallow the rows after it
-        return [] if text.count('"') % 2 else next(csv.reader([text], skipinitialspace=True))
-    except csv.Error:
-        return []
+        if '"' in text:
+            fields: list[str] = []
+            with contextlib.suppress(csv.Error):  # an open quote must not swallow the rows after it
+                fields = [] if text.count('"') % 2 else next(csv.reader([text], skipinitialspace=True))
+            yield number, fields
+        elif text.strip():
+            yield number, text.split(",")
 
 
 def _find_columns(header: list[str], where: str) -> dict[str, int]:
@@ -159,7 +139,7 @@ def _find_columns(header: list[str], where: str) -> dict[str, int]:
 
 
 def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int, int, NDArray[np.uint8]]:
-    """Label, split and pixels of a row. Raises ValueError, saying what the row has instead."""
+    """Label, split and pixels (2304,) of a row. Raises ValueError, saying what the row has instead."""
     if not fields:
         raise ValueError("a quote that is not closed")
     if len(fields) != number:
@@ -170,16 +150,10 @@ def _parse(fields: list[str], columns: dict[str, int], number: int) -> tuple[int
     usage = fields[columns["usage"]].strip() if "usage" in columns else SPLITS[0]
     if usage.lower() not in _SPLIT_OF:
         raise ValueError(f"Usage {usage[:20]!r}, not {', '.join(SPLITS)}")
-    return _LABEL_OF[emotion], _SPLIT_OF[usage.lower()], _pixels(fields[columns["pixels"]])
-
-
-def _pixels(text: str) -> NDArray[np.uint8]:
-    """Gray levels (2304,), row by row. Raises ValueError, saying what the column has instead."""
-    words = text.split()
     try:
-        levels = bytes(map(_LEVEL_OF.__getitem__, words))
+        levels = bytes(map(_LEVEL_OF.__getitem__, fields[columns["pixels"]].split()))
     except KeyError as error:
         raise ValueError(f"the pixel value {error.args[0][:20]!r}, not a number from 0 to 255") from None
     if len(levels) != INPUT_SHAPE[0] * INPUT_SHAPE[1]:
-        raise ValueError(f"{len(words)} pixel values instead of {INPUT_SHAPE[0] * INPUT_SHAPE[1]}")
-    return np.frombuffer(levels, np.uint8)
+        raise ValueError(f"{len(levels)} pixel values instead of {INPUT_SHAPE[0] * INPUT_SHAPE[1]}")
+    return _LABEL_OF[emotion], _SPLIT_OF[usage.lower()], np.frombuffer(levels, np.uint8)
