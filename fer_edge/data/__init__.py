@@ -1,31 +1,17 @@
-"""Reads FER-2013 in any of its forms as one Dataset, and caches it under the hash of its source."""
+"""Reads FER-2013 in any of its forms as one Dataset, cached under the hash of its source."""
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from fer_edge import console, files
+from fer_edge import console
 from fer_edge.data import drawn, ferplus
-from fer_edge.data.dataset import (
-    SPLITS,
-    BadRow,
-    Dataset,
-    Protocol,
-    protocol_splits,
-    seen_in_training,
-    summarise,
-    with_held_out,
-)
+from fer_edge.data.dataset import Dataset, Protocol, protocol_splits, seen_in_training, summarise
 from fer_edge.data.drawn import drawn_faces
 from fer_edge.data.table import Table
 from fer_edge.data.tree import Tree, find_tree
-from fer_edge.errors import DataError, OutputError, UsageError
-from fer_edge.spec import INPUT_SHAPE, LABELS
+from fer_edge.errors import DataError, UsageError
 
 __all__ = ["Dataset", "Protocol", "drawn_faces", "load", "protocol_splits", "seen_in_training", "summarise"]
 
@@ -48,8 +34,8 @@ def load(
 
     labels: as for `ferplus.chosen`. skip_bad_rows: skip invalid rows instead of raising. seed: for `drawn`
     and held-out pictures. class_names: the expressions of a tree with numbered class folders, in the order of
-    the numbers, joined by commas. What was read is cached in `cache_folder`; other contents of a tree are
-    named on standard error.
+    the numbers, joined by commas. What was read is cached in `dataset.cache_folder`; other contents of a tree
+    are named on standard error.
     Raises UsageError for None, DataError for anything that cannot be read.
     """
     if path is None:
@@ -62,11 +48,10 @@ def load(
     except OSError as error:
         raise DataError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     if dataset.bad and not skip_bad_rows:
-        first, count = dataset.bad[0], len(dataset.bad)
-        told = f"{first.where} {first.why}; bad rows in all: {count}"
+        told = f"{' '.join(dataset.bad[0])}; bad rows in all: {len(dataset.bad)}"
         raise DataError(f"{path}: {told}; --skip-bad-rows leaves them out")
     if dataset.protocol == "holdout":
-        dataset = with_held_out(dataset, seed)
+        dataset = dataset.with_held_out(seed)
     return ferplus.chosen(dataset, labels)
 
 
@@ -84,61 +69,12 @@ def find_source(path: str, class_names: str | None = None) -> Table | Tree:
 def _read(source: Table | Tree) -> Dataset:
     """From the cache, or from the source and then cached if possible."""
     key, path = source.fingerprint(), source.path
-    if (kept := cached(key, path)) is not None:
+    if (kept := Dataset.cached(key, path)) is not None:
         return kept
     if not console.console().is_terminal:
         console.say(f"reading {source}")
     dataset = source.read()
     if source.fingerprint() != key:
         raise DataError(f"{path} changed while it was read: try again")
-    try:
-        keep(key, dataset)
-    except OutputError as error:
-        console.warn(f"cannot cache {path} in {cache_folder()}: {error}")
-    return cached(key, path) or dataset
-
-
-# --- the cache
-
-VERSION = 5
-"""Incremented when a reader or the layout changes, so that older caches are not used."""
-_NUMBERS = ("labels", "split", "ids")
-
-
-def cache_folder() -> Path:
-    """FER_EDGE_CACHE, else XDG_CACHE_HOME/fer-edge, else ~/.cache/fer-edge."""
-    if chosen := os.environ.get("FER_EDGE_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fer-edge"
-
-
-def _kept_as(key: str, suffix: str) -> Path:
-    return cache_folder() / "data" / f"{key}-v{VERSION}{suffix}"
-
-
-def cached(key: str, path: str) -> Dataset | None:
-    """The data set cached under `key`, its images memory-mapped, or None if missing or damaged."""
-    try:
-        rest = files.parse_json(_kept_as(key, ".json").read_bytes())
-        images = np.load(_kept_as(key, ".npy"), mmap_mode="r")
-        labels, split, ids = (np.array(rest[name], np.int64) for name in _NUMBERS)
-        sound = images.dtype == np.uint8 and images.shape == (len(ids), *INPUT_SHAPE[:2])
-        sound = sound and labels.shape == split.shape == ids.shape
-        if not (sound and set(labels) <= set(range(len(LABELS))) and set(split) <= set(range(len(SPLITS)))):
-            return None
-        bad, sha256 = tuple(BadRow(*row) for row in rest["bad"]), rest["sha256"]
-        return Dataset(images, labels, split.astype(np.uint8), ids, path, sha256, rest["protocol"], bad)
-    except Exception:  # on damaged headers, numpy raises whatever its parser does
-        return None
-
-
-def keep(key: str, dataset: Dataset) -> None:
-    """Writes the data set into the cache. Raises OutputError, without leaving its images there."""
-    rest = {name: getattr(dataset, name).tolist() for name in _NUMBERS}
-    rest |= {name: getattr(dataset, name) for name in ("sha256", "protocol", "bad")}
-    with files.written_aside(_kept_as(key, ".npy")) as aside, aside.open("wb") as file:
-        np.save(file, dataset.images)
-        file.flush()
-        os.fsync(file.fileno())  # a power cut must not leave the name without the bytes
-        files.write_text(_kept_as(key, ".json"), json.dumps(rest))
+    dataset.keep(key)
+    return Dataset.cached(key, path) or dataset

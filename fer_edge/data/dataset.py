@@ -1,16 +1,21 @@
-"""The common form of all data sets: rows, splits, duplicates."""
+"""The common form of all data sets: rows, splits, duplicates; its cache."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import DataError, UsageError
+from fer_edge import console, files
+from fer_edge.errors import DataError, OutputError, UsageError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -24,6 +29,9 @@ HELD_OUT = 0.1
 """The part of `Training` that is held out if a source has no rows to choose on."""
 MOST_BAD = 10_000
 """Invalid rows; with more, it is not a data set."""
+CACHE_VERSION = 5
+"""Incremented when a reader or the layout changes, so that older caches are not used."""
+_NUMBERS = ("labels", "split", "ids")  # of a data set, in its cache
 
 
 class BadRow(NamedTuple):
@@ -85,7 +93,7 @@ class Dataset:
                 numbers.append(row[:3])
                 images.append(row[3].astype(np.uint8, copy=False).reshape(INPUT_SHAPE[:2]))
         if not images:
-            first = f": {bad[0].where} {bad[0].why}" if bad else ""
+            first = f": {' '.join(bad[0])}" if bad else ""
             raise DataError(f"{path} contains nothing valid{first}")
         ids, labels, splits = np.array(numbers, np.int64).T.copy()
         pixels, split = np.stack(images), splits.astype(np.uint8)
@@ -95,9 +103,8 @@ class Dataset:
 
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows (a boolean mask or indices), in that order."""
-        arrays = [(name, value) for name, value in vars(self).items() if isinstance(value, np.ndarray)]
-        rows: dict[str, Any] = {name: array[chosen] for name, array in arrays}
-        return replace(self, **rows)
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **{name: array[chosen] for name, array in arrays.items()})
 
     def sample(self, count: int | None, seed: int) -> Dataset:
         """At most `count` rows, drawn with the seed, in the source's order; all for None."""
@@ -112,20 +119,73 @@ class Dataset:
             raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
         return self.rows(np.isin(self.split, [SPLITS.index(name) for name in names]))
 
+    def with_held_out(self, seed: int) -> Dataset:
+        """Holds out a stratified, seeded tenth of Training as PublicTest, and one as PrivateTest if that is
+        empty too. Each class gives a rounded tenth, and at least one row while it has two.
+        """
+        split, random = self.split.copy(), np.random.default_rng(seed)
+        training = np.flatnonzero(split == 0)
+        for index in (2, 1):
+            if (split == index).any():
+                continue
+            for label in np.unique(self.labels[training]):
+                whole = training[self.labels[training] == label]
+                rest = whole[split[whole] == 0]  # a tenth of all, taken from what is left
+                count = min(max(1, round(len(whole) * HELD_OUT)), len(rest) - 1)
+                split[random.permutation(rest)[: max(count, 0)]] = index
+        return replace(self, split=split)
+
+    @classmethod
+    def cached(cls, key: str, path: str) -> Dataset | None:
+        """The data set cached under `key`, its images memory-mapped, or None if missing or damaged."""
+        try:
+            rest = files.parse_json(_kept_as(key, ".json").read_bytes())
+            images = np.load(_kept_as(key, ".npy"), mmap_mode="r")
+            labels, split, ids = np.array([rest[name] for name in _NUMBERS], np.int64)
+            sound = images.dtype == np.uint8 and images.shape == (len(ids), *INPUT_SHAPE[:2])
+            if not sound or set(labels) - set(range(len(LABELS))) or set(split) - set(range(len(SPLITS))):
+                return None
+            bad, sha256 = tuple(BadRow(*row) for row in rest["bad"]), rest["sha256"]
+            return cls(images, labels, split.astype(np.uint8), ids, path, sha256, rest["protocol"], bad)
+        except Exception:  # on damaged headers, numpy raises whatever its parser does
+            return None
+
+    def keep(self, key: str) -> None:
+        """Writes the data set into the cache; warns, and leaves nothing there, if that is not possible."""
+        rest = {name: getattr(self, name).tolist() for name in _NUMBERS}
+        rest |= {name: getattr(self, name) for name in ("sha256", "protocol", "bad")}
+        try:
+            with files.written_aside(_kept_as(key, ".npy")) as aside, aside.open("wb") as file:
+                np.save(file, self.images)
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must not leave the name without the bytes
+                files.write_text(_kept_as(key, ".json"), json.dumps(rest))
+        except OutputError as error:
+            console.warn(f"cannot cache {self.path} in {cache_folder()}: {error}")
+
+
+def cache_folder() -> Path:
+    """FER_EDGE_CACHE, else XDG_CACHE_HOME/fer-edge, else ~/.cache/fer-edge."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(os.environ.get("FER_EDGE_CACHE") or f"{base}/fer-edge")
+
+
+def _kept_as(key: str, suffix: str) -> Path:
+    return cache_folder() / "data" / f"{key}-v{CACHE_VERSION}{suffix}"
+
 
 @dataclass(frozen=True)
 class Protocol:
-    """The parts of a data set under one protocol; `paper`'s validation contains its report."""
+    """The parts of a data set under one protocol; `paper`'s validation contains its report.
+
+    report_split: the name, of SPLITS, of the rows reported on.
+    """
 
     name: str
     train: Dataset
     validation: Dataset
     report: Dataset
-
-    @property
-    def report_split(self) -> str:
-        """The name, of SPLITS, of the rows reported on."""
-        return SPLITS[self.report.split[0]]
+    report_split: str
 
 
 def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
@@ -142,25 +202,8 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
         )
     if absent := [name for index, name in enumerate(SPLITS) if index not in dataset.split]:
         raise DataError(f"{dataset.path} has no {absent[0]} rows, which --protocol {protocol} needs")
-    name = dataset.protocol if protocol == "official" else protocol
-    return Protocol(name, *map(dataset.part, PROTOCOLS[protocol]))
-
-
-def with_held_out(dataset: Dataset, seed: int) -> Dataset:
-    """Holds out a stratified, seeded tenth of Training as PublicTest, and one as PrivateTest if that is
-    empty too. Each class gives a rounded tenth, and at least one row while it has two.
-    """
-    split, random = dataset.split.copy(), np.random.default_rng(seed)
-    training = np.flatnonzero(split == 0)
-    for index in (2, 1):
-        if (split == index).any():
-            continue
-        for label in np.unique(dataset.labels[training]):
-            whole = training[dataset.labels[training] == label]
-            rest = whole[split[whole] == 0]  # a tenth of all, taken from what is left
-            count = min(max(1, round(len(whole) * HELD_OUT)), len(rest) - 1)
-            split[random.permutation(rest)[: max(count, 0)]] = index
-    return replace(dataset, split=split)
+    name, splits = dataset.protocol if protocol == "official" else protocol, PROTOCOLS[protocol]
+    return Protocol(name, *map(dataset.part, splits), splits[-1])
 
 
 def _hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -188,7 +231,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         numbers = np.bincount(dataset.labels[rows], minlength=len(names)).tolist()
         counts[split] = dict(zip(names, numbers, strict=True))
         within[split] = len(np.unique(picture[rows]))
-    for split, of in (("PublicTest", "Training"), ("PrivateTest", "Training"), ("PrivateTest", "PublicTest")):
+    for of, split in combinations(SPLITS, 2):
         seen = np.isin(picture[masks[split]], picture[masks[of]])
         across.append({"split": split, "of": of, "rows": int(seen.sum())})
     found = {name: getattr(dataset, name) for name in ("path", "sha256", "protocol")}

@@ -8,7 +8,7 @@ import pytest
 from known_rows import face, pixels, plain_rows
 
 from fer_edge import data, files
-from fer_edge.data.dataset import with_held_out
+from fer_edge.data.dataset import cache_folder
 from fer_edge.errors import DataError
 
 
@@ -47,9 +47,9 @@ def test_protocols_that_the_data_cannot_have(dataset, table):
 
 def test_a_small_class_gives_one_row_and_keeps_one(dataset):
     """Two rows of each class: a tenth is none, and one is held out all the same; the second has to stay."""
-    split = with_held_out(dataset.part("Training"), seed=0).split
+    split = dataset.part("Training").with_held_out(seed=0).split
     assert np.bincount(split).tolist() == [7, 0, 7]
-    assert (with_held_out(dataset.rows(np.arange(7)), seed=0).split == 0).all()
+    assert (dataset.rows(np.arange(7)).with_held_out(seed=0).split == 0).all()
 
 
 def test_duplicates_are_counted_by_picture(table):
@@ -154,5 +154,5 @@ def test_where_the_cache_is_and_reading_without_one(table, monkeypatch, tmp_path
     monkeypatch.delenv("FER_EDGE_CACHE")
     for name, folder in (("XDG_CACHE_HOME", "fer-edge"), ("HOME", ".cache/fer-edge")):
         monkeypatch.setenv(name, str(tmp_path))
-        assert data.cache_folder() == tmp_path / folder
+        assert cache_folder() == tmp_path / folder
         monkeypatch.delenv(name)

@@ -12,6 +12,7 @@ from known_rows import face, pixels, plain_rows, split_name
 
 from fer_edge import data
 from fer_edge.data import table as reading
+from fer_edge.data.dataset import SPLITS
 from fer_edge.errors import DataError
 
 
@@ -20,7 +21,7 @@ def test_every_value_comes_through(table):
     assert (read.images.dtype, read.protocol) == (np.uint8, "official")
     np.testing.assert_array_equal(read.images, [face(row) for row in range(1, 29)])
     assert read.labels.tolist() == [*range(7)] * 4
-    assert [data.SPLITS[index] for index in read.split] == [split_name(row) for row in range(1, 29)]
+    assert [SPLITS[index] for index in read.split] == [split_name(row) for row in range(1, 29)]
     assert read.ids.tolist() == list(range(1, 29))
     other = data.load(str(table([row.replace("PublicTest", "PrivateTest") for row in plain_rows()])))
     assert other.sha256 != read.sha256

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from drawn_clip import drawn_clip
 
-from fer_edge.data import SPLITS, Dataset, drawn_faces, find_source, keep, load, protocol_splits, summarise
-from fer_edge.data import cached as kept
+from fer_edge.data import Dataset, drawn_faces, find_source, load, protocol_splits, summarise
+from fer_edge.data.dataset import SPLITS
 from fer_edge.data.tree import read_face
 from fer_edge.errors import FerEdgeError
 from fer_edge.sources.mjpeg import MjpegPipe
@@ -117,7 +117,7 @@ def _entry() -> Path:
     os.environ["FER_EDGE_CACHE"] = tempfile.mkdtemp(prefix="fuzz-cache-")
     images, labels = drawn_faces(7, 0)
     numbers = np.arange(7)
-    keep("k", Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s"))
+    Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s").keep("k")
     return Path(os.environ["FER_EDGE_CACHE"], "data")
 
 
@@ -133,7 +133,7 @@ def read_cached(data: bytes, folder: Path) -> None:
     sound = path.read_bytes()
     try:
         path.write_bytes(content)
-        if (dataset := kept("k", "p")) is not None:
+        if (dataset := Dataset.cached("k", "p")) is not None:
             assert dataset.images.shape == (7, 48, 48)
             assert set(dataset.labels.tolist()) <= set(range(7))
     finally:
