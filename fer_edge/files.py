@@ -248,10 +248,10 @@ def to_json(value: Any, indent: int | None = None) -> str:
     escaped = {}
     for character in set(text) - {"\n"}:
         if "\ud800" <= character <= "\udfff":
-            escaped[character] = printable(character).replace("\\", "\\\\")
+            escaped[ord(character)] = printable(character).replace("\\", "\\\\")
         elif not character.isprintable():
-            escaped[character] = json.dumps(character)[1:-1]
-    return text.translate(str.maketrans(escaped))
+            escaped[ord(character)] = json.dumps(character)[1:-1]
+    return text.translate(escaped)
 
 
 def sha256(path: Path) -> str:

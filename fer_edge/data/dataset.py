@@ -104,7 +104,8 @@ class Dataset:
     def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows (a boolean mask or indices), in that order."""
         arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return replace(self, **{name: array[chosen] for name, array in arrays.items()})
+        rows: dict[str, Any] = {name: array[chosen] for name, array in arrays.items()}
+        return replace(self, **rows)
 
     def sample(self, count: int | None, seed: int) -> Dataset:
         """At most `count` rows, drawn with the seed, in the source's order; all for None."""
@@ -202,8 +203,9 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
         )
     if absent := [name for index, name in enumerate(SPLITS) if index not in dataset.split]:
         raise DataError(f"{dataset.path} has no {absent[0]} rows, which --protocol {protocol} needs")
-    name, splits = dataset.protocol if protocol == "official" else protocol, PROTOCOLS[protocol]
-    return Protocol(name, *map(dataset.part, splits), splits[-1])
+    name = dataset.protocol if protocol == "official" else protocol
+    train, validation, report = PROTOCOLS[protocol]
+    return Protocol(name, dataset.part(train), dataset.part(validation), dataset.part(report), report)
 
 
 def _hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
