@@ -135,10 +135,9 @@ class Table:
             out.print(self.on_terminal(out.width))
         else:
             aligned = []
-            for header, *cells in self._columns():
-                width = max(map(len, (header, *cells)))
-                side = str.ljust if header in self._words() else str.rjust
-                aligned.append([side(cell, width) for cell in (header, *cells)])
+            for column in self._columns():
+                side, width = str.ljust if column[0] in self._words() else str.rjust, max(map(len, column))
+                aligned.append([side(cell, width) for cell in column])
             for row in zip(*aligned, strict=True):
                 say("  ".join(row).rstrip())
         for note in self.notes:

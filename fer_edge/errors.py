@@ -20,10 +20,8 @@ def first_line(error: Exception) -> str:
 
 
 class FerEdgeError(Exception):
-    """Base of all expected failures; its message is the one line that the user sees.
-
-    Controls in it are escaped, and the middle of a long message is left out.
-    """
+    """Base of all expected failures; its message is the one line that the user sees, escaped, and without its
+    middle if it is long."""
 
     exit_code = 1
 

@@ -66,7 +66,7 @@ def run(
 
     if web is None and web_host != DEFAULT_HOST:
         raise UsageError("--web-host needs --web PORT")
-    outputs = Outputs(save, jsonl, csv, snapshot, mqtt, None if web is None else (web, web_host, web_token))
+    outputs = Outputs(save, jsonl, csv, snapshot, mqtt, None if web is None else (web_host, web, web_token))
     outputs.check(json, force, source, model, card, detector_model)
     from fer_edge.vision.opencv import cv2
 

@@ -39,15 +39,15 @@ class PictureSink(Sink):
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths by kind, None if not wanted; `-` is standard output for jsonl and csv. mqtt: a URL. page: port,
-    address and token of the live page."""
+    """Paths by kind, None if not wanted; `-` is standard output for jsonl and csv. mqtt: a URL. page: the
+    live page's address, port and token."""
 
     save: Path | None = None
     jsonl: Path | None = None
     csv: Path | None = None
     snapshot: Path | None = None
     mqtt: str | None = None
-    page: tuple[int, str, str | None] | None = None
+    page: tuple[str, int, str | None] | None = None
 
     def check(
         self, json: str | None, force: bool, source: str | None = None, *read: Path | str | None
@@ -72,10 +72,9 @@ def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, forc
         sinks.append(logs.Progress(capture.length_s))
     # Page and broker come first, so that no file exists if they fail.
     if outputs.page:
-        from fer_edge.sinks.web import WebPage, chosen
+        from fer_edge.sinks.web import WebPage
 
-        port, host, token = outputs.page
-        page = WebPage(chosen(host, token), port, labels)
+        page = WebPage(*outputs.page, labels)
         console.say(f"live page: {page.server.url}")
         sinks.append(page)
     if outputs.mqtt:

@@ -23,8 +23,8 @@ class LineFile(Sink):
     If the disk is full, an incomplete line is removed again.
     """
 
-    def __init__(self, path: Path, force: bool = True) -> None:
-        self._path = path
+    def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
+        self._path, self._labels = path, labels
         self._size = 0
         if str(path) == "-" and sys.stdout is None:
             raise OutputError("cannot write to standard output: it is closed")
@@ -53,10 +53,6 @@ class LineFile(Sink):
 class JsonlLog(LineFile):
     """One JSON object per frame, as in DESIGN's `run --jsonl`: plain types, six decimals."""
 
-    def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
-        super().__init__(path, force)
-        self._labels = labels
-
     def write(self, result: FrameResult) -> None:
         faces = []
         for face in result.faces:
@@ -73,7 +69,7 @@ class CsvLog(LineFile):
     """One row per face, and one with empty fields for a frame without faces."""
 
     def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
-        super().__init__(path, force)
+        super().__init__(path, labels, force)
         head = ["source", "frame", "time_s", "track", "x", "y", "width", "height", "label", "confidence"]
         self._fields = len(head) + len(labels)
         self._row([*head, *map(printable, labels)])

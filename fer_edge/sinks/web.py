@@ -15,7 +15,6 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hmac import compare_digest
 from http import HTTPStatus
 from pathlib import Path
@@ -58,12 +57,52 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Access:
-    """host: the address to listen on. token: None on loopback, where it is not needed."""
+def token_for(host: str, token: str | None) -> str | None:
+    """The token given, else None on loopback, where it is not needed, and a random one beyond.
 
-    host: str
-    token: str | None = None
+    Raises UsageError for a host that has no address here, and for a token that is easily guessed.
+    """
+    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isalnum() or not token.isascii()):
+        raise UsageError(f"--web-token: use at least {SHORTEST_TOKEN} letters and digits")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--web-host {host}: there is no such address") from error
+    if token is None and not all(ipaddress.ip_address(address[4][0]).is_loopback for address in found):
+        return os.urandom(16).hex()
+    return token
+
+
+class PageServer(socketserver.ThreadingTCPServer):
+    """Serves the newest values: jpeg, whole pictures; state, JSON texts of one line.
+
+    host: the address to listen on; port 0 takes any. token: what viewers need, if not None. url: the page's.
+    Raises OutputError if the port is not available.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 16
+
+    def __init__(self, host: str, port: int, token: str | None = None) -> None:
+        self.host, self.token = host, token
+        self.jpeg, self.state = Newest[bytes](), Newest[str]()
+        self.lock = threading.Lock()
+        self.connections: dict[Any, str] = {}  # the oldest first: "head" until that is read, then what for
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            super().__init__((host, port), Handler)
+        except OSError as error:
+            where = f"{host}:{port}: {error.strerror or error}"
+            raise OutputError(f"cannot serve the page on {where}; choose another port") from error
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        token = f"?token={self.token}" if self.token else ""
+        return f"http://{host}:{self.server_address[1]}/{token}"
 
     def allows(self, host: str, cookies: str, query_token: str | None) -> bool:
         """Whether a request with these headers Host and Cookie, or empty ones, may be answered.
@@ -78,53 +117,6 @@ class Access:
         cookie = next((value for name, _, value in pairs if name == COOKIE), "")
         given = cookie if query_token is None else query_token
         return compare_digest(given.encode(errors="replace"), self.token.encode())
-
-
-def chosen(host: str, token: str | None) -> Access:
-    """Access for `--web-host` and `--web-token`; beyond loopback, generates a token if none is given.
-
-    Raises UsageError for a host that has no address here, and for a token that is easily guessed.
-    """
-    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isalnum() or not token.isascii()):
-        raise UsageError(f"--web-token: use at least {SHORTEST_TOKEN} letters and digits")
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"--web-host {host}: there is no such address") from error
-    if token is None and not all(ipaddress.ip_address(address[4][0]).is_loopback for address in found):
-        token = os.urandom(16).hex()
-    return Access(host, token)
-
-
-class PageServer(socketserver.ThreadingTCPServer):
-    """Serves the newest values: jpeg, whole pictures; state, JSON texts of one line.
-
-    url: with the token. Raises OutputError if the port is not available; port 0 takes any.
-    """
-
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 16
-
-    def __init__(self, access: Access, port: int) -> None:
-        self.access = access
-        self.jpeg, self.state = Newest[bytes](), Newest[str]()
-        self.lock = threading.Lock()
-        self.connections: dict[Any, str] = {}  # the oldest first: "head" until that is read, then what for
-        self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
-        try:
-            super().__init__((access.host, port), Handler)
-        except OSError as error:
-            where = f"{access.host}:{port}: {error.strerror or error}"
-            raise OutputError(f"cannot serve the page on {where}; choose another port") from error
-        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.access.host}]" if ":" in self.access.host else self.access.host
-        token = f"?token={self.access.token}" if self.access.token else ""
-        return f"http://{host}:{self.server_address[1]}/{token}"
 
     def viewers(self, stream: str) -> int:
         """Number of viewers of "video" or "events"."""
@@ -212,7 +204,7 @@ class Handler(socketserver.BaseRequestHandler):
         except ValueError:
             self._answer(b"no address\n", 400)
             return
-        if not self.server.access.allows(headers.get("host", ""), headers.get("cookie", ""), token):
+        if not self.server.allows(headers.get("host", ""), headers.get("cookie", ""), token):
             self._answer(b"this page needs the address with its token\n", 403)
         elif token is not None and address.path == "/":
             cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
@@ -274,16 +266,14 @@ class Handler(socketserver.BaseRequestHandler):
 
 
 class WebPage(PictureSink):
-    """The page as a sink. Serves from its creation to `close`; `server.url` says where.
-
-    Raises OutputError if the port is taken.
-    """
+    """The page as a sink. Serves from its creation to `close`; `server.url` says where."""
 
     has_bars = True
 
-    def __init__(self, access: Access, port: int, labels: tuple[str, ...]) -> None:
+    def __init__(self, host: str, port: int, token: str | None, labels: tuple[str, ...]) -> None:
+        """Raises OutputError if the port is taken, and what `token_for` raises."""
         self._labels = labels
-        self.server = PageServer(access, port)
+        self.server = PageServer(host, port, token_for(host, token))
         self._next_picture_s = self._next_state_s = 0.0
         self._times_s: collections.deque[float] = collections.deque(maxlen=30)  # of the latest frames
 

@@ -16,10 +16,9 @@ from loop_fakes import LABELS, WAIT_S, Album, FakeCapture, analyser, picture, un
 from fer_edge.errors import OutputError, UsageError
 from fer_edge.loop import Loop
 from fer_edge.sinks import web
-from fer_edge.sinks.web import Access, PageServer, WebPage, chosen
+from fer_edge.sinks.web import PageServer, WebPage, token_for
 
 TOKEN = "abcdefgh12345678"
-LOCAL = Access("127.0.0.1")
 
 
 def ask(page, path, method="GET", **headers):
@@ -34,8 +33,8 @@ def serve():
     """Starts servers, and stops them at the end."""
     started = []
 
-    def start(access=LOCAL):
-        started.append(PageServer(access, 0))
+    def start(token=None):
+        started.append(PageServer("127.0.0.1", 0, token))
         return started[-1]
 
     yield start
@@ -46,37 +45,37 @@ def serve():
 # --- who may see it ---
 
 
-def test_without_a_token_only_local_names_are_served():
+def test_without_a_token_only_local_names_are_served(serve):
+    page = serve()
     for host in ("localhost:8000", "[::1]:8000", "LOCALHOST"):
-        assert LOCAL.allows(host, "", None)
+        assert page.allows(host, "", None)
     for host in ("evil.example:8000", "localhost.evil.example", "192.168.1.5:8000", ""):
-        assert not LOCAL.allows(host, "", None)
+        assert not page.allows(host, "", None)
 
 
 def test_loopback_needs_no_token_and_all_else_gets_one():
-    assert chosen("127.0.0.1", None) == LOCAL
-    assert chosen("0.0.0.0", None).token != chosen("0.0.0.0", None).token
-    assert chosen("127.0.0.1", TOKEN).token == TOKEN
-    hosts = ("127.0.0.2", "::1", "0.0.0.0", "::")
-    assert [chosen(host, None).token is None for host in hosts] == [True, True, False, False]
+    assert token_for("0.0.0.0", None) != token_for("0.0.0.0", None)
+    assert token_for("127.0.0.1", TOKEN) == TOKEN
+    hosts = ("127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::")
+    assert [token_for(host, None) is None for host in hosts] == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("token", ["short", "semi;colon=1", "schlüssel1"])
 def test_an_easily_guessed_token_is_refused(token):
     with pytest.raises(UsageError, match="letters and digits"):
-        chosen("127.0.0.1", token)
+        token_for("127.0.0.1", token)
 
 
 def test_an_address_of_nowhere_is_refused_and_no_name_is_looked_up(serve, monkeypatch):
     with pytest.raises(UsageError, match="no such address"):
-        chosen("no such host", None)
+        token_for("no such host", None)
     monkeypatch.delattr(socket, "getfqdn")
     monkeypatch.delattr(socket, "gethostbyaddr")
     assert ask(serve(), "/").status == 200
 
 
 def test_the_token_is_needed_and_becomes_a_cookie(serve):
-    page = serve(Access("127.0.0.1", TOKEN))
+    page = serve(TOKEN)
     for path, cookie in (("/", ""), (f"/video.mjpg?token={TOKEN[:-1]}", ""), ("/", "\x00=;fer_edge_token=x")):
         assert ask(page, path, Cookie=cookie).status == 403
     entry = ask(page, f"/?token={TOKEN}")
@@ -162,7 +161,7 @@ def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
 def test_a_port_that_is_taken_is_said(serve):
     port = serve().server_address[1]
     with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
-        PageServer(LOCAL, port)
+        PageServer("127.0.0.1", port)
 
 
 # --- what strangers send ---
@@ -211,7 +210,7 @@ def test_a_head_has_its_time(serve, monkeypatch):
     ],
 )
 def test_what_strangers_send_is_answered_at_once(serve, sent, status):
-    page = serve(Access("127.0.0.1", TOKEN) if status == b"403" else LOCAL)
+    page = serve(TOKEN if status == b"403" else None)
     with socket.create_connection(page.server_address, timeout=5) as connection:
         connection.sendall(sent)
         assert connection.recv(12)[9:] == status
@@ -222,7 +221,7 @@ def test_what_strangers_send_is_answered_at_once(serve, sent, status):
 
 @pytest.fixture
 def page(monkeypatch):
-    page = WebPage(LOCAL, 0, LABELS)
+    page = WebPage("127.0.0.1", 0, None, LABELS)
     monkeypatch.setattr(page, "close", lambda: None)  # the loop's end, so that there is time to ask
     yield page
     monkeypatch.undo()
