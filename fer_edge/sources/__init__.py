@@ -3,6 +3,7 @@ that need it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -22,7 +23,6 @@ class Capture:
     known. unreadable: pictures skipped. ended: a live source has no more frames.
     """
 
-    name: str
     is_live: bool = False
     is_still: bool = False
     is_folder: bool = False
@@ -30,6 +30,10 @@ class Capture:
     length_s: float | None = None
     unreadable: int = 0
     ended: bool = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._to_free = contextlib.ExitStack()  # filled by `open`
 
     def open(self) -> None:
         """Raises SourceError, one line, within a limited time."""
@@ -43,6 +47,7 @@ class Capture:
 
     def close(self) -> None:
         """Frees the device or file; may be called twice and before `open`."""
+        self._to_free.close()
 
 
 def plausible_fps(fps: float) -> float | None:

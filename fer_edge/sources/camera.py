@@ -59,9 +59,8 @@ class Camera(Capture):
     is_live = True
 
     def __init__(self, index: int | str) -> None:
-        self.name = f"camera {index}"
+        super().__init__(f"camera {index}")
         self._index = index
-        self._video: Any = None
 
     def open(self) -> None:
         """Raises SourceError, listing the existing cameras, if it is missing or in use."""
@@ -79,35 +78,31 @@ class Camera(Capture):
             raise SourceError(f"{self.name} {why}; cameras here: {', '.join(map(str, cameras())) or 'none'}")
         # A queue in the driver would return old frames.
         video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._video = video
+        self._video: Any = video
+        self._to_free.callback(video.release)
         self.fps = plausible_fps(video.get(cv2.CAP_PROP_FPS))
 
     def read(self) -> Frame | None:
         ok, picture = self._video.read()
         return Frame(picture, 0.0, self.name) if ok else None
 
-    def close(self) -> None:
-        if self._video is not None:
-            self._video.release()
-            self._video = None
-
 
 class PiCamera(Capture):
     """The Raspberry Pi camera module, through picamera2 (from Raspberry Pi OS, not from pip)."""
 
     is_live = True
+    fps = PI_FPS
 
     def __init__(self) -> None:
-        self.name = "camera pi"
-        self.fps = PI_FPS
-        self._camera: Any = None
+        super().__init__("camera pi")
 
     def open(self) -> None:
         """Raises SourceError where picamera2 or the camera is missing."""
         try:
             from picamera2 import Picamera2  # type: ignore[import-not-found]
 
-            self._camera = Picamera2()
+            self._camera: Any = Picamera2()
+            self._to_free.callback(self._camera.close)
             # RGB888 of libcamera is B, G, R in memory, as OpenCV has it.
             wanted = {"size": PI_SIZE, "format": "RGB888"}
             self._camera.configure(self._camera.create_video_configuration(wanted))
@@ -124,8 +119,3 @@ class PiCamera(Capture):
 
     def read(self) -> Frame | None:
         return Frame(self._camera.capture_array("main"), 0.0, self.name)
-
-    def close(self) -> None:
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None

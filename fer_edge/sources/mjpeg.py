@@ -38,7 +38,7 @@ class MjpegPipe(Capture):
     def __init__(
         self, stream: BinaryIO | Path | int, name: str = "standard input", *, ends: bool = True
     ) -> None:
-        self.name = name
+        super().__init__(name)
         self._stream: Any = stream
         self._ends = ends
         self._bytes = bytearray()

@@ -53,13 +53,11 @@ class Newest(Generic[T]):
 
 @dataclass(frozen=True)
 class Patience:
-    """first_frame_s: how long to wait for the first frame. silence_s: then for each new picture, before
-    reopening the source, and that long again for its opening. reconnect_waits_s: delay before each attempt;
-    after the last, the source is given up."""
+    """How long a live source is waited for."""
 
     first_frame_s: float = 10.0
-    silence_s: float = 5.0
-    reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
+    silence_s: float = 5.0  # without a new picture, before it is opened again; as long may its opening take
+    reconnect_waits_s: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)  # after the last it is given up
 
 
 class NewestFrame:

@@ -21,7 +21,7 @@ class Pictures(Capture):
     is_still = True
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        super().__init__(str(path))
         self.is_folder = path.is_dir()
         self._paths, self._left_out = in_folder(path) if self.is_folder else ([path], [])
         self._next = iter(self._paths)

@@ -66,7 +66,7 @@ class Video(Capture):
     _advice = ""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        super().__init__(name)
         self._video: cv2.VideoCapture | None = None
         self._buffers: list[cv2.typing.MatLike | None] = [None, None]  # filled in turn
         self._read = self._failures = 0
@@ -75,6 +75,7 @@ class Video(Capture):
         if not video.isOpened():
             raise SourceError(failure)
         self._video = video
+        self._to_free.callback(video.release)
         fps, count = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = plausible_fps(fps)
         self.length_s = count / fps if fps > 0 and count > 0 else None
@@ -118,11 +119,6 @@ class Video(Capture):
         if self.length_s and end_s < WHOLE * self.length_s:
             cut = f"ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"
             console.warn(f"{self.name} {cut}{self._advice}")
-
-    def close(self) -> None:
-        if self._video is not None:
-            self._video.release()
-            self._video = None
 
 
 class VideoFile(Video):
@@ -174,6 +170,7 @@ class Stream(Video):
         if scheme in ("http", "https"):
             self._jpegs, has_length = mjpeg.from_http(self._url)
         if self._jpegs:
+            self._to_free.callback(self._jpegs.close)
             return
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
         video = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, timeouts)
@@ -184,11 +181,6 @@ class Stream(Video):
     def read(self) -> Frame | None:
         """As `Video.read`; of a camera's motion JPEG the next picture."""
         return self._jpegs.read() if self._jpegs else super().read()
-
-    def close(self) -> None:
-        super().close()
-        if self._jpegs:
-            self._jpegs.close()
 
 
 def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,6 +120,7 @@ class Tracker:
         track.read_s = time_s
 
 
+@dataclass(eq=False)
 class Analyser:
     """Detector, classifier and tracker in sequence.
 
@@ -128,24 +129,19 @@ class Analyser:
     The detector's own margin is added to that of the model's crop.
     """
 
-    def __init__(
-        self,
-        detector: Detector,
-        classifier: Classifier,
-        *,
-        half_life_s: float = 0.3,
-        min_confidence: float = 0.0,
-        min_quality: float = READABLE,
-        still: bool = False,
-    ) -> None:
-        self.labels = tuple(classifier.labels)
+    detector: Detector
+    classifier: Classifier
+    _: KW_ONLY
+    half_life_s: float = 0.3
+    min_confidence: float = 0.0
+    min_quality: float = READABLE
+    still: bool = False
+
+    def __post_init__(self) -> None:
+        self.labels = tuple(self.classifier.labels)
         self.stages = StageTimes()
-        self._detector = detector
-        self._classifier = classifier
-        self._policy = CropPolicy(classifier.card.crop.margin + detector.margin)
-        self._min_confidence, self._min_quality = min_confidence, min_quality
-        self._still = still
-        self._tracker = Tracker(half_life_s)
+        self._policy = CropPolicy(self.classifier.card.crop.margin + self.detector.margin)
+        self._tracker = Tracker(self.half_life_s)
         self._seen_s: tuple[float, ...] = ()  # the times of the last three frames
 
     def analyse(self, frame: Frame) -> tuple[Face, ...]:
@@ -154,7 +150,7 @@ class Analyser:
         pace_s = min(np.diff(self._seen_s), default=0.0)  # of two, since one may be a camera's that came back
         self._tracker.gap_s = max(MAX_GAP_S, MAX_GAP_FRAMES * float(pace_s))
         frame_bgr = to_bgr(frame.bgr)
-        find = self._detector.detect_still if self._still else self._detector.detect
+        find = self.detector.detect_still if self.still else self.detector.detect
         whole = 0, 0, frame_bgr.shape[1], frame_bgr.shape[0]
         with self.stages.measure("detect"):
             found = [one for one in find(frame_bgr) if common_area(one.box_xywh, whole)]
@@ -162,20 +158,20 @@ class Analyser:
             return ()
         with self.stages.measure("crop"):
             # The crop uses the whole box, so that a face cut off by the border keeps its proportions.
-            how = self._classifier.input_size, self._policy
+            how = self.classifier.input_size, self._policy
             crops = np.stack([crop_face(frame_bgr, one.box_xywh, *how, one.roll_deg) for one in found])
             pairs = zip(crops, found, strict=True)
             qualities = [quality(crop, max(one.box_xywh[2:]), one.turn) for crop, one in pairs]
         with self.stages.measure("classify"):
-            probabilities = self._classifier.predict(crops)
-        readable = [value >= self._min_quality for value in qualities]
-        tracker = Tracker() if self._still else self._tracker
+            probabilities = self.classifier.predict(crops)
+        readable = [value >= self.min_quality for value in qualities]
+        tracker = Tracker() if self.still else self._tracker
         boxes = [clip_box(one.box_xywh, *whole[2:]) for one in found]
         tracks = tracker.update(boxes, probabilities, frame.time_s, readable)
         faces = []
         for one, track, own, value in zip(found, tracks, probabilities, qualities, strict=True):
             confidence, smoothed = float(track.smoothed[track.class_id]), track.smoothed.copy()
-            sure = value >= self._min_quality and confidence >= self._min_confidence
+            sure = value >= self.min_quality and confidence >= self.min_confidence
             label = self.labels[track.class_id] if sure else None
             faces.append(
                 Face(track.box_xywh, track.id, label, confidence, own.copy(), smoothed, value, one.keypoints)

@@ -67,47 +67,48 @@ class BlazeFaceDetector:
         self._input = self._network.tensor(given["index"])
         self._results = [self._network.tensor(results[shape]) for shape in shapes]
         self._min_size_px = min_size_px or 0
-        self._last: list[Detection] = []
+        self._last: dict[Box, Detection] = {}
         self._frames = 0
 
     def detect_still(self, frame_bgr: Picture) -> list[Detection]:
         """Searches the whole picture and each tile."""
         height, width = frame_bgr.shape[:2]
-        found: list[Detection] = []
+        found: dict[Box, Detection] = {}
         self._add(found, frame_bgr, (0, 0, width, height), *self._tiles(width, height))
-        return found
+        return list(found.values())
 
     def detect(self, frame_bgr: Picture) -> list[Detection]:
         """Searches around the last boxes; the whole frame if one is missing, and every 12 frames."""
         height, width = frame_bgr.shape[:2]
         whole, tiles = (0, 0, width, height), self._tiles(width, height)
-        round_last = [clip_box(square_box(one.box_xywh, NEIGHBOURHOOD), width, height) for one in self._last]
+        round_last = [clip_box(square_box(box, NEIGHBOURHOOD), width, height) for box in self._last]
         regions = self._joined(round_last)
         if whole not in regions and (not self._last or self._frames % SEARCH_EVERY == 0):
             regions.append(whole)
-        found: list[Detection] = []
+        found: dict[Box, Detection] = {}
         self._add(found, frame_bgr, *regions)
-        if whole not in regions and any(_lacks(found, one) for one in self._last):
+        if whole not in regions and any(is_new(box, found) for box in self._last):
             self._add(found, frame_bgr, whole)
         if tiles:
             self._add(found, frame_bgr, tiles[self._frames % len(tiles)])
         self._last = found
         self._frames += 1
-        return list(found)
+        return list(found.values())
 
-    def _add(self, found: list[Detection], frame_bgr: Picture, *regions: Box) -> None:
+    def _add(self, found: dict[Box, Detection], frame_bgr: Picture, *regions: Box) -> None:
         """The regions' faces that have not been found yet."""
         height, width = frame_bgr.shape[:2]
         for score, one in (face for region in regions for face in self._look(frame_bgr, region)):
-            if min(one.box_xywh[2:]) < max(self._min_size_px, 1) or not _lacks(found, one):
+            box = one.box_xywh
+            if min(box[2:]) < max(self._min_size_px, 1) or not is_new(box, found):
                 continue
-            known = not _lacks(self._last, one, SAME)
+            known = not is_new(box, self._last, SAME)
             if not known:  # a closer look: letters on a clear sky are faces only from afar
-                close = self._look(frame_bgr, clip_box(square_box(one.box_xywh, CLOSE), width, height))
-                again = [sure for sure, it in close if not _lacks([it], one, SAME)]
+                close = self._look(frame_bgr, clip_box(square_box(box, CLOSE), width, height))
+                again = [sure for sure, it in close if not is_new(box, [it.box_xywh], SAME)]
                 known = min(score, max(again, default=0.0)) >= FOUND_AT
             if known:
-                found.append(one)
+                found[box] = one
 
     def _joined(self, regions: list[Box]) -> list[Box]:
         """One region around all, unless the smallest face would become too small in it."""
@@ -115,7 +116,7 @@ class BlazeFaceDetector:
             return regions
         left, top = min(x for x, *_ in regions), min(y for _, y, *_ in regions)
         right, bottom = max(x + w for x, _, w, _ in regions), max(y + h for _, y, _, h in regions)
-        smallest = min(one.box_xywh[2] for one in self._last)
+        smallest = min(box[2] for box in self._last)
         if smallest * self._side < 2 * SMALLEST_PX * max(right - left, bottom - top):
             return regions
         return [(left, top, right - left, bottom - top)]
@@ -167,10 +168,6 @@ class BlazeFaceDetector:
                 face = Detection.from_keypoints(values[n, 0], values[n, 1], values[n, 2:])
                 found.append((float(scores[n]), face))
         return found
-
-
-def _lacks(found: list[Detection], one: Detection, most: float = 0.2) -> bool:
-    return is_new(one.box_xywh, [other.box_xywh for other in found], most)
 
 
 def _anchors(side: int) -> NDArray[np.float32]:

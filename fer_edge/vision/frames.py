@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -134,6 +134,6 @@ def overlap(a: Box, b: Box) -> float:
     return common / (a[2] * a[3] + b[2] * b[3] - common) if common else 0.0
 
 
-def is_new(box: Box, others: Sequence[Box], most: float = 0.2) -> bool:
+def is_new(box: Box, others: Iterable[Box], most: float = 0.2) -> bool:
     """Whether the box overlaps none of the others by more than `most`."""
     return all(overlap(box, other) <= most for other in others)

@@ -7,7 +7,7 @@ takes a third of a millisecond.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -64,13 +64,10 @@ class _Followed(NamedTuple):
 
 
 class HaarDetector:
-    """The Haar cascades for frontal faces and for profiles.
-
-    A known face is searched as it was, then tilted, then in profile; then it is kept while the frame still
+    """A known face is searched as it was, then tilted, then in profile; then it is kept while the frame still
     looks like it, for at most CARRIED_FRAMES.
 
-    min_size_px: smallest face in pixels of the frame; by default 1/7.5 of a stream's shorter side and
-    1/12 of a picture's.
+    min_size_px: smallest face, by default 1/7.5 of a stream's shorter side and 1/12 of a picture's.
     """
 
     margin = 0.0  # see spec.CropPolicy: FER-2013 pictures are as wide as Haar's boxes
@@ -78,7 +75,7 @@ class HaarDetector:
     def __init__(self, min_size_px: int | None = None) -> None:
         self._frontal = load_cascade()
         self._min_size_px = min_size_px
-        self._followed: list[_Followed] = []
+        self._followed: dict[Box, _Followed] = {}
         self._frames = 0
 
     @functools.cached_property
@@ -92,33 +89,33 @@ class HaarDetector:
         smallest_px = self._min_size_px or min(gray.shape) / 12
         scale = min(1.0, STILL_MAX_PX / max(gray.shape))
         found = [Detection(box) for box in self._scan(gray, scale, smallest_px, STILL_SCAN)]
-        tilted: list[_Followed] = []
+        tilted: dict[Box, _Followed] = {}
         for roll_deg in () if found else (TILT_DEG, -TILT_DEG):
             boxes = self._scan(gray, scale, smallest_px, STILL_SCAN, roll_deg=roll_deg)
             self._add_new(tilted, gray, boxes, roll_deg)
-        return found + [one.face for one in tilted]
+        return found + [one.face for one in tilted.values()]
 
     def detect(self, frame_bgr: Picture) -> list[Detection]:
         """Searches around the last boxes; the rest of the frame if one is missing, and every 12 frames."""
         gray = to_gray(frame_bgr)
-        found: list[_Followed] = []
-        for last in self._followed:
+        found: dict[Box, _Followed] = {}
+        for last in self._followed.values():
             _add(found, self._again(gray, last))
         if len(found) < max(len(self._followed), 1) or self._frames % SEARCH_EVERY == 0:
             # While no face is known, every other frame is searched for a tilted one.
             roll_deg = 0.0 if found else (0.0, TILT_DEG, 0.0, -TILT_DEG)[self._frames % 4]
             smallest_px = self._min_size_px or min(gray.shape) / 7.5
             scale = min(1.0, WINDOW_PX / smallest_px)
-            boxes = self._scan(gray, scale, smallest_px, STREAM_SCAN, _boxes(found), roll_deg)
+            boxes = self._scan(gray, scale, smallest_px, STREAM_SCAN, found, roll_deg)
             self._add_new(found, gray, boxes, roll_deg)
         self._followed = found
         self._frames += 1
-        return [one.face for one in found]
+        return [one.face for one in found.values()]
 
-    def _add_new(self, found: list[_Followed], gray: Picture, boxes: list[Box], roll_deg: float) -> None:
+    def _add_new(self, found: dict[Box, _Followed], gray: Picture, boxes: list[Box], roll_deg: float) -> None:
         """The boxes that a second, closer look confirms, which rejects most false detections."""
         for box in boxes:
-            if is_new(box, _boxes(found)):
+            if is_new(box, found):
                 _add(found, self._near(gray, box, WIDE, TILTED_VOTES if roll_deg else NEW_VOTES, roll_deg))
 
     def _again(self, gray: Picture, last: _Followed) -> _Followed | None:
@@ -145,7 +142,7 @@ class HaarDetector:
         scale: float,
         smallest_px: float,
         effort: tuple[float, int],
-        known: Sequence[Box] = (),
+        known: Iterable[Box] = (),
         roll_deg: float = 0.0,
     ) -> list[Box]:
         """Faces of the whole frame and a border around it, shrunk. effort: scale factor and votes. known:
@@ -181,13 +178,9 @@ class HaarDetector:
         return _Followed(face, cut(upright, _box(best, 1.0, 0, 0)).copy())  # not to hold the whole frame
 
 
-def _boxes(found: list[_Followed]) -> list[Box]:
-    return [one.face.box_xywh for one in found]
-
-
-def _add(found: list[_Followed], one: _Followed | None) -> None:
-    if one and is_new(one.face.box_xywh, _boxes(found)):
-        found.append(one)
+def _add(found: dict[Box, _Followed], one: _Followed | None) -> None:
+    if one and is_new(one.face.box_xywh, found):
+        found[one.face.box_xywh] = one
 
 
 def _turned(picture: Picture, roll_deg: float, mirrored: bool = False) -> tuple[Picture, NDArray[Any]]:
