@@ -1,7 +1,4 @@
-"""Cameras: by number or device path through OpenCV, the Raspberry Pi's through picamera2.
-
-On Linux a camera has several devices, and decoders have devices too, so each is queried.
-"""
+"""Cameras: by number or device path through OpenCV, the Raspberry Pi's through picamera2."""
 
 from __future__ import annotations
 
@@ -37,7 +34,8 @@ class Device(NamedTuple):
 
 
 def cameras(folder: Path = Path("/dev")) -> list[Device]:
-    """The numbered devices that deliver pictures, or may; empty on systems other than Linux."""
+    """The numbered devices that deliver pictures, or may, on Linux: a camera has others, too, and so have
+    decoders. Empty on other systems."""
     found = []
     for path in sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name)):
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,20 +53,6 @@ class MjpegPipe(Capture):
 
     def read(self) -> Frame | None:
         """The next picture that decodes; None at the end. Raises SourceError if it ends without a picture."""
-        for jpeg in self._jpegs():
-            try:
-                picture = decode(jpeg)
-            except SourceError:
-                self.unreadable += 1
-                continue
-            self._read += 1
-            return Frame(picture, 0.0, self.name)
-        self.ended = self._ends
-        if self._ends and not self._read:
-            raise SourceError(f"{self.name} ended without a JPEG picture: {self._what_came()}")
-        return None
-
-    def _jpegs(self) -> Iterator[bytes]:
         data = self._bytes
         with contextlib.suppress(EOFError):
             while True:
@@ -79,13 +64,19 @@ class MjpegPipe(Capture):
                 jpeg = bytes(data[:end])
                 del data[:end]
                 if is_whole:
-                    yield jpeg
-                else:
-                    self.unreadable += 1
+                    with contextlib.suppress(SourceError):
+                        picture = decode(jpeg)
+                        self._read += 1
+                        return Frame(picture, 0.0, self.name)
+                self.unreadable += 1
+        self.ended = self._ends
+        if self._ends and not self._read:
+            raise SourceError(f"{self.name} ended without a JPEG picture: {self._what_came()}")
+        return None
 
     def _walk(self) -> tuple[int, bool]:
-        """The end of the picture, found by the lengths of its segments, to skip thumbnails inside it; False
-        if it is none: where the next one may begin. Raises EOFError if the stream ends first."""
+        """The picture's end, by the lengths of its segments, since it may hold a thumbnail; or where the next one
+        may begin, and False. Raises EOFError if the stream ends first."""
         data, at = self._bytes, 2
         while True:
             self._need(at + 2)

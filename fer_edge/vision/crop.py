@@ -1,7 +1,4 @@
-"""Crops the square gray picture that a model sees from a frame.
-
-The loop, calibration and evaluation all use this: a model is measured on what it gets.
-"""
+"""Crops the square gray picture that a model sees from a frame: in the loop, calibration and evaluation."""
 
 from __future__ import annotations
 

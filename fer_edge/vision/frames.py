@@ -10,14 +10,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
-"""Gray (H, W) or blue, green, red (H, W, 3)."""
-
-Box = tuple[int, int, int, int]
-"""x, y, width, height."""
-
-SEARCH_EVERY = 12
-"""A detector that follows faces searches the whole frame every so many frames."""
+Picture = NDArray[np.uint8]  # gray (H, W) or blue, green, red (H, W, 3)
+Box = tuple[int, int, int, int]  # x, y, width, height
+SEARCH_EVERY = 12  # frames: how often a detector that follows faces searches the whole frame
 
 
 class Frame(NamedTuple):
@@ -99,8 +94,7 @@ class Face:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """A frame and its faces. index: from 0 in each source. analysed: False if it was skipped
-    (`--every`)."""
+    """A frame and its faces. index: from 0 in each source. analysed: False if skipped (`--every`)."""
 
     frame: Frame
     index: int
