@@ -75,11 +75,12 @@ class MjpegPipe(Capture):
         return None
 
     def _walk(self) -> tuple[int, bool]:
-        """The picture's end, by the lengths of its segments, since it may hold a thumbnail; or where the next one
-        may begin, and False. Raises EOFError if the stream ends first."""
+        """The picture's end, by the lengths of its segments, since it may hold a thumbnail; or where the next
+        one may begin, and False. Raises EOFError if the stream ends first."""
         data, at = self._bytes, 2
         while True:
-            self._need(at + 2)
+            while len(data) < at + 2:
+                self._more()
             marker = data[at + 1]
             if data[at] != 0xFF or marker in (0x00, 0xD8):
                 return at, False
@@ -90,17 +91,14 @@ class MjpegPipe(Capture):
             elif marker in _WITHOUT_LENGTH:
                 at += 2
             else:
-                self._need(at + 4)
+                while len(data) < at + 4:
+                    self._more()
                 at += 2 + int.from_bytes(data[at + 2 : at + 4])
             if marker == _SCAN:
                 while not (found := _NEXT_MARKER.search(data, at)):
                     at = max(at, len(data) - 1)
                     self._more()
                 at = found.start()
-
-    def _need(self, size: int) -> None:
-        while len(self._bytes) < size:
-            self._more()
 
     def _more(self) -> None:
         """Reads what there is. Raises EOFError at the end, SourceError if no picture comes to an end."""
@@ -130,11 +128,7 @@ class MjpegPipe(Capture):
 
 def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
     """A camera's endless JPEGs at an address, None if the answer is something else; and whether the answer
-    has a length.
-
-    Cameras differ in the lines between the pictures, so these are skipped. Raises SourceError if there is no
-    answer, or a refusal.
-    """
+    has a length. Raises SourceError if there is no answer, or a refusal."""
     import base64
     import http.client
     import urllib.error

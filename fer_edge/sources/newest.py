@@ -114,8 +114,7 @@ class NewestFrame:
         """Starts the thread of a new connection. capture: None to open the source again, and why."""
         self._connection += 1
         self._heard_s = time.monotonic()
-        arguments = (self._connection, capture, why)
-        self._thread = threading.Thread(target=self._run, args=arguments, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._connection, capture, why), daemon=True)
         self._thread.start()
 
     def _run(self, connection: int, capture: Capture | None, why: str) -> None:

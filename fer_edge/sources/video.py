@@ -86,10 +86,8 @@ class Video(Capture):
             raise SourceError(f"{self.name} is larger than {MAX_PIXELS // 10**6} megapixels")
 
     def read(self) -> Frame | None:
-        """None at the end, or if a live stream was lost; damaged spots are skipped.
-
-        Raises SourceError if there was not a single frame.
-        """
+        """None at the end, or if a live stream was lost; damaged spots are skipped. Raises SourceError if
+        there was not a single frame."""
         assert self._video is not None, "open() comes first"
         for failures in range(1 if self.is_live else MOST_FAILURES):
             ok, picture = self._video.read(self._buffers[0])

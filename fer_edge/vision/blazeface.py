@@ -81,8 +81,14 @@ class BlazeFaceDetector:
         """Searches around the last boxes; the whole frame if one is missing, and every 12 frames."""
         height, width = frame_bgr.shape[:2]
         whole, tiles = (0, 0, width, height), self._tiles(width, height)
-        round_last = [clip_box(square_box(box, NEIGHBOURHOOD), width, height) for box in self._last]
-        regions = self._joined(round_last)
+        regions = [clip_box(square_box(box, NEIGHBOURHOOD), width, height) for box in self._last]
+        if len(regions) > 1:
+            # One region around all, unless the smallest face would become too small in it.
+            left, top = min(x for x, *_ in regions), min(y for _, y, *_ in regions)
+            right, bottom = max(x + w for x, _, w, _ in regions), max(y + h for _, y, _, h in regions)
+            smallest = min(box[2] for box in self._last)
+            if smallest * self._side >= 2 * SMALLEST_PX * max(right - left, bottom - top):
+                regions = [(left, top, right - left, bottom - top)]
         if whole not in regions and (not self._last or self._frames % SEARCH_EVERY == 0):
             regions.append(whole)
         found: dict[Box, Detection] = {}
@@ -109,17 +115,6 @@ class BlazeFaceDetector:
                 known = min(score, max(again, default=0.0)) >= FOUND_AT
             if known:
                 found[box] = one
-
-    def _joined(self, regions: list[Box]) -> list[Box]:
-        """One region around all, unless the smallest face would become too small in it."""
-        if len(regions) < 2:
-            return regions
-        left, top = min(x for x, *_ in regions), min(y for _, y, *_ in regions)
-        right, bottom = max(x + w for x, _, w, _ in regions), max(y + h for _, y, _, h in regions)
-        smallest = min(box[2] for box in self._last)
-        if smallest * self._side < 2 * SMALLEST_PX * max(right - left, bottom - top):
-            return regions
-        return [(left, top, right - left, bottom - top)]
 
     def _tiles(self, width: int, height: int) -> list[Box]:
         """Overlapping squares large enough for the smallest face; none if the whole frame will do."""

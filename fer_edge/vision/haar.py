@@ -1,8 +1,5 @@
-"""OpenCV's Haar cascades: frontal, tilted and turned faces, followed from frame to frame.
-
-Most of a frame has no face. So a known face is first searched where it was, at a size for which the cascade
-takes a third of a millisecond.
-"""
+"""OpenCV's Haar cascades: frontal, tilted and turned faces. A known face is first searched where it was, at a
+size for which the cascade takes a third of a millisecond."""
 
 from __future__ import annotations
 
