@@ -230,13 +230,12 @@ class Summary(Sink):
         self._changes = [0, 0]  # of those two
         self._tracks = 0
         self._seconds = 0.0
-        self._first_s: float | None = None
+        self._first_s = math.inf
         self._begun_s = time.monotonic()
 
     def write(self, result: FrameResult) -> None:
         self.frames += 1
-        if self._first_s is None:
-            self._first_s = result.frame.time_s
+        self._first_s = min(self._first_s, result.frame.time_s)
         self._seconds = max(self._seconds, result.frame.time_s - self._first_s)
         self._frames_with_face += bool(result.faces)
         for face in result.faces:

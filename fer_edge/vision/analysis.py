@@ -8,6 +8,7 @@ result does not depend on the frame rate; its label changes only when another is
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -66,14 +67,14 @@ class StageTimes:
 @dataclass(eq=False)
 class Track:
     """One face over time. smoothed: float64 (labels,); class_id: index of the current label;
-    read_s: when it was last seen well enough to be read, None if never."""
+    read_s: when it was last seen well enough to be read."""
 
     id: int
     box_xywh: Box
     smoothed: NDArray[np.float64]
     class_id: int
     seen_s: float
-    read_s: float | None
+    read_s: float = -math.inf
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Tracker:
                 tracks[i] = track
         for i, (box, own) in enumerate(zip(boxes, probabilities, strict=True)):
             if i not in tracks:
-                tracks[i] = Track(self._next_id, box, own.astype(np.float64), int(own.argmax()), time_s, None)
+                tracks[i] = Track(self._next_id, box, own.astype(np.float64), int(own.argmax()), time_s)
                 self._tracks.append(tracks[i])
                 self._next_id += 1
             tracks[i].box_xywh, tracks[i].seen_s = box, time_s
@@ -110,9 +111,7 @@ class Tracker:
 
     def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
         """After one half-life the past weighs one half; another label must lead the current one by LEAD."""
-        past = 0.0
-        if track.read_s is not None and self.half_life_s > 0:
-            past = 0.5 ** ((time_s - track.read_s) / self.half_life_s)
+        past = 0.5 ** ((time_s - track.read_s) / self.half_life_s) if self.half_life_s > 0 else 0.0
         track.smoothed = past * track.smoothed + (1 - past) * now
         best = int(track.smoothed.argmax())
         if not past or track.smoothed[best] > track.smoothed[track.class_id] + LEAD:
