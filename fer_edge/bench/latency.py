@@ -35,6 +35,7 @@ FACES = 16  # drawn ones, in turn
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+Start = Callable[[int, int], dict[str, Any]]
 Measured = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
@@ -58,12 +59,7 @@ def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured
 
 
 def measured(
-    start: Callable[[int, int], dict[str, Any]],
-    runs: int,
-    *,
-    processes: int = PROCESSES,
-    seed: int = 0,
-    patience_s: float = PATIENCE_S,
+    start: Start, runs: int, *, processes: int = PROCESSES, seed: int = 0, patience_s: float = PATIENCE_S
 ) -> Measured:
     """Times the same subjects in fresh processes: the `summary` of each, and of the processes `best_ms`, the
     shortest median of a block of references, `process_ms`, each one's, and how many they and the quiet were.

@@ -64,10 +64,10 @@ def run(
         own = {"model": name, "format": split_name(path.stem)[1], "bytes": len(data)}
         for n in threads:
             row = latency.Row(str(path), n, str(needed or ""))
-            loaded = child.run(latency.load_here, *row, what=row.path)
-            results[row] = {**own, "threads": n, **loaded}
+            results[row] = {**own, "threads": n, **child.run(latency.load_here, *row, what=row.path)}
         classifiers[path] = Classifier(path, 1, needed, checked=True)
-    scores, told = accuracies(classifiers, selection), {}
+    scores = accuracies(classifiers, selection) if selection else dict.fromkeys(models, UNKNOWN)
+    told = {}
     for n in threads:
         group = [row for row in results if row.threads == n]
         found, told[str(n)] = latency.of_rows(group, warmup, runs, seed=seed, patience_s=patience_s)
@@ -86,16 +86,12 @@ def run(
     }
 
 
-def accuracies(
-    classifiers: dict[Path, Classifier], selection: Selection | None
-) -> dict[Path, dict[str, Any]]:
+def accuracies(classifiers: dict[Path, Classifier], selection: Selection) -> dict[Path, dict[str, Any]]:
     """Of each file, the keys of UNKNOWN: fractions 0..1, with 95 % intervals [low, high].
 
     agreement: of the predicted class with that of the same network's float32 file, which is beside it.
-    None if not measured; for a model of other expressions all are, and a warning says why.
+    None if there is none; for a model of other expressions all are, and a warning says why.
     """
-    if selection is None:
-        return dict.fromkeys(classifiers, UNKNOWN)
     part = selection.dataset
     refused: set[tuple[str, ...]] = set()
 

@@ -200,8 +200,7 @@ CONDITIONS: dict[str, Callable[[Picture, np.random.Generator], Any]] = {
     "noise sigma 15": lambda face, rng: np.uint8((face + rng.normal(0, 15.0, (48, 48))).clip(0, 255).round()),
 }
 """Name of a condition -> its function, which takes a face, uint8 (48, 48), and returns a new one; only noise
-uses the generator. Each strength is fixed, so that tables can be compared with older ones.
-"""
+uses the generator. Each strength is fixed, so that tables can be compared with older ones."""
 
 
 def robustness(model: Predictor, selection: Selection, seed: int = 0, flip: bool = False) -> dict[str, Any]:
