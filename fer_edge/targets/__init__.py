@@ -23,7 +23,7 @@ from fer_edge import child, console, files
 from fer_edge.console import Table, percent
 from fer_edge.errors import GateError, MissingExtraError, UsageError
 from fer_edge.model import file, graph
-from fer_edge.model.classifier import Classifier
+from fer_edge.model.classifier import Classifier, load_interpreter
 from fer_edge.spec import Format
 
 if TYPE_CHECKING:
@@ -241,6 +241,27 @@ def in_child(
         np.save(folder / "faces.npy", resize_faces(pictures, classifier.input_size))
         given = (name, str(path), *arguments)
         yield folder, child.run(function, *given, what=str(classifier.path), timeout_s=900)
+
+
+class OtherRuntime:
+    """Another runtime behind the interface of LiteRT's interpreter, which says what goes in and comes out.
+
+    run: takes the input tensor, returns the output tensor. `partial(OtherRuntime, run)` loads a Classifier.
+    """
+
+    def __init__(self, run: Callable[[NDArray[Any]], NDArray[Any]], *model: Any) -> None:
+        litert = load_interpreter(*model)
+        self.get_input_details, self.get_output_details = litert.get_input_details, litert.get_output_details
+        self._run = run
+
+    def set_tensor(self, index: int, value: NDArray[Any]) -> None:
+        self._input = value
+
+    def invoke(self) -> None:
+        self._output = self._run(self._input)
+
+    def get_tensor(self, index: int) -> NDArray[Any]:
+        return self._output
 
 
 def template(folder: str, name: str, values: Mapping[str, object] | None = None) -> str:

@@ -18,11 +18,11 @@ from fer_edge.errors import GateError, ModelError, first_line
 from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier, find_interpreter, load_interpreter, stored_levels
 from fer_edge.quiet import quiet_stderr
-from fer_edge.targets import Artifact, Pictures, in_child, template
+from fer_edge.targets import Artifact, OtherRuntime, Pictures, in_child, template
 
 CHECKED = 60
-"""Pictures, at most, that LiteRT's reference kernels run too: they are a hundred times slower than XNNPACK's,
-and whether both runtimes compute the same shows on few faces or never."""
+"""Pictures, at most, for LiteRT's reference kernels, which are a hundred times slower than XNNPACK's; whether
+both runtimes compute the same shows on few faces or never."""
 STEPS_ALLOWED = 2
 """Steps of the output by which TFLite Micro may differ from those kernels, because it rounds its int8 softmax
 differently. It also rounds its int8 fully connected layer differently, by a step of the logits, which moves a
@@ -64,69 +64,49 @@ def check(classifier: Classifier, micro: NDArray[np.float32], reference: NDArray
 
 def run_here(folder: str, model: str) -> int:
     """In the child: bytes of the smallest arena; runs faces.npy, writes micro.npy and reference.npy."""
-    faces = np.load(Path(folder, "faces.npy"))
-    micro = Classifier(model, checked=True, load=lambda data, *_: MicroInterpreter(data))
+    flatbuffer, faces = Path(folder, "model.tflite").read_bytes(), np.load(Path(folder, "faces.npy"))
+    micro = Classifier(model, checked=True, load=partial(OtherRuntime, micro_runtime(flatbuffer)))
     np.save(Path(folder, "micro.npy"), micro.predict(faces))
     # These round as TFLite Micro does; XNNPACK rounds differently.
     kernels = importlib.import_module(find_interpreter()[1].__module__).OpResolverType.BUILTIN_REF
     load = partial(load_interpreter, experimental_op_resolver_type=kernels)
     reference = Classifier(model, checked=True, load=load)
     np.save(Path(folder, "reference.npy"), reference.predict(faces[:CHECKED]))
-    return smallest_arena(Path(folder, "model.tflite").read_bytes())
+    return smallest_arena(flatbuffer, np.zeros(micro.input.shape, micro.input.dtype))
 
 
-class MicroInterpreter:
-    """TFLite Micro with the interface of LiteRT's interpreter. `arena`: bytes of memory that it may use."""
+def micro_runtime(flatbuffer: bytes, arena: int = _ROOM) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """TFLite Micro with `arena` bytes of memory: takes the input tensor, returns the output tensor.
 
-    def __init__(self, model: bytes, arena: int = _ROOM) -> None:
-        """Raises ModelError with TFLite Micro's own reason if it cannot run the model."""
-        from tflite_micro.python.tflite_micro import runtime
+    Raises ModelError with TFLite Micro's own reason if it cannot run the model; what it returns, too.
+    """
+    from tflite_micro.python.tflite_micro import runtime
 
-        plain = file.without_zip(model)
-        self._interpreter = _called(lambda: runtime.Interpreter.from_bytes(plain, arena_size=arena))
+    interpreter = _called(lambda: runtime.Interpreter.from_bytes(flatbuffer, arena_size=arena))
 
-    def get_input_details(self) -> list[dict[str, Any]]:
-        return [_details(self._interpreter.get_input_details(0))]
+    def run(value: NDArray[Any]) -> NDArray[Any]:
+        interpreter.set_input(value, 0)
+        _called(interpreter.invoke)  # some models are refused only here
+        return np.asarray(interpreter.get_output(0))
 
-    def get_output_details(self) -> list[dict[str, Any]]:
-        return [_details(self._interpreter.get_output_details(0))]
-
-    def set_tensor(self, index: int, value: NDArray[Any]) -> None:
-        self._interpreter.set_input(value, index)
-
-    def get_tensor(self, index: int) -> NDArray[Any]:
-        return np.asarray(self._interpreter.get_output(index))
-
-    def invoke(self) -> None:
-        """Raises ModelError with TFLite Micro's own reason."""
-        _called(self._interpreter.invoke)
+    return run
 
 
-def smallest_arena(model: bytes) -> int:
+def smallest_arena(flatbuffer: bytes, value: NDArray[Any]) -> int:
     """Bytes of the smallest arena, in steps of 1 KiB, with which the model runs on this machine.
 
-    Planning needs more memory than stays allocated, so the size is found by trying.
+    Planning needs more memory than stays allocated, so the size is found by trying. value: an input tensor.
     """
 
     def runs(size: int) -> bool:
         try:
-            micro = MicroInterpreter(model, size)
-            (details,) = micro.get_input_details()
-            micro.set_tensor(0, np.zeros(details["shape"], details["dtype"]))
-            micro.invoke()  # some models are refused only then
+            micro_runtime(flatbuffer, size)(value)
         except ModelError:
             return False
         return True
 
     sizes = range(_STEP, _ROOM + 1, _STEP)
     return sizes[bisect.bisect_left(sizes[:-1], True, key=runs)]  # it ran in the largest
-
-
-def _details(details: dict[str, Any]) -> dict[str, Any]:
-    """As LiteRT has them."""
-    found = details["quantization_parameters"]
-    scale, zero_point = ([*found[name], 0][0] for name in ("scales", "zero_points"))
-    return {**details, "index": 0, "quantization": (float(scale), int(zero_point))}
 
 
 def _called(call: Callable[[], Any]) -> Any:

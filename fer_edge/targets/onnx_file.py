@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError, first_line
-from fer_edge.model.classifier import Classifier, load_interpreter
+from fer_edge.model.classifier import Classifier
 from fer_edge.quiet import quiet_stderr
-from fer_edge.targets import Artifact, Pictures, check, compare, in_child
+from fer_edge.targets import Artifact, OtherRuntime, Pictures, check, compare, in_child
 
 OPSET = 17
 """ONNX Runtime reads it from 1.12 (2022) on; quantisation per channel needs 13."""
@@ -51,28 +50,8 @@ def convert_here(folder: str, model: str) -> dict[str, int]:
     except Exception as error:  # the handlers of operators fail in different ways
         raise ModelError(f"tf2onnx or ONNX Runtime cannot take it: {first_line(error)}") from error
     Path(folder, "model.onnx").write_bytes(data)
-
-    def load(tflite: bytes, num_threads: int, name: str) -> OnnxInterpreter:
-        return OnnxInterpreter(session, load_interpreter(tflite, num_threads, name))
-
+    name = session.get_inputs()[0].name
+    load = partial(OtherRuntime, lambda value: np.asarray(session.run(None, {name: value})[0]))
     onnx = Classifier(model, checked=True, load=load)
     np.save(Path(folder, "onnx.npy"), onnx.predict(np.load(Path(folder, "faces.npy"))))
     return dict(sorted(Counter(node.op_type for node in proto.graph.node).items()))
-
-
-class OnnxInterpreter:
-    """A session of ONNX Runtime with the interface of LiteRT's interpreter, whose input and output these are:
-    ONNX does not give an output's scale."""
-
-    def __init__(self, session: Any, tflite: Any) -> None:
-        self._session, self._name = session, session.get_inputs()[0].name
-        self.get_input_details, self.get_output_details = tflite.get_input_details, tflite.get_output_details
-
-    def set_tensor(self, index: int, value: NDArray[Any]) -> None:
-        self._feed = {self._name: value}
-
-    def invoke(self) -> None:
-        (self._result,) = self._session.run(None, self._feed)
-
-    def get_tensor(self, index: int) -> NDArray[Any]:
-        return np.asarray(self._result)
