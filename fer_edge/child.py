@@ -20,7 +20,6 @@ from typing import Any
 
 from fer_edge.errors import FerEdgeError, ModelError
 
-TIMEOUT_S = 300.0
 _ROOT = Path(__file__).resolve().parents[1]
 _PROGRAM = (
     f"import sys; sys.path.append({str(_ROOT)!r}); from fer_edge import child; child.answer(sys.argv[1])"
@@ -36,7 +35,7 @@ def run(
     *arguments: str | int | float,
     what: str,
     data: bytes = b"",
-    timeout_s: float = TIMEOUT_S,
+    timeout_s: float = 300.0,
     environment: Mapping[str, str] | None = None,
     heard: Callable[[str], object] | None = None,
 ) -> Any:
@@ -48,49 +47,42 @@ def run(
     FerEdgeError, ChildError if it gave no answer.
     """
     import tempfile  # heavy, and `run` imports this module without calling it
+    import threading
 
     with tempfile.TemporaryDirectory(prefix="fer-edge-") as name:
-        folder = Path(name)
-        (folder / "given").write_bytes(data)
-        asked = json.dumps([function.__module__, function.__name__, arguments, str(folder / "answer")])
-        code = _process(asked, folder, timeout_s, {**os.environ, **(environment or {})}, heard)
+        given, errors, answered = (Path(name, file) for file in ("given", "errors", "answer"))
+        given.write_bytes(data)
+        asked = json.dumps([function.__module__, function.__name__, arguments, str(answered)])
+        with given.open() as stdin, errors.open("w") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, asked],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **(environment or {})},
+            )
+        end, until = threading.Timer(timeout_s, process.kill), time.monotonic() + timeout_s
+        end.start()
+        with process:
+            try:
+                for line in process.stdout or ():
+                    if heard is not None:
+                        heard(line.decode(errors="replace").rstrip())
+                code = process.wait()
+            finally:
+                end.cancel()
+                process.kill()
         try:
-            found: dict[str, Any] = json.loads((folder / "answer").read_bytes())
+            found: dict[str, Any] = json.loads(answered.read_bytes())
         except (OSError, ValueError):
-            if code is None:
+            if time.monotonic() > until:
                 raise ChildError(f"{what} took over {timeout_s:.0f} s") from None
             how = f"signal {-code}" if code < 0 else f"exit {code}"
-            lines = (folder / "errors").read_text(errors="replace").strip().splitlines()
-            said = lines[-1].strip() if lines else "no message"
+            said = (errors.read_text(errors="replace").strip() or "no message").splitlines()[-1].strip()
             raise ChildError(f"{what} crashed its process ({how}): {said}") from None
     if "error" in found:
         raise ModelError(found["error"] if what in found["error"] else f"{what}: {found['error']}")
     return found["answer"]
-
-
-def _process(asked: str, folder: Path, timeout_s: float, environment: Any, heard: Any) -> int | None:
-    """Reads `given` in the folder, writes `errors`. Returns the exit code, None if it took too long."""
-    import threading
-
-    command, until = [sys.executable, "-P", "-c", _PROGRAM, asked], time.monotonic() + timeout_s
-    with (
-        (folder / "given").open("rb") as given,
-        (folder / "errors").open("wb") as errors,
-        subprocess.Popen(
-            command, stdin=given, stdout=subprocess.PIPE, stderr=errors, env=environment
-        ) as process,
-    ):
-        end = threading.Timer(timeout_s, process.kill)
-        end.start()
-        try:
-            for line in process.stdout or ():
-                if heard is not None:
-                    heard(line.decode(errors="replace").rstrip())
-            process.wait()
-            return None if time.monotonic() > until else process.returncode
-        finally:
-            end.cancel()
-            process.kill()
 
 
 def answer(asked: str) -> None:
@@ -105,17 +97,13 @@ def answer(asked: str) -> None:
     os._exit(0)  # without waiting for thread pools; a library that crashes at exit does no harm
 
 
-def limit(*, memory_bytes: int | None = None, cpu_s: int | None = None) -> None:
-    """Called in a child: limits further address space and processor time.
-
-    Does nothing on systems without such limits.
-    """
+def limit(*, memory_bytes: int, cpu_s: int | None = None) -> None:
+    """Called in a child: limits further address space and processor time, on systems with such limits."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         if cpu_s is not None:
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-        if memory_bytes is not None:
-            pages = int(Path("/proc/self/statm").read_text().split()[0])
-            most = pages * resource.getpagesize() + memory_bytes
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,12 +91,10 @@ def facts(path: Path) -> dict[str, Any]:
             raise ModelError("it has no labels: give a card with --card FILE, a JSON file")
     except ModelError as error:
         lacks = str(error)
-    ops: dict[str, dict[str, int]] = {}
+    ops: dict[str, Counter[str]] = {}
     for operator in sorted(main.operators, key=lambda operator: operator.name):
-        of = ops.setdefault(operator.name, {"count": 0, "macs": 0, "weight_bytes": 0})
-        of["count"] += 1
-        of["macs"] += operator.macs
-        of["weight_bytes"] += operator.weight_bytes
+        own = {"count": 1, "macs": operator.macs, "weight_bytes": operator.weight_bytes}
+        ops.setdefault(operator.name, Counter()).update(own)
     return {
         "path": str(path),
         "sha256": files.sha256_of(data),
@@ -112,10 +111,10 @@ def facts(path: Path) -> dict[str, Any]:
 
 
 def _end(tensor: graph.Tensor) -> dict[str, Any]:
-    quantised = bool(tensor.scale) and math.isfinite(tensor.scale)
-    steps = (tensor.scale, tensor.zero_point) if quantised else (None, None)
     told = {"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)}
-    return {**told, "scale": steps[0], "zero_point": steps[1]}
+    if tensor.scale and math.isfinite(tensor.scale):
+        return {**told, "scale": tensor.scale, "zero_point": tensor.zero_point}
+    return {**told, "scale": None, "zero_point": None}
 
 
 def lines(found: dict[str, Any]) -> list[str]:

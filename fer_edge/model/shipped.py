@@ -43,20 +43,16 @@ def recipes(kind: str) -> list[Path]:
 
 
 def find_model(name_or_path: str) -> Path:
-    """The .tflite file for an included model's name (`tuned_int8`), a file, or the folder of a run.
+    """The .tflite file for an included model's name (`tuned_int8`), a file, or the folder of a run with one.
 
-    A run's folder must contain exactly one .tflite file. Raises ModelError otherwise. A
-    missing path is never replaced by an included model.
+    Raises ModelError otherwise. A missing path is never replaced by an included model.
     """
-    return _find(name_or_path, models(), "model", ModelError, "*.tflite")
+    return _find(name_or_path, models(), "model", "*.tflite", ModelError)
 
 
 def find_network(name_or_path: str) -> Path:
-    """The same for .keras files: an included network's name (`tuned`), a file, or the folder of a run.
-
-    Raises ModelError for a converted file too.
-    """
-    path = _find(name_or_path, models(".keras"), "trained network", ModelError, "*.keras")
+    """The same for .keras files (`tuned`). Raises ModelError for a converted file too."""
+    path = _find(name_or_path, models(".keras"), "trained network", "*.keras", ModelError)
     if path.suffix == ".tflite":
         raise ModelError(f"{path} is a converted model: give the .keras file that it was converted from")
     return path
@@ -64,7 +60,7 @@ def find_network(name_or_path: str) -> Path:
 
 def find_either(name_or_path: str) -> Path:
     """The same for either kind; for the folder of a run, its trained network."""
-    return _find(name_or_path, [*models(), *models(".keras")], "model", ModelError, "*.keras")
+    return _find(name_or_path, [*models(), *models(".keras")], "model", "*.keras", ModelError)
 
 
 def find_models(name_or_path: str) -> list[Path]:
@@ -83,11 +79,8 @@ def find_models(name_or_path: str) -> list[Path]:
 
 
 def recipe(kind: str, name_or_path: str) -> Path:
-    """The TOML file of an included recipe (`tuned`), or `name_or_path` itself if it is a file.
-
-    Raises UsageError otherwise.
-    """
-    return _find(name_or_path, recipes(kind), f"{kind} recipe", UsageError)
+    """The TOML file of an included recipe (`tuned`), or `name_or_path` itself. Raises UsageError."""
+    return _find(name_or_path, recipes(kind), f"{kind} recipe", "*.toml", UsageError)
 
 
 def ships(data: bytes) -> bool:
@@ -107,16 +100,14 @@ def best_here(network: str = "edge") -> str:
 
 
 def _find(
-    wanted: str, found: list[Path], what: str, error: Callable[[str], FerEdgeError], in_folder: str = ""
+    wanted: str, found: list[Path], what: str, in_folder: str, error: Callable[[str], FerEdgeError]
 ) -> Path:
     by_name = {path.stem: path for path in found}
-    path = Path(wanted).expanduser()
-    if wanted in by_name:
-        return by_name[wanted]
+    path = by_name.get(wanted) or Path(wanted).expanduser()
     if path.is_file():
         return path
     if path.is_dir():
-        held = sorted(path.glob(in_folder)) if in_folder else []
+        held = list(path.glob(in_folder))
         if len(held) == 1:
             return held[0]
         raise error(f"{wanted} is a folder with {len(held)} {what}s, not one: give the path of a file")
