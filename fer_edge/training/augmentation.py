@@ -12,33 +12,25 @@ CHANGES = ("rotation", "shift along x", "shift along y", "zoom", "flip")
 """Figure 6 of the paper, (a) to (e)."""
 
 
-def affine(
-    side: int, turn_deg: float, shift: tuple[float, float], zoom: float, flip: bool
-) -> NDArray[np.float64]:
-    """The 2x3 matrix, source to destination, about the centre ((side - 1) / 2) of a square picture.
-
-    turn_deg: counter-clockwise as seen. shift: pixels right and down. zoom above 1 enlarges. The flip
-    comes first.
-    """
-    centre = (side - 1) / 2
-    matrix = cv2.getRotationMatrix2D((centre, centre), turn_deg, zoom).astype(np.float64)
-    matrix[:, 2] += shift
-    if flip:
-        matrix = matrix @ np.array([[-1.0, 0.0, side - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    return matrix
-
-
 def warped(
     face: NDArray[np.uint8], turn_deg: float, shift: tuple[float, float], zoom: float, flip: bool
 ) -> NDArray[np.uint8]:
-    """A square picture transformed by `affine`; uncovered pixels repeat the nearest border pixel."""
-    matrix = affine(len(face), turn_deg, shift, zoom, flip)
+    """A square picture flipped, zoomed and turned about its centre, then shifted.
+
+    turn_deg: counter-clockwise as seen. shift: pixels right and down. zoom above 1 enlarges. Uncovered pixels
+    repeat the nearest border pixel.
+    """
+    last = len(face) - 1.0
+    matrix = cv2.getRotationMatrix2D((last / 2, last / 2), turn_deg, zoom).astype(np.float64)
+    matrix[:, 2] += shift
+    if flip:
+        matrix = matrix @ np.array([[-1.0, 0.0, last], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     changed = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(changed, np.uint8)
 
 
 def _levels(how: Augmentation, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
-    """One table of gray levels per picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
+    """A table of gray levels per picture, uint8 (count, 256): contrast, brightness, darkness, gamma."""
     gain = rng.uniform(1 - how.contrast, 1 + how.contrast, (count, 1))
     offset = rng.uniform(-how.brightness, how.brightness, (count, 1))
     levels = (np.arange(256, dtype=np.float64) - 127.5) * gain + 127.5 + offset
@@ -70,10 +62,10 @@ def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
 def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Augments each of `faces`, uint8 (N, S, S), at random within `how`; returns a new array."""
     count, side = faces.shape[:2]
-    turn = rng.uniform(-how.rotation_deg, how.rotation_deg, (count,))
+    turn = rng.uniform(-how.rotation_deg, how.rotation_deg, count)
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))
-    zoom = rng.uniform(how.zoom_min, how.zoom_max, (count,))
-    flip = how.flip & (rng.random((count,)) < 0.5)
+    zoom = rng.uniform(how.zoom_min, how.zoom_max, count)
+    flip = how.flip & (rng.random(count) < 0.5)
     if how.one_change:
         change = rng.integers(0, len(CHANGES), count)
         turn[change != CHANGES.index("rotation")] = 0
@@ -82,7 +74,7 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
         zoom[change != CHANGES.index("zoom")] = 1
         flip = how.flip & (change == CHANGES.index("flip"))
     tables = _levels(how, rng, count)
-    erase = rng.random((count,)) < how.erase_probability
+    erase = rng.random(count) < how.erase_probability
     out = np.empty_like(faces)
     for i, face in enumerate(faces):
         changed = warped(face, turn[i], (shift[i, 0], shift[i, 1]), zoom[i], bool(flip[i]))

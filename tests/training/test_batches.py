@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fer_edge.training.augmentation import affine, augment
+from fer_edge.training.augmentation import augment, warped
 from fer_edge.training.recipes import Augmentation
 
 pytest.importorskip("keras", reason="the train extra is not installed")
@@ -115,13 +115,17 @@ def test_nothing_asked_changes_nothing_and_what_a_warp_uncovers_is_the_borders()
 @pytest.mark.parametrize(
     ("how", "point", "goes_to"),
     [
-        ((90, (0, 0), 1), (47, 23.5), (23.5, 0)),  # counter-clockwise as seen: from the right to above
+        ((90, (0, 0), 1), (43.5, 23.5), (23.5, 3.5)),  # counter-clockwise as seen: from the right to above
         ((0, (3, -2), 2), (23.5, 23.5), (26.5, 21.5)),
         ((0, (0, 0), 2), (33.5, 23.5), (43.5, 23.5)),
     ],
 )
 def test_turn_shift_and_zoom_are_about_the_centre(how, point, goes_to):
-    np.testing.assert_allclose(affine(48, *how, False) @ [*point, 1], goes_to, atol=1e-9)
+    down, right = np.indices((48, 48))
+    spot = (255 * (np.hypot(right - point[0], down - point[1]) < 1)).astype(np.uint8)  # four pixels
+    changed = warped(spot, *how, False)
+    found = np.average(right, weights=changed), np.average(down, weights=changed)
+    np.testing.assert_allclose(found, goes_to, atol=0.01)
 
 
 @pytest.mark.parametrize(("one_change", "least", "most"), [(False, 160, 240), (True, 50, 110)])
