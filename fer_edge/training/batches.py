@@ -1,12 +1,11 @@
 """Training data as batches: pictures, their targets and their weights.
 
-Order and augmentation depend only on (seed, epoch, batch), and nothing else is random here, so a resumed
-training sees the same data as an uninterrupted one.
+All that is random here depends only on seed, epoch and batch: a resumed training sees what any other does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from fer_edge import evaluation, files
 from fer_edge.data import ferplus
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import ModelError, UsageError
+from fer_edge.errors import ModelError
 from fer_edge.model import shipped
 from fer_edge.training import device
 from fer_edge.training.augmentation import augment
@@ -26,11 +25,10 @@ from fer_edge.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class Teacher:
-    """The mean of several models' probabilities.
+    """The mean of several models' probabilities, for distillation (Hinton et al. 2015).
 
-    Distillation (Hinton et al. 2015) with a consistent teacher (Beyer et al. 2022), which sees the same
-    augmented pictures as the student. Each model answers for the head with its own expressions: the labels',
-    or FER+'s votes'. sha256: of the file of each name.
+    Each model answers for the head with its own expressions: the labels', or FER+'s votes'. sha256: of the
+    file of each name.
     """
 
     sha256: Mapping[str, str] = field(default_factory=dict)
@@ -42,16 +40,6 @@ class Teacher:
         paths = {name: shipped.find_either(name) for name in names_or_paths}
         models = tuple(evaluation.open_model(str(path)) for path in paths.values())
         return cls({name: files.sha256(path) for name, path in paths.items()}, models)
-
-    def check(self, heads: Collection[tuple[str, ...]]) -> None:
-        """Raises ModelError for a model that matches no head's expressions."""
-        for model in self.models:
-            if not any(sorted(model.labels) == sorted(labels) for labels in heads):
-                learned = " and ".join(", ".join(labels) for labels in heads)
-                raise ModelError(
-                    f"teacher {model.name} has the labels {', '.join(model.labels)}; "
-                    f"this training learns {learned}"
-                )
 
     def __call__(self, faces: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.float32] | None:
         """Probabilities, float32 (N, len(labels)), of faces uint8 (N, 48, 48); None without a model."""
@@ -65,14 +53,12 @@ def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
 
     One-hot labels; shares of votes if the classes are FER+'s. A row without a vote for an expression has
     zeros in the columns for votes, which the loss ignores.
-    Raises UsageError if the recipe needs votes and none are attached.
     """
     wanted: NDArray[np.float32] = np.eye(len(dataset.label_names), dtype=np.float32)[dataset.labels]
     on_votes = dataset.label_names == ferplus.LABELS
     if not (on_votes or recipe.votes_weight):
         return wanted
-    if dataset.votes is None:
-        raise UsageError(f"{dataset.path} has no FER+ votes attached: add --labels ferplus:fer2013new.csv")
+    assert dataset.votes is not None  # `Recipe.check_given` asks for them
     shares = ferplus.shares(dataset.votes)
     wanted = shares if on_votes else wanted
     return np.hstack([wanted, shares]) if recipe.votes_weight else wanted
@@ -90,8 +76,8 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of (float32 (B, 48, 48, 1) of gray levels, `targets` float32 (B, K), weights float32 (B,)).
 
     The last, shorter batch of an epoch is dropped, so that batch normalisation sees full batches; the order
-    changes every epoch, so every picture gets its turn.
-    With several processes (`device.workers`), each returns its part of every batch.
+    changes every epoch. Of several processes (`device.workers`), each returns its part of every batch.
+    Raises ModelError for a teacher with other expressions.
     """
 
     def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, teacher: Teacher | None = None) -> None:
@@ -104,7 +90,10 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.heads = {dataset.label_names: slice(0, classes)}
         if recipe.votes_weight:
             self.heads[ferplus.LABELS] = slice(classes, None)
-        self.teacher.check(self.heads)
+        for model in self.teacher.models:
+            if not any(sorted(model.labels) == sorted(labels) for labels in self.heads):
+                has, learns = ", ".join(model.labels), " and ".join(map(", ".join, self.heads))
+                raise ModelError(f"teacher {model.name} has the labels {has}; this training learns {learns}")
         self.targets = targets(dataset, recipe)
         self.weights = class_weights(dataset.labels, classes, recipe.balance_classes)
         self.start_epoch(0)
@@ -127,7 +116,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
             stays = np.maximum(part, 1 - part)
             faces = mixed(faces, stays).round().astype(np.uint8)
             wanted, weights = mixed(wanted, stays), mixed(weights, stays)
-        taught = self.recipe.teacher_weight
+        taught = self.recipe.teacher_weight  # they see what the student sees (Beyer et al. 2022)
         for expressions, columns in self.heads.items():
             if (answers := self.teacher(faces, expressions)) is not None:
                 wanted[:, columns] = (1 - taught) * wanted[:, columns] + taught * answers

@@ -22,14 +22,8 @@ from fer_edge.training.recipes import Recipe
 PAPER_STAGES = ((16, 7), (32, 5), (64, 3), (128, 3))
 """Filters and kernel side of both convolutions of stages 1 to 4 (Table 2 of the paper)."""
 
-WIDTHS = {
-    "edge": (32, 64, 80),
-    "nano": (16, 32, 32),
-    "large": (48, 96, 120),
-    "deep": (24, 64, 128, 256),
-}
-"""Channels of our own networks at 24, 12 and 6 pixels, of four at 48 too; most work at 24 and 12. nano is for
-microcontrollers; large and deep are teachers."""
+WIDTHS = {"edge": (32, 64, 80), "nano": (16, 32, 32), "large": (48, 96, 120), "deep": (24, 64, 128, 256)}
+"""Channels of our own networks at 24, 12 and 6 pixels, of four at 48 too; large and deep are teachers."""
 
 
 def normalisation() -> Any:
@@ -97,10 +91,8 @@ def residual(name: str, dropout: float, classes: int = len(LABELS)) -> keras.Mod
     return keras.Model(inputs, x, name=name)
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {
-    "paper": paper,
-    **{name: partial(residual, name) for name in WIDTHS},
-}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {name: partial(residual, name) for name in WIDTHS}
+NETWORKS["paper"] = paper
 """Each takes dropout and classes, and names the layer of its logits `logits`."""
 
 
@@ -121,8 +113,8 @@ def multiply_accumulates(model: keras.Model) -> int:
 def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     """(network, trainee): the recipe's network, and the same layers up to the logits, compiled.
 
-    Training on logits keeps the cross-entropy's gradient exact where a probability is nearly 0. Where the
-    recipe learns FER+'s votes, the trainee has eight more, from what the last layer with weights sees.
+    Logits keep the cross-entropy's gradient exact where a probability is nearly 0. Where the recipe learns
+    FER+'s votes, the trainee has eight more, from what the last layer with weights sees.
     """
     network = fastest(build(recipe.network, recipe.dropout, classes))
     outputs = network.get_layer("logits").output
@@ -153,10 +145,9 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
 
 
 def votes_network(network: keras.Model, trainee: keras.Model) -> keras.Model | None:
-    """The network with the votes' head in place of the labels': FER+'s eight expressions.
+    """What `compiled` gives, with the head for FER+'s votes in place of the labels'.
 
-    Both as `compiled` gives them. None for a network whose last layer is not such a head's (`paper`'s is a
-    convolution).
+    None for a network whose last layer is not such a head's (`paper`'s is a convolution).
     """
     if not isinstance(head(network), layers.Dense):
         return None
@@ -175,17 +166,16 @@ class _TorchConv2D(layers.Conv2D):  # type: ignore[misc]
     def call(self, inputs: Any) -> Any:
         import torch
 
-        maps, bias, padding = inputs.permute(0, 3, 1, 2), self.bias.value if self.use_bias else None, (0, 0)
-        if self.padding == "same":
-            sides = zip(maps.shape[2:], self.kernel_size, self.dilation_rate, self.strides, strict=True)
-            rows, columns = (
-                max((-(-n // by) - 1) * by + (kernel - 1) * apart + 1 - n, 0)
-                for n, kernel, apart, by in sides
-            )
-            padding = rows // 2, columns // 2
-            if rows % 2 or columns % 2:  # an odd pixel goes after, as in TensorFlow
-                around = columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
-                maps, padding = torch.nn.functional.pad(maps, around), (0, 0)
+        maps, bias = inputs.permute(0, 3, 1, 2), self.bias.value if self.use_bias else None
+        sides = zip(maps.shape[2:], self.kernel_size, self.dilation_rate, self.strides, strict=True)
+        rows, columns = (
+            max((-(-n // by) - 1) * by + (kernel - 1) * apart + 1 - n, 0) if self.padding == "same" else 0
+            for n, kernel, apart, by in sides
+        )
+        padding = rows // 2, columns // 2
+        if rows % 2 or columns % 2:  # an odd pixel goes after, as in TensorFlow
+            around = columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
+            maps, padding = torch.nn.functional.pad(maps, around), (0, 0)
         kernel = self.kernel.value.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
         maps = torch.nn.functional.conv2d(
             maps, kernel, bias, self.strides, padding, self.dilation_rate, self.groups
@@ -206,15 +196,12 @@ class _TorchMaxPooling2D(layers.MaxPooling2D):  # type: ignore[misc]
 
 
 class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
-    """keras.layers.BatchNormalization of (N, H, W, C).
-
-    One difference: the moving variance takes the unbiased estimate of a batch, N*H*W / (N*H*W - 1) of
-    Keras' own, as PyTorch does.
-    """
+    """keras.layers.BatchNormalization of (N, H, W, C), but for the moving variance, which takes PyTorch's
+    unbiased estimate of a batch, N*H*W / (N*H*W - 1) of Keras' own."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training or self.axis != -1:
-            return super().call(inputs, training=False, mask=mask)
+            return super().call(inputs, training=training, mask=mask)
         import torch
 
         maps = torch.nn.functional.batch_norm(
@@ -230,24 +217,19 @@ class _TorchBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
         return maps.permute(0, 2, 3, 1)
 
 
-_TORCH_LAYERS: dict[Any, Any] = {
-    layers.Conv2D: _TorchConv2D,
-    layers.MaxPooling2D: _TorchMaxPooling2D,
-    layers.BatchNormalization: _TorchBatchNormalization,
-}
-
-
 def fastest(network: keras.Model) -> keras.Model:
     """The network; on PyTorch a copy with the same weights, computed by PyTorch's own kernels.
 
-    Keras composes batch normalisation of a dozen elementwise operations there, and copies maps from one order
-    of memory to another round each convolution and pooling.
+    There, Keras composes batch normalisation of a dozen operations, and copies the maps before each
+    convolution and pooling.
     """
     if keras.backend.backend() != "torch":
         return network
 
+    ours = {kind.__base__: kind for kind in (_TorchConv2D, _TorchMaxPooling2D, _TorchBatchNormalization)}
+
     def faster(layer: Any) -> Any:
-        return _TORCH_LAYERS.get(type(layer), type(layer)).from_config(layer.get_config())
+        return ours.get(type(layer), type(layer)).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=faster)
     copy.set_weights(network.get_weights())

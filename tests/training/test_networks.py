@@ -11,7 +11,6 @@ from tiny_models import softmax  # noqa: E402
 from tiny_network import dataset  # noqa: E402
 
 from fer_edge.data import ferplus  # noqa: E402
-from fer_edge.errors import UsageError  # noqa: E402
 from fer_edge.training import batches, networks  # noqa: E402
 from fer_edge.training.recipes import Recipe  # noqa: E402
 
@@ -78,8 +77,6 @@ def test_targets_are_labels_then_shares(data):
     np.testing.assert_allclose(wanted[:, 7:], shares, atol=1e-7)
     majorities = batches.targets(ferplus.relabelled(data), dataclasses.replace(RECIPE, votes_weight=0.0))
     np.testing.assert_allclose(majorities, shares[[0, 1, 3]], atol=1e-7)
-    with pytest.raises(UsageError, match="add --labels ferplus:"):
-        batches.targets(dataclasses.replace(data, votes=None), RECIPE)
 
 
 def test_loss_is_both_cross_entropies_and_the_votes_network_has_the_second_head(data):
