@@ -51,11 +51,3 @@ def table_10_pictures() -> NDArray[np.float64]:
     cells: NDArray[np.float64] = np.array(TABLE_10, np.float64)
     cells *= np.array([[PUBLIC_TEST[label]] for label in LABELS]) / cells.sum(axis=1, keepdims=True)
     return cells
-
-
-def kept(dropout: float) -> float:
-    """The dropout rate to train with for a rate in the paper.
-
-    A rate of 1 becomes 0: Keras 2 applied dropout only where `0 < rate < 1`, so 1 switched the layer off.
-    """
-    return 0.0 if dropout == 1 else dropout

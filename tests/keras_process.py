@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from tiny_network import dataset
 
+from fer_edge.model import keras_files
 from fer_edge.training import device, fit, networks, session
 from fer_edge.training.recipes import Augmentation, Recipe
 
@@ -32,8 +33,8 @@ SHARED = Recipe(
 
 def resumed(folder):
     data = dataset()
-    network, state = fit.train(RESUMED, data, data, folder=folder / "begun", seed=0)
-    ours = session.in_float32(network)
+    network, _, state = fit.train(RESUMED, data, data, folder=folder / "begun", seed=0)
+    ours = keras_files.in_float32(network)
     ours.save(folder / "ours.keras")
     np.save(folder / "ours.npy", fit.predict(ours, data.images))
     theirs = keras.models.load_model(folder / "theirs.keras", compile=False)
@@ -44,13 +45,14 @@ def resumed(folder):
 def shared(folder):
     device.prepare("float32")
     me, data = device.workers(), dataset()
-    network, state = fit.train(SHARED, data, data, folder=folder / "run", seed=0)
+    network, _, state = fit.train(SHARED, data, data, folder=folder / "run", seed=0)
     own = folder / str(me.index)
     own.mkdir()
     np.savez(own / "weights.npz", *network.get_weights())
     told = {"history": state.history, "count": me.count, "devices": me.devices}
-    if me.first:
-        built = session.in_float32(network)
+    if me.index == 0:
+        with device.undistributed():
+            built = keras_files.in_float32(network)
         told["passed"] = session.check_reference(network, built, data, SHARED)["passed"]
     (own / "told.json").write_text(json.dumps(told))
 

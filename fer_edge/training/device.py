@@ -1,8 +1,7 @@
 """The training device and its number format, and several devices or processes that train one network.
 
-The latter uses Keras' own data parallelism on JAX. Every process runs the same command with its own number in
-the environment (docs/several-machines.md). JAX computes one program over all devices, so batch normalisation
-and the loss are the same as in one process with the same batch.
+The latter is Keras' data parallelism on JAX (docs/several-machines.md): one program runs over all devices, so
+batch normalisation and the loss are the same as in one process with the same batch.
 """
 
 from __future__ import annotations
@@ -24,18 +23,20 @@ ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 
 
 def prepare(precision: str = "auto") -> str:
-    """Joins other processes, finds the device, sets Keras' global precision policy, and prints all this.
+    """Joins other processes, finds the device, sets Keras' global precision policy; returns them in words.
 
-    precision: auto, float32, bfloat16 or float16. Raises as `join` does.
+    precision: auto, float32, bfloat16 or float16. Call it before computing anything. Raises as `join` does.
     """
     join()
+    backend, cpu = keras.backend.backend(), Path("/proc/cpuinfo")
     with quiet_stderr():  # each backend reports a missing driver differently
         found = gpus()
-    if precision == "auto":
-        precision = "bfloat16" if found or _bfloat16_pays() else "float32"
+    if precision == "auto":  # of the backends, only PyTorch is faster in a processor's bfloat16
+        pays = found or (backend == "torch" and cpu.exists() and "_bf16" in cpu.read_text())
+        precision = "bfloat16" if pays else "float32"
     keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
     where = f"GPU {found[0]}" if found else f"CPU {machine.cpu_name()} ({machine.usable_cores()} cores)"
-    return f"training on {where}, Keras {keras.__version__} on {keras.backend.backend()}, {precision}"
+    return f"training on {where}, Keras {keras.__version__} on {backend}, {precision}"
 
 
 def gpus() -> list[str]:
@@ -57,24 +58,13 @@ def gpus() -> list[str]:
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
-def _bfloat16_pays() -> bool:
-    """Whether this processor supports it; as measured, it is no faster in TensorFlow, and slower in XLA."""
-    info = Path("/proc/cpuinfo")
-    return keras.backend.backend() == "torch" and info.exists() and "_bf16" in info.read_text()
-
-
 @dataclass(frozen=True)
 class Workers:
-    """This process is number `index`, from 0, of `count`, which have `devices` in total."""
+    """This process is number `index` of `count`, which have `devices` in total; number 0 writes results."""
 
     index: int = 0
     count: int = 1
     devices: int = 1
-
-    @property
-    def first(self) -> bool:
-        """Whether this process writes the results."""
-        return self.index == 0
 
     def share(self, size: int) -> slice:
         """This process's part of a batch of `size`. Raises UsageError if it does not divide evenly."""
@@ -85,10 +75,9 @@ class Workers:
 
 
 def join() -> None:
-    """Joins the other processes named in the environment, and spreads the work over all devices.
+    """Joins the processes named in the environment, and spreads the work over all devices.
 
-    Call it before computing anything. Raises UsageError for a backend that cannot do this, and for invalid
-    numbers.
+    Raises UsageError for a backend that cannot do this, and for invalid numbers.
     """
     count, backend = os.environ.get(COUNT, "1"), keras.backend.backend()
     if not count.isdecimal() or int(count) < 1:
@@ -111,7 +100,7 @@ def join() -> None:
 
 def workers() -> Workers:
     """This process; the only one if `join` found no others."""
-    if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
+    if keras.distribution.distribution() is None:
         return Workers()
     import jax
 
@@ -129,9 +118,7 @@ def wait_for_all() -> None:
 @contextlib.contextmanager
 def undistributed() -> Iterator[None]:
     """Inside, each process computes everything itself; all must compute the same."""
-    if keras.backend.backend() != "jax" or (spread := keras.distribution.distribution()) is None:
-        yield
-        return
+    spread = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
         yield

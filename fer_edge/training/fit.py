@@ -64,12 +64,6 @@ def save(folder: Path, model: keras.Model, state: State) -> None:
         old.unlink()
 
 
-def write_history(folder: Path, state: State) -> None:
-    """history.csv, a line an epoch; whole at any moment."""
-    lines = [state.history[0], *(row.values() for row in state.history)]
-    files.write_text(folder / "history.csv", "".join(",".join(map(str, line)) + "\n" for line in lines))
-
-
 def resumed(folder: Path, fresh: State) -> State:
     """The state to resume from, or `fresh`. Raises DataError if it is damaged or from another training."""
     path = folder / STATE
@@ -105,8 +99,10 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
 
 @dataclass(frozen=True)
 class Start:
-    """Weights to start from (fine-tuning), or the mean of several networks' (model soups, Wortsman et al.
-    2022). sha256: of the `.keras` file of each name. weights: as `keras.Model.get_weights`."""
+    """Weights to start from: a network's, or the mean of several (model soups, Wortsman et al. 2022).
+
+    sha256: of the `.keras` file of each name. weights: as `keras.Model.get_weights`.
+    """
 
     sha256: Mapping[str, str] = field(default_factory=dict)
     weights: Sequence[NDArray[Any]] = ()
@@ -119,10 +115,9 @@ class Start:
         """
         paths = {str(name): shipped.find_network(str(name)) for name in names_or_paths}
         each = [keras_files.load(path).get_weights() for path in paths.values()]
-        first = next(iter(paths), "")
         for name, weights in zip(paths, each, strict=True):
             if [w.shape for w in weights] != [w.shape for w in each[0]]:
-                raise ModelError(f"{name} and {first} are different networks: they have no mean")
+                raise ModelError(f"{name} and {next(iter(paths))} are different networks: they have no mean")
         mean = [np.mean(arrays, axis=0) for arrays in zip(*each, strict=True)]
         return cls({name: files.sha256(path) for name, path in paths.items()}, mean)
 
@@ -142,10 +137,7 @@ class Start:
 
 
 class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate and dropout's random state for each step; stops if the loss is not finite.
-
-    state: of the previous epochs. advance: called for each step.
-    """
+    """Sets the learning rate and dropout's random state for each step; stops if the loss is not finite."""
 
     def __init__(self, recipe: Recipe, state: State, advance: Callable[[int], object]) -> None:
         super().__init__()
@@ -181,18 +173,15 @@ def train(
     seed: int,
     teacher: Teacher | None = None,
     start: Start | None = None,
-) -> tuple[keras.Model, State]:
+) -> tuple[keras.Model, keras.Model, State]:
     """Trains to the end of the recipe; resumes from `folder`/checkpoint if there is one.
 
-    Gives the network on the training device with the best epoch's weights, and the final state. After each
-    epoch its row of history is printed, and history.csv written: epoch (from 1), loss, accuracy, val_loss,
-    val_accuracy, learning_rate, seconds.
-    Raises DataError for an empty split or a checkpoint of another recipe, ModelError for a start from
-    another network, GateError for a loss that is not finite.
+    Gives network and trainee (`networks.compiled`) on the training device, with the best epoch's weights, and
+    the final state. After each epoch its row of history is printed, and history.csv written.
+    Raises DataError for a checkpoint of another training, ModelError for a start from another network,
+    GateError for a loss that is not finite.
     """
-    if not len(training) or not len(validation):
-        raise DataError(f"{training.path}: no pictures to {'train' if not len(training) else 'validate'} on")
-    place, first = folder / "checkpoint", device.workers().first
+    place = folder / "checkpoint"
     teacher, start = teacher or Teacher(), start or Start()
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
@@ -201,8 +190,6 @@ def train(
     state = resumed(place, State(asdict(recipe), seed, training.sha256, teacher=taught, start=begun))
     if state.epochs:
         restore(place, trainee, state)
-        if first:
-            write_history(folder, state)  # a kill may have come between the checkpoint and this
     batches = TrainingBatches(training, recipe, seed, teacher)
     with console.progress("training", recipe.epochs * len(batches)) as advance:
         advance(state.epochs * len(batches))
@@ -218,9 +205,11 @@ def train(
             row["seconds"] = round(time.monotonic() - began_s, 1)
             state.history.append(row)
             state.best = recipes.best_epoch(state.history, recipe.monitor)
-            if first:
-                save(place, trainee, state)
-                write_history(folder, state)
+            if device.workers().index == 0:
+                lines = [row, *(past.values() for past in state.history)]
+                text = "".join(",".join(map(str, line)) + "\n" for line in lines)
+                files.write_text(folder / "history.csv", text)
+                save(place, trainee, state)  # last: a killed run resumes from it and overwrites the rest
             device.wait_for_all()  # the others read what the first wrote
             console.say(  # in 80 columns
                 f"epoch {row['epoch']}/{recipe.epochs}  loss {row['loss']:.3f}  acc {row['accuracy']:.3f}  "
@@ -228,7 +217,7 @@ def train(
                 f"rate {row['learning_rate']:.2g}  {row['seconds']:.0f} s"
             )
     restore(place, trainee, state, best=True)  # the network shares its layers
-    return network, state
+    return network, trainee, state
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:

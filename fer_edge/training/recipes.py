@@ -102,11 +102,10 @@ class Recipe:
         files.check(self, f"recipe {self.name}", checks)
 
     def split(self, dataset: Dataset, labels: str | None = None) -> Protocol:
-        """The parts to train, validate and report on, with the labels of `--labels` (ferplus.chosen).
+        """The parts to train, validate and report on, with the labels of `--labels`.
 
         With votes_weight, FER+'s votes are learned in addition to FER-2013's labels; otherwise its majorities
-        replace them.
-        Raises UsageError, DataError as ferplus.chosen and protocol_splits do.
+        replace them. Raises as ferplus.chosen and protocol_splits do.
         """
         if self.votes_weight and labels is not None:
             dataset = ferplus.attach(dataset, Path(labels.removeprefix("ferplus:")))
@@ -148,11 +147,8 @@ def best_epoch(history: History, monitor: str) -> int:
 
 
 def score(history: History, epochs: int, monitor: str) -> dict[str, Any]:
-    """The result of a training of `epochs` epochs, from the history of one at least as long.
-
-    Accuracies and losses are those of the best epoch by `monitor`; ran_epochs is below `epochs` where the
-    training stopped early.
-    """
+    """The best epoch's figures, by `monitor`, of a training of `epochs` epochs, from the history of one at
+    least as long. ran_epochs is below `epochs` where it stopped early."""
     rows = history[:epochs]
     best = rows[best_epoch(rows, monitor)]
     about = {"epochs": epochs, "ran_epochs": len(rows), "best_epoch": int(best["epoch"])}

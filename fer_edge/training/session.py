@@ -17,7 +17,7 @@ import keras
 from fer_edge import __version__, console, files
 from fer_edge.data import Protocol, ferplus, seen_in_training
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import GateError, OutputError
+from fer_edge.errors import GateError
 from fer_edge.evaluation import Selection, metrics, report, result_of
 from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
@@ -26,20 +26,13 @@ from fer_edge.training.batches import Teacher
 from fer_edge.training.recipes import Recipe, to_toml
 
 
-def in_float32(network: keras.Model) -> keras.Model:
-    """As `keras_files.in_float32`: the network that ships."""
-    with device.undistributed():
-        return keras_files.in_float32(network)
-
-
 def check_reference(
     network: keras.Model, reference: keras.Model, dataset: Dataset, recipe: Recipe
 ) -> dict[str, Any]:
     """Compares both on all of `dataset`; passes within the recipe's two tolerances.
 
-    Since the float32 network is what ships and is converted, this finds differences that are due to the
-    device's number format or faults of its kernels. agreement: share of pictures with the
-    same class. Losses: mean cross-entropy in nats.
+    The float32 network `reference` ships: this finds differences due to the device's number format or faults
+    of its kernels. agreement: share of pictures with the same class. Losses: mean cross-entropy in nats.
     """
     on_device = fit.predict(network, dataset.images)
     with keras.device("cpu:0"):
@@ -63,8 +56,7 @@ def run(
     teachers: Sequence[str] = (),
     weights: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Trains into `folder`, from the start or from its checkpoint; returns metrics on the protocol's report
-    split.
+    """Trains into `folder`, from the start or from its checkpoint; returns the value of metrics.json.
 
     protocol: of `recipe.split`. teachers, weights: as for `Teacher.opened` and `fit.Start.opened`. Of several
     processes (`device.workers`), only the first writes; the others return {}.
@@ -74,25 +66,23 @@ def run(
     used = device.prepare(precision)
     console.say(used)
     teacher, start = Teacher.opened(teachers), fit.Start.opened(weights)
-    first = device.workers().first
-    try:
-        with files.held(folder, "training") if first else contextlib.nullcontext():
-            if first:
-                if not resume:
-                    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-                files.write_text(folder / "recipe.toml", to_toml(recipe))
-            device.wait_for_all()
-            sets = protocol.train, protocol.validation
-            network, state = fit.train(recipe, *sets, folder=folder, seed=seed, teacher=teacher, start=start)
-            if not first:
-                return {}
-            ended = Run(folder, recipe, protocol, used, state, teacher, start)
-            with console.working("measuring the network"):
-                measured, check = ended.write(network)
-            if recipe.votes_weight and protocol.train.label_names != ferplus.LABELS:
-                ended.write_votes_network()
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    first = device.workers().index == 0
+    with files.held(folder, "training") if first else contextlib.nullcontext():
+        if first:
+            if not resume:
+                shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+            files.write_text(folder / "recipe.toml", to_toml(recipe))
+        device.wait_for_all()
+        sets = protocol.train, protocol.validation
+        trained = fit.train(recipe, *sets, folder=folder, seed=seed, teacher=teacher, start=start)
+        if not first:
+            return {}
+        network, trainee, state = trained
+        ended = Run(folder, recipe, protocol, used, state, teacher, start)
+        with console.working("measuring the network"), device.undistributed():
+            measured, check = ended.write(network)
+            if recipe.votes_weight:
+                ended.write_votes_network(network, trainee)
     if not check["passed"]:
         raise GateError("the float32 network differs from the trained one by more than the recipe allows")
     return measured
@@ -116,7 +106,7 @@ class Run:
         Returns the values of metrics.json and of `check_reference`.
         """
         told, folder, name = self.protocol, self.folder, self.recipe.name
-        reference = in_float32(network)
+        reference = keras_files.in_float32(network)
         check = check_reference(network, reference, told.validation, self.recipe)
         with files.written_aside(folder / "model.keras") as aside:
             reference.save(aside)
@@ -140,11 +130,9 @@ class Run:
         )
         return measured, check
 
-    def write_votes_network(self) -> None:
+    def write_votes_network(self, network: keras.Model, trainee: keras.Model) -> None:
         """Writes the head for FER+'s votes as a separate network into ferplus/, if possible."""
         told = self.protocol
-        network, trainee = networks.compiled(self.recipe, len(told.train.label_names))
-        fit.restore(self.folder / "checkpoint", trainee, self.state, best=True)
         if votes := networks.votes_network(network, trainee):
             train = replace(told.train, label_names=ferplus.LABELS)
             others = ferplus.relabelled(told.validation), ferplus.relabelled(told.report)

@@ -1,8 +1,6 @@
-"""The paper's search of its Table 3: batch size, then epochs, then dropout, each with the best value before
-it.
+"""The paper's search of its Table 3: batch size, then epochs, then dropout, each with the best before it.
 
-Each value is a training in a folder of its own. After an interruption, the same search goes on from its
-checkpoint.
+Each value is a training in a folder of its own, from whose checkpoint an interrupted search goes on.
 """
 
 from __future__ import annotations
@@ -52,63 +50,57 @@ class Plan:
         nests = stage == "epochs" and self.base.schedule == "plateau"
         return {value: values[-1] if nests else value for value in values}
 
-    def setting(self, stage: str, value: float, best: Mapping[str, float]) -> dict[str, float]:
-        """`value`, the best of the stages before, and Table 3's beginning for those after."""
-        return {**paper.TABLE_3["start"], **best, stage: value}
-
     def recipe(self, batch: float, epochs: float, dropout: float) -> Recipe:
         """The recipe of one training. The patience is scaled as the epochs, but not below 4 (or what it was):
-        less would stop a training on noise."""
+        less would stop a training on noise. Dropout 1 is none, as in Keras 2."""
         patience = max(round(self.base.patience * self.epochs_scale), min(self.base.patience, 4))
         epochs = max(1, round(epochs * self.epochs_scale))
-        return self.base.override(
-            batch_size=int(batch), epochs=epochs, dropout=paper.kept(dropout), patience=patience
-        )
+        rate = 0.0 if dropout == 1 else dropout
+        return self.base.override(batch_size=int(batch), epochs=epochs, dropout=rate, patience=patience)
+
+    def results(self, stage: str, setting: Mapping[str, float], histories: Mapping[float, History]) -> Result:
+        """Of a stage after these trainings, by value; setting: of the others."""
+        rows = []
+        for value, of in self.trained(stage).items():
+            if of in histories:
+                stated, recipe = paper.RESULTS[stage].get(value), self.recipe(**{**setting, stage: value})
+                row = {"value": value, "paper": stated and stated._asdict()}
+                rows.append(row | score(histories[of], recipe.epochs, recipe.monitor))
+        fixed = {name: value for name, value in setting.items() if name != stage}
+        best = max(rows, key=lambda row: (row["val_accuracy"], -row["value"]))
+        return {"fixed": fixed, "rows": rows, "best": best["value"]}
 
 
 def run(plan: Plan, protocol: Protocol, folder: Path, seed: int = 0, precision: str = "auto") -> Result:
     """Trains every value of every stage; returns the results, written into the folder after each training.
 
-    protocol: of `plan.base.split`. Raises OutputError if another search uses the folder, DataError if it
-    holds another one's trainings, GateError for a loss that is not finite.
+    protocol: of `plan.base.split`. Raises OutputError if another process uses the folder, DataError if it
+    holds another search's trainings, GateError for a loss that is not finite.
     """
     used = device.prepare(precision)
     console.say(used)
     sets = [part.sample(plan.subset, seed) for part in (protocol.train, protocol.validation)]
     settings = asdict(plan) | {"seed": seed, "data": sets[0].sha256, "device": used}
     settings |= {"training_pictures": len(sets[0]), "validation_pictures": len(sets[1])}
-    best: dict[str, float] = {}
+    setting: dict[str, float] = dict(paper.TABLE_3["start"])  # each stage replaces its own by the best
     stages: dict[str, Result] = {}
     result = {"schema": 3, "settings": settings, "machine": machine.describe(), "stages": stages}
     with files.held(folder, "search"):
         for stage in STAGES:
             histories: dict[float, History] = {}
             for value in sorted(set(plan.trained(stage).values())):
-                setting = plan.setting(stage, value, best)
-                named = setting | {"pictures": len(sets[0])}  # of --subset
-                recipe, name = plan.recipe(**setting), "-".join(f"{k}{v:g}" for k, v in named.items())
+                chosen = setting | {stage: value}
+                named = chosen | {"pictures": len(sets[0])}  # of --subset
+                recipe, name = plan.recipe(**chosen), "-".join(f"{k}{v:g}" for k, v in named.items())
                 console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
                 place = folder / "trials" / name
-                histories[value] = fit.train(recipe, *sets, folder=place, seed=seed)[1].history
-                stages[stage] = _stage(plan, stage, best, histories)
+                histories[value] = fit.train(recipe, *sets, folder=place, seed=seed)[-1].history
+                stages[stage] = plan.results(stage, setting, histories)
                 files.write_text(folder / "results.json", json.dumps(result, indent=2) + "\n")
                 pages = "\n".join(f"**{table.title}**\n\n{table.markdown()}" for table in tables(result))
                 files.write_text(folder / "results.md", pages)
-            best[stage] = stages[stage]["best"]
+            setting[stage] = stages[stage]["best"]
     return result
-
-
-def _stage(plan: Plan, stage: str, best: Mapping[str, float], histories: Mapping[float, History]) -> Result:
-    """The results of a stage after these trainings, by value."""
-    rows = []
-    for value, of in plan.trained(stage).items():
-        if of in histories:
-            stated, recipe = paper.RESULTS[stage].get(value), plan.recipe(**plan.setting(stage, value, best))
-            row = {"value": value, "paper": None if stated is None else stated._asdict()}
-            rows.append(row | score(histories[of], recipe.epochs, recipe.monitor))
-    fixed = {name: v for name, v in plan.setting(stage, 0, best).items() if name != stage}
-    chosen = max(rows, key=lambda row: (row["val_accuracy"], -row["value"]))
-    return {"fixed": fixed, "rows": rows, "best": chosen["value"]}
 
 
 FIGURES = ("accuracy", "val_accuracy")

@@ -22,7 +22,8 @@ import keras_process  # noqa: E402
 from tiny_network import dataset  # noqa: E402
 
 from fer_edge.errors import UsageError  # noqa: E402
-from fer_edge.training import device, fit, session  # noqa: E402
+from fer_edge.model import keras_files  # noqa: E402
+from fer_edge.training import device, fit  # noqa: E402
 
 
 def needs(package):
@@ -48,16 +49,16 @@ def end(*processes):
 @needs("jax")
 def test_jax_goes_on_with_a_training_of_tensorflow_and_models_give_the_same(tmp_path, monkeypatch):
     """A training of two epochs on TensorFlow, its second epoch again on JAX, and each side's model."""
-    root, data, recipe, write = tmp_path, dataset(), keras_process.RESUMED, fit.write_history
+    root, data, recipe, save = tmp_path, dataset(), keras_process.RESUMED, fit.save
 
-    def written(folder, state):
-        write(folder, state)
+    def saved(folder, model, state):
+        save(folder, model, state)
         if state.epochs == 1:
-            shutil.copytree(folder, root / "begun")
+            shutil.copytree(folder.parent, root / "begun")
 
-    monkeypatch.setattr(fit, "write_history", written)
-    network, state = fit.train(recipe, data, data, folder=root / "whole", seed=0)
-    theirs = session.in_float32(network)
+    monkeypatch.setattr(fit, "save", saved)
+    network, _, state = fit.train(recipe, data, data, folder=root / "whole", seed=0)
+    theirs = keras_files.in_float32(network)
     theirs.save(root / "theirs.keras")
     end(process("jax", "resumed", root))
     probabilities = fit.predict(theirs, data.images)
