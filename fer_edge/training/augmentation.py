@@ -67,12 +67,12 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
     zoom = rng.uniform(how.zoom_min, how.zoom_max, count)
     flip = how.flip & (rng.random(count) < 0.5)
     if how.one_change:
-        change = rng.integers(0, len(CHANGES), count)
-        turn[change != CHANGES.index("rotation")] = 0
-        shift[change != CHANGES.index("shift along x"), 0] = 0
-        shift[change != CHANGES.index("shift along y"), 1] = 0
-        zoom[change != CHANGES.index("zoom")] = 1
-        flip = how.flip & (change == CHANGES.index("flip"))
+        change = np.array(CHANGES)[rng.integers(0, len(CHANGES), count)]
+        turn[change != "rotation"] = 0
+        shift[change != "shift along x", 0] = 0
+        shift[change != "shift along y", 1] = 0
+        zoom[change != "zoom"] = 1
+        flip = how.flip & (change == "flip")
     tables = _levels(how, rng, count)
     erase = rng.random(count) < how.erase_probability
     out = np.empty_like(faces)

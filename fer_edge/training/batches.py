@@ -48,20 +48,17 @@ class Teacher:
         return np.mean(answers, axis=0, dtype=np.float32) if answers else None
 
 
-def targets(dataset: Dataset, recipe: Recipe) -> NDArray[np.float32]:
-    """float32 (N, classes), plus 8 columns if the recipe has a head for the votes.
+def targets(dataset: Dataset) -> NDArray[np.float32]:
+    """float32 (N, classes): one-hot labels, shares of votes if the classes are FER+'s.
 
-    One-hot labels; shares of votes if the classes are FER+'s. A row without a vote for an expression has
-    zeros in the columns for votes, which the loss ignores.
+    Where votes are attached to FER-2013's labels, 8 more columns hold their shares. A row without a vote for
+    an expression has zeros there, which the loss ignores.
     """
     wanted: NDArray[np.float32] = np.eye(len(dataset.label_names), dtype=np.float32)[dataset.labels]
-    on_votes = dataset.label_names == ferplus.LABELS
-    if not (on_votes or recipe.votes_weight):
+    if dataset.votes is None:
         return wanted
-    assert dataset.votes is not None  # `Recipe.check_given` asks for them
     shares = ferplus.shares(dataset.votes)
-    wanted = shares if on_votes else wanted
-    return np.hstack([wanted, shares]) if recipe.votes_weight else wanted
+    return shares if dataset.label_names == ferplus.LABELS else np.hstack([wanted, shares])
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float = 1.0) -> NDArray[np.float32]:
@@ -94,7 +91,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
             if not any(sorted(model.labels) == sorted(labels) for labels in self.heads):
                 has, learns = ", ".join(model.labels), " and ".join(map(", ".join, self.heads))
                 raise ModelError(f"teacher {model.name} has the labels {has}; this training learns {learns}")
-        self.targets = targets(dataset, recipe)
+        self.targets = targets(dataset)
         self.weights = class_weights(dataset.labels, classes, recipe.balance_classes)
         self.start_epoch(0)
 

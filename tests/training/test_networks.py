@@ -70,18 +70,18 @@ def data():
 
 
 def test_targets_are_labels_then_shares(data):
-    wanted = batches.targets(data, RECIPE)
+    wanted = batches.targets(data)
     np.testing.assert_array_equal(wanted[:, :7].argmax(1), data.labels)
     shares = np.eye(8)[[0, 7, 0, 3]] * [[0.4], [1], [0], [1]]
     shares[0, 1] = 0.6
     np.testing.assert_allclose(wanted[:, 7:], shares, atol=1e-7)
-    majorities = batches.targets(ferplus.relabelled(data), dataclasses.replace(RECIPE, votes_weight=0.0))
+    majorities = batches.targets(ferplus.relabelled(data))
     np.testing.assert_allclose(majorities, shares[[0, 1, 3]], atol=1e-7)
 
 
 def test_loss_is_both_cross_entropies_and_the_votes_network_has_the_second_head(data):
     network, trainee = networks.compiled(RECIPE, 7)
-    wanted = batches.targets(data, RECIPE)
+    wanted = batches.targets(data)
     faces = data.images[..., None].astype(np.float32)
     logits = keras.ops.convert_to_numpy(trainee(faces, training=False))
     labels, votes = softmax(logits[:, :7]), softmax(logits[:, 7:])
