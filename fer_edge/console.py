@@ -135,7 +135,7 @@ class Table:
             out.print(self.on_terminal(out.width))
         else:
             aligned = []
-            for column in self._columns():
+            for column in zip(self.headers, *self._text(), strict=True):
                 side, width = str.ljust if column[0] in self._words() else str.rjust, max(map(len, column))
                 aligned.append([side(cell, width) for cell in column])
             for row in zip(*aligned, strict=True):
@@ -151,7 +151,7 @@ class Table:
         from rich.text import Text
 
         words, columns, least = self._words(), {}, {}
-        for header, *cells in self._columns():
+        for header, *cells in zip(self.headers, *self._text(), strict=True):
             columns[header] = cells
             least[header] = max(map(len, (header, *(" ".join(cells).split() if header in words else cells))))
         for header in self.optional:
@@ -190,10 +190,6 @@ class Table:
 
     def _text(self) -> list[list[str]]:
         return [["-" if cell is None else printable(cell) for cell in row] for row in self.rows]
-
-    def _columns(self) -> list[tuple[str, ...]]:
-        """Each with its header first."""
-        return list(zip(self.headers, *self._text(), strict=True))
 
 
 def clock(seconds: float) -> str:

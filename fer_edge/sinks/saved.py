@@ -115,9 +115,7 @@ class SavedPictures(PictureSink):
     """Annotated pictures: a single one, or those of a folder, as PNG under their own names."""
 
     def __init__(self, path: Path, force: bool, *, is_folder: bool = False) -> None:
-        self._path = path
-        self._force = force
-        self._is_folder = is_folder
+        self._path, self._force, self._is_folder = path, force, is_folder
 
     def show(self, frame: Frame, annotated: Picture) -> None:
         path = self._path / f"{Path(frame.source).name}.png" if self._is_folder else self._path
@@ -135,9 +133,7 @@ class Snapshots(Sink):
     def __init__(self, path: Path, force: bool, *, still: bool = False) -> None:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"--snapshot {path}: a picture must end in one of {' '.join(SUFFIXES)}")
-        self._path = path
-        self._force = force
-        self._still = still
+        self._path, self._force, self._still = path, force, still
         self._best: dict[str, float] = {}
 
     def write(self, result: FrameResult) -> None:
