@@ -30,8 +30,7 @@ SUFFIXES = frozenset(
 )
 """Usual extensions of OpenCV's formats, except GIF, which may be a video."""
 
-MAX_BYTES = 1 << 30
-"""Largest file: more than 100 unpacked megapixels with 16 bits and three colours."""
+MAX_BYTES = 1 << 30  # of a file: more than 100 unpacked megapixels with 16 bits and three colours
 
 _STARTS = {
     "JPEG": rb"\xff\xd8\xff",

@@ -41,8 +41,7 @@ def expressions(words: tuple[str, ...]) -> tuple[str, ...]:
 INPUT_SHAPE = (48, 48, 1)
 """Height, width, channels of the networks that we train."""
 
-LARGEST_SIDE = 1024
-"""Largest side in pixels of a model's input: a face has some hundred."""
+LARGEST_SIDE = 1024  # pixels, of a model's input: a face has some hundred
 
 
 class Format(enum.StrEnum):
@@ -76,9 +75,7 @@ USE = (
 )
 """Intended use of our models, for the card."""
 
-
-Real = Annotated[float, (-1e6, 1e6)]
-"""Larger numbers in a card are mistakes."""
+Real = Annotated[float, (-1e6, 1e6)]  # larger numbers in a card are mistakes
 
 
 @dataclass(frozen=True)

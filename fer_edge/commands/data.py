@@ -10,8 +10,7 @@ from typer import Argument, Option
 from fer_edge.commands import options
 from fer_edge.console import Table
 
-SHOWN = 20
-"""Bad rows to print at most; the JSON file has all."""
+SHOWN = 20  # bad rows to print at most; the JSON file has all
 
 
 def data(

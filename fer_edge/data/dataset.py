@@ -25,12 +25,9 @@ PROTOCOLS = {
     "paper": ("Training", "PublicTest+PrivateTest", "PublicTest"),
 }
 """Name -> the splits to train on, to choose on, and to report on."""
-HELD_OUT = 0.1
-"""The part of `Training` that is held out if a source has no rows to choose on."""
-MOST_BAD = 10_000
-"""Invalid rows; with more, it is not a data set."""
-CACHE_VERSION = 5
-"""Incremented when a reader or the layout changes, so that older caches are not used."""
+HELD_OUT = 0.1  # of `Training`, if a source has no rows to choose on
+MOST_BAD = 10_000  # invalid rows; with more, it is not a data set
+CACHE_VERSION = 5  # incremented when a reader or the layout changes, so that older caches are not used
 _NUMBERS = ("labels", "split", "ids")  # of a data set, in its cache
 
 

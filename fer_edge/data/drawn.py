@@ -14,8 +14,7 @@ from fer_edge.spec import INPUT_SHAPE, LABELS
 from fer_edge.vision.frames import Picture
 from fer_edge.vision.opencv import cv2
 
-DEFAULT_COUNT = 4200
-"""Pictures of `drawn`: two thirds Training, a sixth each PublicTest and PrivateTest."""
+DEFAULT_COUNT = 4200  # pictures: two thirds Training, a sixth each PublicTest and PrivateTest
 
 
 def drawn_faces(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -23,8 +23,7 @@ from fer_edge.data.dataset import SPLITS, BadRow, Dataset, Row
 from fer_edge.errors import DataError
 from fer_edge.spec import INPUT_SHAPE, LABELS
 
-MAX_BYTES = 4 << 30
-"""Largest unpacked size: 14 times FER-2013, to stop zip bombs."""
+MAX_BYTES = 4 << 30  # unpacked: 14 times FER-2013, to stop zip bombs
 MAX_LINE = 1 << 20
 COLUMNS = ("emotion", "pixels", "usage")
 
