@@ -23,6 +23,8 @@ from fer_edge.spec import LABELS
 LEAST_PICTURES = 50
 ENOUGH = 1000
 """From this many pictures on, agreement is clear of chance: of 56, two near ties are 3.6 %."""
+Classes = NDArray[np.int64]
+"""Of N pictures, (N,)."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,11 @@ class Parity:
 def compare(
     converted: NDArray[np.float32],
     reference: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    labels: Classes,
     limits: Thresholds,
     names: tuple[str, ...] = LABELS,
 ) -> Parity:
-    """Compares probabilities, float32 (N, len(names)), from the file and from Keras. labels: int64 (N,)."""
+    """Compares probabilities, float32 (N, len(names)), of the same pictures from the file and from Keras."""
     now, before = converted.argmax(axis=1), reference.argmax(axis=1)
     scores = metrics.scores(metrics.confusion_matrix(labels, now, len(names)), names)
     differences = np.abs(converted.astype(np.float64) - reference)
@@ -77,11 +79,7 @@ def compare(
 
 
 def _failures(
-    found: dict[str, Any],
-    now: NDArray[np.int64],
-    before: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    limits: Thresholds,
+    found: dict[str, Any], now: Classes, before: Classes, labels: Classes, limits: Thresholds
 ) -> Iterator[str]:
     if math.isinf(found["max_abs_diff"]):
         yield "values NaN or infinite, required numbers"

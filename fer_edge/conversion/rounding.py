@@ -26,15 +26,10 @@ _MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
 _BATCH = 70
 _BINS = 4096
 _FACTORS = np.linspace(0.2, 1.0, 33)[::-1].tolist()
-_PLACES = 16_000
-"""Positions in pictures on which one layer is fitted."""
-_DAMPING = 0.01
-"""Share of the inputs' mean variance that is added to each, as in GPTQ."""
-_LEAST_WEIGHTS = 1024
-"""With fewer weights, TFLite's dynamic range leaves a layer in float."""
-_LEVELS = 100
-"""Steps from 0 to the largest weight of a pruned or clustered layer. All 127 would only make the
-download larger."""
+_PLACES = 16_000  # positions in pictures on which one layer is fitted
+_DAMPING = 0.01  # share of the inputs' mean variance that is added to each, as in GPTQ
+_LEAST_WEIGHTS = 1024  # with fewer, TFLite's dynamic range leaves a layer in float
+_LEVELS = 100  # steps from 0 to the largest weight of a pruned or clustered layer; 127 compress worse
 
 Ranges = dict[str, tuple[float, float]]
 """Name of a layer -> smallest and largest value of its output that int8 holds."""

@@ -91,7 +91,7 @@ def _described(network: Any) -> dict[str, Any]:
     first, *others = [layer for layer in network.layers if names[id(layer.output)] == layer.name]
     start = {"batch_input_shape": first.output.shape, "name": first.name}
     layers = [{"class_name": "InputLayer", "name": first.name, "config": start, "inbound_nodes": []}]
-    plain = int | float | str | list | tuple
+    plain = (int, float, str, list, tuple)
     for layer in others:
         config = {name: value for name, value in layer.get_config().items() if isinstance(value, plain)}
         given = [[names[id(tensor)], 0, 0, {}] for tensor in rounding.inputs_of(layer)]
