@@ -226,10 +226,11 @@ def fastest(network: keras.Model) -> keras.Model:
     if keras.backend.backend() != "torch":
         return network
 
-    ours = {kind.__base__: kind for kind in (_TorchConv2D, _TorchMaxPooling2D, _TorchBatchNormalization)}
+    ours: tuple[Any, ...] = (_TorchConv2D, _TorchMaxPooling2D, _TorchBatchNormalization)
+    by_keras = {kind.__base__: kind for kind in ours}
 
     def faster(layer: Any) -> Any:
-        return ours.get(type(layer), type(layer)).from_config(layer.get_config())
+        return by_keras.get(type(layer), type(layer)).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=faster)
     copy.set_weights(network.get_weights())
