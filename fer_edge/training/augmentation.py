@@ -62,10 +62,10 @@ def _optics(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
 def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Augments each of `faces`, uint8 (N, S, S), at random within `how`; returns a new array."""
     count, side = faces.shape[:2]
-    turn = rng.uniform(-how.rotation_deg, how.rotation_deg, count)
+    turn = rng.uniform(-how.rotation_deg, how.rotation_deg, (count,))
     shift = rng.uniform(-how.shift_px, how.shift_px, (count, 2))
-    zoom = rng.uniform(how.zoom_min, how.zoom_max, count)
-    flip = how.flip & (rng.random(count) < 0.5)
+    zoom = rng.uniform(how.zoom_min, how.zoom_max, (count,))
+    flip = how.flip & (rng.random((count,)) < 0.5)
     if how.one_change:
         change = np.array(CHANGES)[rng.integers(0, len(CHANGES), count)]
         turn[change != "rotation"] = 0
@@ -74,7 +74,7 @@ def augment(faces: NDArray[np.uint8], how: Augmentation, rng: np.random.Generato
         zoom[change != "zoom"] = 1
         flip = how.flip & (change == "flip")
     tables = _levels(how, rng, count)
-    erase = rng.random(count) < how.erase_probability
+    erase = rng.random((count,)) < how.erase_probability
     out = np.empty_like(faces)
     for i, face in enumerate(faces):
         changed = warped(face, turn[i], (shift[i, 0], shift[i, 1]), zoom[i], bool(flip[i]))
