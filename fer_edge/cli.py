@@ -23,7 +23,7 @@ COMMANDS = {
     "run": ("run", "run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"),
     "report": ("report", "run clip.mp4 --headless --jsonl c.jsonl && fer-edge report c.jsonl"),
     "train": ("train", "train --data fer2013.csv --out runs/plain; then again with --resume."),
-    "sweep": ("train", "sweep --data fer2013.csv --out runs/sweep; again after an interruption."),
+    "sweep": ("train", "sweep --data fer2013.csv --out runs/sweep; run it again to continue."),
     "evaluate": ("evaluate", "evaluate tuned_int8 --data fer2013.csv --tta flip --plot confusion.png"),
     "convert": ("convert", "convert runs/plain/model.keras --data fer2013.csv --all --out models"),
     "verify": ("convert", "verify other_int8.tflite runs/plain/model.keras --data fer2013.csv"),

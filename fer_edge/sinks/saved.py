@@ -108,6 +108,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 def write_picture(path: Path, picture: Picture, force: bool) -> None:
     """Writes to any path (OpenCV's writer fails on some), completely or not at all. Raises OutputError."""
+    files.refuse_to_overwrite(path, force)
     files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
 
 
