@@ -202,7 +202,7 @@ class Classifier:
             raise ModelError(f"{self.path} gives values that are not numbers: its weights are damaged")
         if self.output.content == "logits":
             exponentials = np.exp(real - real.max())
-            return exponentials / exponentials.sum()
+            return np.asarray(exponentials / exponentials.sum(), np.float32)
         if abs(total - 1) > self._tolerance or min(values) < -self._tolerance:
             raise ModelError(
                 f"{self.path} gives values of {min(values):.3g} to {max(values):.3g} with the sum "

@@ -278,6 +278,6 @@ def _checked(card: ModelCard, ends: Ends, where: str) -> ModelCard:
                 f"{where} belongs to another model: it says {what} {stated.dtype} {stated.shape}, "
                 f"the file has {tensor.dtype} {tensor.shape}"
             )
-        steps = {"scale": tensor.scale, "zero_point": tensor.zero_point}
-        card = dataclasses.replace(card, **{what: dataclasses.replace(stated, **steps)})
+        own = dataclasses.replace(stated, scale=tensor.scale, zero_point=tensor.zero_point)
+        card = dataclasses.replace(card, **{what: own})  # type: ignore[arg-type]
     return card
