@@ -98,6 +98,7 @@ def verify(request: Request, converted: str, card: Path | None, json: str | None
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
     classifier = Classifier(path, card=card)
     made, recipe = classifier.card, request.recipe
+    formats.known(made.format)
     limits, model, pictures = recipe.limits_of(made.format), source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, views=made.views)
     probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {made.format}")

@@ -257,7 +257,7 @@ def tflite(
         except Exception as error:  # ConverterError, which TensorFlow does not export
             why = f"TensorFlow cannot convert the network: {first_line(error)[:200]}"
             if named := re.search(r"^(?:Flex|Custom) ops: (.+)$", str(error), re.MULTILINE):
-                why = f"the network uses operators that TFLite lacks ({named[1]}): build it from others"
+                why = f"the network uses operators that TFLite lacks ({named[1]}): build it from other layers"
             raise ModelError(why) from error
     return tidied(converted)
 

@@ -224,7 +224,7 @@ def _clustered(model: Any, lesson: _Lesson) -> Any:
 def _aware(model: Any, lesson: _Lesson, ranges: rounding.Ranges) -> rounding.Ranges:
     """Trains with int8 rounding of all but the normalisation and the float end; returns the learned ranges.
 
-    From the toolkit's own, -6 to 6, these would need thousands of steps to settle.
+    ranges: where they begin; from the toolkit's own, -6 to 6, they would need thousands of steps to settle.
     """
     from tensorflow_model_optimization import quantization
     from tensorflow_model_optimization.python.core.quantization.keras.collab_opts import (
