@@ -86,7 +86,7 @@ def test_a_network_with_a_forbidden_layer_is_refused_before_tensorflow_loads(run
         archive.writestr("metadata.json", "{}")
         archive.writestr("model.weights.h5", "")
     for words in (("convert", "m.keras"), ("verify", "nano_int8", "m.keras"), ("evaluate", "m.keras")):
-        said, _ = run(FER_EDGE, *words, "--data", "drawn:42", code=1)
+        said, _ = run(FER_EDGE, *words, "--data", "drawn:420", code=1)
         assert "m.keras needs keras.layers.Lambda, which this program does not load" in said
 
 

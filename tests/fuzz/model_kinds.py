@@ -124,26 +124,30 @@ def tflite(rng: Random) -> bytes:
     return data[:at] + damaged(data[at : at + 2000], rng) + data[at + 2000 :]
 
 
-def _forked(asked: str, folder: Path, timeout_s: float, *_: object) -> int:
-    """What `child` does in a new Python, here in a copy of this one: starting takes most of the time."""
-    (folder / "errors").touch()
-    forked = os.fork()
-    if forked == 0:
-        signal.alarm(round(timeout_s))
-        try:
-            os.dup2(os.open(folder / "given", os.O_RDONLY), 0)
-            with open(0) as sys.stdin:
-                child.answer(asked)
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1])
+def _forked(function: Any, *arguments: Any, what: str, data: bytes, timeout_s: float, **_: object) -> Any:
+    """`child.run` in a copy of this Python: starting a new one takes most of the time."""
+    with tempfile.TemporaryDirectory() as name:
+        given, answered = Path(name, "given"), Path(name, "answer")
+        given.write_bytes(data)
+        asked = json.dumps([function.__module__, function.__name__, arguments, str(answered)])
+        if (forked := os.fork()) == 0:
+            signal.alarm(round(timeout_s))
+            try:
+                os.dup2(os.open(given, os.O_RDONLY), 0)
+                with open(0) as sys.stdin:
+                    child.answer(asked)
+            finally:
+                os._exit(1)
+        if os.waitpid(forked, 0)[1]:
+            raise child.ChildError(f"{what} crashed its process")
+        return json.loads(answered.read_bytes())["answer"]
 
 
 def read_tflite(data: bytes, folder: Path) -> None:
     from fer_edge.model.classifier import Classifier
 
     (folder / "m.tflite").write_bytes(data)
-    with mock.patch.object(child, "_process", _forked):
+    with mock.patch.object(child, "run", _forked):
         classifier = Classifier(folder / "m.tflite")
     faces = np.random.default_rng(0).integers(0, 256, (2, *classifier.input_size), np.uint8)
     found = classifier.predict(faces)
