@@ -124,8 +124,8 @@ class TensorSpec:
         return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
 
     def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Stored values of any shape -> real values, float32, same shape."""
-        real = stored.astype(np.float32)
+        """Stored values of any shape -> real values, float32, same shape; unquantised float32 is not copied."""
+        real = stored.astype(np.float32, copy=False)
         if not self.scale:
             return real
         # The subtraction is exact: 8 and 16 bit values fit float32.
