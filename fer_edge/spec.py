@@ -124,7 +124,7 @@ class TensorSpec:
         return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
 
     def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Stored values of any shape -> real values, float32, same shape; unquantised float32 is not copied."""
+        """Stored values of any shape -> real values, float32, same shape; a view of unquantised float32."""
         real = stored.astype(np.float32, copy=False)
         if not self.scale:
             return real
