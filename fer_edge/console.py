@@ -74,12 +74,15 @@ def progress(what: str, steps: int) -> Iterator[Callable[[int], object]]:
 
     Redrawn only once a second, so as not to disturb timing in another process.
     """
+    out = console()
+    if not out.is_terminal:  # rich's own `disable` prints empty lines before its version 15
+        yield lambda done: None
+        return
     from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn
 
-    out, columns = console(), (SpinnerColumn(), *Progress.get_default_columns())
-    hidden = not out.is_terminal
-    with Progress(*columns, console=out, transient=True, refresh_per_second=1, disable=hidden) as bar:
+    columns = (SpinnerColumn(), *Progress.get_default_columns())
+    with Progress(*columns, console=out, transient=True, refresh_per_second=1) as bar:
         task = bar.add_task(escape(printable(what)), total=steps)
         yield lambda done: bar.advance(task, done)
 

@@ -9,8 +9,13 @@ def printable(text: object) -> str:
     shown = str(text)
     if shown.isprintable():
         return shown
-    # `\udce9` is os.fsdecode's stand-in for the byte E9.
-    return "".join(c if c.isprintable() else ascii(c)[1:-1].replace(r"\udc", r"\x") for c in shown)
+    return "".join(c if c.isprintable() else _escaped(c) for c in shown)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # os.fsdecode's stand-in for a byte
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return ascii(character)[1:-1]
 
 
 def first_line(error: Exception) -> str:

@@ -194,7 +194,14 @@ def _led_to(path: Path) -> Path:
 
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
-    """Writes the whole file or nothing; as `written_aside`."""
+    """Writes the whole file or nothing, as `written_aside`; into a pipe or device as `open_log`."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        try:
+            with open_log(path) as log:
+                log.write(data)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        return
     with written_aside(path, force) as aside:
         aside.write_bytes(data)
 

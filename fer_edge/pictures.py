@@ -60,6 +60,9 @@ def kind_of(start: bytes, starts: Mapping[str, bytes] = _STARTS) -> str | None:
     return next((kind for kind, start_of in starts.items() if re.match(start_of, start, re.DOTALL)), None)
 
 
+FILMS = ("AVI", "Matroska", "MP4")
+
+
 def kind_in(path: Path) -> str | None:
     """`kind_of` of a file. Raises SourceError if it is not a file or cannot be read."""
     return kind_of(_bytes_of(path, count=32))
@@ -71,7 +74,7 @@ def is_picture(path: Path) -> bool:
     GIF and motion JPEG are videos, and HEIC cannot be read. Raises SourceError if it is not a file.
     """
     kind, ending = kind_in(path), path.suffix.lower()
-    if kind in ("GIF", "AVI", "Matroska", "MP4", "HEIC") or ending in (".mjpeg", ".mjpg"):
+    if kind in ("GIF", "HEIC", *FILMS) or ending in (".mjpeg", ".mjpg"):
         return False
     return kind is not None or ending in SUFFIXES
 

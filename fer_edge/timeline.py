@@ -88,12 +88,16 @@ def shares(faces: Iterable[Face]) -> dict[str, float]:
 
 
 def read(path: Path) -> Recording:
-    """Raises DataError, with the line, if it is not a log, OSError; skips a truncated last line."""
+    """Raises DataError, with the line, if it is not a log; skips a truncated last line."""
     seen: dict[tuple[str, int], list[tuple[float, str | None, list[float]]]] = {}
     ends: dict[str, list[float]] = {}
     labels: tuple[str, ...] = ()
     frames = with_face = 0
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"no log from run --jsonl: {path}: {error.strerror}") from error
+    with file:
         for number, line in enumerate(file, 1):
             try:
                 row = json.loads(line)

@@ -54,7 +54,9 @@ def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured
     model. Raises ModelError if a process ends.
     """
     settings: dict[str, Any] = {"timeout_s": 3600, "environment": _ONE_THREAD}
-    start = functools.partial(child.run, time_here, json.dumps(rows), warmup, what="timing", **settings)
+    start = functools.partial(
+        child.run, time_here, json.dumps(rows), warmup, what="a timing process", **settings
+    )
     return measured(start, runs, **how)
 
 
@@ -74,8 +76,10 @@ def measured(
     done: list[dict[str, Any]] = []
     quiet: list[dict[str, Any]] = []
     best_ms = until = math.inf
-    repeats = console.each("repeating disturbed runs", MOST_REPEATS * shares)
-    for share in itertools.chain(console.each("latency", shares), repeats):
+    repeated = MOST_REPEATS * shares
+    for share in itertools.chain(
+        console.each("latency", shares), console.each("repeating disturbed runs", repeated)
+    ):  # nothing else holds the bars, so an error closes them
         if len(done) == count:
             until = time.monotonic() + patience_s
         if len(quiet) >= count or time.monotonic() >= until:

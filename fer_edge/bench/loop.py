@@ -71,7 +71,7 @@ def table(result: dict[str, Any]) -> Table:
     found = Table("the loop", headers, optional=("other", "write", "crop"))
     for row in about["rows"]:
         size, fps = f"{row['width']}x{row['height']}", f"{row['fps']:.0f}" + "*" * row["disturbed"]
-        times = (milliseconds(row["stages_ms"][name]) for name in STAGES)
+        times = (milliseconds(row["stages_ms"].get(name)) for name in STAGES)
         found.add(size, fps, *times, milliseconds(row["peak_rss_mib"]))
     found.notes = [
         f"{about['video']}, {about['rows'][0]['frames']} frames, {about['model']}, "

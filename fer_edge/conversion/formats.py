@@ -254,7 +254,9 @@ def tflite(
             converter.inference_input_type, converter.inference_output_type = map(tf.as_dtype, ends)
         try:
             converted = bytes(converter.convert())
-        except Exception as error:  # ConverterError, which TensorFlow does not export
+        except (MemoryError, OSError):  # the machine's
+            raise
+        except Exception as error:  # ConverterError, which TensorFlow does not export, and others
             why = f"TensorFlow cannot convert the network: {first_line(error)[:200]}"
             if named := re.search(r"^(?:Flex|Custom) ops: (.+)$", str(error), re.MULTILINE):
                 why = f"the network uses operators that TFLite lacks ({named[1]}): build it from other layers"

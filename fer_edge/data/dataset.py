@@ -164,8 +164,9 @@ class Dataset:
 
 def cache_folder() -> Path:
     """FER_EDGE_CACHE, else XDG_CACHE_HOME/fer-edge, else ~/.cache/fer-edge."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(os.environ.get("FER_EDGE_CACHE") or f"{base}/fer-edge")
+    if chosen := os.environ.get("FER_EDGE_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fer-edge")
 
 
 def _kept_as(key: str, suffix: str) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from fer_edge import console
 from fer_edge.data.dataset import SPLITS, BadRow, Dataset, Row
 from fer_edge.errors import DataError, SourceError
-from fer_edge.pictures import SUFFIXES, read_picture, seems_picture
+from fer_edge.pictures import FILMS, SUFFIXES, kind_in, read_picture
 from fer_edge.spec import INPUT_SHAPE, LABELS, SPELLINGS
 from fer_edge.vision.crop import resize_face
 
@@ -66,9 +67,10 @@ class Tree:
         ids: the position in the order of names, from 1. Unusable pictures are in `bad`. Raises DataError if
         none can be used.
         """
-        return Dataset.of_rows(self._rows(), self.path, self.protocol)
+        with contextlib.closing(self._rows()) as rows:  # the bar goes before an error is told
+            return Dataset.of_rows(rows, self.path, self.protocol)
 
-    def _rows(self) -> Iterator[Row | BadRow]:
+    def _rows(self) -> Generator[Row | BadRow]:
         for place, (name, split, label) in enumerate(console.each(f"reading {self}", self.pictures), 1):
             path = Path(self.path, name)
             try:
@@ -135,8 +137,8 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What is directly in `folder`, by name, without what is hidden or macOS' own."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+    """What is directly in `folder`, by name, without what is hidden or macOS' own (`__MACOSX`)."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__")))
 
 
 def _plain(name: str) -> str:
@@ -152,21 +154,30 @@ def _classes(split: Path, root: Path, left_out: list[BadRow]) -> dict[str, list[
         left_out.append(BadRow(path.relative_to(root).as_posix(), why))
 
     for top in _listed(split):
-        if not top.is_dir():
+        if not os.path.isdir(top):  # False where pathlib raises, as for a link to too long a name
             leave_out(top, "is in no class folder")
             continue
         folders = [top]
         while folders:
             for path in _listed(folders.pop()):
-                if path.is_dir() and path.is_symlink():
+                is_folder = os.path.isdir(path)
+                if is_folder and path.is_symlink():
                     leave_out(path, "is a link to a folder")
-                elif path.is_dir():
+                elif is_folder:
                     folders.append(path)
-                elif path.suffix.lower() in (*SUFFIXES, ".gif") or seems_picture(path):
+                elif _is_picture(path):
                     found.setdefault(top.name, []).append(path)
                 else:
                     leave_out(path, "is no picture")
     return found
+
+
+def _is_picture(file: Path) -> bool:
+    """By its extension, valid or not; otherwise by its content."""
+    try:
+        return file.suffix.lower() in (*SUFFIXES, ".gif") or kind_in(file) not in (None, "HEIC", *FILMS)
+    except SourceError:
+        return False
 
 
 def _labels(classes: dict[Path, dict[str, list[Path]]], class_names: str | None, path: str) -> dict[str, int]:

@@ -64,6 +64,12 @@ def save(folder: Path, model: keras.Model, state: State) -> None:
         old.unlink()
 
 
+def write_history(folder: Path, state: State) -> None:
+    """history.csv, a line an epoch; whole at any moment."""
+    lines = [state.history[0], *(row.values() for row in state.history)]
+    files.write_text(folder / "history.csv", "".join(",".join(map(str, line)) + "\n" for line in lines))
+
+
 def resumed(folder: Path, fresh: State) -> State:
     """The state to resume from, or `fresh`. Raises DataError if it is damaged or from another training."""
     path = folder / STATE
@@ -190,6 +196,8 @@ def train(
     state = resumed(place, State(asdict(recipe), seed, training.sha256, teacher=taught, start=begun))
     if state.epochs:
         restore(place, trainee, state)
+        if device.workers().index == 0:
+            write_history(folder, state)  # whoever removed it gets it back
     batches = TrainingBatches(training, recipe, seed, teacher)
     with console.progress("training", recipe.epochs * len(batches)) as advance:
         advance(state.epochs * len(batches))
@@ -206,9 +214,7 @@ def train(
             state.history.append(row)
             state.best = recipes.best_epoch(state.history, recipe.monitor)
             if device.workers().index == 0:
-                lines = [row, *(past.values() for past in state.history)]
-                text = "".join(",".join(map(str, line)) + "\n" for line in lines)
-                files.write_text(folder / "history.csv", text)
+                write_history(folder, state)
                 save(place, trainee, state)  # last: a killed run resumes from it and overwrites the rest
             device.wait_for_all()  # the others read what the first wrote
             console.say(  # in 80 columns

@@ -111,7 +111,8 @@ class Tracker:
 
     def _read(self, track: Track, now: NDArray[np.float32], time_s: float) -> None:
         """After one half-life the past weighs one half; another label must lead the current one by LEAD."""
-        past = 0.5 ** ((time_s - track.read_s) / self.half_life_s) if self.half_life_s > 0 else 0.0
+        since_s = time_s - track.read_s  # infinite for a new one
+        past = 0.5 ** (since_s / self.half_life_s) if since_s < math.inf and self.half_life_s > 0 else 0.0
         track.smoothed = past * track.smoothed + (1 - past) * now
         best = int(track.smoothed.argmax())
         if not past or track.smoothed[best] > track.smoothed[track.class_id] + LEAD:

@@ -1,5 +1,7 @@
 """One frame: crops, labels, uncertainty, faces at the border; tracks and labels that hold over time."""
 
+import math
+
 import numpy as np
 import pytest
 from loop_fakes import FakeClassifier, analyser, picture
@@ -85,6 +87,7 @@ def tracks_of(shares, times_s, half_life_s=0.3):
         ([0.6], 0.3, (0.25, 0.75)),
         ([0.03 * n for n in range(1, 11)], 0.3, (0.5, 0.5)),  # whatever the frame rate
         ([0.01], 0.0, (0, 1)),  # no smoothing
+        ([0.3], math.inf, (1, 0)),  # the past never fades
     ],
 )
 def test_the_past_fades_by_its_half_life(times_s, half_life_s, expected):
