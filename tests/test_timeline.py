@@ -143,7 +143,7 @@ def test_from_outside(tmp_path):
     again = fer_edge("report", log)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
-    assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith("cannot use .: Is a directory\n")
+    assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith("jsonl: .: Is a directory\n")
 
 
 @pytest.mark.parametrize(

@@ -193,8 +193,8 @@ def test_a_real_run(media):
     assert {"read", "detect", "crop", "classify", "draw", "write", "other"} == row["stages_ms"].keys()
     assert sum(row["stages_ms"].values()) == pytest.approx(1000 / row["fps"])
     assert 30 < row["peak_rss_mib"] < 300
-    table, out = loop.table(value), io.StringIO()
-    Console(file=out, width=80).print(table.on_terminal(80))
+    del row["stages_ms"]["crop"], row["stages_ms"]["write"]  # as where no face was found
+    Console(file=(out := io.StringIO()), width=80).print(loop.table(value).on_terminal(80))
     assert "…" not in out.getvalue()
     assert {"320x240", "detect", "classify", "fps"} <= set(out.getvalue().split())
 
