@@ -75,7 +75,7 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
     it, if nobody reads the pipe, or, without `force`, if it exists at the end.
     """
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if _is_stream(path):
             with open_log(path):  # opens a pipe without waiting for a reader
                 yield path
             return
@@ -186,6 +186,11 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
     return open(file, "wb", buffering=0)
 
 
+def _is_stream(path: Path) -> bool:
+    """Whether it is a pipe or a device."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def _led_to(path: Path) -> Path:
     try:
         return path.resolve()
@@ -195,7 +200,7 @@ def _led_to(path: Path) -> Path:
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
     """Writes the whole file or nothing, as `written_aside`; into a pipe or device as `open_log`."""
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if _is_stream(path):
         try:
             with open_log(path) as log:
                 log.write(data)
