@@ -78,6 +78,7 @@ class NewestFrame:
         self._start_s: float | None = None
         self._picture: Picture | None = None  # the latest
         self._tried: Picture | None = None  # the one for which the source was reopened
+        self._judged = threading.Lock()  # analysis and display both wait: one of them reconnects
         self._connect(capture)
 
     def take(self, after: int, timeout_s: float) -> tuple[int, Frame] | None:
@@ -86,18 +87,8 @@ class NewestFrame:
         taken = self._frames.take(after, timeout_s)
         if taken is None and self._failure is not None:
             raise self._failure
-        first = self._frames.number < 0
-        allowed_s = self._patience.first_frame_s if first else self._patience.silence_s
-        if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
-            return taken
-        if first:
-            advice = "does another program use it? A Raspberry Pi camera module needs --camera pi, or"
-            pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
-            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
-            self._over(self._connection, SourceError(said))
-        else:
-            self._tried = self._picture
-            self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
+        with self._judged:
+            self._judge_silence()
         return taken
 
     @property
@@ -109,6 +100,21 @@ class NewestFrame:
         """Lets the thread close the source, without waiting long for a driver that hangs."""
         self._over(self._connection)
         self._thread.join(CLOSE_WAIT_S)
+
+    def _judge_silence(self) -> None:
+        """Gives up a source without a first frame; opens one again that has been silent for too long."""
+        first = self._frames.number < 0
+        allowed_s = self._patience.first_frame_s if first else self._patience.silence_s
+        if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
+            return
+        if first:
+            advice = "does another program use it? A Raspberry Pi camera module needs --camera pi, or"
+            pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
+            self._over(self._connection, SourceError(said))
+        else:
+            self._tried = self._picture
+            self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
 
     def _connect(self, capture: Capture | None, why: str = "") -> None:
         """Starts the thread of a new connection. capture: None to open the source again, and why."""

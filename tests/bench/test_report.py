@@ -110,9 +110,6 @@ def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
         report.draw(result(unknown), tmp_path / "q.png")
 
 
-# --- beside an older one ---
-
-
 def benchmark(p50=1.0, accuracy=0.66, **changes):
     figures = {"bytes": 1000, "peak_rss_mib": 50.0, "macro_f1": accuracy, "agreement": 1.0, **changes}
     return result(row("tuned_int8", p50, accuracy, **figures))
@@ -185,9 +182,6 @@ def test_what_is_no_benchmark_is_refused_in_a_line(tmp_path, text):
         report.read(path)
     path.write_text(json.dumps(benchmark()))
     assert report.read(path) == benchmark()
-
-
-# --- the scripts ---
 
 
 def test_readme_and_run_get_quiet_rows_of_one_thread_in_three_formats(tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 """The loop through its capture interface: files, cameras, windows, failures; and what it counts."""
 
 import collections
+import math
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +30,7 @@ from fer_edge.errors import OutputError, SourceError
 from fer_edge.loop import Loop, Summary
 from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sinks.window import Screen
-from fer_edge.sources.newest import Patience
+from fer_edge.sources.newest import NewestFrame, Patience
 from fer_edge.vision.analysis import KEPT, StageTimes
 
 BOX = (10, 10, 20, 20)
@@ -126,9 +129,6 @@ def test_nothing_is_drawn_for_a_sink_that_sleeps(live):
     assert (len(page.results) > 0, page.pictures) == (True, [])  # it hears of every frame
 
 
-# --- live ---
-
-
 @pytest.mark.parametrize("kind", [FakeCapture, HangingCapture])
 def test_a_camera_that_opens_and_gives_nothing_is_given_up_with_advice(kind):
     with pytest.raises(SourceError, match=r"camera 0 is open but delivered no frame in 0\.2 s.*--camera pi"):
@@ -206,6 +206,23 @@ def test_a_camera_that_works_is_not_frozen(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_of_two_threads_that_find_a_camera_silent_one_opens_it_again():
+    newest = NewestFrame(FakeCapture([picture()], live=True), None, Patience(silence_s=0.1))
+    other, opened = threading.Event(), []
+
+    def connect(capture, why):
+        opened.append(why)
+        other.wait(0.3)  # for a second thread, which would come here too
+        newest._heard_s = math.inf
+
+    newest._connect = connect
+    time.sleep(0.3)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda after: newest.take(after, 0.01), (0, 0)))
+    newest.close()
+    assert opened == ["has delivered no new picture for 0.1 s"]
+
+
 def test_a_failure_inside_the_reading_thread_reaches_the_user():
     class Broken(FakeCapture):
         def read(self):
@@ -213,9 +230,6 @@ def test_a_failure_inside_the_reading_thread_reaches_the_user():
 
     with pytest.raises(SourceError, match="driver fault"):
         run(Broken([], live=True))
-
-
-# --- what is counted ---
 
 
 def test_shares_changes_and_frames():
@@ -244,9 +258,7 @@ def test_stage_times_are_percentiles_of_the_latest():
     assert times.table()["detect"] == expected
 
 
-# --- days without a person, in small: memory and handles stay as after the first frames ---
-
-FRAMES, SETTLED = 20_000, 2_000
+FRAMES, SETTLED = 20_000, 2_000  # days without a person, in small
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc/self/fd here")

@@ -42,9 +42,6 @@ def serve():
         page.stop()
 
 
-# --- who may see it ---
-
-
 def test_without_a_token_only_local_names_are_served(serve):
     page = serve()
     for host in ("localhost:8000", "[::1]:8000", "LOCALHOST"):
@@ -85,9 +82,6 @@ def test_the_token_is_needed_and_becomes_a_cookie(serve):
     assert "SameSite=Strict" in cookie
     assert ask(page, "/", Host="any.example", Cookie="other=1; " + cookie.split(";")[0]).status == 200
     assert page.url.endswith(f"/?token={TOKEN}")
-
-
-# --- what is served ---
 
 
 @pytest.mark.parametrize(
@@ -164,9 +158,6 @@ def test_a_port_that_is_taken_is_said(serve):
         PageServer("127.0.0.1", port)
 
 
-# --- what strangers send ---
-
-
 def test_who_is_slow_about_the_head_is_hung_up_on_before_others(serve):
     """More clients than there is room for, none of which ends its head."""
     page = serve()
@@ -214,9 +205,6 @@ def test_what_strangers_send_is_answered_at_once(serve, sent, status):
     with socket.create_connection(page.server_address, timeout=5) as connection:
         connection.sendall(sent)
         assert connection.recv(12)[9:] == status
-
-
-# --- what it tells ---
 
 
 @pytest.fixture
