@@ -145,7 +145,7 @@ def calibration(
     if few or len(chosen) < LEAST_PICTURES:
         raise DataError(
             f"too few pictures for calibration: {len(chosen)} in Training, "
-            f"{few or 'enough of each expression'}; int8 needs at least {LEAST_PICTURES}, and "
+            f"{few or 'enough of each expression'}; at least {LEAST_PICTURES} are needed, and "
             f"{LEAST_PER_CLASS} of each expression"
         )
     levels = chosen.images.reshape(len(chosen), -1)

@@ -90,7 +90,7 @@ def test_each_class_gives_the_same_number(counts, samples, drawn):
 @pytest.mark.parametrize(
     ("images", "labels", "said"),
     [
-        (FACES[:69], LABELS[:69], "calibration: 69 in Training.*int8 needs at least 70"),
+        (FACES[:69], LABELS[:69], "calibration: 69 in Training.*at least 70 are needed"),
         (FACES, np.full(140, 3), r"140 in Training, angry 0, disgust 0.*and 5 of each"),
         (FACES // 255, LABELS, r"span [01] gray levels \(median; brightest pixel 1\)"),
     ],
