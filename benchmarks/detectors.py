@@ -180,7 +180,9 @@ def recall(rows: list[dict[str, Any]]) -> Table:
 
     def of(detector: str, size: Any, change: tuple[float, float]) -> list[dict[str, Any]]:
         same = [row for row in rows if (row["detector"], row["size"]) == (detector, size)]
-        return [row for row in same if (row["turn_deg"], row["shrink"]) == change and row["known"]]
+        return [
+            row for row in same if (row["turn_deg"], row["shrink"]) == change and row["known"] is not None
+        ]
 
     names = [f"turned {turn}" if turn else f"to {shrink:.0%}" for turn, shrink in CHANGES]
     table = Table(
@@ -193,16 +195,14 @@ def recall(rows: list[dict[str, Any]]) -> Table:
     ]
     for detector, size in dict.fromkeys((row["detector"], tuple(row["size"] or ())) for row in rows):
         chosen = [of(detector, list(size) or None, change) for change in [(0, 1.0), *CHANGES]]
-        shares = [
-            f"{sum(row['found'] for row in some) / sum(row['known'] for row in some):.1%}" if some else None
-            for some in chosen
-        ]
+        sums = [[sum(row[key] or 0 for row in some) for key in ("found", "known")] for some in chosen]
+        shares = [f"{found / known:.1%}" if known else None for found, known in sums]
         plain = chosen[0]
         slowest = max((row["detect_ms"]["p50_ms"] for row in plain), default=None)
         memory = max((row["peak_rss_mib"] or 0 for row in plain), default=None)
         false = sum(row["false"] for row in plain)
         shown = "x".join(map(str, size)) or "own"
-        table.add(detector, shown, shares[0], false, *shares[1:], milliseconds(slowest), f"{memory:.0f}")
+        table.add(detector, shown, shares[0], false, *shares[1:], milliseconds(slowest), f"{memory or 0:.0f}")
     return table
 
 

@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("results", nargs="+", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
-    values = {path.stem: report.read(path) for path in options.results}
+    stems = [path.stem for path in options.results]
+    named = {str(path) if stems.count(path.stem) > 1 else path.stem: path for path in options.results}
+    values = {name: report.read(path) for name, path in named.items()}
     table, agree = side_by_side(values)
     table.show()
     if options.markdown:
@@ -41,7 +43,8 @@ def main() -> None:
 def side_by_side(values: dict[str, dict[str, Any]]) -> tuple[Table, bool]:
     """The table, and whether they agree. values: benchmarks on one thread by name, the first one first."""
     first, *others = values
-    rows = {name: {row["model"]: row for row in value["results"]} for name, value in values.items()}
+    alone = {name: [row for row in value["results"] if row["threads"] == 1] for name, value in values.items()}
+    rows = {name: {row["model"]: row for row in own} for name, own in alone.items()}
     reference_ms = {name: value["reference"]["1"]["best_ms"] for name, value in values.items()}
     headers = [header for name in others for header in (f"{name} %", f"{name} by product %")]
     table = Table("", ("model", *headers, *(f"{name} ms" for name in values)))

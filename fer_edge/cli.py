@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import importlib
 import io
+import math
 import os
 import resource
 import sys
@@ -74,6 +75,8 @@ class _Group(TyperGroup):
                 parameter.rich_help_panel = PANEL_OF.get(parameter.opts[0], parameter.rich_help_panel)
                 parameter.metavar = parameter.metavar or CHOICES.get(parameter.opts[0])
                 parameter.secondary_opts = []  # no --no-FLAG
+            if parameter.type.name.startswith("float"):
+                parameter.callback = _number
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -88,6 +91,12 @@ class _Group(TyperGroup):
             if isinstance(getattr(error, "message", None), str):
                 error.message = printable(error.message)  # type: ignore[attr-defined]
             raise
+
+
+def _number(ctx: Any, parameter: Any, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):  # which no limit of a range refuses
+        raise typer.BadParameter("nan is not a number")
+    return value
 
 
 def _print_version(asked: bool) -> None:

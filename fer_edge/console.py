@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fer_edge import files
-from fer_edge.errors import printable
+from fer_edge.errors import OutputError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,11 +98,13 @@ def each(what: str, items: Sequence[T]) -> Iterator[T]:
 def write_json(json_path: str | None, value: Any, force: bool = False) -> None:
     """Writes `value`, of plain Python types, to the file, or to standard output for `-`; nothing for None.
 
-    Raises OutputError if the file exists and `force` is not given.
+    Raises OutputError if the file exists and `force` is not given, and if standard output is closed.
     """
     if json_path is None:
         return
     text = files.to_json(value, indent=2) + "\n"
+    if json_path == "-" and sys.stdout is None:
+        raise OutputError("cannot write to standard output: it is closed")
     if json_path == "-":
         sys.stdout.write(text)
     else:

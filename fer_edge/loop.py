@@ -111,8 +111,10 @@ class Loop:
             return False
         if self.max_fps is not None:
             now_s = time.monotonic()
-            if self.stop.wait(max(0.0, self._next_s - now_s)):
-                return False
+            while (left_s := self._next_s - time.monotonic()) > 0:
+                self.alive()
+                if self.stop.wait(min(left_s, 1.0)):
+                    return False
             self._next_s = max(self._next_s, now_s) + 1 / self.max_fps
         self.alive()
         return True
@@ -164,6 +166,7 @@ class Loop:
         with contextlib.closing(NewestFrame(capture, make, self.patience)) as newest:
             if self._pictures:
                 self._beside(lambda: self._analyse_newest(newest), lambda: self._show_newest(newest))
+                self._show_newest(newest)  # the last frame too
             else:
                 self._analyse_newest(newest)
 
@@ -177,12 +180,16 @@ class Loop:
                 self._analyse(frame)
             elif newest.ended:
                 return
+            else:
+                self._next_s = 0.0  # nothing came: the pace is that of frames
 
     def _show_newest(self, newest: NewestFrame) -> None:
         taken = newest.take(self._shown, 0.02)
         if taken is not None:
             self._shown, frame = taken
             self._show(frame, in_place=False)
+        elif newest.ended:
+            self.stop.wait(POLL_S)  # for the last frame's analysis: `take` waits no more
         self._refresh()
 
 
@@ -224,7 +231,7 @@ class Summary(Sink):
         self.dropped = 0
         self.unreadable = 0
         self._stages = stages
-        self._frames_with_face = 0
+        self._analysed = self._frames_with_face = 0
         self._shares: Counter[str] = Counter()
         self._last: dict[int, tuple[str | None, int]] = {}  # each track's label and its own best
         self._changes = [0, 0]  # of those two
@@ -237,17 +244,18 @@ class Summary(Sink):
         self.frames += 1
         self._first_s = min(self._first_s, result.frame.time_s)
         self._seconds = max(self._seconds, result.frame.time_s - self._first_s)
+        self._analysed += result.analysed
         self._frames_with_face += bool(result.faces)
         for face in result.faces:
             self._shares[face.label or "uncertain"] += 1
             now = face.label, int(face.probabilities.argmax())
-            if before := self._last.get(face.track):
+            if before := self._last.pop(face.track, None):
                 self._changes = [n + (a != b) for n, a, b in zip(self._changes, before, now, strict=True)]
             else:
                 self._tracks += 1
-                if len(self._last) >= REMEMBERED:
-                    self._last.pop(next(iter(self._last)))
             self._last[face.track] = now
+        while len(self._last) > max(REMEMBERED, len(result.faces)):
+            self._last.pop(next(iter(self._last)))
 
     def as_dict(self, still: bool = False) -> dict[str, Any]:
         """Plain types, for `--json`; tracks and label changes are left out for pictures."""
@@ -279,9 +287,10 @@ class Summary(Sink):
             ]
         stages = value["stages"].items()
         times = ", ".join(f"{name} {row['p50_ms']:.1f} ({row['p95_ms']:.1f})" for name, row in stages)
+        of = f" of {self._analysed} analysed" if self._analysed < self.frames else ""
         return [
             f"{self.frames} frames of {value['seconds']:.1f} s, in {value['took_s']:.1f} s, {self.dropped} "
-            f"dropped; a face in {self._frames_with_face}, {value['tracks']} different",
+            f"dropped; a face in {self._frames_with_face}{of}, {value['tracks']} different",
             f"expressions: {shares}",
             f"label changes a minute: {value['label_changes_per_minute']:.0f} "
             f"(unsmoothed {value['unsmoothed_label_changes_per_minute']:.0f})",

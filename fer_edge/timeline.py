@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files
-from fer_edge.errors import DataError, printable
+from fer_edge.errors import DataError, OutputError, printable
 from fer_edge.vision.overlay import hex_color
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Face:
 
 @dataclass
 class Recording:
-    """A whole log. faces: those seen most come first. seconds: of all sources together."""
+    """A whole log. frames: analysed ones. faces: those seen most come first. seconds: of all sources."""
 
     path: Path
     labels: tuple[str, ...]
@@ -103,6 +103,7 @@ def read(path: Path) -> Recording:
                 row = json.loads(line)
                 source, time_s = printable(row["source"]), float(row["time_s"])
                 found = [_face(face) for face in row["faces"]]
+                analysed = row.get("analysed", True) is not False
                 if not -LATEST_S < time_s < LATEST_S:
                     raise ValueError("no time of a run")
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
@@ -110,7 +111,7 @@ def read(path: Path) -> Recording:
                     console.warn(f"the last line of {path} is cut short; left out")
                     break
                 raise DataError(f"line {number} of {path} is not from run --jsonl") from error
-            frames += 1
+            frames += analysed  # `run --every` skips the others
             with_face += bool(found)
             ends.setdefault(source, [time_s, time_s])[1] = time_s
             for track, own, label, values in found:
@@ -148,7 +149,10 @@ def draw(recording: Recording, path: Path, html: Path) -> None:
     """
     text = page(recording)
     with files.written_aside(path) as aside:
-        _save(recording, aside)
+        try:
+            _save(recording, aside, format=path.suffix[1:] or "png")
+        except ValueError as error:
+            raise OutputError(f"cannot write {path}: give it a name that ends in .png") from error
         files.write_text(html, text)
 
 

@@ -55,7 +55,8 @@ def test_the_same_track_in_another_source_is_another_face(log):
 
 
 def test_a_log_without_a_face_is_a_log_and_what_a_kill_cut_off_is_left_out(log, capsys):
-    recording = read(log(line(0), line(1), line(2, (1, "a", A))[:25], end=""))
+    skipped = line(0.5)[:-1] + ', "analysed": false}'
+    recording = read(log(line(0), skipped, line(1), line(2, (1, "a", A))[:25], end=""))
     assert (recording.frames, recording.faces, shares(recording.faces)) == (2, (), {})
     assert "cut short" in capsys.readouterr().err
 
@@ -83,8 +84,6 @@ def test_an_empty_file_is_said(log):
     with pytest.raises(DataError, match="no line"):
         read(log(end=""))
 
-
-# --- drawn ---
 
 LABELS = ("happy", "sad")
 
@@ -143,6 +142,10 @@ def test_from_outside(tmp_path):
     again = fer_edge("report", log)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     assert "--force" in again.stderr
+    fer_edge("report", log, "--png", tmp_path / "o", "--html", tmp_path / "p", code=0)
+    assert (tmp_path / "o").read_bytes()[1:4] == b"PNG"
+    fer_edge("report", log, "--png", "-", code=2)
+    fer_edge("report", log, "--png", tmp_path / "o.txt", "--force", code=1)
     assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith("jsonl: .: Is a directory\n")
 
 

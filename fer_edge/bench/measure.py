@@ -97,7 +97,11 @@ def accuracies(classifiers: dict[Path, Classifier], selection: Selection) -> dic
 
     @functools.cache
     def answers(path: Path) -> NDArray[np.float32] | None:
-        classifier = classifiers.get(path) or Classifier(path)
+        try:
+            classifier = classifiers.get(path) or Classifier(path)
+        except ModelError as error:  # a float32 file beside, without a card
+            console.warn(str(error))
+            return None
         try:
             subject, what = Predictor.of(classifier), f"accuracy of {path.stem}"
             return probabilities_of(subject, part.images, part.label_names, what=what)

@@ -43,13 +43,15 @@ def bench(
     from fer_edge import console, evaluation, files
     from fer_edge.bench import loop as looping
     from fer_edge.bench import measure, report
-    from fer_edge.data import load
+    from fer_edge.data import ferplus, load
     from fer_edge.errors import UsageError
     from fer_edge.model import shipped
 
-    files.refuse_to_overwrite_any((csv, markdown, plot, json), force, (*(models or ()), data, card, loop))
-    if loop and any((csv, plot, compare, advise)):
-        raise UsageError("--loop supports only --json and --markdown")
+    inputs = (*(models or ()), data, card, loop, compare, detector_model, ferplus.file_of(labels))
+    files.refuse_to_overwrite_any((csv, markdown, plot, json), force, inputs)
+    many = len(models or ()) > 1 or "," in threads
+    if loop and any((csv, plot, compare, advise, split, labels, card, many)):
+        raise UsageError("--loop measures one model with one number of threads, for --json and --markdown")
     counts = measure.parse_threads(threads)
     paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None

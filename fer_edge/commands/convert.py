@@ -53,8 +53,9 @@ def convert(
 
     A file that does not agree well enough is not written (exit 3).
     """
-    from fer_edge import console, targets
+    from fer_edge import console, files, targets
     from fer_edge.conversion import command, formats
+    from fer_edge.errors import UsageError
     from fer_edge.model import shipped
 
     wanted = targets.parse(target or ())
@@ -72,6 +73,9 @@ def convert(
     request = command.Request(*about, formats=made, out=out, name=name, mirror=mirror)
     path = shipped.find_either(model) if wanted and model else None
     if path and path.suffix == ".tflite":
+        if any((*flags.values(), all_, qat, mirror, name, calibration_samples, sparsity, clusters)):
+            raise UsageError(f"{path} is converted already: only --target, --data and --out apply to it")
+        files.refuse_to_overwrite_any((json,), force, (path, *request.inputs))
         result: dict[str, Any] = {"source": str(path)}
         jobs = [(one, path) for one in wanted]
     else:

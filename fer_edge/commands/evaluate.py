@@ -31,13 +31,13 @@ def evaluate(
 ) -> None:
     """Measure accuracy, precision, recall and F1 of a model on a data set."""
     from fer_edge import console, evaluation, files
-    from fer_edge.data import load
+    from fer_edge.data import ferplus, load
     from fer_edge.errors import UsageError
     from fer_edge.evaluation import report
 
     if tta not in (None, "flip"):
         raise UsageError(f"unknown --tta {tta!r}: only flip exists")
-    files.refuse_to_overwrite_any((plot, json), force, (model, data, card))
+    files.refuse_to_overwrite_any((plot, json), force, (model, data, card, ferplus.file_of(labels)))
     subject, flip = evaluation.open_model(model, card=card), tta == "flip"
     if flip and subject.views == 2:
         raise UsageError(f"{subject.name} already sees mirror images: leave out --tta flip")

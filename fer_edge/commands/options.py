@@ -16,9 +16,15 @@ _VOTES = "ferplus:FILE replaces FER-2013's labels with FER+'s votes (its fer2013
 _CLASSES = "Expressions of numbered class folders, in the order of the numbers."
 
 
-def file(help: str) -> Any:
-    """An option that takes a file, which may be `-`; for the type Path | None."""
-    return typer.Option(metavar="FILE", help=help, callback=console.reserve_stdout)
+def file(help: str, *, dash: bool = False) -> Any:
+    """An option that takes a file, for the type Path | None. dash: `-` is standard output."""
+    return typer.Option(metavar="FILE", help=help, callback=console.reserve_stdout if dash else _no_dash)
+
+
+def _no_dash(value: Any) -> Any:
+    if str(value) == "-":
+        raise typer.BadParameter("give a file, not -")
+    return value
 
 
 def _data(text: str) -> Any:
@@ -26,9 +32,9 @@ def _data(text: str) -> Any:
 
 
 Card = Annotated[Path | None, file("Card (JSON) of a model that has none inside.")]
-Json = Annotated[str | None, file("Write the result as JSON; - for standard output.")]
+Json = Annotated[str | None, file("Write the result as JSON; - for standard output.", dash=True)]
 Force = Annotated[bool, typer.Option(help="Overwrite existing outputs.")]
-Seed = Annotated[int, typer.Option(help="Seed for everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed for everything random.")]
 Data = Annotated[str | None, _data(DATA)]
 OptionalData = Annotated[str | None, _data("Data set to measure accuracy on (see 'fer-edge data --help').")]
 SkipBadRows = Annotated[bool, typer.Option(help="Count and skip invalid rows.")]

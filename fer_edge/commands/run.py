@@ -45,8 +45,10 @@ def run(
     min_size: Annotated[int | None, Option(min=1, metavar="PX", help="Smallest face to look for.")] = None,
     min_confidence: Annotated[float, Option(min=0, max=1, help="Label faces below this 'uncertain'.")] = 0.0,
     save: Annotated[Path | None, options.file("Write the annotated video or picture.")] = None,
-    jsonl: Annotated[Path | None, options.file("Write a JSON line per frame; - for standard output.")] = None,
-    csv: Annotated[Path | None, options.file("Write a row per face.")] = None,
+    jsonl: Annotated[
+        Path | None, options.file("Write a JSON line per frame; - for standard output.", dash=True)
+    ] = None,
+    csv: Annotated[Path | None, options.file("Write a row per face.", dash=True)] = None,
     snapshot: Annotated[Path | None, options.file("Write each person's best picture: FILE-1.png ...")] = None,
     mqtt: Annotated[str | None, Option(metavar="URL", help=_MQTT, envvar="FER_EDGE_MQTT")] = None,
     web: Annotated[int | None, Option(min=0, max=65535, metavar="PORT", help=_WEB)] = None,

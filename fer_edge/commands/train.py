@@ -41,25 +41,28 @@ def train(
     Without --recipe: the paper's network with today's recipe on labels only, the first step of 'tuned'.
     """
     from fer_edge import console, files
-    from fer_edge.data import load
+    from fer_edge.data import ferplus, load
     from fer_edge.errors import OutputError
     from fer_edge.model import shipped
     from fer_edge.quiet import quiet_training
     from fer_edge.training import recipes
 
     # Refuse what can be refused before Keras loads and before anything is written.
-    files.refuse_to_overwrite_any((json,), force, (data, recipe))
+    teachers, starts = teacher or (), weights or ()
+    inputs = (data, recipe, ferplus.file_of(labels), *teachers, *starts)
+    files.refuse_to_overwrite_any((json,), force, inputs)
     chosen = recipes.read(shipped.recipe("train", recipe)).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
-    teachers, starts = teacher or (), weights or ()
     chosen.check_given(teachers, labels)
     for find, names in ((shipped.find_network, starts), (shipped.find_either, teachers)):
         for name in names:
             find(name)
     folder = out or Path("runs") / chosen.name
-    files.refuse_to_overwrite(folder / "model.keras", force=True)
-    if (folder / "checkpoint").exists() and not (resume or force):
+    begun = (folder / "checkpoint").exists()
+    for name in ("model.keras", "metrics.json", "recipe.toml"):  # somebody's, or a training's
+        files.refuse_to_overwrite(folder / name, force or begun)
+    if begun and not (resume or force):
         raise OutputError(
             f"{folder} contains a training: continue it with --resume, or start over with --force"
         )

@@ -15,7 +15,7 @@ import numpy as np
 from fer_edge import __version__, console, evaluation, files
 from fer_edge.conversion import formats, gate, source, toolkit
 from fer_edge.conversion.formats import COMPRESSED, FORMATS, Material, Recipe
-from fer_edge.data import load
+from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import GateError, UsageError
 from fer_edge.evaluation import metrics
@@ -42,6 +42,11 @@ class Request:
     name: str | None = None
     mirror: bool = False
 
+    @property
+    def inputs(self) -> tuple[str | None, ...]:
+        """The files that are read, besides the model."""
+        return self.data, ferplus.file_of(self.labels)
+
     def dataset(self) -> Dataset:
         """The pictures with their labels, as `data.load`."""
         how: dict[str, Any] = {"skip_bad_rows": self.skip_bad_rows, "seed": self.seed}
@@ -67,7 +72,7 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]
-    files.refuse_to_overwrite_any((*written, json), request.force, (path, request.data))
+    files.refuse_to_overwrite_any((*written, json), request.force, (path, *request.inputs))
     dataset = request.dataset()
     console.say(f"converting {path}")
     against = source.measure(path, dataset, recipe.parity_pictures, request.seed, views=1 + request.mirror)
@@ -95,9 +100,11 @@ def verify(request: Request, converted: str, card: Path | None, json: str | None
     Raises GateError if it fails.
     """
     path = shipped.find_model(converted)
-    files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, request.data))
+    files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, *request.inputs))
     classifier = Classifier(path, card=card)
     made, recipe = classifier.card, request.recipe
+    if not made.format:
+        raise UsageError(f'{card or path} names no format: add "format": "int8" or another to the card')
     formats.known(made.format)
     limits, model, pictures = recipe.limits_of(made.format), source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, views=made.views)

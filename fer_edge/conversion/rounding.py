@@ -68,13 +68,17 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     """An equivalent network without dropout, with batch normalisation and ReLU inside their convolutions.
 
     centred: its input is gray levels minus `CENTRE`, exact in int8; for a model that begins with a Rescaling
-    that only convolutions read. Raises ModelError as `readers_of` does.
+    that only convolutions read and that, if they pad, makes about that level 0. Raises ModelError as
+    `readers_of` does.
     """
     import keras
 
     readers, first = readers_of(model), _first(model)
     centred &= kind(first) == "Rescaling" and not np.ndim(first.scale)
     centred &= all(kind(reader) == "Conv2D" for reader in readers[first.name])
+    if centred and any(reader.padding != "valid" for reader in readers[first.name]):
+        # What zero padding means must stay: the gray level that becomes 0.
+        centred = abs(CENTRE + float(first.offset) / float(first.scale)) <= 2
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     changed: dict[str, Any] = {first.name: {"scale": 1.0, "offset": -CENTRE}} if centred else {}
     left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}
@@ -91,14 +95,15 @@ def folded(model: Any, *, centred: bool = False) -> Any:
         if centred and layer in readers[first.name]:
             bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
             kernel = kernel * float(first.scale)
-        if norm := alone(layer, "BatchNormalization"):
+        linear = layer.get_config()["activation"] == "linear"
+        if norm := alone(layer, "BatchNormalization") if linear else None:
             factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
             factor = factor * np.asarray(norm.gamma) if norm.scale else factor
             shift = -np.asarray(norm.moving_mean) * factor + (np.asarray(norm.beta) if norm.center else 0)
             kernel, bias = kernel * factor, bias * factor + shift
             left_out.add(norm.name)
         weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
-        relu = alone(norm or layer, "ReLU") if layer.get_config()["activation"] == "linear" else None
+        relu = alone(norm or layer, "ReLU") if linear else None
         if relu and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0):
             changed[layer.name]["activation"] = "relu"
             left_out.add(relu.name)

@@ -40,6 +40,8 @@ def load(
     """
     if path is None:
         raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
+    if class_names is not None and not Path(path).is_dir():
+        raise UsageError("--class-names is for a folder tree whose class folders have numbers")
     if path.partition(":")[0] == "drawn":
         return ferplus.chosen(drawn.dataset(path, seed), labels)
     try:

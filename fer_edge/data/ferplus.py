@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.data.dataset import Dataset
+from fer_edge.data.dataset import SPLITS, Dataset
 from fer_edge.errors import DataError, UsageError
 
 LABELS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
@@ -26,13 +26,14 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
 
     Raises DataError for another file, naming the line, and if its rows do not match FER-2013's one to one.
     """
-    rows, line = [], 0
+    rows, splits, line = [], [], 0
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             table = csv.DictReader(lines)
             for row in table:
                 line = table.line_num
                 rows.append([int(row[name]) for name in COLUMNS])
+                splits.append(SPLITS.index(row["Usage"]))
                 if not all(0 <= votes <= 255 for votes in rows[-1]):
                     raise ValueError("a number of votes outside 0..255")
     except KeyError as error:
@@ -40,7 +41,8 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
     except (OSError, ValueError, TypeError, csv.Error) as error:  # a field that is missing is None
         at = f" (line {line})" if line else ""
         raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
-    if dataset.protocol != "official" or dataset.ids.max() > len(rows):
+    fits = dataset.protocol == "official" and dataset.ids.max() <= len(rows)
+    if not fits or (np.array(splits)[dataset.ids - 1] != dataset.split).any():
         what = f"{dataset.path} is not the FER-2013 that they belong to"
         raise DataError(f"{path} has votes for {len(rows)} rows; {what}")
     return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])
@@ -70,6 +72,11 @@ def relabelled(dataset: Dataset) -> Dataset:
     clear = (winner < len(LABELS)) & (2 * votes.max(1) > votes.sum(1))
     kept = dataset.rows(clear)
     return dataclasses.replace(kept, labels=winner[clear], label_names=LABELS)
+
+
+def file_of(labels: str | None) -> str | None:
+    """The file that `--labels` names, if any."""
+    return (labels or "").partition(":")[2] or None
 
 
 def chosen(dataset: Dataset, labels: str | None) -> Dataset:

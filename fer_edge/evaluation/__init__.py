@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, data
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import DataError, ModelError
+from fer_edge.errors import DataError, ModelError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
@@ -123,6 +123,10 @@ def select(
     limit: at most this many, drawn with the seed, in the data's order.
     Raises UsageError for a split that does not exist, DataError for one without rows.
     """
+    if protocol not in data.dataset.PROTOCOLS:
+        raise UsageError(
+            f"there is no protocol {protocol!r}: choose from {', '.join(data.dataset.PROTOCOLS)}"
+        )
     if split is None:
         chosen = data.protocol_splits(dataset, protocol)
         part, split, protocol = chosen.report, chosen.report_split, chosen.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,40 +57,57 @@ class Outputs:
         """source, read: the inputs. Raises UsageError if two outputs are standard output, and what
         `files.refuse_to_overwrite_any` raises."""
         save = None if self.save and self.save.is_dir() else self.save  # a folder may be saved into
-        first = self.snapshot and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
-        given = [str(path) for path in (save, self.jsonl, self.csv, first, json) if path]
+        first = self.snapshot and self.snapshot.name and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
+        inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
+        saved = [saved_as(self.save, path) for path in inside if self.save and self.save.is_dir()]
+        given = [str(path) for path in (*saved, save, self.jsonl, self.csv, first, json) if path]
         if given.count("-") > 1:
             raise UsageError("two outputs cannot both go to standard output")
-        inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
         files.refuse_to_overwrite_any(given, force, [source, *read, *inside])
 
 
+def saved_as(folder: Path, picture: Path | str) -> Path:
+    """Where `--save FOLDER` puts a picture of a folder."""
+    return folder / f"{Path(picture).name}.png"
+
+
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
-    """The sinks, their files begun. capture: open. Raises OutputError, UsageError."""
+    """The sinks, their files begun. capture: open. Raises OutputError, UsageError; nothing is left then."""
+    sinks = []
+    with contextlib.ExitStack() as undone:
+        for sink in _begun(capture, labels, outputs, force):
+            sinks.append(sink)
+            undone.callback(sink.close)
+        undone.pop_all()
+    return sinks
+
+
+def _begun(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> Iterator[Sink]:
     from fer_edge.sinks import logs
 
-    sinks: list[Sink] = [logs.PrintedLines()] if capture.is_still else []
+    if capture.is_still:
+        yield logs.PrintedLines()
     if not capture.is_still and not capture.is_live and sys.stderr.isatty():
-        sinks.append(logs.Progress(capture.length_s))
+        yield logs.Progress(capture.length_s)
     # Page and broker come first, so that no file exists if they fail.
     if outputs.page:
         from fer_edge.sinks.web import WebPage
 
         page = WebPage(*outputs.page, labels)
         console.say(f"live page: {page.server.url}")
-        sinks.append(page)
+        yield page
     if outputs.mqtt:
         from fer_edge.sinks.mqtt import Mqtt
 
-        sinks.append(Mqtt(outputs.mqtt))
+        yield Mqtt(outputs.mqtt)
     if outputs.snapshot or outputs.save:
         from fer_edge.sinks.saved import Snapshots, saved
 
         if outputs.snapshot:
-            sinks.append(Snapshots(outputs.snapshot, force, still=capture.is_still))
-        sinks += [saved(capture, outputs.save, force)] if outputs.save else []
+            yield Snapshots(outputs.snapshot, force, still=capture.is_still)
+        if outputs.save:
+            yield saved(capture, outputs.save, force)
     if outputs.jsonl:
-        sinks.append(logs.JsonlLog(outputs.jsonl, labels, force))
+        yield logs.JsonlLog(outputs.jsonl, labels, force)
     if outputs.csv:
-        sinks.append(logs.CsvLog(outputs.csv, labels, force))
-    return sinks
+        yield logs.CsvLog(outputs.csv, labels, force)

@@ -6,6 +6,7 @@ Under the topic: `events`, a JSON object for each person who is new, whose label
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,6 +30,7 @@ class People:
     def __init__(self) -> None:
         self._seen: dict[int, tuple[Face, float]] = {}
         self._last_s: float | None = None
+        self._source: str | None = None
 
     @property
     def present(self) -> list[Face]:
@@ -38,6 +40,8 @@ class People:
 
     def update(self, result: FrameResult) -> list[dict[str, Any]]:
         """The events of the next frame."""
+        if result.frame.source != self._source:  # another picture, with other people
+            self._source, self._seen = result.frame.source, {}
         now_s = result.frame.time_s
         between_s = 0.0 if self._last_s is None else now_s - self._last_s
         self._last_s = now_s
@@ -109,6 +113,8 @@ class Mqtt(Sink):
             where = f"homeassistant/sensor/{node}/{key}/config"
             client.publish(where, to_json(config), qos=1, retain=True)
         client.publish(f"{topic}/status", "online", qos=1, retain=True)
+        if self._state:  # what changed while the broker was away
+            client.publish(f"{topic}/state", to_json(self._state), retain=True)
 
     def write(self, result: FrameResult) -> None:
         """Queues what is new; another thread sends it."""
@@ -127,6 +133,9 @@ class Mqtt(Sink):
         """Announces the end, if the broker is connected."""
         last = self._client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
         if self._client.is_connected():
-            last.wait_for_publish(LAST_WORDS_S)
+            with contextlib.suppress(ValueError, RuntimeError):  # the queue is full
+                last.wait_for_publish(LAST_WORDS_S)
+        else:
+            console.warn(f"no connection to the MQTT broker at {self._name}: it missed the latest messages")
         self._client.disconnect()
         self._client.loop_stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fer_edge import console, files
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.sinks import PictureSink, Sink
+from fer_edge.sinks import PictureSink, Sink, saved_as
 from fer_edge.sources import Capture
 from fer_edge.sources.video import opencv_name
 from fer_edge.vision.frames import Frame, FrameResult, Picture, clip_box, square_box
@@ -16,6 +16,7 @@ from fer_edge.vision.opencv import cv2
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 DEFAULT_FPS = 30.0
+LARGEST_TIME_BASE = 65_535  # of MPEG-4: whole frames a second times the power of ten that makes them whole
 LONGEST_GAP_S = 60.0  # that copies of a frame fill
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
 
@@ -32,7 +33,10 @@ class SavedVideo(PictureSink):
 
     def __init__(self, path: Path, fps: float | None, force: bool = True) -> None:
         self._path = path
-        self._fps = fps or DEFAULT_FPS
+        self._fps, digits = fps or DEFAULT_FPS, 3
+        while self._fps * 10**digits > LARGEST_TIME_BASE:
+            digits -= 1
+            self._fps = round(self._fps, digits)
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._start_s = 0.0
@@ -109,7 +113,11 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 def write_picture(path: Path, picture: Picture, force: bool) -> None:
     """Writes to any path (OpenCV's writer fails on some), completely or not at all. Raises OutputError."""
     files.refuse_to_overwrite(path, force)
-    files.write_bytes(path, cv2.imencode(path.suffix.lower(), picture)[1].tobytes(), force)
+    fits, data = cv2.imencode(path.suffix.lower(), picture)
+    if not fits:
+        height, width = picture.shape[:2]
+        raise OutputError(f"cannot write {path}: no {width}x{height} pixels in this format; try .png")
+    files.write_bytes(path, data.tobytes(), force)
 
 
 class SavedPictures(PictureSink):
@@ -119,7 +127,7 @@ class SavedPictures(PictureSink):
         self._path, self._force, self._is_folder = path, force, is_folder
 
     def show(self, frame: Frame, annotated: Picture) -> None:
-        path = self._path / f"{Path(frame.source).name}.png" if self._is_folder else self._path
+        path = saved_as(self._path, frame.source) if self._is_folder else self._path
         write_picture(path, annotated, self._force)
 
 
@@ -164,6 +172,7 @@ def saved(capture: Capture, path: Path, force: bool) -> PictureSink:
         if suffix and not path.is_dir():
             raise UsageError(f"--save {path}: for a folder of pictures, give a folder")
         return SavedPictures(path, force, is_folder=True)
+    files.refuse_to_overwrite(path, force)  # now: a video is moved into place at its end
     what, endings = ("picture", SUFFIXES) if capture.is_still else ("video", tuple(CODECS))
     if suffix not in endings:
         raise UsageError(f"--save {path}: a {what} must end in one of {' '.join(endings)}")

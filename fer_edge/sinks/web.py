@@ -206,7 +206,7 @@ class Handler(socketserver.BaseRequestHandler):
             return
         if not self.server.allows(headers.get("host", ""), headers.get("cookie", ""), token):
             self._answer(b"this page needs the address with its token\n", 403)
-        elif token is not None and address.path == "/":
+        elif self.server.token and token is not None and address.path == "/":
             cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
             self._answer(b"", 303, **{"Set-Cookie": cookie, "Location": "/"})
         elif address.path in _STATIC:

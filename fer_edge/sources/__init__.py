@@ -20,7 +20,8 @@ class Capture:
     name: for messages. is_live: frames are lost if not read in time (camera, stream), and only the
     newest counts; otherwise every frame counts and waits. is_still: each frame is a separate picture;
     is_folder: of several. fps: frames per second, None if unknown, never 0. length_s: of a file, if
-    known. unreadable: pictures skipped. ended: a live source has no more frames.
+    known. unreadable: pictures skipped. ended: a live source has no more frames. reopens: whether a live
+    source that falls silent is opened again; a pipe may pause, and two readers would share what comes.
     """
 
     is_live: bool = False
@@ -30,6 +31,7 @@ class Capture:
     length_s: float | None = None
     unreadable: int = 0
     ended: bool = False
+    reopens: bool = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -74,6 +76,8 @@ def make_capture(source: str | None, camera: str | None = None, num_threads: int
         raise UsageError("give a SOURCE or --camera, not both")
     if source is None:
         return _camera(camera or "0")
+    if not source:
+        raise UsageError("SOURCE is empty: give a file, a folder, a URL or '-'")
     if "://" in source:
         from fer_edge.sources.video import Stream
 

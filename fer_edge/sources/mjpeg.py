@@ -40,6 +40,7 @@ class MjpegPipe(Capture):
         super().__init__(name)
         self._stream: Any = stream
         self._ends = ends
+        self.reopens = not ends
         self._bytes = bytearray()
         self._came, self._head, self._read = 0, b"", 0
 

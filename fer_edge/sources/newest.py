@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -69,6 +70,7 @@ class NewestFrame:
 
     def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
         self._name = capture.name
+        self._reopens = capture.reopens
         self._make = make
         self._patience = patience
         self._frames = Newest[Frame]()
@@ -112,7 +114,7 @@ class NewestFrame:
             pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
             said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
             self._over(self._connection, SourceError(said))
-        else:
+        elif self._reopens:
             self._tried = self._picture
             self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
 
@@ -140,12 +142,12 @@ class NewestFrame:
             self._frames.take(self._frames.number, wait_s)  # which `close` ends
             if connection != self._connection:
                 return None
-            capture = self._make()
-            try:
+            with contextlib.suppress(SourceError), contextlib.ExitStack() as closing:
+                capture = self._make()
+                closing.callback(capture.close)
                 capture.open()
+                closing.pop_all()
                 return capture
-            except SourceError:
-                capture.close()
         raise SourceError(f"{self._name} was lost and did not come back after {len(waits_s)} attempts")
 
     def _read(self, connection: int, capture: Capture) -> None:

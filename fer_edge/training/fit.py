@@ -7,6 +7,7 @@ replaced last, atomically: it alone decides which epoch is valid, whatever else 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from fer_edge import console, files
 from fer_edge.data.dataset import Dataset
-from fer_edge.errors import DataError, GateError, ModelError
+from fer_edge.errors import DataError, GateError, ModelError, first_line
 from fer_edge.model import keras_files, shipped
 from fer_edge.training import device, networks, recipes
 from fer_edge.training.batches import Teacher, TrainingBatches
@@ -99,7 +100,7 @@ def restore(folder: Path, model: keras.Model, state: State, best: bool = False) 
                 for i, variable in enumerate(model.optimizer.variables):
                     variable.assign(arrays[f"optimizer_{i}"])
     except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy, each in its own way
-        why = f"is damaged or belongs to another network ({error})"
+        why = f"is damaged, or of another network or --precision ({first_line(error)[:100]})"
         raise DataError(f"{path} {why}: remove {folder} to start over") from error
 
 
@@ -179,8 +180,10 @@ def train(
     seed: int,
     teacher: Teacher | None = None,
     start: Start | None = None,
+    resume: bool = True,
 ) -> tuple[keras.Model, keras.Model, State]:
-    """Trains to the end of the recipe; resumes from `folder`/checkpoint if there is one.
+    """Trains to the end of the recipe, of which `folder` gets a copy; resumes from `folder`/checkpoint if
+    there is one, or, with `resume` False, removes it once all else is in order.
 
     Gives network and trainee (`networks.compiled`) on the training device, with the best epoch's weights, and
     the final state. After each epoch its row of history is printed, and history.csv written.
@@ -192,13 +195,19 @@ def train(
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
+    batches = TrainingBatches(training, recipe, seed, teacher)
+    first = device.workers().index == 0
+    if first and not resume:
+        shutil.rmtree(place, ignore_errors=True)
+    device.wait_for_all()
     taught, begun = [*teacher.sha256.values()], " ".join(start.sha256.values())
     state = resumed(place, State(asdict(recipe), seed, training.sha256, teacher=taught, start=begun))
     if state.epochs:
         restore(place, trainee, state)
-        if device.workers().index == 0:
+        if first:
             write_history(folder, state)  # whoever removed it gets it back
-    batches = TrainingBatches(training, recipe, seed, teacher)
+    if first:
+        files.write_text(folder / "recipe.toml", recipes.to_toml(recipe))
     with console.progress("training", recipe.epochs * len(batches)) as advance:
         advance(state.epochs * len(batches))
         while state.epochs < recipe.epochs and not recipes.should_stop(recipe, state.history):
@@ -213,7 +222,7 @@ def train(
             row["seconds"] = round(time.monotonic() - began_s, 1)
             state.history.append(row)
             state.best = recipes.best_epoch(state.history, recipe.monitor)
-            if device.workers().index == 0:
+            if first:
                 write_history(folder, state)
                 save(place, trainee, state)  # last: a killed run resumes from it and overwrites the rest
             device.wait_for_all()  # the others read what the first wrote

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import json
 import platform
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, USE, ModelCard, TensorSpec
 from fer_edge.training import device, fit, networks
 from fer_edge.training.batches import Teacher
-from fer_edge.training.recipes import Recipe, to_toml
+from fer_edge.training.recipes import Recipe
 
 
 def check_reference(
@@ -68,21 +67,17 @@ def run(
     teacher, start = Teacher.opened(teachers), fit.Start.opened(weights)
     first = device.workers().index == 0
     with files.held(folder, "training") if first else contextlib.nullcontext():
-        if first:
-            if not resume:
-                shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-            files.write_text(folder / "recipe.toml", to_toml(recipe))
-        device.wait_for_all()
+        learned: dict[str, Any] = {"teacher": teacher, "start": start, "resume": resume}
         sets = protocol.train, protocol.validation
-        trained = fit.train(recipe, *sets, folder=folder, seed=seed, teacher=teacher, start=start)
+        trained = fit.train(recipe, *sets, folder=folder, seed=seed, **learned)
         if not first:
             return {}
         network, trainee, state = trained
         ended = Run(folder, recipe, protocol, used, state, teacher, start)
         with console.working("measuring the network"), device.undistributed():
-            measured, check = ended.write(network)
             if recipe.votes_weight:
                 ended.write_votes_network(network, trainee)
+            measured, check = ended.write(network)
     if not check["passed"]:
         raise GateError("the float32 network differs from the trained one by more than the recipe allows")
     return measured
@@ -108,8 +103,6 @@ class Run:
         told, folder, name = self.protocol, self.folder, self.recipe.name
         reference = keras_files.in_float32(network)
         check = check_reference(network, reference, told.validation, self.recipe)
-        with files.written_aside(folder / "model.keras") as aside:
-            reference.save(aside)
         with keras.device("cpu:0"):
             probabilities = fit.predict(reference, told.report.images)
         seen = seen_in_training(told.report, told.train)
@@ -118,6 +111,8 @@ class Run:
         files.write_text(folder / "metrics.json", json.dumps(measured, indent=2) + "\n")
         report.draw_evaluation(measured, folder / "confusion_matrix.png")
         self.draw_curves(folder / "curves.png")
+        with files.written_aside(folder / "model.keras") as aside:  # last: it says that all is there
+            reference.save(aside)
         console.say(
             f"{folder / 'model.keras'}: accuracy {measured['accuracy']:.4f}, macro-F1 "
             f"{measured['macro_f1']:.4f} on {told.report_split} ({len(told.report)} pictures, protocol "

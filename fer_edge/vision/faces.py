@@ -32,6 +32,8 @@ def make_detector(
         path = model or find_blazeface()
         name = "haar" if path is None else "yunet" if path.suffix == ".onnx" else "blazeface"
     if name == "haar":
+        if model:
+            raise UsageError(f"{model}: Haar has no model file; choose --detector yunet or blazeface")
         from fer_edge.vision.haar import HaarDetector
 
         return HaarDetector(min_size_px)

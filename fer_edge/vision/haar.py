@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fer_edge.errors import FerEdgeError
 from fer_edge.vision.crop import cut, to_gray
-from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, is_new, square_box
+from fer_edge.vision.frames import SEARCH_EVERY, Box, Detection, Picture, common_area, is_new, square_box
 from fer_edge.vision.opencv import cv2
 
 FRONTAL, PROFILE = "haarcascade_frontalface_default.xml", "haarcascade_profileface.xml"
@@ -96,7 +96,10 @@ class HaarDetector:
         """Searches around the last boxes; the rest of the frame if one is missing, and every 12 frames."""
         gray = to_gray(frame_bgr)
         found: dict[Box, _Followed] = {}
+        height, width = gray.shape
         for last in self._followed.values():
+            if not common_area(last.face.box_xywh, (0, 0, width, height)):
+                continue  # the frames have become smaller
             _add(found, self._again(gray, last))
         if len(found) < max(len(self._followed), 1) or self._frames % SEARCH_EVERY == 0:
             # While no face is known, every other frame is searched for a tilted one.

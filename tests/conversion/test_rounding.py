@@ -77,9 +77,6 @@ def test_a_layer_on_one_step_keeps_its_values():
     np.testing.assert_array_equal(rounding.on_one_step(small), small)
 
 
-# --- what the toolkit does, and that it is the one that does it ---
-
-
 def _retrained(model, **values):
     material, recipe = formats.Material(model, FACES), formats.Recipe(steps=4, qat_steps=3, batch=8, **values)
     return toolkit.retrain(material, FACES, LABELS.astype(np.int64), recipe, seed=0)

@@ -8,6 +8,7 @@ from processes import fer_edge
 
 from fer_edge import sheets
 from fer_edge.data import ferplus, load
+from fer_edge.data.dataset import SPLITS
 from fer_edge.model import shipped
 from fer_edge.training import recipes
 
@@ -68,8 +69,10 @@ def test_augmentations_are_labelled_panels_then_mixtures(recipe, mixtures):
 def test_labels_of_ferplus(tmp_path):
     """Contempt, FER+'s eighth, has one picture here, and nobody is disgusted."""
     votes = tmp_path / "votes.csv"
-    rows = [f"Training,a,{','.join('9' if n == (7 if row == 0 else row % 4) else '0' for n in range(10))}"
-            for row in range(84)]  # fmt: skip
+    rows = [
+        f"{SPLITS[split]},a,{','.join('9' if n == (row % 4 if row else 7) else '0' for n in range(10))}"
+        for row, split in enumerate(load("drawn:84").split)
+    ]
     votes.write_text("\n".join(["Usage,Image name," + ",".join(ferplus.COLUMNS), *rows]))
     drawn = "--plot", tmp_path / "s.png", "--augmented", tmp_path / "a.png"
     done = fer_edge("data", "drawn:84", "--labels", f"ferplus:{votes}", *drawn, code=0)

@@ -119,6 +119,9 @@ def test_signs_of_life_come_while_a_camera_is_waited_for():
     with pytest.raises(SourceError):
         run(FakeCapture([], live=True), alive=lambda: beats.append(1))
     assert beats
+    beats.clear()
+    run(FakeCapture([picture()] * 2), max_fps=0.4, alive=lambda: beats.append(1))
+    assert len(beats) >= 2 + 3  # once a second between frames, too
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -153,6 +156,15 @@ def test_display_and_saved_video_of_a_camera_do_not_wait_for_the_classifier():
     run(capture, log, saved, screen=Screen(window), classifier=FakeClassifier(seconds=0.5))
     assert len(log.results) <= 3
     assert min(len(window.shown), len(saved.pictures)) > 10
+
+
+def test_a_slow_display_shows_the_last_frame_of_a_camera(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        Album, "show", lambda _, frame, drawn: (time.sleep(0.1), shown.append(drawn[0, 0, 0]))
+    )
+    run(FakeCapture([picture(i) for i in range(10)], live=True, interval_s=0.01, ends=True), Album())
+    assert shown[-1] == 9
 
 
 def test_a_file_in_a_window_keeps_the_window_alive_and_loses_no_frame():
@@ -245,6 +257,14 @@ def test_shares_changes_and_frames():
     assert value["seconds"] == pytest.approx(0.4)  # of the clip; `took_s` is the run's
     assert value["label_changes_per_minute"] == pytest.approx(1 * 60 / 0.4)
     assert value["unsmoothed_label_changes_per_minute"] == pytest.approx(3 * 60 / 0.4)
+
+
+def test_who_stays_is_one_track_however_many_come_and_go():
+    summary = Summary(StageTimes())
+    for n in range(100):
+        summary.write(result(face(track=0), face(track=n + 1), analysed=n % 2 == 0))
+    assert summary.as_dict()["tracks"] == 101
+    assert "a face in 100 of 50 analysed" in summary.lines()[0]
 
 
 def test_stage_times_are_percentiles_of_the_latest():

@@ -128,7 +128,8 @@ def test_a_signal_while_a_server_does_not_answer_is_exit_0():
 def test_wrong_usage_is_exit_2(empty_clip, media, tmp_path):
     for wrong in (("--save", tmp_path / "o.png"), ("--camera", "0"), ("--every", "0"), ("--web-host", "::1")):
         assert run(empty_clip, "--headless", *wrong).returncode == 2
-    for wrong in (("--save", tmp_path / "o.mp4"), ("--snapshot", tmp_path / "o.mp4")):
+    assert run("", "--headless").returncode == 2
+    for wrong in (("--save", tmp_path / "o.mp4"), ("--snapshot", tmp_path / "o.mp4"), ("--snapshot", ".")):
         assert run(media / "astronaut.png", "--headless", *wrong).returncode == 2
 
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from drawn_clip import drawn_clip
@@ -35,6 +36,16 @@ def test_people_come_change_and_go():
         faces = (face(label, track=track) for track, label in seen)
         events = people.update(result(*faces, time_s=time_s))
         assert [(event["event"], event["track"], event.get("label")) for event in events] == told
+    people.update(result(face(track=1), source="two.jpg"))
+    assert people.update(result(source="nobody.jpg")) == people.present == []
+
+
+def test_the_state_is_sent_again_to_a_broker_that_comes_back():
+    sink, sent = object.__new__(Mqtt), {}
+    sink._topic, sink._state, sink._people = "t", {"faces": 0}, People()
+    broker = SimpleNamespace(publish=lambda topic, text, **_: sent.update({topic: text}))
+    sink._connected(broker, None, None, SimpleNamespace(is_failure=False), None)
+    assert (sent["t/status"], json.loads(sent["t/state"])) == ("online", {"faces": 0})
 
 
 @pytest.mark.parametrize(

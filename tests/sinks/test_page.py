@@ -82,6 +82,7 @@ def test_the_token_is_needed_and_becomes_a_cookie(serve):
     assert "SameSite=Strict" in cookie
     assert ask(page, "/", Host="any.example", Cookie="other=1; " + cookie.split(";")[0]).status == 200
     assert page.url.endswith(f"/?token={TOKEN}")
+    assert ask(serve(), "/?token=a%0d%0aX-Evil:%201").headers["X-Evil"] is None
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_every_frame_of_a_file_at_its_own_rate_in_every_container(tmp_path, suff
         (None, [n / 20 for n in range(20)] + [1 + n / 5 for n in range(10)], 3.0),  # slows down
         (30.0, [0, 0.1, 0.2, 0.5, 1, 1.5, 2], 2.0),  # a file of variable rate
         (30.0, [n / 30.03 for n in range(90)], 3.0),
+        (119.947, [n / 119.947 for n in range(60)], 0.5),  # MPEG-4 has 16 bits for the rate
         (10.0, [0, 0.1, 9000, 9000.1], 60.2),  # a clock that jumps by hours
     ],
 )

@@ -88,14 +88,28 @@ def test_what_is_no_motion_jpeg_is_told_what_it_is(sent, said):
         read_all(MjpegPipe(Chunked(sent)))
 
 
+def test_a_pipe_that_pauses_is_waited_for():
+    read, write = os.pipe()
+    sink, pipe = ListSink(), MjpegPipe(read)
+
+    def send():
+        for level in (10, 100, 200):
+            os.write(write, jpeg(level))
+            time.sleep(0.8)  # twice as long as a camera may be silent
+        os.close(write)
+
+    threading.Thread(target=send, daemon=True).start()
+    pipe.open()
+    Loop(analyser(), [sink], patience=QUICK).run(pipe)
+    assert [round(result.frame.bgr.mean(), -1) for result in sink.results] == [10, 100, 200]
+
+
 def test_a_named_pipe_is_a_stream(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
     threading.Thread(target=lambda: path.write_bytes(jpeg(10)), daemon=True).start()
     assert [frame.source for frame in read_all(make_capture(str(path)))] == [str(path)]
 
-
-# --- over HTTP ---
 
 HEAD = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
 ORDERS = {

