@@ -59,7 +59,7 @@ def test_weights_come_back_in_their_order_and_what_is_damaged_or_of_another_netw
         fit.restore(tmp_path, model, state, best=best)
         assert [w.flat[0] for w in model.get_weights()] == list(range(12))
     other, file = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]), tmp_path / "epoch_0001.npz"
-    with pytest.raises(DataError, match=r"epoch_0001\.npz is damaged or belongs to another network .*: rem"):
+    with pytest.raises(DataError, match=r"epoch_0001\.npz is damaged, or of another network .*: rem"):
         fit.restore(tmp_path, other, state, best=True)
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(DataError, match=r"epoch_0001\.npz is damaged"):
