@@ -1,7 +1,5 @@
 """A page of the target `web` run in a headless Chromium here, served from loopback, and what it reports."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json
@@ -9,12 +7,8 @@ import queue
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 from loop_fakes import served
-from numpy.typing import NDArray
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OPTIONS = (
@@ -23,19 +17,18 @@ OPTIONS = (
 )
 
 
-def find() -> str | None:
-    """The path of a Chromium, None where there is none."""
+def find():
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-def report(page: bytes, faces: NDArray[np.uint8], picture: bytes = b"") -> dict[str, Any]:
+def report(page, faces, picture=b""):
     """Opens the page and gives what it posts: `check`, `faces` of faces uint8 (N, height, width), and
     `squares` and `detected` of a picture's file."""
     contents = {"/": page, "/faces": faces.tobytes(), "/picture": picture}
-    answers: queue.Queue[bytes] = queue.Queue()
+    answers = queue.Queue()
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+        def do_GET(self):
             body = contents.get(self.path.partition("?")[0], b"")
             self.send_response(200 if body else 404)
             self.send_header("Content-Type", "text/html" if body is page else "application/octet-stream")
@@ -43,26 +36,26 @@ def report(page: bytes, faces: NDArray[np.uint8], picture: bytes = b"") -> dict[
             self.end_headers()
             self.wfile.write(body)
 
-        def do_POST(self) -> None:
+        def do_POST(self):
             answers.put(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, *_):
             pass
 
     asked = "report=/report&faces=/faces" + "&picture=/picture" * bool(picture)
     with served(Handler) as server, opened(f"http://127.0.0.1:{server.server_port}/?{asked}"):
-        result: dict[str, Any] = json.loads(answers.get(timeout=600))
+        result = json.loads(answers.get(timeout=600))
     assert "error" not in result, result
     return result
 
 
 @contextlib.contextmanager
-def opened(url: str) -> Iterator[None]:
+def opened(url):
     """Chromium shows it meanwhile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command, silent = [str(find()), *OPTIONS, f"--user-data-dir={profile}", url], subprocess.DEVNULL
+        command, silent = [find(), *OPTIONS, f"--user-data-dir={profile}", url], subprocess.DEVNULL
         child = subprocess.Popen(command, stdout=silent, stderr=silent)
         try:
             yield

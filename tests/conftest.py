@@ -1,7 +1,5 @@
 """Real data and media beside the checkout; tests that need them are skipped where they are absent."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -62,7 +60,6 @@ def fer2013() -> Path:
 
 @pytest.fixture(scope="session")
 def media() -> Path:
-    """Folder of photographs and videos."""
     return _beside("media")
 
 
@@ -74,7 +71,6 @@ def cases() -> Path:
 
 @pytest.fixture
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of the test's own, empty."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("FER_EDGE_CACHE", str(folder))
     return folder

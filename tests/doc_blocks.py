@@ -1,5 +1,3 @@
-"""The blocks of code in the documentation."""
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A video of a drawn face that the cascade finds, and a table as fer2013.csv: nobody's face."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

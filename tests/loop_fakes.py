@@ -1,7 +1,5 @@
 """Stand-ins for camera, detector, classifier, window and sink, behind the loop's own interfaces, and data."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import threading
@@ -58,7 +56,6 @@ def write_clip(path, frames=20, fps=10.0, codec="mp4v", size=(64, 48)):
 
 
 def until(condition):
-    """Waits for what other threads and processes do."""
     deadline = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline
@@ -113,8 +110,6 @@ class HangingCapture(FakeCapture):
 
 
 class FakeDetector:
-    """Always the same boxes."""
-
     margin = 0.0
 
     def __init__(self, *boxes):
@@ -146,8 +141,6 @@ class FakeClassifier:
 
 
 class ListSink(Sink):
-    """Keeps every result."""
-
     def __init__(self, fails_with=None):
         self.results, self.closed = [], 0
         self._fails_with = fails_with
@@ -162,8 +155,6 @@ class ListSink(Sink):
 
 
 class Album(ListSink, PictureSink):
-    """Keeps every annotated picture, too."""
-
     def __init__(self):
         super().__init__()
         self.pictures = []

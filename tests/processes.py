@@ -1,30 +1,24 @@
 """The command, and a program, in processes of their own as a user starts them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 FER_EDGE = Path(sys.executable).with_name("fer-edge")
 
 
-def fer_edge(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+def fer_edge(*words, **how):
     """`fer-edge WORDS`; how: as of `ended`."""
     return ended(FER_EDGE, *words, **how)
 
 
-def python(program: str, *words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+def python(program, *words, **how):
     """`python -c PROGRAM WORDS`; how: as of `ended`."""
     return ended(sys.executable, "-c", program, *words, **how)
 
 
-def ended(
-    *command: object, code: int | None = None, variables: Mapping[str, str] | None = None, **how: Any
-) -> subprocess.CompletedProcess[str]:
+def ended(*command, code=None, variables=None, **how):
     """The process at its end. code: the exit code that is asked for. variables: of the environment, besides
     what is there; how: as of subprocess.run."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -1,5 +1,3 @@
-"""The public names, and `analyze` as a program would call it."""
-
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +18,6 @@ FIELDS = {"box_xywh", "track", "label", "confidence", "probabilities", "smoothed
 
 
 def test_the_public_names_are_these():
-    """Whoever takes one away or renames it breaks programs of others."""
     assert set(fer_edge.__all__) == NAMES
     assert (Path(fer_edge.__file__).parent / "py.typed").is_file()
     assert all(hasattr(fer_edge, name) for name in NAMES)
@@ -84,7 +81,6 @@ SHAPES += [*((90, 90, channels) for channels in range(6)), (2, 2, 2, 2)]
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int8", "int64", "float32", "bool"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_array_is_analysed_or_refused(shape, dtype):
-    """Also one whose rows lie backwards or apart in memory."""
     values = np.random.default_rng(0).integers(0, 2, shape).astype(dtype) * np.asarray(100).astype(dtype)
     for frame in (values, values[::-1], values[::2]) if shape else (values,):
         with contextlib.suppress(FerEdgeError):

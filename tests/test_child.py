@@ -1,5 +1,3 @@
-"""One function in a process of its own: only what it gave back counts."""
-
 import os
 import time
 
@@ -10,8 +8,10 @@ from fer_edge.errors import ModelError
 from fer_edge.model import file, keras_files, shipped
 
 
-def test_what_a_function_returns_comes_back():
+def test_what_a_function_returns_and_our_own_errors_come_back():
     assert child.run(os.path.join, "a", "b", what="x") == "a/b"
+    with pytest.raises(ModelError, match=r"^x: no model 'zzz'"):
+        child.run(shipped.find_model, "zzz", what="x")
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,6 @@ def test_a_process_without_an_answer_has_failed(function, arguments, said):
 def test_one_that_does_not_end_is_ended():
     with pytest.raises(child.ChildError, match="took over 1 s"):
         child.run(time.sleep, 60, what="x", timeout_s=1)
-
-
-def test_own_errors_come_back_in_their_words():
-    with pytest.raises(ModelError, match=r"^x: no model 'zzz'"):
-        child.run(shipped.find_model, "zzz", what="x")
 
 
 def test_nothing_is_imported_from_the_working_folder(tmp_path, monkeypatch):

@@ -10,6 +10,8 @@ import pytest
 import typer
 from processes import ended, fer_edge, python
 
+from fer_edge import cli
+
 BUSY_INSIDE_OPENCV = """
 import atexit, sys, threading, time
 import numpy as np
@@ -83,8 +85,46 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     assert found == {(130, "")}
 
 
-def test_a_command_of_other_programs_is_shown_the_way():
-    assert "fer-edge run does this" in fer_edge("predict", "x", code=2).stderr
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("predict x", 2, "fer-edge run does this"),
+        ("data drawn:42 --seed -1", 2, "-1 is not in the range"),
+        ("data drawn:42 --class-names x", 2, "--class-names is for a folder tree"),
+        ("bench --tolerance nan", 2, "nan is not a number"),
+        ("run x --min-confidence nan", 2, "nan is not a number"),
+        ("evaluate edge_int8 --plot -", 2, "give a file, not -"),
+        ("evaluate edge_int8 --data drawn:42 --protocol no --split PublicTest", 2, "no protocol 'no'"),
+        ("bench edge_int8 nano_int8 --loop x.mp4", 2, "--loop measures one model"),
+        ("bench --loop x.mp4 --threads 1,2", 2, "--loop measures one model"),
+        ("bench --loop x.mp4 --split PublicTest", 2, "--loop measures one model"),
+        ("evaluate edge_int8 --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
+        ("bench --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
+        ("data --labels ferplus:v.csv --plot v.csv --force", 1, "it is the input"),
+        ("train --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
+        ("train --data gone.csv --out 1", 1, "1/model.keras exists already"),
+        ("train --data gone.csv --out 2", 1, "2/metrics.json exists already"),
+        ("train --data gone.csv --out 3", 1, "3/recipe.toml exists already"),
+        ("train --data gone.csv --out 3 --force", 1, "gone.csv"),
+        ("train --data gone.csv --out 4", 1, "4 contains a training: continue it with --resume"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(words, code, said, tmp_path, monkeypatch, capsys):
+    for name in (
+        "v.csv",
+        "1/model.keras",
+        "2/metrics.json",
+        "3/recipe.toml",
+        "4/checkpoint",
+        "4/model.keras",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["fer-edge", *words.split()])
+    with pytest.raises(SystemExit) as end:
+        cli.invoke()
+    assert (end.value.code, said in capsys.readouterr().err) == (code, True)
 
 
 def test_what_ships_is_listed_with_the_default():
@@ -96,9 +136,8 @@ def test_what_ships_is_listed_with_the_default():
 
 
 def test_options_stand_in_panels():
-    from fer_edge.cli import PANEL_OF, application
-
-    group = typer.main.get_command(application())
-    assert set(PANEL_OF) <= {o for command in group.commands.values() for p in command.params for o in p.opts}
+    group = typer.main.get_command(cli.application())
+    parameters = [parameter for command in group.commands.values() for parameter in command.params]
+    assert set(cli.PANEL_OF) <= {option for parameter in parameters for option in parameter.opts}
     panels = {p.opts[0]: p.rich_help_panel for p in group.get_command(None, "train").params}
     assert [panels[name] for name in ("--data", "--out", "--epochs")] == ["Input", "Output", "Training"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from fer_edge import console
 from fer_edge.console import Table
-from fer_edge.errors import FerEdgeError
+from fer_edge.errors import FerEdgeError, OutputError
 
 HOSTILE = "a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\udce9"
 SHOWN = r"a\x1b]0;title\x07\nb\x9b2J\u202e[bold]\xe9"
@@ -72,10 +73,13 @@ def test_an_error_is_one_line_and_the_middle_of_a_long_one_is_left_out():
     assert (long[:7], long[-5:], " ... " in long, len(long) < 1010) == ("begin x", "x end", True, True)
 
 
-def test_a_full_disk_behind_standard_output_is_a_line():
+def test_a_full_disk_behind_standard_output_and_a_closed_one_are_a_line(monkeypatch):
     with Path("/dev/full").open("w") as full:
         done = fer_edge("inspect", "tuned_int8", stdout=full, code=1)
     assert done.stderr == "fer-edge: cannot read or write: No space left on device\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="standard output: it is closed"):
+        console.write_json("-", {})
 
 
 @pytest.mark.parametrize("words", [("data", "x" * 300), ("data", "drawn:42", "--json", "x" * 300)])

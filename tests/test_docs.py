@@ -22,7 +22,6 @@ from fer_edge.data.drawn import drawn_faces
 from fer_edge.model.shipped import models_folder
 from fer_edge.spec import LABELS
 
-BIN = Path(sys.executable).parent
 NEEDS = {
     "--camera": "a camera", "-": "a camera's pipe", "--target": "tools of others", "sweep": "hours",
     "/shared/plain": "several machines",
@@ -36,7 +35,6 @@ SHORTER = {
 }
 """What is added to commands with these words; where the page itself says how many, that stays."""
 TRIED_ELSEWHERE = ("formats.md", "targets.md")  # their Python, by the tests of what it extends
-GIVEN = "import numpy as np; faces = np.zeros((1, 48, 48), np.uint8)\n"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +79,10 @@ def _of_the_reader(folder):
 
 def _run(words, place):
     """On a terminal of 80 columns, in which no table may cut a cell."""
-    here = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "FER_EDGE_CACHE": str(place / "cache")}
+    here = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "FER_EDGE_CACHE": str(place / "cache"),
+    }
     on_terminal = ("script", "--return", "--quiet", "--command", shlex.join(words), "/dev/null")
     done = ended(*on_terminal, cwd=place, variables={**here, "COLUMNS": "80"}, code=0)
     assert "…" not in done.stdout, f"{shlex.join(words)}: a cell is cut"
@@ -106,7 +107,8 @@ def test_the_blocks_of_all_pages_run_one_after_the_other_in_one_folder(tmp_path,
             if block.file:
                 (tmp_path / block.file).write_text(block.code)
             elif block.language == "python" and page.name not in TRIED_ELSEWHERE:
-                _run([sys.executable, "-c", GIVEN + block.code], tmp_path)
+                given = "import numpy as np; faces = np.zeros((1, 48, 48), np.uint8)\n"
+                _run([sys.executable, "-c", given + block.code], tmp_path)
             for words in block.commands:
                 if not NEEDS.keys() & set(words):
                     _run(_shortened(words, options[words[1]], page != PAGES[0]), tmp_path)

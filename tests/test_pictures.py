@@ -118,7 +118,6 @@ def test_what_cannot_be_read_is_named_with_its_reason(tmp_path):
     "suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff", ".jp2", ".ppm", ".avif", ".ras", ".hdr", ".pfm"]
 )
 def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suffix):
-    """P5."""
     if not cv2.haveImageWriter(f"x{suffix}"):
         pytest.skip("not in this OpenCV")
     path = tmp_path / "photo.mp4"

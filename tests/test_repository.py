@@ -3,9 +3,11 @@
 import itertools
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
+import pytest
 from processes import ended, fer_edge
 
 from fer_edge import __version__
@@ -18,11 +20,8 @@ def guard(*names, **how):
     return ended(sys.executable, ROOT / ".ci/guard", *names, **{"cwd": ROOT, **how})
 
 
-def test_no_data_is_tracked():
+def test_no_data_is_tracked_and_the_guard_finds_what_it_is_for(tmp_path):
     guard(code=0)
-
-
-def test_the_guard_finds_what_it_is_for(tmp_path):
     (tmp_path / "face.png").write_bytes(b"x")
     (tmp_path / "fer.csv").write_text("emotion,pixels\n0," + "70 " * 2304)
     (tmp_path / "big.bin").write_bytes(bytes(10_000_001))
@@ -36,6 +35,15 @@ def test_the_guard_finds_what_it_is_for(tmp_path):
 def test_the_version_is_the_changelog_s_and_the_citation_s():
     assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_what_make_trains_on_any_backend_is_converted_on_tensorflow():
+    chain = ["edge", "edge_ferplus", "nano", "tuned", "paper", "DATA=/x", "VOTES=/y"]
+    lines = ended("make", "-n", "-C", ROOT / "train", *chain, code=0).stdout.splitlines()
+    converts = [line for line in lines if " convert " in line]
+    assert len(converts) >= 9  # each network in all formats, three with two views, one with more samples
+    assert all(" env -u KERAS_BACKEND " in line for line in converts)
 
 
 def reported_faults():

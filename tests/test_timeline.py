@@ -1,5 +1,3 @@
-"""Logs read back, with sums worked out by hand; timelines as pictures and pages."""
-
 import json
 import re
 from pathlib import Path
@@ -59,6 +57,8 @@ def test_a_log_without_a_face_is_a_log_and_what_a_kill_cut_off_is_left_out(log, 
     recording = read(log(line(0), skipped, line(1), line(2, (1, "a", A))[:25], end=""))
     assert (recording.frames, recording.faces, shares(recording.faces)) == (2, (), {})
     assert "cut short" in capsys.readouterr().err
+    with pytest.raises(DataError, match="no line"):
+        read(log(end=""))
 
 
 ROW = '{"source": "a", "time_s": %s, "faces": %s}'
@@ -78,11 +78,6 @@ FACE = '[{"track": 1, "label": "a", "probabilities": %s}]'
 def test_what_is_no_log_is_named_by_its_line(log, bad):
     with pytest.raises(DataError, match=r"line 2 of .*o\.jsonl"):
         read(log(line(0, (1, "a", A)) if '"c"' in bad else line(0), bad, line(2)))
-
-
-def test_an_empty_file_is_said(log):
-    with pytest.raises(DataError, match="no line"):
-        read(log(end=""))
 
 
 LABELS = ("happy", "sad")

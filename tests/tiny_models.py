@@ -4,8 +4,6 @@ Each is one dense layer over all input values, without bias, with softmax and re
 asked for. Built through the schema that LiteRT brings; TensorFlow is not needed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

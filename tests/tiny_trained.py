@@ -6,8 +6,6 @@ convolutions of 5x5 with strides of 2 and one of 3x3, to 8, 16 and 48 channels, 
 end, one of 3x3 to the seven classes, the greatest of each, softmax.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import keras
@@ -20,7 +18,6 @@ EPOCHS, BATCH = 24, 50
 
 
 def train() -> None:
-    """Writes the file."""
     keras.utils.set_random_seed(0)
     network = keras.models.clone_model(keras.models.load_model(FILE))  # with weights of its own
     images, labels = drawn_faces(1400, seed=1)

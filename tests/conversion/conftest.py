@@ -1,5 +1,3 @@
-"""A small network of the paper's kind and drawn faces."""
-
 import shutil
 from pathlib import Path
 

@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from processes import fer_edge
+from tiny_models import shipped_style
 
 from fer_edge.conversion import command, formats
+from fer_edge.errors import UsageError
+from fer_edge.spec import LABELS
 
 FAST = "calibration_samples = 70\nparity_pictures = 300\n"
 
@@ -63,6 +66,13 @@ def test_what_cannot_be_is_said_at_once_and_leaves_nothing(tmp_path, asked, code
     assert said in lines[0]
     assert "| tensorflow\n" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_without_a_format_is_said(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(shipped_style(7))
+    (tmp_path / "m.json").write_text(json.dumps({"labels": LABELS, "output": {"content": "probabilities"}}))
+    with pytest.raises(UsageError, match=r"m\.tflite names no format: add"):
+        command.verify(command.Request("nano", "drawn"), str(tmp_path / "m.tflite"), None, None)
 
 
 def test_qat_of_a_pruned_network_is_in_its_card(tmp_path, tiny):

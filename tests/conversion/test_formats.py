@@ -1,5 +1,3 @@
-"""Every format of the table, made of a small network: what goes in, comes out, and is written."""
-
 import keras
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ INTEGER = ("int8", "full_integer")
 
 @pytest.fixture(scope="module")
 def folder(tiny, tmp_path_factory):
-    """Files of all formats with their cards, as the command writes them."""
     folder = tmp_path_factory.mktemp("models")
     fast = formats.Recipe(calibration_samples=70, parity_pictures=300)
     command.convert(command.Request(str(tiny), "drawn", fast, formats=tuple(FORMATS), out=folder), None)

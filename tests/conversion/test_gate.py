@@ -1,5 +1,3 @@
-"""Limits held and broken, on probabilities made by hand."""
-
 import numpy as np
 import pytest
 
@@ -85,15 +83,12 @@ def test_a_loss_that_chance_explains_is_none():
     assert lost == ("accuracy lost 15.00%, required at most 2.00%",)
 
 
-def test_values_that_are_no_numbers_fail():
+def test_values_that_are_no_numbers_fail_and_what_proves_nothing_is_refused():
     true = np.arange(70) % 7
     broken = saying(true)
     broken[3, 3] = np.nan
     found = compare(broken, saying(true), true, Thresholds(**LOOSE)).failures
     assert found == ("values NaN or infinite, required numbers",)
-
-
-def test_what_proves_nothing_is_refused():
     check_probabilities(saying(np.arange(7)), "m.keras")
     unfit = {"with sums of .* end the model with a softmax": [2.0] * 7, "from -1 to 2": [2, -1]}
     for said, values in unfit.items():

@@ -19,22 +19,16 @@ FAST = formats.Recipe(calibration_samples=70, parity_pictures=300)
 FACES = drawn_faces(24, seed=5)[0]
 
 
-def _logits(network, faces):
-    """Without what is under test: the layers before the softmax, on one view."""
-    before = keras.Model(network.inputs[0], network.layers[-1].input)
-    return np.asarray(before(faces[..., None].astype(np.float32)), np.float64)
-
-
 def _two_views(network, faces):
-    """The geometric mean of the probabilities of faces and of their mirror images, normalised."""
-    p, q = (softmax(_logits(network, view)) for view in (faces, faces[:, :, ::-1]))
+    """By the layers before the softmax: the normalised geometric mean of faces' and their mirror images'."""
+    logits = keras.Model(network.inputs[0], network.layers[-1].input)
+    p, q = (softmax(logits(view[..., None].astype(np.float32))) for view in (faces, faces[:, :, ::-1]))
     product = np.sqrt(p * q)
     return product / product.sum(axis=1, keepdims=True)
 
 
 @pytest.fixture(scope="module")
 def folder(tiny, tmp_path_factory):
-    """Files of all formats with two views, as the command writes them."""
     folder = tmp_path_factory.mktemp("mirrored")
     asked = command.Request(str(tiny), "drawn", FAST, formats=tuple(FORMATS), out=folder, mirror=True)
     command.convert(asked, None)
@@ -63,9 +57,12 @@ def test_views_that_rule_out_each_other_s_answer_leave_the_likeliest():
     np.testing.assert_allclose(mirrored(network)(pixels), [[rare, rare, 1]], rtol=1e-5)
 
 
-def test_without_a_softmax_of_logits_it_is_refused(residual):
+def test_without_a_softmax_of_logits_or_with_what_the_toolkit_trains_it_is_refused(residual, tiny):
     with pytest.raises(ModelError, match="ends in a Softmax layer"):
         mirrored(keras.Model(residual.inputs[0], residual.layers[-2].output))
+    asked = command.Request(str(tiny), "drawn", formats.Recipe(qat=True), formats=("int8",), mirror=True)
+    with pytest.raises(UsageError, match="--mirror cannot be combined with --qat"):
+        command.convert(asked, None)
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -95,9 +92,3 @@ def test_it_says_so_wherever_it_is_looked_at(folder, tiny, capsys):
     done = fer_edge("evaluate", path, "--tta", "flip", "--data", "drawn", code=2)
     said = "tiny_mirror_int8 already sees mirror images: leave out --tta flip"
     assert done.stderr == f"fer-edge: {said}\n"
-
-
-def test_what_the_toolkit_trains_has_one_view(tiny):
-    asked = command.Request(str(tiny), "drawn", formats.Recipe(qat=True), formats=("int8",), mirror=True)
-    with pytest.raises(UsageError, match="--mirror cannot be combined with --qat"):
-        command.convert(asked, None)

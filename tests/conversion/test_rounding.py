@@ -36,6 +36,16 @@ def test_centred_gray_levels_change_the_border_alone(residual, centred):
     np.testing.assert_allclose(says(rounding.folded(centred, centred=True)), says(centred), atol=1e-6)
 
 
+@pytest.mark.parametrize(("padding", "centred"), [("same", False), ("valid", True)])
+def test_what_padding_with_0_and_an_activation_before_normalisation_mean_stays(padding, centred):
+    x = inputs = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(4, 5, padding=padding, activation="relu")(keras.layers.Rescaling(1 / 255)(x))
+    network = keras.Model(inputs, keras.layers.BatchNormalization(moving_mean_initializer="ones")(x))
+    folded = rounding.folded(network, centred=True)
+    assert (folded.layers[1].offset == -128) is centred
+    np.testing.assert_allclose(says(folded), says(network), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("together", "rounded"),
     [(0.0, [0, 0]), (1.0, [0, 1]), (-1.0, [0, 0])],  # 0.3 lost: nobody's, the next one's 0.6, or its 0.0

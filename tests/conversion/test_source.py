@@ -1,5 +1,3 @@
-"""Which network and which pictures a conversion takes, and which it refuses."""
-
 import json
 import os
 from dataclasses import replace

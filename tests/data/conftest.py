@@ -1,8 +1,4 @@
-"""Small tables and trees whose content is known."""
-
 import itertools
-from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import pytest
@@ -10,10 +6,8 @@ from known_rows import face
 
 
 @pytest.fixture
-def table(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
-    """Writes a table of the given rows and gives its path."""
-
-    def write(rows: list[str], header: str = "emotion,pixels,Usage") -> Path:
+def table(tmp_path, own_cache):
+    def write(rows, header="emotion,pixels,Usage"):
         path = tmp_path / "fer2013.csv"
         path.write_text("\n".join([header, *rows]) + "\n")
         return path
@@ -22,10 +16,9 @@ def table(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, own_cache: Path) -> Callable[..., Path]:
-    """Draws n pictures into each class folder of each split, picture 1 first, and gives the root."""
-
-    def draw(splits: dict[str, tuple[str, ...]], n: int = 2, suffix: str = ".png", under: str = "") -> Path:
+def tree(tmp_path, own_cache):
+    def draw(splits, n=2, suffix=".png", under=""):
+        """n pictures in each class folder of each split, picture 1 first."""
         count = itertools.count(1)
         folders = [tmp_path / "tree" / under / split / name for split in splits for name in splits[split]]
         for folder in folders:

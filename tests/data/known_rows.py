@@ -6,7 +6,6 @@ CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 def face(row: int) -> np.ndarray:
-    """A picture of its own for each row."""
     return np.random.default_rng(row).integers(0, 256, (48, 48)).astype(np.uint8)
 
 

@@ -61,7 +61,8 @@ def test_what_is_no_table_of_votes_is_named(tmp_path):
 
 def test_votes_of_other_pictures_and_other_labels_are_refused(votes):
     given = dataset(5)
-    for other in (dataset(6), dataclasses.replace(given, protocol="holdout")):
+    changes = {"protocol": "holdout"}, {"split": given.split + 1}
+    for other in (dataset(6), *(dataclasses.replace(given, **change) for change in changes)):
         with pytest.raises(DataError, match="votes for 5 rows; made is not the FER-2013"):
             ferplus.attach(other, votes)
     assert ferplus.chosen(given, None) is ferplus.chosen(given, "fer2013") is given

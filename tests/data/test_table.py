@@ -28,7 +28,6 @@ def test_every_value_comes_through(table):
 
 
 def _written(*order: str, **how) -> str:
-    """The plain rows under these headers, in their order."""
     out = io.StringIO()
     writer = csv.writer(out, **{"lineterminator": "\n", **how})
     rows = [row.split(",") for row in plain_rows()]
@@ -50,7 +49,6 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
 def test_layouts_of_the_same_rows_are_the_same_data(table, tmp_path, text):
-    """G1."""
     plain = data.load(str(table(plain_rows())))
     (tmp_path / "other.csv").write_bytes(text.encode())
     assert data.load(str(tmp_path / "other.csv")).sha256 == plain.sha256
@@ -58,7 +56,6 @@ def test_layouts_of_the_same_rows_are_the_same_data(table, tmp_path, text):
 
 @pytest.mark.parametrize("name", ["plain.csv", "icml_header_spaces.csv", "quoted_crlf_bom.csv"])
 def test_shown_layouts(cases, own_cache, name):
-    """G1."""
     read = data.load(str(cases / "csv" / name))
     assert (np.bincount(read.labels).tolist(), np.bincount(read.split).tolist()) == ([4] * 7, [14, 7, 7])
 
@@ -112,7 +109,6 @@ NOT_OURS = {
 
 
 def test_not_a_table_of_ours(tmp_path, own_cache):
-    """G3."""
     path = tmp_path / "x.csv"
     with pytest.raises(DataError, match=r"x.csv does not exist: give fer2013.csv"):
         data.load(str(path))

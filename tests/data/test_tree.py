@@ -67,7 +67,6 @@ def test_usual_spellings(tree, classes):
 
 
 def test_numbers_from_1_are_asked_for_from_0_assumed_aloud_and_both_can_be_named(tree, capsys):
-    """T2."""
     root = str(tree({"train": tuple("1234567"), "test": tuple("1234567")}))
     with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names sets the order"):
         data.load(root)
@@ -86,7 +85,6 @@ def test_numbers_from_1_are_asked_for_from_0_assumed_aloud_and_both_can_be_named
 
 
 def test_every_ending_and_folder_below_the_class_is_read_and_the_rest_named(tree, capsys):
-    """T1."""
     root = tree(TWO)
     happy = root / "train/happy"
     png = (happy / "im0.png").read_bytes()
@@ -134,7 +132,6 @@ def test_jpeg_one_of_them_cut_short(tree, capsys):
     ],
 )
 def test_empty_trees_say_what_is_expected_and_found(tmp_path, tree, pictures, folders, found):
-    """H1."""
     (root := tmp_path / "tree").mkdir()
     tree(dict.fromkeys(pictures, CLASSES))
     for folder in folders.split():
@@ -157,7 +154,6 @@ def test_empty_trees_say_what_is_expected_and_found(tmp_path, tree, pictures, fo
     ],
 )
 def test_splits_with_other_classes_are_compared(tree, train, test, differences):
-    """H2."""
     with pytest.raises(DataError) as raised:
         data.load(str(tree({"train": train, "test": test})))
     assert all(difference in str(raised.value) for difference in differences)

@@ -1,5 +1,3 @@
-"""Opening model files, what is evaluated, metrics.json, the spoilt pictures and the print, by hand."""
-
 import dataclasses
 import json
 
@@ -59,7 +57,6 @@ def test_a_keras_model_gives_probabilities_in_its_card_s_order(tmp_path):
 
 
 def rows_of(levels, labels, split=2):
-    """Pictures of one gray level each."""
     images = (np.asarray(levels)[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8)
     splits = np.broadcast_to(np.array(split, np.uint8), len(images))
     return Dataset(images, np.asarray(labels), splits, np.arange(1, 1 + len(images)), "faces.csv", "ab")

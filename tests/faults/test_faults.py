@@ -5,8 +5,6 @@ Whatever lies under its final name must be whole, nothing that stood there befor
 start must go on. Each says whether the command was disturbed at all.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -46,7 +44,6 @@ class Bench:
         self.train = ("train", "--recipe", recipe, "--data", self.table, "--out")
 
     def empty(self, name: str, *inside: str) -> Path:
-        """The folder anew, with these in it."""
         shutil.rmtree(self.folder / name, ignore_errors=True)
         for below in ("", *inside):
             (self.folder / name / below).mkdir(parents=True)
@@ -69,7 +66,6 @@ class Bench:
         return out
 
     def whole(self, *words: object, **how: object) -> str:
-        """Runs the command to its end; its standard output."""
         return self.ended(self.start(*words), **how)
 
     def killed(self, *words: object, writes: Path, in_a_write: bool = True) -> bool:
@@ -181,7 +177,6 @@ def _whole_models(folder: Path) -> list[Path]:
 
 
 def _writes(bench: Bench, place: Path) -> tuple[object, ...]:
-    """A command that writes into `place`."""
     loop = ("run", bench.clip, "--headless", "--max-frames", 150)
     return bench.rng.choice([
         ("data", bench.table, "--json", place / "o.json"),

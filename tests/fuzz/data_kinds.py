@@ -1,7 +1,5 @@
 """Tables, archives, folder trees, the cache, pictures and videos, read as `--data` and the loop do."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import gzip

@@ -1,7 +1,5 @@
 """Damages valid files by seed, as transfers and attackers do, and tries them in a process that may die."""
 
-from __future__ import annotations
-
 import copy
 import json
 import multiprocessing
@@ -106,12 +104,10 @@ def reshaped_json(data: bytes, rng: Random) -> bytes:
 
 
 def of(valid: Callable[[], Sequence[bytes]], change: Any = damaged) -> Callable[[Random], bytes]:
-    """Makes inputs out of one of the valid ones."""
     return lambda rng: change(rng.choice(valid()), rng)
 
 
 def kinds() -> dict[str, Kind]:
-    """All, by name."""
     from fuzz import data_kinds, model_kinds
 
     return data_kinds.KINDS | model_kinds.KINDS

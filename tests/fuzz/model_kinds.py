@@ -1,7 +1,5 @@
 """Cards, recipes and benchmarks that people write; model files and checkpoints as commands load them."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json
@@ -157,7 +155,6 @@ def read_tflite(data: bytes, folder: Path) -> None:
 
 @cache
 def _members() -> dict[str, bytes]:
-    """Of a small `.keras` file."""
     with zipfile.ZipFile(Path(__file__).resolve().parents[1] / "tiny_trained.keras") as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -218,7 +215,6 @@ def checkpoints() -> tuple[bytes, ...]:
 
 
 def read_checkpoint(data: bytes, folder: Path) -> None:
-    """As `--resume` reads it."""
     from fer_edge.training import fit
 
     model, files = _checkpoint()

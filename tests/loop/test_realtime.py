@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -33,11 +34,10 @@ from fer_edge.sinks.window import Screen
 from fer_edge.sources.newest import NewestFrame, Patience
 from fer_edge.vision.analysis import KEPT, StageTimes
 
-BOX = (10, 10, 20, 20)
 SHORT = Patience(first_frame_s=0.2, silence_s=1.0, reconnect_waits_s=(0.01, 0.01))
 
 
-def run(capture, *sinks, boxes=(BOX,), make=None, classifier=None, **options):
+def run(capture, *sinks, boxes=((10, 10, 20, 20),), make=None, classifier=None, **options):
     loop = Loop(analyser(*boxes, classifier=classifier), sinks, patience=SHORT, **options)
     loop.run(capture, make)
     return loop.summary
@@ -207,6 +207,12 @@ def test_a_frozen_camera_is_opened_again_once_and_then_taken_as_it_is(capsys):
     assert first.closed == opened[0].closed == 1
     said = capsys.readouterr().err
     assert said.count("camera 0 has delivered no new picture for 0.5 s: retrying") == 1
+
+
+def test_a_camera_that_is_not_back_yet_is_waited_for():
+    sink, back = ListSink(), FakeCapture([picture(9)], live=True, ends=True)
+    run(FakeCapture([picture(5)], live=True), sink, make=Mock(side_effect=[SourceError("gone"), back]))
+    assert [r.frame.bgr[0, 0, 0] for r in sink.results] == [5, 9]
 
 
 def test_a_camera_that_works_is_not_frozen(capsys):

@@ -1,12 +1,9 @@
-"""Files and their cards, ours and foreign ones; and files that are not fit to be run."""
-
 import io
 import json
 import os
 import random
 import struct
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +17,6 @@ from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS as EXPRESSIONS
 from fer_edge.spec import CropPolicy, ModelCard, TensorSpec
 
-CASES = Path(__file__).resolve().parents[3] / "shared/cases/files"
 LABELS = ["happy", "sad", "überrascht"]
 F32 = Spec("float32")
 FLOAT = dense((1, 8, 8, 1), picks(64, 0, 1, 2), entry=F32, output=F32)
@@ -75,7 +71,6 @@ class TestCards:
                 load(tmp_path, FLOAT, beside=of_another_program)
 
     def test_a_given_card_may_not_reorder_the_labels_inside(self, tmp_path):
-        """Fault I1: a labels file in another order than the model's."""
         with pytest.raises(ModelError, match=r"m\.tflite has its card and labels inside: leave out --card"):
             load(tmp_path, CARDED, given={"labels": [*reversed(LABELS[:2]), LABELS[2]]})
 
@@ -119,7 +114,6 @@ class TestCards:
         ],
     )
     def test_other_words_for_the_expressions_are_theirs(self, tmp_path, spelt, meant):
-        """Fault S3."""
         model = dense((1, 8, 8, 1), picks(64, *range(len(meant))), entry=F32, output=F32)
         assert load(tmp_path, model, given=WHOLE | {"labels": spelt.split()}).labels == meant
 
@@ -142,12 +136,11 @@ def test_a_model_that_kills_its_process_is_an_error_like_others(monkeypatch):
         file.check(b"some bytes", "m.tflite")
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="needs shared/cases")
-def test_open_sizes_are_refused():
-    """Fault S1: height and width -1."""
+def test_open_sizes_are_refused(cases):
+    path = cases / "files/dyn_hw.tflite"
     with pytest.raises(ModelError, match=r"its input \[-1, -1, -1, 1\] leaves sizes open"):
-        Classifier(CASES / "dyn_hw.tflite", card=CASES / "cards/prob.json")
-    main = graph.read((CASES / "dyn_hw.tflite").read_bytes())[0]
+        Classifier(path, card=cases / "files/cards/prob.json")
+    main = graph.read(path.read_bytes())[0]
     assert main.inputs[0].shape == (-1, -1, -1, 1)
 
 

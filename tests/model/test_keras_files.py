@@ -1,5 +1,3 @@
-"""`.keras` files from elsewhere: what may be in them, and what may not."""
-
 import json
 import zipfile
 
@@ -27,7 +25,6 @@ def test_the_shipped_model_passes():
 
 
 def circular_weights():
-    """Addresses in it lead in a circle."""
     with zipfile.ZipFile(FINDS / "keras/7e25bc164f28") as held:
         return held.read("model.weights.h5")
 

@@ -1,5 +1,3 @@
-"""Models, networks and recipes by name, by path and by a run's folder."""
-
 import hashlib
 import json
 from functools import partial
@@ -72,11 +70,7 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
 @pytest.mark.parametrize(
     ("find", "name", "said"),
     [
-        (
-            shipped.find_model,
-            "tuned_int9",
-            "no model 'tuned_int9': choose from tuned_float32, tuned_int8",
-        ),
+        (shipped.find_model, "tuned_int9", "no model 'tuned_int9': choose from tuned_float32, tuned_int8"),
         (shipped.find_network, "tuner", "no trained network 'tuner': choose from tuned, or"),
         (shipped.find_network, "../_models/tuned_int8.tflite", r"tuned_int8\.tflite is a converted model"),
         (partial(shipped.recipe, "train"), "papper", "no train recipe 'papper': choose from paper, tuned"),
@@ -106,11 +100,7 @@ def test_only_files_named_in_sha256sums_are_trusted(folder):
 
 @pytest.mark.parametrize(
     ("processor", "network", "name"),
-    [
-        ("kind", "edge", "edge_dynamic_range"),
-        ("kind", "nano", "nano_int8"),
-        ("riscv64", "edge", "edge_int8"),
-    ],
+    [("kind", "edge", "edge_dynamic_range"), ("kind", "nano", "nano_int8"), ("riscv64", "edge", "edge_int8")],
     ids=["measured", "another network", "never measured"],
 )
 def test_best_file_for_this_kind_of_processor(processor, network, name, monkeypatch, tmp_path):

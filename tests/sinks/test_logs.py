@@ -1,5 +1,3 @@
-"""Logs: plain types, a line a frame; and what may be written where."""
-
 import csv
 import json
 import os
@@ -8,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_fakes import LABELS, face, result
+from loop_fakes import LABELS, FakeCapture, face, result
 
 from fer_edge.errors import OutputError, UsageError
-from fer_edge.sinks import Outputs
+from fer_edge.sinks import Outputs, open_sinks
 from fer_edge.sinks.logs import CsvLog, JsonlLog, Progress
 from fer_edge.sinks.window import why_no_window
 
@@ -65,6 +63,21 @@ def test_an_input_is_no_output(tmp_path):
     for output, *inputs in ((path, str(path)), (path, None, "edge_int8", path), (picture, str(tmp_path))):
         with pytest.raises(OutputError, match="the input"):
             Outputs(jsonl=output).check(None, True, *inputs)
+    picture.rename(tmp_path / "a.png.png")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    with pytest.raises(OutputError, match="the input"):
+        Outputs(save=tmp_path).check(None, True, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("save", "said"), [("o.mp4", "o.csv exists already"), ("f.mp4", "f.mp4: it is a folder")]
+)
+def test_an_output_that_cannot_be_begun_ends_the_run_before_it_begins(tmp_path, save, said):
+    (tmp_path / "f.mp4").mkdir()
+    (tmp_path / "o.csv").touch()
+    with pytest.raises(OutputError, match=said) as caught:  # it holds them: none is closed by being forgotten
+        open_sinks(FakeCapture([]), LABELS, Outputs(tmp_path / save, csv=tmp_path / "o.csv"), False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.mp4", "o.csv"], caught.value
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,6 @@ def answers(port):
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
-    """A broker with one user, and its port."""
     pytest.importorskip("paho.mqtt")
     if MOSQUITTO is None:
         pytest.skip("needs mosquitto, which is not installed")

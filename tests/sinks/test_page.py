@@ -1,5 +1,3 @@
-"""The live page: who may see it, what is served, what strangers send, what it tells."""
-
 import contextlib
 import http.client
 import json
@@ -30,7 +28,6 @@ def ask(page, path, method="GET", **headers):
 
 @pytest.fixture
 def serve():
-    """Starts servers, and stops them at the end."""
     started = []
 
     def start(token=None):
@@ -50,25 +47,26 @@ def test_without_a_token_only_local_names_are_served(serve):
         assert not page.allows(host, "", None)
 
 
-def test_loopback_needs_no_token_and_all_else_gets_one():
+def test_loopback_needs_no_token_all_else_gets_one_and_one_that_is_easily_guessed_is_refused():
     assert token_for("0.0.0.0", None) != token_for("0.0.0.0", None)
     assert token_for("127.0.0.1", TOKEN) == TOKEN
     hosts = ("127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::")
     assert [token_for(host, None) is None for host in hosts] == [True, True, True, False, False]
+    for token in ("short", "semi;colon=1", "schlüssel1"):
+        with pytest.raises(UsageError, match="letters and digits"):
+            token_for("127.0.0.1", token)
 
 
-@pytest.mark.parametrize("token", ["short", "semi;colon=1", "schlüssel1"])
-def test_an_easily_guessed_token_is_refused(token):
-    with pytest.raises(UsageError, match="letters and digits"):
-        token_for("127.0.0.1", token)
-
-
-def test_an_address_of_nowhere_is_refused_and_no_name_is_looked_up(serve, monkeypatch):
+def test_an_address_of_nowhere_or_taken_is_refused_and_no_name_is_looked_up(serve, monkeypatch):
     with pytest.raises(UsageError, match="no such address"):
         token_for("no such host", None)
     monkeypatch.delattr(socket, "getfqdn")
     monkeypatch.delattr(socket, "gethostbyaddr")
-    assert ask(serve(), "/").status == 200
+    page = serve()
+    assert ask(page, "/").status == 200
+    port = page.server_address[1]
+    with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
+        PageServer("127.0.0.1", port)
 
 
 def test_the_token_is_needed_and_becomes_a_cookie(serve):
@@ -151,12 +149,6 @@ def test_a_viewer_who_takes_nothing_holds_nobody_up(serve):
     quick.readline(), quick.readline(), quick.readline(), quick.readline()
     assert quick.read(200_000) == bytes([299 % 256]) * 200_000  # the newest, not the first
     stuck.close()
-
-
-def test_a_port_that_is_taken_is_said(serve):
-    port = serve().server_address[1]
-    with pytest.raises(OutputError, match=f"127.0.0.1:{port}.*choose another port"):
-        PageServer("127.0.0.1", port)
 
 
 def test_who_is_slow_about_the_head_is_hung_up_on_before_others(serve):

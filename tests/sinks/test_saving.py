@@ -1,5 +1,3 @@
-"""Saved videos and pictures, read back."""
-
 import contextlib
 import os
 from collections import namedtuple
@@ -91,6 +89,8 @@ def test_frames_of_one_pixel_are_no_film_and_none_are_no_file(tmp_path):
     with pytest.raises(OutputError, match="cannot encode 1x1 pixels"):
         film(tmp_path / "o.mp4", 10, [0.0], (1, 1))
     SavedVideo(tmp_path / "p.mp4", 10).close()
+    with pytest.raises(OutputError, match="no 17000x1 pixels"):
+        SavedPictures(tmp_path / "q.webp", False).show(result().frame, picture(0, (1, 17000)))
     assert [path.suffix for path in tmp_path.iterdir() if path.name in ("o.mp4", "p.mp4")] == []
 
 

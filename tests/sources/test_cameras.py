@@ -1,5 +1,3 @@
-"""Cameras that are there or not, what kernels tell of them, and what a source's name stands for."""
-
 import errno
 import sys
 import types

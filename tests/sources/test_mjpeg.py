@@ -29,7 +29,6 @@ def jpeg(level, *flags):
 
 
 def with_thumbnail(data, thumbnail):
-    """The JPEG with another one inside its EXIF segment."""
     exif = b"Exif\0\0" + thumbnail
     return data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
 
@@ -166,7 +165,6 @@ def url_of(camera):
 
 
 def loop_over(camera, **options):
-    """What the loop logs, and how it is run."""
     sink, stream = ListSink(), Stream(url_of(camera))
     stream.open()
     loop = Loop(analyser(), [sink], patience=QUICK, **options)

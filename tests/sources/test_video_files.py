@@ -157,10 +157,7 @@ def test_a_scheme_that_is_no_stream_opens_no_file(tmp_path, scheme):
         make_capture(f"{scheme}://{tmp_path}/a.ts").open()
 
 
-# --- over HTTP, from a server that knows no ranges ---
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
+class Handler(http.server.SimpleHTTPRequestHandler):  # which knows no ranges
     def log_message(self, *values):
         pass
 

@@ -140,6 +140,12 @@ def test_the_target_of_the_documentation_beside_one_that_refuses(tiny, tmp_path,
     assert gzip.decompress(packed.read_bytes()) == tiny.read_bytes()
     done = CliRunner().invoke(application(), [*asked, "--target", "no", "--force"])
     assert str(done.exception) == "not a number of mine"
+    for wrong, said in (
+        ("--mirror", "is converted already"),
+        ("--data=v.csv --json=v.csv", "it is the input"),
+    ):
+        done = CliRunner().invoke(application(), [*asked, "--force", *wrong.split()])
+        assert said in str(done.exception)
     assert [path.name for path in tmp_path.iterdir()] == [packed.name]
 
 
@@ -160,7 +166,6 @@ int main(void) {
 
 
 def sources(path):
-    """The values of the templates, and the texts."""
     values = microcontroller._values(Classifier(path), file.without_zip(path.read_bytes()), 4096)
     return values, {name: template("c", name, values) for name in ("model.h", "model.c", "main.cc")}
 
@@ -188,13 +193,10 @@ def test_compiled_source_holds_model_labels_and_both_conversions(fixture, reques
     assert labels.tobytes().decode().splitlines() == list(classifier.labels)
 
 
-def test_operators_as_the_resolver_of_tflite_micro_spells_them():
+def test_operators_are_spelt_as_by_the_resolver_of_tflite_micro_and_each_is_registered_once(tiny):
     operators = "CONV_2D DEPTHWISE_CONV_2D MAX_POOL_2D RELU6 FULLY_CONNECTED REDUCE_MAX HARD_SWISH"
     methods = "Conv2D DepthwiseConv2D MaxPool2D Relu6 FullyConnected ReduceMax HardSwish"
     assert [microcontroller.camel_case(name) for name in operators.split()] == methods.split()
-
-
-def test_example_registers_each_operator_once(tiny):
     text = sources(tiny)[1]["main.cc"]
     assert "MicroMutableOpResolver<4>" in text
     added = [line.split("Add")[1].split("(")[0] for line in text.splitlines() if "resolver.Add" in line]

@@ -1,5 +1,3 @@
-"""Facts of files that were made by hand."""
-
 import dataclasses
 import json
 import re

@@ -112,15 +112,12 @@ def test_a_square_is_that_of_run():
     assert found == [square_box(box, 0.06)[:3] for box in boxes]
 
 
-def test_what_the_page_knows_of_the_model(tiny):
+def test_what_the_page_knows_of_the_model_and_that_javascript_has_no_int8(tiny, whole):
     known = web_page.facts(Classifier(tiny))
     assert known["labels"] == ["happy", "sad", "so-so"]
     assert known["stored"] == list(range(256))
     assert (known["rows"], known["columns"], known["dtype"], known["scale"]) == (8, 8, "uint8", 0.0)
     assert len(known["check"]["probabilities"]) == web_page.CHECK_FACES
-
-
-def test_javascript_has_no_int8(whole):
     with pytest.raises(FerEdgeError, match="takes int8"):
         web_page.page(Classifier(whole))
 

@@ -32,7 +32,6 @@ def needs(package):
 
 
 def process(backend, *arguments, **more):
-    """keras_process with these arguments, in a process of another backend."""
     env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", **more}
     for name in {device.COUNT, device.INDEX, device.ADDRESSES} - set(more):
         env.pop(name, None)

@@ -30,17 +30,23 @@ def data():
 
 
 def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
-    def again(recipe=RECIPE, seed=0, teacher="a", start=""):
-        how = {"teacher": Teacher({"its": teacher}), "start": Start({"name": start})}
-        state = fit.train(recipe, data, data, folder=tmp_path, seed=seed, **how)[-1]
+    def again(recipe=RECIPE, seed=0, teacher="a", start="", resume=True, weights=()):
+        how = {"teacher": Teacher({"its": teacher}), "start": Start({"name": start}, weights)}
+        state = fit.train(recipe, data, data, folder=tmp_path, seed=seed, resume=resume, **how)[-1]
         return state.epochs, state.teacher
 
-    assert again() == again() == (1, ["a"])
+    assert again(teacher="b") == (1, ["b"])
+    assert again(resume=False) == again() == (1, ["a"])
+    kept = (tmp_path / "recipe.toml").read_text()
+    with pytest.raises(ModelError, match="not of the recipe's network"):
+        again(resume=False, weights=[np.zeros(1)])
+    assert (tmp_path / "checkpoint/state.json").exists()
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
     others = {"recipe": dataclasses.replace(RECIPE, epochs=3), "seed": 1, "teacher": "b", "start": "c"}
     for name, value in others.items():
         with pytest.raises(DataError, match=f"another {name}"):
             again(**{name: value})
+        assert (tmp_path / "recipe.toml").read_text() == kept
     state = tmp_path / "checkpoint/state.json"
     state.write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):

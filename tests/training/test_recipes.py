@@ -1,5 +1,3 @@
-"""Recipes: what is read, what is refused, and the learning rates that follow, by hand."""
-
 from pathlib import Path
 
 import pytest

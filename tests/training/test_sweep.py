@@ -44,13 +44,10 @@ def trained(monkeypatch):
     return seen
 
 
-def test_a_schedule_that_knows_its_end_is_trained_for_each_number_of_epochs():
+def test_a_schedule_that_knows_its_end_is_trained_for_each_number_of_epochs_of_a_scale_to_1():
     assert set(sweep.Plan(BASE).trained("epochs").values()) == {150}  # one training, read at each
     assert sweep.Plan(Recipe("tuned", schedule="one_cycle")).trained("epochs")[70] == 70
-
-
-def test_a_scale_leaves_an_epoch_at_least_and_is_at_most_1():
-    assert sweep.Plan(BASE, epochs_scale=0.001).recipe(32, 30, 0.8).epochs == 1
+    assert sweep.Plan(BASE, epochs_scale=0.001).recipe(32, 30, 0.8).epochs == 1  # at least
     for outside in (0, -1, 1.1, float("nan")):
         with pytest.raises(UsageError, match="epochs-scale"):
             sweep.Plan(BASE, epochs_scale=outside)

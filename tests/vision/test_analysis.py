@@ -73,7 +73,6 @@ def test_each_face_has_a_crop_of_its_own_with_the_model_s_margin():
 
 
 def tracks_of(shares, times_s, half_life_s=0.3):
-    """Label and smoothed shares of one face after each update."""
     tracker, box = Tracker(half_life_s), (0, 0, 20, 20)
     rows = zip(shares, times_s, strict=True)
     tracks = [tracker.update([box], np.array([own], np.float32), time_s, [True])[0] for own, time_s in rows]

@@ -1,5 +1,3 @@
-"""Boxes, frames of every kind to gray, boxes to faces."""
-
 import cv2
 import numpy as np
 import pytest
