@@ -72,7 +72,7 @@ def saved_as(folder: Path, picture: Path | str) -> Path:
 
 
 def open_sinks(capture: Capture, labels: tuple[str, ...], outputs: Outputs, force: bool) -> list[Sink]:
-    """The sinks, their files begun. capture: open. Raises OutputError, UsageError; nothing is left then."""
+    """The sinks, their files begun. capture: open. Raises OutputError, UsageError; all are closed then."""
     sinks = []
     with contextlib.ExitStack() as undone:
         for sink in _begun(capture, labels, outputs, force):
