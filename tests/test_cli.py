@@ -104,7 +104,7 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
         ("train --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("train --data gone.csv --out 1", 1, "1/model.keras exists already"),
         ("train --data gone.csv --out 2", 1, "2/metrics.json exists already"),
-        ("train --data gone.csv --out 3", 1, "3/recipe.toml exists already"),
+        ("train --data gone.csv --recipe 3/recipe.toml --out 3", 1, "rewritten without"),
         ("train --data gone.csv --out 3 --force", 1, "gone.csv"),
         ("train --data gone.csv --out 4", 1, "4 contains a training: continue it with --resume"),
     ],
