@@ -60,10 +60,11 @@ def _of_the_reader(folder):
     seed = 6  # `edge` knows no drawn faces: on those of 5, int8 differs in more answers than chance explains
     faces, labels = drawn_faces(700, seed)
     write_table(folder / "fer2013.csv", len(faces), seed=seed)
-    votes = np.zeros((len(faces), len(ferplus.COLUMNS)), int)
-    votes[range(len(faces)), [ferplus.LABELS.index(LABELS[label]) for label in labels]] = 10
-    header = ",".join(ferplus.COLUMNS)
-    np.savetxt(folder / "fer2013new.csv", votes, "%d", ",", header=header, comments="")
+    votes = [["Usage", *ferplus.COLUMNS]]
+    for label, row in zip(labels, (folder / "fer2013.csv").read_text().splitlines()[1:], strict=True):
+        own = ferplus.LABELS.index(LABELS[label])
+        votes.append([row.split(",")[-1], *("10" if n == own else "0" for n in range(len(ferplus.COLUMNS)))])
+    (folder / "fer2013new.csv").write_text("\n".join(map(",".join, votes)))
     for n, (face, label) in enumerate(zip(faces, labels, strict=True)):
         path = folder / "my_faces" / ("test" if n % 4 == 3 else "train") / LABELS[label] / f"{n}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
