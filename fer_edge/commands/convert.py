@@ -72,10 +72,10 @@ def convert(
     about = (model, data, how, seed, labels, skip_bad_rows, force, class_names)
     request = command.Request(*about, formats=made, out=out, name=name, mirror=mirror)
     path = shipped.find_either(model) if wanted and model else None
+    files.refuse_to_overwrite_any((json,), force, (path, *request.inputs))
     if path and path.suffix == ".tflite":
         if any((*flags.values(), all_, qat, mirror, name, calibration_samples, sparsity, clusters)):
             raise UsageError(f"{path} is converted already: only --target, --data and --out apply to it")
-        files.refuse_to_overwrite_any((json,), force, (path, *request.inputs))
         result: dict[str, Any] = {"source": str(path)}
         jobs = [(one, path) for one in wanted]
     else:
