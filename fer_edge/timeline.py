@@ -120,7 +120,7 @@ def read(path: Path) -> Recording:
                     what = f"line {number} of {path} has other labels than the lines before"
                     raise DataError(f"{what}: two models' logs?")
                 seen.setdefault((source, track), []).append((time_s, label, values))
-    if not frames:
+    if not ends:
         raise DataError(f"{path} has no lines: is it from run --jsonl?")
     whole = []
     for (source, track), rows in sorted(seen.items(), key=lambda item: -len(item[1])):

@@ -52,11 +52,12 @@ def bench(
     many = len(models or ()) > 1 or "," in threads
     if loop and any((csv, plot, compare, advise, split, labels, card, many)):
         raise UsageError("--loop measures one model with one number of threads, for --json and --markdown")
+    if data is None and any((split, labels, class_names, skip_bad_rows)):
+        raise UsageError("--split, --labels, --class-names and --skip-bad-rows say how to read --data")
     counts = measure.parse_threads(threads)
-    paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None
     if loop is not None:
-        model = paths[0] if models else shipped.find_model(shipped.best_here())
+        model = shipped.find_model(models[0] if models else shipped.best_here())
         result = looping.run(loop, model, counts[0], detector, detector_model)
         table = looping.table(result)
     else:
@@ -64,6 +65,7 @@ def bench(
         if data is not None:
             dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
             selection = evaluation.select(dataset, protocol, split)
+        paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
         result = measure.run(paths, selection, card=card, seed=seed, **how)
         table = report.table(result)
@@ -73,12 +75,12 @@ def bench(
     if result.get("advice"):
         console.say("Which file to run here, the fastest within half a point of the best accuracy:")
         report.advice_table(result).show()
+    console.write_json(json, result, force)
     if markdown is not None:
         files.write_text(markdown, table.markdown())
     if csv is not None:
         files.write_text(csv, report.csv(result))
     if plot is not None:
         report.draw(result, plot)
-    console.write_json(json, result, force)
     if old is not None:
         report.show_changes(old, result, tolerance / 100)

@@ -39,7 +39,7 @@ def run(
     threads: Annotated[int, Option(min=1, help="Threads for inference and pictures.")] = 1,
     detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
     detector_model: Annotated[Path | None, options.file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
-    every: Annotated[int, Option(min=1, help="Analyse one in N frames.")] = 1,
+    every: Annotated[int, Option(min=1, help="Analyse one in N frames of a camera or video.")] = 1,
     max_fps: Annotated[float | None, Option(min=0.01, help="Frames per second, at most.")] = None,
     smooth: Annotated[float, Option(min=0.0, metavar="SECONDS", help=_SMOOTH)] = 0.3,
     min_size: Annotated[int | None, Option(min=1, metavar="PX", help="Smallest face to look for.")] = None,

@@ -57,10 +57,12 @@ class Outputs:
         """source, read: the inputs. Raises UsageError if two outputs are standard output, and what
         `files.refuse_to_overwrite_any` raises."""
         save = None if self.save and self.save.is_dir() else self.save  # a folder may be saved into
-        first = self.snapshot and self.snapshot.name and self.snapshot.with_stem(f"{self.snapshot.stem}-1")
         inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
+        people = [f"{path.name}-1" for path in inside] or ["1"]
+        best = self.snapshot if self.snapshot and self.snapshot.name else None
+        firsts = [best.with_stem(f"{best.stem}-{person}") for person in people if best]
         saved = [saved_as(self.save, path) for path in inside if self.save and self.save.is_dir()]
-        given = [str(path) for path in (*saved, save, self.jsonl, self.csv, first, json) if path]
+        given = [str(path) for path in (*saved, *firsts, save, self.jsonl, self.csv, json) if path]
         if given.count("-") > 1:
             raise UsageError("two outputs cannot both go to standard output")
         files.refuse_to_overwrite_any(given, force, [source, *read, *inside])

@@ -48,6 +48,8 @@ class LineFile(Sink):
     def close(self) -> None:
         if str(self._path) != "-":
             self._file.close()
+            if not self._size and self._path.is_file():  # nothing came: as if it had not been begun
+                self._path.unlink()
 
 
 class JsonlLog(LineFile):
@@ -66,18 +68,19 @@ class JsonlLog(LineFile):
 
 
 class CsvLog(LineFile):
-    """One row per face, and one with empty fields for a frame without faces."""
+    """One row per face, and one with empty fields for an analysed frame without faces."""
 
     def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
         super().__init__(path, labels, force)
         head = ["source", "frame", "time_s", "track", "x", "y", "width", "height", "label", "confidence"]
-        self._fields = len(head) + len(labels)
-        self._row([*head, *map(printable, labels)])
+        self._head: list[object] = [*head, *map(printable, labels)]
 
     def write(self, result: FrameResult) -> None:
+        if not self._size:
+            self._row(self._head)
         start: list[object] = [printable(result.frame.source), result.index, round(result.frame.time_s, 6)]
-        if not result.faces:
-            self._row(start + [""] * (self._fields - len(start)))
+        if result.analysed and not result.faces:
+            self._row(start + [""] * (len(self._head) - len(start)))
         for face in result.faces:
             label, own = printable(face.label or ""), face.probabilities.astype(float).round(6)
             self._row([*start, face.track, *face.box_xywh, label, round(face.confidence, 6), *own])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -80,6 +81,7 @@ class Mqtt(Sink):
             raise UsageError(f"--mqtt {self._name}: give mqtt://host/topic")
         self._people = People()
         self._state: dict[str, Any] = {}
+        self._answered = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.max_queued_messages_set(MOST_QUEUED)
         if address.username:
@@ -93,10 +95,12 @@ class Mqtt(Sink):
         except (OSError, ValueError) as error:
             raise OutputError(f"no MQTT broker at {self._name}: {error}") from error
         self._client.loop_start()
+        self._answered.wait(LAST_WORDS_S)  # a short run would end before the broker knows it
 
     def _connected(self, client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             console.warn(f"the MQTT broker at {self._name} refuses: {reason}")
+            self._answered.set()
             return
         topic, node = self._topic, re.sub(r"[^A-Za-z0-9_-]", "_", self._topic)
         sensors = {"label": ("Expression", "mdi:emoticon"), "faces": ("Faces", "mdi:account-group")}
@@ -115,6 +119,7 @@ class Mqtt(Sink):
         client.publish(f"{topic}/status", "online", qos=1, retain=True)
         if self._state:  # what changed while the broker was away
             client.publish(f"{topic}/state", to_json(self._state), retain=True)
+        self._answered.set()
 
     def write(self, result: FrameResult) -> None:
         """Queues what is new; another thread sends it."""

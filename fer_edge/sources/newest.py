@@ -76,7 +76,7 @@ class NewestFrame:
         self._frames = Newest[Frame]()
         self._connection = 0  # the current one; threads of others end
         self._failure: SourceError | None = None
-        self._heard_s = 0.0
+        self._heard_s, self._attempts = 0.0, 0  # attempts to reconnect since the latest new picture
         self._start_s: float | None = None
         self._picture: Picture | None = None  # the latest
         self._tried: Picture | None = None  # the one for which the source was reopened
@@ -110,10 +110,10 @@ class NewestFrame:
         if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
             return
         if first:
-            advice = "does another program use it? A Raspberry Pi camera module needs --camera pi, or"
-            pipe = "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
-            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s: {advice} {pipe}"
-            self._over(self._connection, SourceError(said))
+            advice = ": does another program use it? A Raspberry Pi camera module needs --camera pi, or "
+            advice += "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s"
+            self._over(self._connection, SourceError(said + advice * self._reopens))
         elif self._reopens:
             self._tried = self._picture
             self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
@@ -135,8 +135,9 @@ class NewestFrame:
     def _opened_again(self, connection: int, why: str) -> Capture | None:
         """A new, open capture; None once it is no longer wanted. Raises SourceError when it gives up."""
         waits_s = self._patience.reconnect_waits_s
-        for attempt, wait_s in enumerate(waits_s, 1):
-            console.warn(f"{self._name} {why}: retrying in {wait_s:g} s ({attempt} of {len(waits_s)})")
+        for wait_s in waits_s[self._attempts :]:
+            self._attempts += 1
+            console.warn(f"{self._name} {why}: retrying in {wait_s:g} s ({self._attempts} of {len(waits_s)})")
             # The wait is no silence, and opening may take as long as one.
             self._heard_s = time.monotonic() + wait_s + self._patience.silence_s
             self._frames.take(self._frames.number, wait_s)  # which `close` ends
@@ -161,7 +162,7 @@ class NewestFrame:
                     # An identical picture is no new one: a working camera has noise, one that hangs has none.
                     # But a scene may be still, so the one for which the source was reopened counts.
                     if not _same(self._picture, frame.bgr) or _same(self._tried, frame.bgr):
-                        self._heard_s = now_s
+                        self._heard_s, self._attempts = now_s, 0
                     self._picture = frame.bgr
                     self._start_s = self._start_s or now_s
                     self._frames.put(frame._replace(time_s=now_s - self._start_s))

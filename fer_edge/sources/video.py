@@ -178,7 +178,11 @@ class Stream(Video):
 
     def read(self) -> Frame | None:
         """As `Video.read`; of a camera's motion JPEG the next picture."""
-        return self._jpegs.read() if self._jpegs else super().read()
+        if not self._jpegs:
+            return super().read()
+        frame = self._jpegs.read()
+        self.unreadable = self._jpegs.unreadable
+        return frame
 
 
 def _stretch(video: cv2.VideoCapture) -> tuple[float, float]:

@@ -165,6 +165,9 @@ def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, 
     for words, (code, named) in refused.items():
         done = fer_edge(*common, *words.split(), code=code, variables=cache)
         assert (named in done.stderr, len(done.stderr.splitlines())) == (True, 1)
+    fer_edge(*common, "--json", tmp_path / "r.json", "--plot", "c.foo", code=1, variables=cache)
+    assert (tmp_path / "r.json").exists()  # what was measured is not lost with the plot
+    assert "--data" in fer_edge("bench", "nano_int8", "--split", "PublicTest", code=2, variables=cache).stderr
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,12 @@ def test_a_camera_that_is_not_back_yet_is_waited_for():
     assert [r.frame.bgr[0, 0, 0] for r in sink.results] == [5, 9]
 
 
+def test_a_camera_that_opens_again_and_again_but_stays_silent_is_given_up():
+    again = iter([HangingCapture([], live=True, name="camera 0") for _ in range(2)])  # as often as SHORT tries
+    with pytest.raises(SourceError, match="camera 0 .*did not come back"):
+        run(FakeCapture([picture()], live=True, name="camera 0"), make=again.__next__)
+
+
 def test_a_camera_that_works_is_not_frozen(capsys):
     noisy = [picture(7) for _ in range(100)]
     for n, frame in enumerate(noisy):

@@ -35,13 +35,19 @@ def test_a_line_is_what_the_format_says_in_plain_types(tmp_path):
 
 
 def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path):
-    text = written(tmp_path, CsvLog, result(FACE, UNSURE), result(index=1))
+    text = written(tmp_path, CsvLog, result(FACE, UNSURE), result(index=1), result(index=2, analysed=False))
     rows = list(csv.DictReader(text.splitlines()))
     assert [(row["frame"], row["label"], row["sad"], row["width"]) for row in rows] == [
         ("0", "sad", "0.7", "3"),
         ("0", "", "0.7", "3"),
         ("1", "", "", ""),
     ]
+
+
+@pytest.mark.parametrize("kind", [JsonlLog, CsvLog])
+def test_a_log_without_a_frame_is_none(tmp_path, kind):
+    kind(tmp_path / "o", LABELS).close()
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize("kind", [JsonlLog, CsvLog])
@@ -63,6 +69,9 @@ def test_an_input_is_no_output(tmp_path):
     for output, *inputs in ((path, str(path)), (path, None, "edge_int8", path), (picture, str(tmp_path))):
         with pytest.raises(OutputError, match="the input"):
             Outputs(jsonl=output).check(None, True, *inputs)
+    Path(tmp_path / "b-a.jpg-1.png").touch()
+    with pytest.raises(OutputError, match="exists already"):
+        Outputs(snapshot=tmp_path / "b.png").check(None, False, str(tmp_path))
     picture.rename(tmp_path / "a.png.png")
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     with pytest.raises(OutputError, match="the input"):
