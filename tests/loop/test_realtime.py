@@ -216,8 +216,8 @@ def test_a_camera_that_is_not_back_yet_is_waited_for():
 
 
 def test_a_camera_that_opens_again_and_again_but_stays_silent_is_given_up():
-    again = iter([HangingCapture([], live=True, name="camera 0") for _ in range(2)])  # as often as SHORT tries
-    with pytest.raises(SourceError, match="camera 0 .*did not come back"):
+    again = iter([HangingCapture([], live=True, name="camera 0") for _ in range(2)])  # as SHORT allows
+    with pytest.raises(SourceError, match="did not come back"):
         run(FakeCapture([picture()], live=True, name="camera 0"), make=again.__next__)
 
 
