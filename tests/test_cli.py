@@ -103,17 +103,17 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
         ("data --labels ferplus:v.csv --plot v.csv --force", 1, "it is the input"),
         ("train --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("train --data gone.csv --out 1", 1, "1/model.keras exists already"),
-        ("train --data gone.csv --out 2", 1, "2/metrics.json exists already"),
+        ("train --data gone.csv --out 2", 1, "2/card.json exists already"),
         ("train --data gone.csv --recipe 3/recipe.toml --out 3", 1, "rewritten without"),
         ("train --data gone.csv --out 3 --force", 1, "gone.csv"),
-        ("train --data gone.csv --out 4", 1, "4 contains a training: continue it with --resume"),
+        ("train --data gone.csv --out 4", 1, "4 has a training: continue it with --resume"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(words, code, said, tmp_path, monkeypatch, capsys):
     for name in (
         "v.csv",
         "1/model.keras",
-        "2/metrics.json",
+        "2/card.json",
         "3/recipe.toml",
         "4/checkpoint",
         "4/model.keras",

@@ -131,9 +131,7 @@ def test_a_format_is_known_by_its_content_and_read_under_any_name(tmp_path, suff
     assert abs(int(gray[4, 4]) - 76) < 5  # red's luma
 
 
-@pytest.mark.parametrize(
-    "start", [b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3\x9fB\x86\x81", b"RIFF\x10\0\0\0AVI LIST"]
-)
+@pytest.mark.parametrize("start", [b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3\x9fB\x86", b"RIFF\x10\0\0\0AVI "])
 def test_a_film_is_no_picture_whatever_its_name_ends_in(tmp_path, start):
     path = tmp_path / "clip.jpg"
     path.write_bytes(start + bytes(40))

@@ -34,10 +34,12 @@ def evaluate(
     from fer_edge.data import ferplus, load
     from fer_edge.errors import UsageError
     from fer_edge.evaluation import report
+    from fer_edge.model import shipped
 
     if tta not in (None, "flip"):
         raise UsageError(f"unknown --tta {tta!r}: only flip exists")
-    files.refuse_to_overwrite_any((plot, json), force, (model, data, card, ferplus.file_of(labels)))
+    inputs = shipped.find_either(model), data, card, ferplus.file_of(labels)
+    files.refuse_to_overwrite_any((plot, json), force, inputs)
     subject, flip = evaluation.open_model(model, card=card), tta == "flip"
     if flip and subject.views == 2:
         raise UsageError(f"{subject.name} already sees mirror images: leave out --tta flip")

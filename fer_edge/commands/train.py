@@ -60,15 +60,13 @@ def train(
             find(name)
     folder = out or Path("runs") / chosen.name
     begun = (folder / "checkpoint").exists()
-    for name in ("model.keras", "metrics.json"):  # of a training, or somebody's
+    for name in ("model.keras", "metrics.json", "card.json"):  # of a training, or somebody's
         files.refuse_to_overwrite(folder / name, force or begun)
     own = folder / "recipe.toml"
     if not begun and own.exists() and own.samefile(shipped.recipe("train", recipe)):
         raise OutputError(f"{own} would be rewritten without its comments: choose another --out")
     if begun and not (resume or force):
-        raise OutputError(
-            f"{folder} contains a training: continue it with --resume, or start over with --force"
-        )
+        raise OutputError(f"{folder} has a training: continue it with --resume, or start over with --force")
     splits = chosen.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names), labels)
     console.say(f"recipe {chosen.name}: network {chosen.network}, {chosen.epochs} epochs, into {folder}")
     with console.working("starting Keras"):

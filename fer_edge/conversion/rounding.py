@@ -36,8 +36,9 @@ Ranges = dict[str, tuple[float, float]]
 
 
 def kind(layer: Any) -> str:
-    """The name of a Keras layer's class."""
-    return type(layer).__name__
+    """The name of a Keras layer's class, `ReLU` also for Activation("relu")."""
+    name = type(layer).__name__
+    return "ReLU" if name == "Activation" and layer.get_config()["activation"] == "relu" else name
 
 
 def inputs_of(layer: Any) -> list[Any]:
@@ -74,7 +75,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     import keras
 
     readers, first = readers_of(model), _first(model)
-    centred &= kind(first) == "Rescaling" and not np.ndim(first.scale)
+    centred &= kind(first) == "Rescaling" and not np.ndim(first.scale) and not np.ndim(first.offset)
     centred &= all(kind(reader) == "Conv2D" for reader in readers[first.name])
     if centred and any(reader.padding != "valid" for reader in readers[first.name]):
         # What zero padding means must stay: the gray level that becomes 0.
@@ -104,7 +105,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             left_out.add(norm.name)
         weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
         relu = alone(norm or layer, "ReLU") if linear else None
-        if relu and (relu.max_value, relu.negative_slope, relu.threshold) == (None, 0, 0):
+        if relu and not any(getattr(relu, name, 0) for name in ("max_value", "negative_slope", "threshold")):
             changed[layer.name]["activation"] = "relu"
             left_out.add(relu.name)
 

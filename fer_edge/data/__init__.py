@@ -40,9 +40,10 @@ def load(
     """
     if path is None:
         raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
-    if class_names is not None and not Path(path).is_dir():
+    drew = path.partition(":")[0] == "drawn"
+    if class_names is not None and (drew or Path(path).is_file()):
         raise UsageError("--class-names is for a folder tree whose class folders have numbers")
-    if path.partition(":")[0] == "drawn":
+    if drew:
         return ferplus.chosen(drawn.dataset(path, seed), labels)
     try:
         source = find_source(path, class_names)

@@ -28,12 +28,12 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
     """
     rows, splits, line = [], [], 0
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
             table = csv.DictReader(lines)
             for row in table:
                 line = table.line_num
                 rows.append([int(row[name]) for name in COLUMNS])
-                splits.append(SPLITS.index(row["Usage"]))
+                splits.append(row["Usage"])
                 if not all(0 <= votes <= 255 for votes in rows[-1]):
                     raise ValueError("a number of votes outside 0..255")
     except KeyError as error:
@@ -42,7 +42,7 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
         at = f" (line {line})" if line else ""
         raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
     fits = dataset.protocol == "official" and dataset.ids.max() <= len(rows)
-    if not fits or (np.array(splits)[dataset.ids - 1] != dataset.split).any():
+    if not fits or (np.array(splits)[dataset.ids - 1] != np.array(SPLITS)[dataset.split]).any():
         what = f"{dataset.path} is not the FER-2013 that they belong to"
         raise DataError(f"{path} has votes for {len(rows)} rows; {what}")
     return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])

@@ -124,9 +124,7 @@ def select(
     Raises UsageError for a split that does not exist, DataError for one without rows.
     """
     if protocol not in data.dataset.PROTOCOLS:
-        raise UsageError(
-            f"there is no protocol {protocol!r}: choose from {', '.join(data.dataset.PROTOCOLS)}"
-        )
+        raise UsageError(f"no protocol {protocol!r}: choose from {', '.join(data.dataset.PROTOCOLS)}")
     if split is None:
         chosen = data.protocol_splits(dataset, protocol)
         part, split, protocol = chosen.report, chosen.report_split, chosen.name

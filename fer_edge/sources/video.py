@@ -178,10 +178,8 @@ class Stream(Video):
 
     def read(self) -> Frame | None:
         """As `Video.read`; of a camera's motion JPEG the next picture."""
-        if not self._jpegs:
-            return super().read()
-        frame = self._jpegs.read()
-        self.unreadable = self._jpegs.unreadable
+        frame = self._jpegs.read() if self._jpegs else super().read()
+        self.unreadable = (self._jpegs or self).unreadable
         return frame
 
 

@@ -33,7 +33,8 @@ STATE = "state.json"
 class State:
     """The state of a training. best: epoch, from 0, of the best weights.
 
-    teacher: SHA-256 of each teacher's file. start: of the files of the first weights, "" for random ones.
+    data_sha256: of its pictures, labels and votes. teacher: SHA-256 of each teacher's file. start: of the
+    files of the first weights, "" for random ones.
     """
 
     recipe: dict[str, Any]
@@ -201,7 +202,8 @@ def train(
         shutil.rmtree(place, ignore_errors=True)
     device.wait_for_all()
     taught, begun = [*teacher.sha256.values()], " ".join(start.sha256.values())
-    state = resumed(place, State(asdict(recipe), seed, training.sha256, teacher=taught, start=begun))
+    rows = training.sha256.encode() + batches.targets.tobytes() + validation.labels.tobytes()
+    state = resumed(place, State(asdict(recipe), seed, files.sha256_of(rows), teacher=taught, start=begun))
     if state.epochs:
         restore(place, trainee, state)
         if first:

@@ -68,8 +68,7 @@ def run(
     first = device.workers().index == 0
     with files.held(folder, "training") if first else contextlib.nullcontext():
         learned: dict[str, Any] = {"teacher": teacher, "start": start, "resume": resume}
-        sets = protocol.train, protocol.validation
-        trained = fit.train(recipe, *sets, folder=folder, seed=seed, **learned)
+        trained = fit.train(recipe, protocol.train, protocol.validation, folder=folder, seed=seed, **learned)
         if not first:
             return {}
         network, trainee, state = trained
@@ -113,11 +112,9 @@ class Run:
         self.draw_curves(folder / "curves.png")
         with files.written_aside(folder / "model.keras") as aside:  # last: it says that all is there
             reference.save(aside)
-        console.say(
-            f"{folder / 'model.keras'}: accuracy {measured['accuracy']:.4f}, macro-F1 "
-            f"{measured['macro_f1']:.4f} on {told.report_split} ({len(told.report)} pictures, protocol "
-            f"{told.name})"
-        )
+        right = f"accuracy {measured['accuracy']:.4f}, macro-F1 {measured['macro_f1']:.4f}"
+        on = f"{told.report_split} ({len(told.report)} pictures, protocol {told.name})"
+        console.say(f"{folder / 'model.keras'}: {right} on {on}")
         console.say(
             f"reference check on {check['pictures']} pictures: agreement {check['agreement']:.4f}, largest "
             f"difference {check['max_abs_diff']:.4f}, loss {check['loss_device']:.4f} on the device and "
@@ -128,9 +125,9 @@ class Run:
     def write_votes_network(self, network: keras.Model, trainee: keras.Model) -> None:
         """Writes the head for FER+'s votes as a separate network into ferplus/, if possible."""
         told = self.protocol
-        if votes := networks.votes_network(network, trainee):
+        others = ferplus.relabelled(told.validation), ferplus.relabelled(told.report)
+        if (votes := networks.votes_network(network, trainee)) and all(map(len, others)):
             train = replace(told.train, label_names=ferplus.LABELS)
-            others = ferplus.relabelled(told.validation), ferplus.relabelled(told.report)
             protocol = replace(told, train=train, validation=others[0], report=others[1])
             named = self.recipe.override(name=f"{self.recipe.name}_ferplus")
             replace(self, folder=self.folder / "ferplus", recipe=named, protocol=protocol).write(votes)

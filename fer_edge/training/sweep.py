@@ -90,8 +90,7 @@ def run(plan: Plan, protocol: Protocol, folder: Path, seed: int = 0, precision: 
             histories: dict[float, History] = {}
             for value in sorted(set(plan.trained(stage).values())):
                 chosen = setting | {stage: value}
-                named = chosen | {"pictures": len(sets[0])}  # of --subset
-                recipe, name = plan.recipe(**chosen), "-".join(f"{k}{v:g}" for k, v in named.items())
+                recipe, name = plan.recipe(**chosen), "-".join(f"{k}{v:g}" for k, v in chosen.items())
                 console.say(f"stage {stage}: {name}, {recipe.epochs} epochs")
                 place = folder / "trials" / name
                 histories[value] = fit.train(recipe, *sets, folder=place, seed=seed)[-1].history

@@ -84,6 +84,8 @@ class YuNetDetector:
             faces = self._network.detect(reduced)[1]
         except cv2.error as error:
             raise ModelError(f"{self._model} is not a YuNet model: {error.err}") from error
+        if faces is not None and not cv2.checkRange(faces, minVal=-1e5, maxVal=1e5)[0]:  # nan fails too
+            raise ModelError(f"{self._model} is not a YuNet model: its faces are far outside the picture")
         rows = [] if faces is None else faces[:, :14].reshape(-1, 7, 2) / scale
         # Corner and size, then both eyes, nose, both corners of the mouth.
         found = [Detection.from_keypoints(row[0], row[1], [*row[2:5], (row[5] + row[6]) / 2]) for row in rows]

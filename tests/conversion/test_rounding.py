@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_edge.conversion import formats, rounding, toolkit
+from fer_edge.conversion import formats, rounding, source, toolkit
 from fer_edge.data import drawn_faces
 from fer_edge.errors import ModelError
 
@@ -44,6 +44,14 @@ def test_what_padding_with_0_and_an_activation_before_normalisation_mean_stays(p
     folded = rounding.folded(network, centred=True)
     assert (folded.layers[1].offset == -128) is centred
     np.testing.assert_allclose(says(folded), says(network), atol=1e-5)
+
+
+def test_a_sequential_model_with_activations_is_folded_too(tmp_path):
+    made = keras.layers
+    pile = made.Rescaling(1 / 255), made.Conv2D(4, 3), made.BatchNormalization(), made.Activation("relu")
+    keras.Sequential([keras.Input((48, 48, 1)), *pile]).save(tmp_path / "pile.keras")
+    folded = rounding.folded(source.load(tmp_path / "pile.keras"))
+    assert [rounding.kind(layer) for layer in folded.layers[1:]] == ["Rescaling", "Conv2D"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ VOTES = [
 @pytest.fixture
 def votes(tmp_path):
     rows = [f"Training,a,{','.join(map(str, row))}" for row in VOTES]
-    (tmp_path / "votes.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    (tmp_path / "votes.csv").write_text("\n".join([HEADER, *rows]), encoding="utf-8-sig")  # Excel's
     return tmp_path / "votes.csv"
 
 

@@ -70,6 +70,8 @@ def test_numbers_from_1_are_asked_for_from_0_assumed_aloud_and_both_can_be_named
     root = str(tree({"train": tuple("1234567"), "test": tuple("1234567")}))
     with pytest.raises(DataError, match=r"train/ has 1 \(2 pictures\).*--class-names sets the order"):
         data.load(root)
+    with pytest.raises(DataError, match="does not exist"):
+        data.load(f"{root}/gone", class_names="a,b")
     read = data.load(root, class_names="surprise,fear,disgust,happiness,sadness,anger,neutral")  # RAF-DB's
     assert label_of(read, 7) == CLASSES.index("happy")  # the first of train/4
     root = str(tree({"train": tuple("0123456"), "test": tuple("0123456")}, under="other"))

@@ -160,9 +160,7 @@ def test_display_and_saved_video_of_a_camera_do_not_wait_for_the_classifier():
 
 def test_a_slow_display_shows_the_last_frame_of_a_camera(monkeypatch):
     shown = []
-    monkeypatch.setattr(
-        Album, "show", lambda _, frame, drawn: (time.sleep(0.1), shown.append(drawn[0, 0, 0]))
-    )
+    monkeypatch.setattr(Album, "show", lambda _, f, drawn: (time.sleep(0.1), shown.append(drawn[0, 0, 0])))
     run(FakeCapture([picture(i) for i in range(10)], live=True, interval_s=0.01, ends=True), Album())
     assert shown[-1] == 9
 

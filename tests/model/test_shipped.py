@@ -81,9 +81,7 @@ def test_what_is_not_there_gets_the_names_that_are(folder, find, name, said):
         find(name)
 
 
-@pytest.mark.parametrize(
-    "missing", ["tuned_int8.tflite", "runs/tuned_int8", "./tuned_int8", "../tuned.keras"]
-)
+@pytest.mark.parametrize("missing", ["tuned_int8.tflite", "runs/tuned_int8", "./tuned_int8", "../t.keras"])
 @pytest.mark.parametrize("find", [shipped.find_model, shipped.find_network, shipped.find_either])
 def test_a_missing_local_file_never_turns_into_a_shipped_one(folder, missing, find):
     with pytest.raises(ModelError, match=f"^there is no file {missing}$"):

@@ -78,9 +78,7 @@ def test_an_input_is_no_output(tmp_path):
         Outputs(save=tmp_path).check(None, True, str(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("save", "said"), [("o.mp4", "o.csv exists already"), ("f.mp4", "f.mp4: it is a folder")]
-)
+@pytest.mark.parametrize(("save", "said"), [("o.mp4", "o.csv exists"), ("f.mp4", "f.mp4: it is a folder")])
 def test_an_output_that_cannot_be_begun_ends_the_run_before_it_begins(tmp_path, save, said):
     (tmp_path / "f.mp4").mkdir()
     (tmp_path / "o.csv").touch()

@@ -116,9 +116,7 @@ def test_a_browser_s_webm_is_whole(cases, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(
-    "name", [b"caf\xe9.mp4", b"2024-11-14T22:57:44.mp4", b"clip%03d.mp4", b"-x.mp4", b"100"]
-)
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"2024-11-14T22:57.mp4", b"c%03d.mp4", b"-x.mp4", b"100"])
 def test_names_that_others_stumble_over(clip, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with open(name, "wb") as file:

@@ -47,6 +47,8 @@ def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
         with pytest.raises(DataError, match=f"another {name}"):
             again(**{name: value})
         assert (tmp_path / "recipe.toml").read_text() == kept
+    with pytest.raises(DataError, match="another data_sha256"):  # labels or votes, edited since
+        fit.train(RECIPE, dataclasses.replace(data, labels=data.labels[::-1]), data, folder=tmp_path, seed=0)
     state = tmp_path / "checkpoint/state.json"
     state.write_text("{")
     with pytest.raises(DataError, match=r"state\.json is damaged"):
