@@ -55,6 +55,7 @@ def bench(
     if data is None and any((split, labels, class_names, skip_bad_rows)):
         raise UsageError("--split, --labels, --class-names and --skip-bad-rows say how to read --data")
     counts = measure.parse_threads(threads)
+    paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None
     if loop is not None:
         model = shipped.find_model(models[0] if models else shipped.best_here())
@@ -65,7 +66,6 @@ def bench(
         if data is not None:
             dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
             selection = evaluation.select(dataset, protocol, split)
-        paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         how: dict[str, Any] = {"threads": counts, "warmup": warmup, "runs": runs, "patience_s": patience}
         result = measure.run(paths, selection, card=card, seed=seed, **how)
         table = report.table(result)

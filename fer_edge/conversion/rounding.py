@@ -21,7 +21,7 @@ rounded operators; the first convolution takes over its factor and offset. The o
 means gray 128 instead of 127.5."""
 _KEEP_RANGE = ("MaxPooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
 """Their output has the range of their input, or TFLite would round again."""
-_MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
+MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
 """Before a float output these are in float too: the mean of int8 values is finer than int8."""
 _BATCH = 70
 _BINS = 4096
@@ -172,7 +172,7 @@ def rounded_layers(network: Any, *, float_end: bool) -> dict[str, Any]:
     end = len(layers)
     if float_end:
         end = last_weighted(network)
-        while kind(layers[end - 1]) in _MEANS:
+        while kind(layers[end - 1]) in MEANS:
             end -= 1
     found = {}
     for layer in layers[layers.index(_first(network)) + (centre_of(network) == CENTRE) : end]:

@@ -28,7 +28,7 @@ _ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHON
 _TIMEOUT_S = 24 * 3600.0
 _CHECKED = 64
 _EQUAL = 1e-5
-_IN_FLOAT = ("Rescaling", "BatchNormalization", *rounding._MEANS, "Softmax")
+_IN_FLOAT = ("Rescaling", "BatchNormalization", *rounding.MEANS, "Softmax")
 
 
 def retrain(

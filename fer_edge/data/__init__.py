@@ -40,10 +40,10 @@ def load(
     """
     if path is None:
         raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
-    drew = path.partition(":")[0] == "drawn"
-    if class_names is not None and (drew or Path(path).is_file()):
+    is_drawn = path.partition(":")[0] == "drawn"
+    if class_names is not None and (is_drawn or Path(path).is_file()):
         raise UsageError("--class-names is for a folder tree whose class folders have numbers")
-    if drew:
+    if is_drawn:
         return ferplus.chosen(drawn.dataset(path, seed), labels)
     try:
         source = find_source(path, class_names)
