@@ -52,8 +52,10 @@ def bench(
     many = len(models or ()) > 1 or "," in threads
     if loop and any((csv, plot, compare, advise, split, labels, card, many)):
         raise UsageError("--loop measures one model with one number of threads, for --json and --markdown")
-    if data is None and any((split, labels, class_names, skip_bad_rows)):
-        raise UsageError("--split, --labels, --class-names and --skip-bad-rows say how to read --data")
+    if data is None and any((split, labels, class_names, skip_bad_rows, protocol != "official")):
+        raise UsageError("--split, --protocol, --labels, --class-names and --skip-bad-rows go with --data")
+    if loop is None and (detector != "auto" or detector_model):
+        raise UsageError("--detector and --detector-model go with --loop")
     counts = measure.parse_threads(threads)
     paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None

@@ -79,7 +79,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     centred &= all(kind(reader) == "Conv2D" for reader in readers[first.name])
     if centred and any(reader.padding != "valid" for reader in readers[first.name]):
         # What zero padding means must stay: the gray level that becomes 0.
-        centred = abs(CENTRE + float(first.offset) / float(first.scale)) <= 2
+        centred = abs(CENTRE * float(first.scale) + float(first.offset)) <= 2 * abs(float(first.scale))
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     changed: dict[str, Any] = {first.name: {"scale": 1.0, "offset": -CENTRE}} if centred else {}
     left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}

@@ -80,8 +80,7 @@ class Reference:
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """The model's, (N, labels), in the order of the data set's `label_names`. Raises ModelError."""
-        subject = evaluation.Predictor.of_keras(self.model, str(self.path), self.labels)
-        return self.ask(subject, self.what)
+        return self.ask(evaluation.Predictor.of_keras(self.model, str(self.path), self.labels), self.what)
 
     def ask(self, subject: evaluation.Predictor, what: str) -> NDArray[np.float32]:
         """Probabilities of a file or another network for these pictures; `what` labels the bar."""

@@ -70,8 +70,7 @@ def relabelled(dataset: Dataset) -> Dataset:
     votes = np.where(dataset.votes > 1, dataset.votes, 0).astype(np.int64)
     winner = votes.argmax(1)
     clear = (winner < len(LABELS)) & (2 * votes.max(1) > votes.sum(1))
-    kept = dataset.rows(clear)
-    return dataclasses.replace(kept, labels=winner[clear], label_names=LABELS)
+    return dataclasses.replace(dataset.rows(clear), labels=winner[clear], label_names=LABELS)
 
 
 def file_of(labels: str | None) -> str | None:
