@@ -95,8 +95,7 @@ def measured(
     disturbed = 2 * len(quiet) < count
     kept = sorted(done, key=lambda one: one["own_ms"])[:count] if disturbed else quiet
     times, cpu_ms = (zip(*(one[name] for one in kept), strict=True) for name in ("wall_ms", "cpu_ms"))
-    found = [{**summary(*own), "disturbed": disturbed} for own in zip(times, cpu_ms, strict=True)]
-    return found, told
+    return [{**summary(*own), "disturbed": disturbed} for own in zip(times, cpu_ms, strict=True)], told
 
 
 def summary(processes: Sequence[Sequence[float]], cpu_ms: Sequence[float]) -> dict[str, Any]:

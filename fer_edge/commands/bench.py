@@ -57,13 +57,13 @@ def bench(
     if loop is None and (detector != "auto" or detector_model):
         raise UsageError("--detector and --detector-model go with --loop")
     counts = measure.parse_threads(threads)
-    paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
     old = report.read(compare) if compare else None
     if loop is not None:
         model = shipped.find_model(models[0] if models else shipped.best_here())
         result = looping.run(loop, model, counts[0], detector, detector_model)
         table = looping.table(result)
     else:
+        paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         selection = None
         if data is not None:
             dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)

@@ -72,8 +72,7 @@ def _opencv() -> str:
 def _models() -> str:
     from fer_edge.model import shipped
 
-    best = shipped.find_model(shipped.best_here())
-    return f"{len(shipped.models())} files; run takes {best.stem}"
+    return f"{len(shipped.models())} files; run takes {shipped.find_model(shipped.best_here()).stem}"
 
 
 def _cameras() -> Finding:

@@ -38,9 +38,9 @@ def evaluate(
 
     if tta not in (None, "flip"):
         raise UsageError(f"unknown --tta {tta!r}: only flip exists")
-    inputs = shipped.find_either(model), data, card, ferplus.file_of(labels)
-    files.refuse_to_overwrite_any((plot, json), force, inputs)
-    subject, flip = evaluation.open_model(model, card=card), tta == "flip"
+    path = shipped.find_either(model)
+    files.refuse_to_overwrite_any((plot, json), force, (path, data, card, ferplus.file_of(labels)))
+    subject, flip = evaluation.open_model(str(path), card=card), tta == "flip"
     if flip and subject.views == 2:
         raise UsageError(f"{subject.name} already sees mirror images: leave out --tta flip")
     dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)

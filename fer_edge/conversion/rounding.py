@@ -105,7 +105,8 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             left_out.add(norm.name)
         weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
         relu = alone(norm or layer, "ReLU") if linear else None
-        if relu and not any(getattr(relu, name, 0) for name in ("max_value", "negative_slope", "threshold")):
+        plain = ("max_value", None), ("negative_slope", 0), ("threshold", 0)
+        if relu and all(getattr(relu, name, value) == value for name, value in plain):
             changed[layer.name]["activation"] = "relu"
             left_out.add(relu.name)
 

@@ -178,8 +178,9 @@ class Stream(Video):
 
     def read(self) -> Frame | None:
         """As `Video.read`; of a camera's motion JPEG the next picture."""
-        frame = self._jpegs.read() if self._jpegs else super().read()
-        self.unreadable = (self._jpegs or self).unreadable
+        if not self._jpegs:
+            return super().read()
+        frame, self.unreadable = self._jpegs.read(), self._jpegs.unreadable
         return frame
 
 

@@ -166,8 +166,8 @@ def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, 
         assert (named in done.stderr, len(done.stderr.splitlines())) == (True, 1)
     fer_edge(*common, "--json", tmp_path / "r.json", "--plot", "c.foo", code=1, variables=cache)
     assert (tmp_path / "r.json").exists()  # what was measured is not lost with the plot
-    for words in ("--split Test", "--protocol random", "--detector haar"):
-        assert "go with --" in fer_edge("bench", "nano_int8", *words.split(), code=2, variables=cache).stderr
+    for words, on in ("--split Test", "data"), ("--protocol random", "data"), ("--detector haar", "loop"):
+        assert f"--{on}" in fer_edge("bench", "nano_int8", *words.split(), code=2, variables=cache).stderr
 
 
 @pytest.mark.parametrize(
