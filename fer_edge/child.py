@@ -1,8 +1,7 @@
 """Runs work in a separate process, so that it cannot crash, hang, print or use memory in this one.
 
 A new Python calls one function. It imports nothing from the working folder (`-P`), which may contain a
-`numpy.py`. Only the function's result counts: a child that ends without an answer has failed, whatever its
-exit code.
+`numpy.py`. Only the function's result counts, not the exit code: a child without an answer has failed.
 """
 
 from __future__ import annotations

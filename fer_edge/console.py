@@ -211,10 +211,8 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.{places}f}"
 
 
-def size(count: int | None) -> str:
-    """Bytes in decimal units: `93 kB`, `2.57 MB`; a dash for None."""
-    if count is None:
-        return "-"
+def size(count: int) -> str:
+    """Bytes in decimal units: `93 kB`, `2.57 MB`."""
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 

@@ -25,8 +25,7 @@ def first_line(error: Exception) -> str:
 
 
 class FerEdgeError(Exception):
-    """Base of all expected failures; its message is the one line that the user sees, escaped, and without its
-    middle if it is long."""
+    """Base of all expected failures; its message is one line that the user sees, escaped and shortened."""
 
     exit_code = 1
 

@@ -75,7 +75,7 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
     it, if nobody reads the pipe, or, without `force`, if it exists at the end.
     """
     try:
-        if _is_stream(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):
             with open_log(path):  # opens a pipe without waiting for a reader
                 yield path
             return
@@ -169,8 +169,9 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
     kind = path.exists() and not path.is_file()
     flags = os.O_WRONLY | os.O_CREAT | (os.O_NONBLOCK if kind else 0 if force else os.O_EXCL)
     try:
-        make_folders(path.parent)
-        file = os.open(path, flags, 0o666)
+        real = path if kind else _led_to(path)
+        make_folders(real.parent)
+        file = os.open(real, flags, 0o666)
     except OSError as error:
         if error.errno == errno.EEXIST and path.exists():  # and not a file where a folder is wanted
             raise OutputError(f"{path} exists already: choose another name or give --force") from None
@@ -186,11 +187,6 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
     return open(file, "wb", buffering=0)
 
 
-def _is_stream(path: Path) -> bool:
-    """Whether it is a pipe or a device."""
-    return path.exists() and not path.is_file() and not path.is_dir()
-
-
 def _led_to(path: Path) -> Path:
     try:
         return path.resolve()
@@ -199,14 +195,7 @@ def _led_to(path: Path) -> Path:
 
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
-    """Writes the whole file or nothing, as `written_aside`; into a pipe or device as `open_log`."""
-    if _is_stream(path):
-        try:
-            with open_log(path) as log:
-                log.write(data)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-        return
+    """Writes the whole file or nothing, as `written_aside`."""
     with written_aside(path, force) as aside:
         aside.write_bytes(data)
 

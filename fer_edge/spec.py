@@ -105,10 +105,6 @@ class TensorSpec:
     real_max: Real = 255.0
     content: str = "gray"
 
-    def real_of(self, gray: NDArray[Any]) -> NDArray[np.float64]:
-        """Input values for gray levels 0..255, before quantisation; any shape."""
-        return self.real_min + gray * ((self.real_max - self.real_min) / 255.0)
-
     def quantize(self, real: ArrayLike) -> NDArray[Any]:
         """Real values of any shape -> stored values of `dtype`, same shape.
 

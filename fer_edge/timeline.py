@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import warnings
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -89,7 +91,7 @@ def shares(faces: Iterable[Face]) -> dict[str, float]:
 
 def read(path: Path) -> Recording:
     """Raises DataError, with the line, if it is not a log; skips a truncated last line."""
-    seen: dict[tuple[str, int], list[tuple[float, str | None, list[float]]]] = {}
+    seen: dict[tuple[str, int], tuple[array[float], list[str | None]]] = {}  # compact: a log may be of days
     ends: dict[str, list[float]] = {}
     labels: tuple[str, ...] = ()
     frames = with_face = 0
@@ -119,13 +121,15 @@ def read(path: Path) -> Recording:
                 if own != labels:
                     what = f"line {number} of {path} has other labels than the lines before"
                     raise DataError(f"{what}: two models' logs?")
-                seen.setdefault((source, track), []).append((time_s, label, values))
+                numbers, shown = seen.setdefault((source, track), (array("d"), []))
+                numbers.extend((time_s, *values))
+                shown.append(label and sys.intern(label))
     if not ends:
         raise DataError(f"{path} has no lines: is it from run --jsonl?")
     whole = []
-    for (source, track), rows in sorted(seen.items(), key=lambda item: -len(item[1])):
-        times_s, shown, probabilities = zip(*rows, strict=True)
-        whole.append(Face(source, track, np.array(times_s), shown, np.array(probabilities, np.float32)))
+    for (source, track), (numbers, shown) in sorted(seen.items(), key=lambda item: -len(item[1][1])):
+        rows = np.array(numbers).reshape(len(shown), -1)
+        whole.append(Face(source, track, rows[:, 0].copy(), tuple(shown), rows[:, 1:].astype(np.float32)))
     seconds = sum(last - first for first, last in ends.values())
     return Recording(path, labels, tuple(ends), frames, with_face, seconds, tuple(whole))
 

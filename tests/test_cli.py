@@ -110,14 +110,7 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(words, code, said, tmp_path, monkeypatch, capsys):
-    for name in (
-        "v.csv",
-        "1/model.keras",
-        "2/card.json",
-        "3/recipe.toml",
-        "4/checkpoint",
-        "4/model.keras",
-    ):
+    for name in ["v.csv", "1/model.keras", "2/card.json", "3/recipe.toml", "4/checkpoint", "4/model.keras"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)

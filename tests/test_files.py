@@ -142,6 +142,9 @@ def test_a_log_is_one_process_s_and_exclusive_unless_forced(tmp_path):
     assert path.read_bytes() == b"line"
     files.open_log(path, force=True).close()
     assert path.read_bytes() == b""
+    (tmp_path / "link").symlink_to("later.jsonl")
+    files.open_log(tmp_path / "link", force=False).close()
+    assert (tmp_path / "later.jsonl").is_file()
 
 
 def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path):

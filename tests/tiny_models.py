@@ -1,8 +1,6 @@
-"""Tiny .tflite files made by hand, so that what comes out of them can be worked out with numpy.
-
-Each is one dense layer over all input values, without bias, with softmax and requantisation where
-asked for. Built through the schema that LiteRT brings; TensorFlow is not needed.
-"""
+"""Tiny .tflite files made by hand, so that what comes out of them can be worked out with numpy: one dense
+layer over all input values, without bias, with softmax and requantisation where asked for. Built through the
+schema that LiteRT brings; TensorFlow is not needed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -89,11 +87,9 @@ def dense(
     weight_scale: float = 1.0,
     softmax: bool = False,
 ) -> bytes:
-    """`weights` (labels, values of the input) times the input.
-
-    entry, output: what goes in and comes out. middle: the dense layer's own ends where QUANTIZE and
-    DEQUANTIZE stand around it. Quantised layers hold `weights` as int8 of `weight_scale`.
-    """
+    """`weights` (labels, values of the input) times the input. entry, output: what goes in and comes out.
+    middle: the dense layer's own ends where QUANTIZE and DEQUANTIZE stand around it. Quantised layers hold
+    `weights` as int8 of `weight_scale`."""
     build = Builder()
     labels = len(weights)
     first, last = middle or (entry, output)
@@ -127,10 +123,8 @@ def softmax(logits: Any) -> np.ndarray:
 
 
 def shipped_style(labels: int = 3, side: int = 48) -> bytes:
-    """Raw uint8 gray in, float32 probabilities out, int8 between: label n is pixel n of the first row.
-
-    The dense layer gives pixel - 128 in steps of 1, so the logits are exact.
-    """
+    """Raw uint8 gray in, float32 probabilities out, int8 between: label n is pixel n of the first row. The
+    dense layer gives pixel - 128 in steps of 1, so the logits are exact."""
     return dense(
         (1, side, side, 1),
         picks(side * side, *range(labels)),

@@ -132,8 +132,7 @@ def timed(subjects: Sequence[Callable[[], object]], warmup: int, runs: int, orde
     """Times the subjects in turn: `warmup` untimed calls of each, then `runs` of each in blocks of BLOCK, the
     subjects in a new order, drawn with `order`, in each round; after each block, the reference.
 
-    Returns, in ms, `wall_ms` of each inference and mean `cpu_ms` by subject, and the median `reference_ms` of
-    each block.
+    Returns, in ms: of each subject `wall_ms` of each call and mean `cpu_ms`; of each block `reference_ms`.
     """
     wall_ms: list[list[float]] = [[] for _ in subjects]
     cpu_ms, reference_ms = [0.0 for _ in subjects], []
@@ -172,9 +171,8 @@ def _block(subject: Callable[[], object], count: int, settle: int = SETTLE) -> l
 def load_here(model: str, num_threads: int, card: str) -> dict[str, Any]:
     """The loading process, which gets a Row: `load_ms`, `first_ms` (floats), `peak_rss_mib` (float or None).
 
-    load_ms: from the file's path to a ready classifier, with the interpreter library already imported and the
-    file already checked. Memory is of the whole process: Python, numpy, the interpreter library and the
-    model, without OpenCV.
+    load_ms: from the file's path to a ready classifier, with the interpreter library imported and the file
+    checked before. Memory is of the whole process: Python, numpy, that library and the model, no OpenCV.
     """
     from fer_edge.model.classifier import Classifier, find_interpreter
 

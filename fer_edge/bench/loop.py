@@ -1,8 +1,7 @@
 """The whole loop on a video: frames per second, time per stage, memory.
 
-The video is first scaled to each size (same proportions, black bars, MPEG-4). Then every size is run in turn,
-each run in a separate process, which writes a face log and draws every frame, as for a live view, but does
-not encode it.
+The video is first scaled to each size (same proportions, black bars, MPEG-4). Then each size is run in turn,
+in a separate process, which writes a face log and draws every frame, as for a live view, without encoding it.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def run(
         data = file.read_bytes(path)
         file.check(data, str(path))
         needed = None if file.card_in(data, str(path)) else card  # a given card is for files without one
-        name = path.stem if stems[path.stem] == 1 else str(path)
+        name = path.stem if stems[path.stem] == 1 else str(path.with_suffix(""))
         own = {"model": name, "format": split_name(path.stem)[1], "bytes": len(data)}
         for n in threads:
             row = latency.Row(str(path), n, str(needed or ""))

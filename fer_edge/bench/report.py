@@ -104,8 +104,7 @@ def advice(rows: Sequence[Row]) -> list[Row]:
     """The fastest file of each network whose accuracy is within half a point of its best file's.
 
     One row per network: `network`, `model` and its `threads`, `p50_ms`, `accuracy`, `best_accuracy`,
-    `disturbed`. Accuracies are measured, or else from the cards; files without one are ignored, and so are
-    networks without any.
+    `disturbed`. Accuracies are measured, or else from the cards; files and networks without one are ignored.
     """
     networks: dict[str, list[Row]] = {}
     for row in rows:
@@ -130,7 +129,8 @@ def advice_table(result: Row) -> Table:
         time = milliseconds(row["p50_ms"]) + "*" * row["disturbed"]
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
         found.add(row["network"], row["model"], row["threads"], time, *accuracy)
-    found.notes = ["Accuracies are the cards'."] * (not result["config"]["data"])
+    unmeasured = any(row["accuracy"] is None for row in result["results"])
+    found.notes = ["Accuracies that were not measured here are the cards'."] * unmeasured
     found.notes += [BUSY + "."] * any(row["disturbed"] for row in result["advice"])
     return found
 

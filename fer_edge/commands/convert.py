@@ -32,7 +32,7 @@ def convert(
         bool, Option("--all", help="The default: float32, float16, dynamic range, int8.")
     ] = False,
     calibration_samples: Annotated[
-        int | None, Option(min=1, help="Training pictures that set the integer ranges.")
+        int | None, Option(min=70, help="Training pictures that set the integer ranges.")
     ] = None,
     qat: Annotated[bool, Option(help="Fine-tune integer files with their rounding (minutes).")] = False,
     sparsity: Annotated[float | None, Option(min=0.0, max=0.99, help=SPARSITY)] = None,
@@ -40,7 +40,7 @@ def convert(
     mirror: Annotated[bool, Option(help=MIRROR)] = False,
     target: Annotated[list[str] | None, Option(metavar="NAME", help=TARGETS)] = None,
     recipe: Recipe = "default",
-    out: Annotated[Path | None, Option(metavar="DIR", help="Default: the model's folder.")] = None,
+    out: Annotated[Path | None, Option(metavar="DIR", help="Default: beside your model, or here.")] = None,
     name: Annotated[str | None, Option(help="NAME of NAME_FORMAT.tflite; default: the card's.")] = None,
     labels: options.Labels = None,
     class_names: options.ClassNames = None,
@@ -72,9 +72,10 @@ def convert(
     about = (model, data, how, seed, labels, skip_bad_rows, force, class_names)
     request = command.Request(*about, formats=made, out=out, name=name, mirror=mirror)
     path = shipped.find_either(model) if wanted and model else None
-    files.refuse_to_overwrite_any((json,), force, (path, *request.inputs))
+    files.refuse_to_overwrite_any((json,), force, (path, recipe, *request.inputs))
     if path and path.suffix == ".tflite":
-        if any((*flags.values(), all_, qat, mirror, name, calibration_samples, sparsity, clusters)):
+        made_how = (*flags.values(), all_, qat, mirror, name, calibration_samples, sparsity, clusters)
+        if any((*made_how, recipe != "default", *(() if data else (labels, class_names, skip_bad_rows)))):
             raise UsageError(f"{path} is converted already: only --target, --data and --out apply to it")
         result: dict[str, Any] = {"source": str(path)}
         jobs = [(one, path) for one in wanted]
@@ -102,8 +103,10 @@ def verify(
     force: options.Force = False,
 ) -> None:
     """Check a .tflite file from any program against its Keras model; exit 3 if it fails."""
+    from fer_edge import files
     from fer_edge.conversion import command, formats
 
+    files.refuse_to_overwrite_any((json,), force, (recipe,))
     how = formats.read(recipe)
     request = command.Request(model, data, how, seed, labels, skip_bad_rows, force, class_names)
     command.verify(request, converted, card, json)

@@ -46,7 +46,7 @@ def data(
     if table5:
         paper.table_5().show()
         return
-    files.refuse_to_overwrite_any((plot, augmented, json), force, [path, ferplus.file_of(labels)])
+    files.refuse_to_overwrite_any((plot, augmented, json), force, [path, recipe, ferplus.file_of(labels)])
     how = recipes.read(shipped.recipe("train", recipe)).augmentation
     dataset = load(path, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
     summary = summarise(dataset)

@@ -100,7 +100,7 @@ def run(
         else:
             screen = Screen()
     if (screen or outputs.page) and not (capture.is_live or still):
-        max_fps = max_fps or capture.fps  # who watches a file sees it at its own speed
+        max_fps = min(max_fps or 1e9, capture.fps or 30.0)  # who watches a file sees it at its own speed
     sinks = open_sinks(capture, analyser.labels, outputs, force)
     pace: dict[str, Any] = {"every": every, "max_fps": max_fps, "max_frames": max_frames}
     loop = Loop(analyser, sinks, screen=screen, stop=stop, alive=Watchdog().beat, **pace)

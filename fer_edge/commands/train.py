@@ -60,8 +60,9 @@ def train(
             find(name)
     folder = out or Path("runs") / chosen.name
     begun = (folder / "checkpoint").exists()
-    for name in ("model.keras", "metrics.json", "card.json"):  # of a training, or somebody's
-        files.refuse_to_overwrite(folder / name, force or begun)
+    results = [folder / name for name in ("model.keras", "metrics.json", "card.json")]
+    files.refuse_to_overwrite_any(results, force or begun)  # a training's, or somebody's
+    files.refuse_to_overwrite_any((json, *results), True)  # which --json is none of
     own = folder / "recipe.toml"
     if not begun and own.exists() and own.samefile(shipped.recipe("train", recipe)):
         raise OutputError(f"{own} would be rewritten without its comments: choose another --out")

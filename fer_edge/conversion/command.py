@@ -102,10 +102,11 @@ def verify(request: Request, converted: str, card: Path | None, json: str | None
     path = shipped.find_model(converted)
     files.refuse_to_overwrite_any((json,), request.force, (path, card, request.model, *request.inputs))
     classifier = Classifier(path, card=card)
-    made, recipe = classifier.card, request.recipe
+    made = classifier.card
     if not made.format:
         raise UsageError(f'{card or path} names no format: add "format": "int8" or another to the card')
     formats.known(made.format)
+    recipe = dataclasses.replace(request.recipe, qat='"qat_steps":' in made.to_json(compact=True))
     limits, model, pictures = recipe.limits_of(made.format), source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, views=made.views)
     probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {made.format}")
@@ -148,6 +149,7 @@ def _made(
     if not found.failures:
         files.write_bytes(path, data)
         files.write_text(path.with_suffix(".json"), card.to_json())
+    console.say(f"{'not written:' if found.failures else 'wrote'} {path}")
     return _row(path, data, card, found)
 
 
@@ -191,8 +193,6 @@ def _finished(
     if against.views == 2:
         table.notes = ("two views, each picture and its mirror image, both in the file and in Keras",)
     table.show()
-    for row in rows if written else ():
-        console.say(f"{'wrote' if row['passed'] else 'not written:'} {row['path']}")
     result = {"source": str(against.path), "outputs": rows}
     console.write_json(json, result, force)
     if failed := {row["format"]: row["failures"] for row in rows if not row["passed"]}:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.conversion import rounding
-from fer_edge.conversion.gate import Thresholds
+from fer_edge.conversion.gate import LEAST_PICTURES, Thresholds
 from fer_edge.errors import ModelError, UsageError, first_line
 from fer_edge.files import BelowOne, Count, Share
 from fer_edge.model import graph, shipped
@@ -42,12 +42,12 @@ class Recipe:
     rate, qat_rate: Adam's initial rate, which falls to 0. label_share: share of the labels in the target,
     0..1; the rest is the float network's probabilities.
 
-    limits: of formats, and of `COMPRESSED`, that replace those of `FORMATS`.
+    limits: of formats, and of `COMPRESSED`: the fields of `Thresholds` that it sets otherwise.
     """
 
     name: str = "default"
     calibration_samples: Count = 490
-    parity_pictures: Count = 4000
+    parity_pictures: Annotated[int, (LEAST_PICTURES, 1e9)] = 4000
     sparsity: BelowOne = 0.0
     clusters: Annotated[int, (0, 256)] = 0
     qat: bool = False
@@ -57,7 +57,7 @@ class Recipe:
     rate: Annotated[float, (1e-9, 1)] = 1e-4
     qat_rate: Annotated[float, (1e-9, 1)] = 3e-5
     label_share: Share = 0.1
-    limits: dict[str, Thresholds] = field(default_factory=dict)
+    limits: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         files.check(self, f"recipe {self.name}", {"clusters must be 0 or 2 to 256": self.clusters != 1})
@@ -72,10 +72,10 @@ class Recipe:
         return self.qat and name in FORMATS and FORMATS[name].trainable
 
     def limits_of(self, name: str) -> Thresholds:
-        """Limits of a format, or of `COMPRESSED`; looser after quantisation-aware training."""
-        limits = self.limits.get(name) or (COMPRESSED_LIMITS if name == COMPRESSED else known(name).limits)
-        trained = {"agreement": 0.97, "max_abs_diff": 0.5, "mean_abs_diff": 0.02}
-        return dataclasses.replace(limits, **trained) if self.trains(name) else limits
+        """Limits of a format, or of `COMPRESSED`: usually looser after quantisation-aware training."""
+        usual = COMPRESSED_LIMITS if name == COMPRESSED else known(name).limits
+        trained = {"agreement": 0.97, "max_abs_diff": 0.5, "mean_abs_diff": 0.02} if self.trains(name) else {}
+        return dataclasses.replace(usual, **trained | self.limits.get(name, {}))
 
     def said(self, name: str) -> dict[str, Any]:
         """How a file of that format was made, for its card."""
@@ -89,13 +89,12 @@ class Recipe:
 def read(name_or_path: str | Path, **values: Any) -> Recipe:
     """Reads an included recipe or a TOML file; the file's name is the recipe's unless it says another.
 
-    values: replace the file's, if they are not None. Raises UsageError, naming file and key, for anything
-    that is not a recipe.
+    values: replace the file's, if not None. Raises UsageError, naming file and key, for what is no recipe.
     """
     path = shipped.recipe("convert", str(name_or_path))
     table = files.read_toml(path)
     limits = {
-        name: Thresholds(**files.checked(Thresholds, table.pop(name), f"{path} [{name}]"))
+        name: files.checked(Thresholds, table.pop(name), f"{path} [{name}]")
         for name in (*FORMATS, COMPRESSED)
         if name in table
     }
@@ -203,7 +202,11 @@ def _integer(material: Material, taken: str, given: str) -> bytes:
         faces = material.faces[::2]
         network = rounding.compensated(network, ranges, faces, compressed=material.compressed)
     integers = partial(rounding.rounded, network, ranges, float_end=float_end)
-    return tflite(network, integers, optimise=True, ends=(taken, given), one_step=material.compressed)
+    made = tflite(network, integers, optimise=True, ends=(taken, given), one_step=material.compressed)
+    used = (op for op in graph.read(made)[0].operators if "float32" in {t.dtype for t in op.taken + op.given})
+    if not float_end and (floats := {op.name for op in used} - {"QUANTIZE", "DEQUANTIZE"}):
+        raise ModelError(f"{', '.join(sorted(floats))} would compute in float: use --int8, or other layers")
+    return made
 
 
 def tflite(

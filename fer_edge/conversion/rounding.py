@@ -36,9 +36,12 @@ Ranges = dict[str, tuple[float, float]]
 
 
 def kind(layer: Any) -> str:
-    """The name of a Keras layer's class, `ReLU` also for Activation("relu")."""
+    """The name of a Keras layer's class: of Activation("relu") and ("softmax"), that of their own layers, and
+    `LeakyReLU` of a ReLU that does more than remove what is below 0."""
     name = type(layer).__name__
-    return "ReLU" if name == "Activation" and layer.get_config()["activation"] == "relu" else name
+    if name == "Activation":
+        name = {"relu": "ReLU", "softmax": "Softmax"}.get(layer.get_config()["activation"], name)
+    return "LeakyReLU" if getattr(layer, "negative_slope", 0) or getattr(layer, "threshold", 0) else name
 
 
 def inputs_of(layer: Any) -> list[Any]:
@@ -49,13 +52,14 @@ def inputs_of(layer: Any) -> list[Any]:
 def readers_of(model: Any) -> dict[str, list[Any]]:
     """Name of a layer -> the layers that take its output. Every layer is used once.
 
-    Raises ModelError if something is computed between layers, as with keras.ops.
+    Raises ModelError for anything else, or if something is computed between layers, as with keras.ops.
     """
     readers: dict[int, list[Any]] = {id(layer.output): [] for layer in model.layers}
     for layer in model.layers[1:]:
         for tensor in inputs_of(layer):
             if id(tensor) not in readers:
-                raise ModelError("the network computes outside layers, which integer files cannot have")
+                what = "what keras.ops, a network inside or a layer used twice gives"
+                raise ModelError(f"integer files cannot have layers that read {what}, as {layer.name} does")
             readers[id(tensor)].append(layer)
     return {layer.name: readers[id(layer.output)] for layer in model.layers}
 
@@ -69,8 +73,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     """An equivalent network without dropout, with batch normalisation and ReLU inside their convolutions.
 
     centred: its input is gray levels minus `CENTRE`, exact in int8; for a model that begins with a Rescaling
-    that only convolutions read and that, if they pad, makes about that level 0. Raises ModelError as
-    `readers_of` does.
+    that only convolutions read and that, if they pad, makes about that level 0. Raises as `readers_of` does.
     """
     import keras
 
@@ -105,21 +108,28 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             left_out.add(norm.name)
         weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
         relu = alone(norm or layer, "ReLU") if linear else None
-        plain = ("max_value", None), ("negative_slope", 0), ("threshold", 0)
-        if relu and all(getattr(relu, name, value) == value for name, value in plain):
+        if relu and getattr(relu, "max_value", None) is None:
             changed[layer.name]["activation"] = "relu"
             left_out.add(relu.name)
+
+    apart = {}  # what an activation without a fused kernel takes is rounded too: it becomes a layer
+    for layer in model.layers:
+        name = layer.get_config().get("activation", "linear") if hasattr(layer, "kernel") else "linear"
+        if name not in ("linear", "relu", "relu6"):
+            apart[layer.name] = keras.layers.Activation(name, name=f"{layer.name}_activation")
+            changed.setdefault(layer.name, {})["activation"] = "linear"
 
     def copied(layer: Any) -> Any:
         return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
 
     def call(layer: Any, *given: Any, **options: Any) -> Any:
-        return given[0] if layer.name in left_out else layer(*given, **options)
+        result = given[0] if layer.name in left_out else layer(*given, **options)
+        return apart[layer.name](result) if layer.name in apart else result
 
     plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     copy = keras.models.clone_model(plain, clone_function=copied, call_function=call)
     for layer in copy.layers[1:]:
-        layer.set_weights(weights[layer.name])
+        layer.set_weights(weights.get(layer.name, []))
     return copy
 
 
@@ -154,7 +164,7 @@ def rounded(network: Any, ranges: Ranges, faces: Any, *, float_end: bool = False
         result = layer(given if len(given) > 1 else given[0])
         if layer is _first(network) and centre_of(network) == CENTRE:
             result = int8(given[0] - CENTRE, -CENTRE, CENTRE - 1)
-        if float_end and kind(layer) == "GlobalAveragePooling2D":
+        if float_end and layer.name not in ranges and kind(layer) == "GlobalAveragePooling2D":
             # As a mean, the converter would compute it in int8.
             count = given[0].shape[1] * given[0].shape[2]
             result = tf.reduce_sum(given[0], (1, 2), keepdims=layer.keepdims) * np.float32(1 / count)
@@ -188,8 +198,7 @@ def rounded_layers(network: Any, *, float_end: bool) -> dict[str, Any]:
 
 
 def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Ranges:
-    """The range with the least squared error for each of `rounded_layers` over `faces`, uint8 (N, height,
-    width).
+    """The range with the least squared error of each of `rounded_layers` on faces, uint8 (N, height, width).
 
     Because of a few bright edges, a convolution's largest value is up to 30 standard deviations away, and
     int8 would spend its 255 steps on rare values. The last layer with weights and all after it keep their
@@ -214,7 +223,7 @@ def measured(network: Any, faces: NDArray[np.uint8], *, float_end: bool) -> Rang
     counts = {name: np.zeros(_BINS, np.int64) for name in outputs}
     for name, value in values():
         low, high = found[name]
-        counts[name] += np.histogram(value, _BINS, (low, high or 1.0))[0]
+        counts[name] += np.histogram(value, _BINS, (low, high if high > low else 1.0))[0]
     hidden = {layer.name for layer in network.layers[: last_weighted(network)]}
     for name, (low, high) in found.items():
         if kind(network.get_layer(name)) == "Softmax":

@@ -32,10 +32,9 @@ def load(
 ) -> Dataset:
     """Reads fer2013.csv (plain, .xz, .gz, .zip), icml_face_data.csv, a folder tree, or `drawn`.
 
-    labels: as for `ferplus.chosen`. skip_bad_rows: skip invalid rows instead of raising. seed: for `drawn`
-    and held-out pictures. class_names: the expressions of a tree with numbered class folders, in the order of
-    the numbers, joined by commas. What was read is cached in `dataset.cache_folder`; other contents of a tree
-    are named on standard error.
+    labels: as for `ferplus.chosen`. skip_bad_rows: skip invalid rows instead of raising. seed: for `drawn`.
+    class_names: the expressions of a tree with numbered class folders, in the order of the numbers, joined by
+    commas. What was read is cached in `dataset.cache_folder`; other contents of a tree are named on stderr.
     Raises UsageError for None, DataError for anything that cannot be read.
     """
     if path is None:
@@ -54,7 +53,7 @@ def load(
         told = f"{' '.join(dataset.bad[0])}; bad rows in all: {len(dataset.bad)}"
         raise DataError(f"{path}: {told}; --skip-bad-rows leaves them out")
     if dataset.protocol == "holdout":
-        dataset = dataset.with_held_out(seed)
+        dataset = dataset.with_held_out()
     return ferplus.chosen(dataset, labels)
 
 

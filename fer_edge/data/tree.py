@@ -50,7 +50,7 @@ class Tree:
         return f"{Path(self.path).name or self.path} ({len(self.pictures)} pictures)"
 
     def fingerprint(self) -> str:
-        """SHA-256 of names, labels, sizes and modification times, so it changes with any file."""
+        """SHA-256 of names, labels, sizes, times of change and inodes, so it changes with any file."""
         digest = hashlib.sha256(self.protocol.encode())
         for name, split, label in self.pictures:
             try:
@@ -64,8 +64,7 @@ class Tree:
     def read(self) -> Dataset:
         """Decodes every picture: gray, upright, 48x48 (others are resized if square).
 
-        ids: the position in the order of names, from 1. Unusable pictures are in `bad`. Raises DataError if
-        none can be used.
+        ids: the position in the order of names, from 1. bad: unusable pictures. Raises DataError if all are.
         """
         with contextlib.closing(self._rows()) as rows:  # the bar goes before an error is told
             return Dataset.of_rows(rows, self.path, self.protocol)

@@ -18,7 +18,7 @@ from fer_edge.errors import DataError, ModelError, UsageError
 from fer_edge.evaluation import metrics
 from fer_edge.model import shipped
 from fer_edge.model.classifier import Classifier
-from fer_edge.spec import LABELS, ModelCard
+from fer_edge.spec import LABELS, ModelCard, expressions
 from fer_edge.vision.crop import resize_faces
 from fer_edge.vision.frames import Picture
 from fer_edge.vision.opencv import cv2
@@ -88,21 +88,21 @@ def keras_card(path: Path, card: Path | None = None) -> ModelCard | None:
     takes and gives.
     """
     beside = path.with_suffix(".json"), path.with_name("card.json")
-    found = next((one for one in ((card,) if card else beside) if one.is_file()), None)
+    if card and not card.is_file():
+        raise ModelError(f"there is no card {card}")
+    ours = (one for one in beside if one.is_file() and b'"labels"' in one.read_bytes())
+    found = card or next(ours, None)
     if found is None:
-        if card:
-            raise ModelError(f"there is no card {card}")
         return None
     known = ModelCard.from_json(found.read_bytes(), str(found))
     if (known.input.real_min, known.input.real_max, known.output.content) != (0, 255, "probabilities"):
         raise ModelError(f"{found}: a .keras file takes gray levels 0 to 255, gives probabilities")
-    return known
+    return replace(known, labels=expressions(known.labels))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows that are evaluated. seen: bool (N,), those whose picture is also in Training; None where there
-    is no Training."""
+    """The rows to evaluate. seen: bool (N,), whether a picture is in Training too; None without it."""
 
     dataset: Dataset
     protocol: str

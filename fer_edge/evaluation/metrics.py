@@ -27,8 +27,7 @@ def scores(cm: NDArray[Any], label_names: Sequence[Any]) -> dict[str, Any]:
     averages, and `per_class` precision, recall (the paper's equations 3 and 4), F1 and support.
 
     cm: pictures by true class (rows) and predicted class, fractions of them if only shares are known.
-    A class that was never predicted has precision 0, one without pictures recall 0; both count in the macro
-    averages.
+    A class that was never predicted has precision 0, one without pictures recall 0; both count in averages.
     """
     right, support, named = cm.diagonal(), cm.sum(axis=1), cm.sum(axis=0)
     by_class = {

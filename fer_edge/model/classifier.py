@@ -110,7 +110,7 @@ _GRAY_LEVELS = np.arange(256)
 
 def stored_levels(tensor: TensorSpec) -> NDArray[Any]:
     """The value an input tensor stores for each gray level 0..255, in its dtype: shape (256,)."""
-    return tensor.quantize(tensor.real_of(_GRAY_LEVELS))
+    return tensor.quantize(tensor.real_min + _GRAY_LEVELS * ((tensor.real_max - tensor.real_min) / 255.0))
 
 
 class Classifier:

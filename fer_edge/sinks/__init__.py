@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fer_edge import console, files
 from fer_edge.errors import UsageError
-from fer_edge.pictures import in_folder
+from fer_edge.pictures import in_folder, seems_picture
 from fer_edge.vision.frames import Frame, FrameResult, Picture
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Outputs:
         """source, read: the inputs. Raises UsageError if two outputs are standard output, and what
         `files.refuse_to_overwrite_any` raises."""
         save = None if self.save and self.save.is_dir() else self.save  # a folder may be saved into
-        inside = in_folder(Path(source))[0] if source and Path(source).is_dir() else ()
+        path = Path(source or "-")
+        inside = in_folder(path)[0] if path.is_dir() else [path] * (path.is_file() and seems_picture(path))
         people = [f"{path.name}-1" for path in inside] or ["1"]
         best = self.snapshot if self.snapshot and self.snapshot.name else None
         firsts = [best.with_stem(f"{best.stem}-{person}") for person in people if best]

@@ -20,7 +20,7 @@ PROGRESS_EVERY_S = 0.5
 class LineFile(Sink):
     """A text file whose lines are passed to the operating system immediately; `-` is standard output.
 
-    If the disk is full, an incomplete line is removed again.
+    If the disk is full, an incomplete line is removed again, except from standard output.
     """
 
     def __init__(self, path: Path, labels: tuple[str, ...], force: bool = True) -> None:
@@ -40,7 +40,8 @@ class LineFile(Sink):
             self._file.flush()
         except OSError as error:
             with contextlib.suppress(OSError):
-                self._file.truncate(self._size)
+                if str(self._path) != "-":  # may begin with others' lines: `>>`
+                    self._file.truncate(self._size)
             reason = f"{error.strerror} (the lines so far are kept)"
             raise OutputError(f"cannot write {self._path}: {reason}") from error
         self._size += len(data)

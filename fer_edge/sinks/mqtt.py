@@ -17,10 +17,10 @@ from fer_edge.errors import OutputError, UsageError
 from fer_edge.files import to_json
 from fer_edge.sinks import Sink
 from fer_edge.sources import without_password
+from fer_edge.vision.analysis import MAX_GAP_FRAMES, MAX_GAP_S
 from fer_edge.vision.frames import Face, FrameResult
 
 LAST_WORDS_S = 2.0
-GONE_S = 2.0  # a face not seen for this long, and for three frames, has left
 MOST_QUEUED = 1000  # messages, while the broker is away
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -53,7 +53,7 @@ class People:
                 events.append({"event": "changed" if before else "new", **face.as_dict()})
             self._seen[face.track] = face, now_s
         for track, (_, seen_s) in list(self._seen.items()):
-            if now_s - seen_s > max(GONE_S, 3 * between_s):
+            if now_s - seen_s > max(MAX_GAP_S, MAX_GAP_FRAMES * between_s):
                 del self._seen[track]
                 events.append({"event": "gone", "track": track})
         about = {"source": result.frame.source, "time_s": round(now_s, 3)}

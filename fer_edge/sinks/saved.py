@@ -27,8 +27,7 @@ class SavedVideo(PictureSink):
     The video keeps to the frames' own times, whatever the source says: a late frame is written more than
     once, an early one not at all. At the rate that it says, every frame is written once.
 
-    Written aside and moved into place by `close`. Stops before the disk is full, while the file can
-    still be closed.
+    Written aside and moved into place by `close`. Stops while the disk has room to close the file.
     """
 
     def __init__(self, path: Path, fps: float | None, force: bool = True) -> None:

@@ -288,7 +288,7 @@ class WebPage(PictureSink):
         self._times_s.append(now_s)
         if not result.analysed or now_s < self._next_state_s:
             return
-        self._next_state_s = now_s + STATE_EVERY_S
+        self._next_state_s = max(self._next_state_s + STATE_EVERY_S, now_s)
         memory_mib, source, took_s = machine.rss_mib(), result.frame.source, now_s - self._times_s[0]
         state = {
             "source": source if "://" in source else Path(source).name,
@@ -298,7 +298,6 @@ class WebPage(PictureSink):
             "memory_mib": memory_mib and round(memory_mib, 1),
             "labels": list(self._labels),
             "colors": [hex_color(label) for label in self._labels],
-            "uncertain_color": hex_color(None),
             "faces": [face.as_dict() | {"shares": face.smoothed.round(4).tolist()} for face in result.faces],
         }
         self.server.state.put(to_json(state))
@@ -308,7 +307,7 @@ class WebPage(PictureSink):
         now_s = time.monotonic()
         if now_s < self._next_picture_s:
             return
-        self._next_picture_s = now_s + PICTURE_EVERY_S
+        self._next_picture_s = max(self._next_picture_s + PICTURE_EVERY_S, now_s)
         shown: Any = annotated
         height, width = annotated.shape[:2]
         if width > MAX_WIDTH_PX:

@@ -22,8 +22,7 @@ QUIT_KEYS = frozenset((ord("q"), ord("Q"), QUIT))
 def why_no_window() -> str | None:
     """None if a window can be opened, else the reason.
 
-    If Qt cannot connect, it ends the whole process, which cannot be caught. So another process tries it
-    first.
+    If Qt cannot connect, it ends the whole process, which cannot be caught. So another tries it first.
     """
     displays = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not any(displays):

@@ -1,5 +1,4 @@
-"""Where frames come from: the interface of every source, and the choice of one. OpenCV is imported by those
-that need it."""
+"""Where frames come from: the interface of every source, and the choice of one, which may import OpenCV."""
 
 from __future__ import annotations
 
@@ -59,7 +58,7 @@ def plausible_fps(fps: float) -> float | None:
 
 def without_password(url: str) -> str:
     """The URL for messages, with its secrets replaced by three asterisks."""
-    url = re.sub(r"(?<=://)([^/?#:]*):[^/?#]*(?=@)", r"\1:***", url)
+    url = re.sub(r"(?<=://)([^/?#:]*):(?:[^/?#]*|(?!\d*[/?#]).*)(?=@)", r"\1:***", url)
     return re.sub(r"(?i)([?&][^=&#]*(?:pass|pwd|token|key|secret|auth)[^=&#]*=)[^&#]*", r"\1***", url)
 
 

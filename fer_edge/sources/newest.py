@@ -70,7 +70,7 @@ class NewestFrame:
 
     def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
         self._name = capture.name
-        self._reopens = capture.reopens
+        self._first = capture  # it counts what all connections could not read
         self._make = make
         self._patience = patience
         self._frames = Newest[Frame]()
@@ -113,8 +113,8 @@ class NewestFrame:
             advice = ": does another program use it? A Raspberry Pi camera module needs --camera pi, or "
             advice += "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
             said = f"{self._name} is open but delivered no frame in {allowed_s:g} s"
-            self._over(self._connection, SourceError(said + advice * self._reopens))
-        elif self._reopens:
+            self._over(self._connection, SourceError(said + advice * self._first.reopens))
+        elif self._first.reopens:
             self._tried = self._picture
             self._connect(None, f"has delivered no new picture for {allowed_s:g} s")
 
@@ -172,6 +172,8 @@ class NewestFrame:
                     time.sleep(0.01)
         finally:
             capture.close()
+            if capture is not self._first:
+                self._first.unreadable += capture.unreadable
 
     def _over(self, connection: int, failure: SourceError | None = None) -> None:
         if connection == self._connection:

@@ -100,6 +100,8 @@ class Video(Capture):
             return None
         time_s = self._times(self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         self._read += 1
+        if self._failures:
+            self.unreadable = max(round(time_s / self._times.frame_s) + 1 - self._read, 1)
         if not self.is_live:
             self._buffers = [self._buffers[1], picture]
         if self._stretch != (1.0, 1.0):
@@ -112,7 +114,6 @@ class Video(Capture):
             raise SourceError(f"{self.name} has no frame that can be decoded{self._advice}")
         end_s = self._times.last_s + self._times.frame_s
         if self._failures:
-            self.unreadable = max(round(end_s / self._times.frame_s) - self._read, 1)
             console.warn(f"{self.name} is damaged: about {self.unreadable} frames skipped")
         if self.length_s and end_s < WHOLE * self.length_s:
             cut = f"ended after {end_s:.1f} of {self.length_s:.1f} s: damaged or cut short"

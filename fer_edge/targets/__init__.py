@@ -182,8 +182,7 @@ def _pictures(request: Request) -> tuple[Pictures, str]:
 
 
 def write_all(jobs: Sequence[tuple[Target, Path]], request: Request) -> list[dict[str, Any]]:
-    """Writes each target of its .tflite file, beside it or in `request.out`; prints the table, returns its
-    rows.
+    """Writes each target of its .tflite file, beside it or in `request.out`; prints and returns the rows.
 
     Raises ModelError if a target refused a file, GateError if one failed its gate; those before are written.
     """

@@ -169,4 +169,5 @@ def _rows(values: Sequence[object]) -> str:
 
 def camel_case(operator: str) -> str:
     """TFLite's name of an operator as TFLite Micro's resolver spells it: MAX_POOL_2D -> MaxPool2D."""
-    return "".join(part.capitalize() if part != "2D" else part for part in operator.split("_"))
+    name = "".join(part.capitalize() if part != "2D" else part for part in operator.split("_"))
+    return name.replace("Matmul", "MatMul").replace("Padv2", "PadV2").replace("Cumsum", "CumSum")

@@ -138,7 +138,7 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
         return keras.metrics.categorical_accuracy(wanted[:, :classes], given[:, :classes])
 
     rates = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
-    sgd = partial(keras.optimizers.SGD, momentum=recipe.momentum, nesterov=True)
+    sgd = partial(keras.optimizers.SGD, momentum=float(recipe.momentum), nesterov=True)
     optimizer = (sgd if recipe.optimizer == "sgd" else keras.optimizers.Adam)(**rates)
     trainee.compile(optimizer, loss, metrics=[accuracy], jit_compile="auto")
     return network, trainee
@@ -225,7 +225,6 @@ def fastest(network: keras.Model) -> keras.Model:
     """
     if keras.backend.backend() != "torch":
         return network
-
     ours: tuple[Any, ...] = (_TorchConv2D, _TorchMaxPooling2D, _TorchBatchNormalization)
     by_keras = {kind.__base__: kind for kind in ours}
 

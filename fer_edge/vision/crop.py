@@ -25,7 +25,8 @@ def to_8_bit(frame: NDArray[Any]) -> Picture:
     if frame.dtype == np.uint8:
         return cast(Picture, frame)
     if frame.dtype == np.uint16:
-        bits = next(bits for bits in (8, 10, 12, 14, 16) if frame.max(initial=0) < 1 << bits)
+        colours = frame[:, :, :3] if frame.ndim == 3 else frame  # alpha is no level
+        bits = next(bits for bits in (8, 10, 12, 14, 16) if colours.max(initial=0) < 1 << bits)
         return cast(Picture, cv2.convertScaleAbs(frame, alpha=255 / ((1 << bits) - 1)))
     raise SourceError(f"a picture of {frame.dtype} values: only 8 and 16 bits a channel can be read")
 

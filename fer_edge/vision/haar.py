@@ -18,7 +18,7 @@ from fer_edge.vision.opencv import cv2
 
 FRONTAL, PROFILE = "haarcascade_frontalface_default.xml", "haarcascade_profileface.xml"
 WINDOW_PX = 24  # the cascade's own window: no smaller face can be found
-STILL_MAX_PX = 1000  # longer side of a picture's careful search
+STILL_MAX_PX = 1000  # longer side of a picture's careful search, unless its smallest faces need more
 BORDER = 0.1  # of the shorter side: how much a searched frame grows, for faces cut off by its border
 TILT_DEG = 27.0  # the cascade tolerates 15 to either side
 CARRIED_FRAMES, ALIKE = 12, 0.6  # how long, and at which correlation, a face may be kept by its looks
@@ -84,7 +84,8 @@ class HaarDetector:
         """Scans the picture, turned if there is no face; a second look rejects false tilted faces."""
         gray = to_gray(frame_bgr)
         smallest_px = self._min_size_px or min(gray.shape) / 12
-        scale = min(1.0, STILL_MAX_PX / max(gray.shape))
+        side = max(gray.shape)  # 32,767 pixels are the most that OpenCV can warp
+        scale = min(1.0, 32_000 / side, max(STILL_MAX_PX / side, WINDOW_PX / smallest_px))
         found = [Detection(box) for box in self._scan(gray, scale, smallest_px, STILL_SCAN)]
         tilted: dict[Box, _Followed] = {}
         for roll_deg in () if found else (TILT_DEG, -TILT_DEG):
@@ -110,7 +111,7 @@ class HaarDetector:
             self._add_new(found, gray, boxes, roll_deg)
         self._followed = found
         self._frames += 1
-        return [one.face for one in found.values()]
+        return [one.face for one in found.values() if one.face.box_xywh[2] >= (self._min_size_px or 0)]
 
     def _add_new(self, found: dict[Box, _Followed], gray: Picture, boxes: list[Box], roll_deg: float) -> None:
         """The boxes that a second, closer look confirms, which rejects most false detections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Sequence
 
 from fer_edge import console
@@ -11,7 +12,7 @@ from fer_edge.vision.opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 Color = tuple[int, int, int]
-COLORS: dict[str | None, Color] = {
+_COLORS: dict[str | None, Color] = {
     "angry": (60, 60, 230),
     "disgust": (60, 160, 60),
     "fear": (200, 80, 160),
@@ -22,7 +23,9 @@ COLORS: dict[str | None, Color] = {
     "contempt": (150, 200, 60),  # of FER+
     None: (130, 130, 130),
 }
-OTHER_COLOR: Color = (220, 200, 80)  # labels of a foreign model
+_IN_TURN = tuple(_COLORS.values())[:8]
+COLORS: defaultdict[str | None, Color] = defaultdict(lambda: _IN_TURN[len(COLORS) % 8], _COLORS)
+"""Of each label; those of a foreign model get ours in turn, as they come."""
 WHITE: Color = (255, 255, 255)
 
 
@@ -57,7 +60,7 @@ def drawn_names(labels: tuple[str, ...]) -> dict[str | None, str]:
 
 def hex_color(label: str | None) -> str:
     """A label's colour as pages and plots write it: `#rrggbb`."""
-    blue, green, red = COLORS.get(label, OTHER_COLOR)
+    blue, green, red = COLORS[label]
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
@@ -74,7 +77,7 @@ def _text_width(text: str, height: float) -> int:
 
 def _draw_box(canvas: Picture, face: Face, names: dict[str | None, str], unit: float) -> None:
     x, y, w, h = face.box_xywh
-    color = COLORS.get(face.label, OTHER_COLOR)
+    color = COLORS[face.label]
     cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), color, max(1, round(unit / 8)))
     text = f"{names[face.label]} {face.confidence:.0%}" if face.label else "uncertain"
     line, width = round(unit * 1.3), _text_width(text, unit) + round(unit / 2)
@@ -119,5 +122,5 @@ def _draw_bars(
         _put_text(canvas, name, (left + round(small / 4), y + round(small)), height=small, color=WHITE)
         start, filled = left + names, max(1, round(bar * float(share)))
         ends = (start, y + row // 5), (start + filled, y + row - row // 5)
-        cv2.rectangle(canvas, *ends, COLORS.get(label, OTHER_COLOR), cv2.FILLED)
+        cv2.rectangle(canvas, *ends, COLORS[label], cv2.FILLED)
     return left, top, width, height

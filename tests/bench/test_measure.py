@@ -26,10 +26,8 @@ ONE = {"warmup": 0, "runs": 1, "patience_s": 0}
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """Folder with right_float32.tflite, right_int8.tflite (takes happy for sad and back), with cards.
-
-    The class is the brightest of the first seven pixels.
-    """
+    """Folder with right_float32.tflite, right_int8.tflite (takes happy for sad and back), with cards. The
+    class is the brightest of the first seven pixels."""
     folder = tmp_path_factory.mktemp("models")
     swapped = ("angry", "disgust", "fear", "sad", "happy", "surprise", "neutral")
     for name, labels in (("right_float32", LABELS), ("right_int8", swapped)):
@@ -206,10 +204,8 @@ def test_a_real_run(media):
 
 
 def answers(references):
-    """A `start` that gives, one after the other, processes with these references: one block each, ms.
-
-    The model takes ten times as long as the reference: 10 ms where nothing disturbs.
-    """
+    """A `start` that gives, one after the other, processes with these references: one block each, ms. The
+    model takes ten times as long: 10 ms where nothing disturbs."""
     turns = iter(references)
 
     def start(runs, order):

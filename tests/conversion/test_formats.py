@@ -6,6 +6,7 @@ from doc_blocks import PAGES, blocks
 from fer_edge import files
 from fer_edge.conversion import command, formats, source
 from fer_edge.conversion.formats import FORMATS, Material
+from fer_edge.conversion.gate import Thresholds
 from fer_edge.data import drawn_faces
 from fer_edge.errors import GateError, ModelError, UsageError
 from fer_edge.model import file, graph
@@ -78,6 +79,24 @@ def test_a_mean_before_the_end_is_in_float_like_the_end(residual, format_):
     assert ("SUM" in ops, "MEAN" in ops) == ((True, False) if format_ == "int8" else (False, True))
 
 
+@pytest.mark.parametrize(("middle", "end"), [("swish", "softmax"), ("relu", "softmax"), ("sigmoid", None)])
+def test_activations_inside_layers_are_integers_too(middle, end):
+    x = inputs = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(4, 3, strides=4, activation=middle)(keras.layers.Rescaling(1 / 255)(x))
+    x = keras.layers.Dense(7, activation=end)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, x if end else keras.layers.Activation("softmax")(x))
+    (main,) = graph.read(FORMATS["full_integer"].make(Material(model, drawn_faces(24, seed=5)[0])))
+    assert {tensor.dtype for tensor in main.tensors} == {"int8", "int32"}
+    assert main.outputs[0].scale == 1 / 256
+
+
+def test_what_would_compute_in_float_is_no_full_integer_file(calibration):
+    inputs = keras.Input((48, 48, 1))
+    ends = [keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(inputs)) for _ in range(2)]
+    with pytest.raises(ModelError, match="would compute in float"):
+        FORMATS["full_integer"].make(Material(keras.Model(inputs, keras.layers.Average()(ends)), calibration))
+
+
 def test_the_card_says_what_was_converted_how_and_by_what(folder, tiny):
     card = file.card_in((folder / "tiny_int8.tflite").read_bytes(), "")
     assert (card.name, card.format, card.architecture) == ("tiny", "int8", "tiny")
@@ -106,7 +125,7 @@ def test_the_format_of_the_documentation(tiny, tmp_path, monkeypatch):
     [
         ("float32", r"TFLite lacks \(Erfinv\)"),
         ("int16x8", r"TFLite lacks \(Erfinv\)"),
-        ("int8", "computes outside layers"),
+        ("int8", "layer used twice gives, as global_average"),
     ],
 )
 def test_an_operator_that_tflite_lacks_is_named_in_a_line(calibration, format_, said):
@@ -161,7 +180,7 @@ def test_a_recipe_may_have_limits_of_its_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("[int8]\nagreement = 0.9\n")
     mine = formats.read(path)
-    assert (mine.name, mine.limits_of("int8").agreement) == ("mine", 0.9)
+    assert (mine.name, mine.limits_of("int8")) == ("mine", Thresholds(0.9, 0.25, 0.004, 0.002, 0.05))
     trained = formats.read(path, qat=True, sparsity=None)
-    assert trained.limits_of("int8").agreement == 0.97
+    assert trained.limits_of("int8") == Thresholds(0.9, 0.5, 0.02, 0.002, 0.05)
     assert trained.limits_of("float16") == FORMATS["float16"].limits

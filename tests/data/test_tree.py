@@ -39,11 +39,11 @@ def test_of_three_folders_the_validation_is_chosen_on_and_two_for_one_split_are_
 
 def test_train_and_test_alone_hold_a_tenth_out(tree):
     root = str(tree(TWO, n=20))
-    read, again, other = (data.load(root, seed=seed) for seed in (1, 1, 2))
+    read, other = (data.load(root, seed=seed) for seed in (1, 2))
     assert read.protocol == data.protocol_splits(read, "official").name == "holdout"
     for index, count in enumerate((18, 2, 20)):
         assert np.bincount(read.labels[read.split == index]).tolist() == [count] * 7
-    assert ((read.split == again.split).all(), (read.split == other.split).all()) == (True, False)
+    assert (read.split == other.split).all()  # or `evaluate` would see what `train --seed` has seen
 
 
 def spelt(seed):

@@ -1,7 +1,5 @@
-"""`python stopped.py FOLDER STEP SIZE WORDS`: `fer-edge WORDS`, which stops by itself at one of its writings.
-
-What kills it from outside comes too late for small files.
-"""
+"""`python stopped.py FOLDER STEP SIZE WORDS`: `fer-edge WORDS`, which stops by itself at one of its writings:
+what kills it from outside comes too late for small files."""
 
 import os
 import resource
@@ -14,9 +12,7 @@ from fer_edge import cli
 def stop_at(folder: str, step: int, size: int) -> None:
     """Ends this process right before a file in `folder` is opened to be written, renamed or removed, for the
     time of that number; with a `size` of 0 or more, by the kernel at that byte of the next longer file.
-
-    Nothing of Python or of the program runs after that.
-    """
+    Nothing of Python or of the program runs after that."""
     left = step
 
     def counted(event: str, arguments: tuple[object, ...]) -> None:

@@ -70,10 +70,8 @@ class Bench:
 
     def killed(self, *words: object, writes: Path, in_a_write: bool = True) -> bool:
         """Starts the command and kills it: half of the time after a random time, else it stops by itself at
-        one of its writings into the folder `writes`, or `in_a_write`. False where it ended before.
-
-        The first of each command runs to its end and shows how long it takes.
-        """
+        one of its writings into the folder `writes`, or `in_a_write`. False where it ended before. The first
+        of each command runs to its end and shows how long it takes."""
         name, began = str(words[0]), time.monotonic()
         usual, step, size = self.seconds.get(name), 0, -1
         if usual and self.rng.random() < 0.5:

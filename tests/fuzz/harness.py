@@ -33,9 +33,7 @@ HOSTILE: tuple[Any, ...] = (
 class Kind:
     """make: an input from a seed. read: reads it as the program does; only FerEdgeError may come out.
 
-    hang_s: seconds after which an input counts as a hang. bounded: whether memory is limited, which
-    TensorFlow does not bear.
-    """
+    hang_s: seconds after which an input counts as a hang. bounded: limits memory, not for TensorFlow."""
 
     make: Callable[[Random], bytes]
     read: Callable[[bytes, Path], None]
@@ -119,11 +117,8 @@ def generated(kind: str, seed: int, number: int) -> bytes:
 
 
 def tried(name: str, inputs: Sequence[str], seed: int) -> tuple[Counter[str], list[tuple[str, str, str]]]:
-    """Tries inputs, given by number or by path.
-
-    Gives how often each outcome came, and (input, outcome, first line) of what went wrong. A child that dies,
-    hangs or has tried 2,000 is replaced.
-    """
+    """Tries inputs, given by number or by path: how often each outcome came, and (input, outcome, first line)
+    of what went wrong. A child that dies, hangs or has tried 2,000 is replaced."""
     kind, counts, faults, child = kinds()[name], Counter[str](), [], None
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_IN_MEMORY) as place:
         for one in inputs:

@@ -3,6 +3,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +51,18 @@ def test_a_log_without_a_frame_is_none(tmp_path, kind):
     assert not (tmp_path / "o").exists()
 
 
+def test_a_full_disk_takes_nothing_from_a_file_that_standard_output_is_appended_to(tmp_path, monkeypatch):
+    path = tmp_path / "o.jsonl"
+    path.write_text("earlier\n")
+    with path.open("ab", buffering=0) as file:
+        nowhere = {"write": lambda data: os.write(os.open("/dev/full", os.O_WRONLY), data)}
+        full = SimpleNamespace(**nowhere, truncate=file.truncate)
+        monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=full))
+        with pytest.raises(OutputError, match="No space left"):
+            JsonlLog(Path("-"), LABELS).write(result())
+    assert path.read_text() == "earlier\n"
+
+
 @pytest.mark.parametrize("kind", [JsonlLog, CsvLog])
 def test_names_that_are_no_text_are_escaped(tmp_path, kind):
     """A name that is not UTF-8, and one that would steer a terminal."""
@@ -70,8 +83,9 @@ def test_an_input_is_no_output(tmp_path):
         with pytest.raises(OutputError, match="the input"):
             Outputs(jsonl=output).check(None, True, *inputs)
     Path(tmp_path / "b-a.jpg-1.png").touch()
-    with pytest.raises(OutputError, match="exists already"):
-        Outputs(snapshot=tmp_path / "b.png").check(None, False, str(tmp_path))
+    for source in (tmp_path, picture):
+        with pytest.raises(OutputError, match="exists already"):
+            Outputs(snapshot=tmp_path / "b.png").check(None, False, str(source))
     picture.rename(tmp_path / "a.png.png")
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     with pytest.raises(OutputError, match="the input"):

@@ -27,8 +27,8 @@ def test_people_come_change_and_go():
         (0.0, [(1, "happy")], [("new", 1, "happy")]),
         (0.1, [(1, "happy"), (2, "sad")], [("new", 2, "sad")]),
         (0.2, [(1, None)], [("changed", 1, None)]),
-        (1.8, [(1, None)], []),
-        (2.6, [(1, None)], [("gone", 2, None)]),
+        (1.05, [(1, None)], []),
+        (1.15, [(1, None)], [("gone", 2, None)]),  # when its track ends, or it would be there twice
         (9.0, [], []),  # frames were seconds apart
         (9.1, [], [("gone", 1, None)]),
     ]

@@ -1,5 +1,6 @@
 """Videos as they come: upright, square, at their own times; damaged, cut short, odd names, over HTTP."""
 
+import contextlib
 import functools
 import http.server
 import os
@@ -97,6 +98,11 @@ def test_a_damaged_spot_is_skipped_and_counted(tmp_path, cases, capsys):
     video = VideoFile(tmp_path / "hole.mp4")
     frames = read_all(video)
     assert 40 <= len(frames) == 60 - video.unreadable
+    with contextlib.closing(VideoFile(tmp_path / "hole.mp4")) as early:  # a run that stops before the end
+        early.open()
+        for _ in frames[1:]:
+            early.read()
+        assert early.unreadable == video.unreadable
     assert frames[-1].time_s == pytest.approx(5.9)
     assert f"about {video.unreadable} frames skipped" in capsys.readouterr().err
     assert len(times_of(cases / "files/hole.mp4")) >= 430
@@ -217,6 +223,7 @@ def test_what_a_server_answered_is_said(serve, name, said):
         ("http://host/a@b:c?user=me&pwd=x&Token=y&n=1", "http://host/a@b:c?user=me&pwd=***&Token=***&n=1"),
         ("http://user@host/", "http://user@host/"),
         ("mqtt://u:p@h/t", "mqtt://u:***@h/t"),
+        ("mqtt://u:se/cr?t#@h/t", "mqtt://u:***@h/t"),
     ],
 )
 def test_a_password_is_never_written(url, shown):

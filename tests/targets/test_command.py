@@ -142,6 +142,7 @@ def test_the_target_of_the_documentation_beside_one_that_refuses(tiny, tmp_path,
     assert str(done.exception) == "not a number of mine"
     for wrong, said in (
         ("--mirror", "is converted already"),
+        ("--labels=ferplus:v.csv", "is converted already"),
         ("--data=v.csv --json=v.csv", "it is the input"),
     ):
         done = CliRunner().invoke(application(), [*asked, "--force", *wrong.split()])
@@ -194,8 +195,8 @@ def test_compiled_source_holds_model_labels_and_both_conversions(fixture, reques
 
 
 def test_operators_are_spelt_as_by_the_resolver_of_tflite_micro_and_each_is_registered_once(tiny):
-    operators = "CONV_2D DEPTHWISE_CONV_2D MAX_POOL_2D RELU6 FULLY_CONNECTED REDUCE_MAX HARD_SWISH"
-    methods = "Conv2D DepthwiseConv2D MaxPool2D Relu6 FullyConnected ReduceMax HardSwish"
+    operators = "CONV_2D DEPTHWISE_CONV_2D MAX_POOL_2D RELU6 FULLY_CONNECTED REDUCE_MAX BATCH_MATMUL PADV2"
+    methods = "Conv2D DepthwiseConv2D MaxPool2D Relu6 FullyConnected ReduceMax BatchMatMul PadV2"
     assert [microcontroller.camel_case(name) for name in operators.split()] == methods.split()
     text = sources(tiny)[1]["main.cc"]
     assert "MicroMutableOpResolver<4>" in text

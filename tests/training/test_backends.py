@@ -1,7 +1,5 @@
-"""Keras on JAX and PyTorch: the same training as on TensorFlow, alone or among processes and devices.
-
-Each backend runs in a process of its own, since Keras has one a process; TensorFlow runs in this one.
-"""
+"""Keras on JAX and PyTorch: the same training as on TensorFlow, alone or among processes and devices. Each
+runs in a process of its own, since Keras has one backend a process; TensorFlow runs in this one."""
 
 import importlib.util
 import json

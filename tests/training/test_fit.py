@@ -1,7 +1,5 @@
-"""A checkpoint goes on with its own training alone; a training begins at given weights, and is checked.
-
-That a killed and resumed one ends where an unbroken one does (case L1) is in test_command.py.
-"""
+"""A checkpoint goes on with its own training alone; a training begins at given weights, and is checked. That
+a killed and resumed one ends where an unbroken one does (case L1) is in test_command.py."""
 
 import dataclasses
 import hashlib

@@ -1,7 +1,4 @@
-"""The paper's search: what it tries, in which order, and what it says of it.
-
-Trainings are replaced by ones whose results are known beforehand.
-"""
+"""The paper's search: what it tries, in which order, and what it says of trainings with known results."""
 
 import json
 

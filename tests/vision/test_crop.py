@@ -26,6 +26,7 @@ BLUE_GREEN_RED = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
     [
         (BLUE_GREEN_RED, [29, 150, 76]),  # by BT.601: 0.114, 0.587, 0.299 of 255
         (np.dstack([BLUE_GREEN_RED, np.full((1, 3), 7, np.uint8)]), [29, 150, 76]),  # alpha does not count
+        (np.dstack([BLUE_GREEN_RED // 255 * np.uint16(4095), np.uint16([[65535] * 3])]), [29, 150, 76]),
         # 16 bits keep their share of white: 60,000 / 65,535 of 255 is 233.46.
         (np.array([[0, 257, 32896, 60000, 65535]], np.uint16), [0, 1, 128, 233, 255]),
     ],

@@ -107,6 +107,16 @@ def test_smaller_faces_than_asked_for_are_left_out(media, least_px, count):
     assert len(HaarDetector(least_px).detect(bgr)) == count
 
 
+def test_followed_faces_that_become_smaller_than_asked_for_and_small_ones_in_wide_pictures(media):
+    bgr, _ = read_picture(media / "obama_480p.jpg")
+    nearer = HaarDetector(100)
+    shrinking = (cv2.resize(bgr, None, fx=scale, fy=scale) for scale in (1.0, 0.9, 0.8, 0.6))
+    assert [len(nearer.detect(frame)) for frame in shrinking] == [1, 1, 1, 0]  # 134 px, at last 80
+    wide = np.zeros((480, 6000, 3), np.uint8)
+    wide[:, 2500 : 2500 + bgr.shape[1]] = bgr
+    assert len(HaarDetector().detect_still(wide)) == 1
+
+
 def without(version, **more):
     """An OpenCV of that version that lacks the cascades or all of them."""
     return lambda _: load_cascade(opencv=types.SimpleNamespace(__version__=version, **more))

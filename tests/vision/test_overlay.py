@@ -30,6 +30,7 @@ def test_bars_are_as_long_as_their_shares_and_an_uncertain_face_and_a_foreign_la
     assert count(whole, COLORS["sad"]) == pytest.approx(2 * count(half, COLORS["sad"]), rel=0.1)
     assert count(whole, COLORS[None]) > 90
     assert count(drawn("contempt", (1,), ("contempt",)), COLORS["contempt"]) > 90
+    assert len({COLORS[label] for label in "abcdefgh"}) == 8
 
 
 @pytest.mark.parametrize(
