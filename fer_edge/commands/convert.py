@@ -26,7 +26,7 @@ def convert(
     float16: Annotated[bool, Option(help="16-bit weights: half the size.")] = False,
     dynamic_range: Annotated[bool, Option(help="8-bit weights, float activations.")] = False,
     int8: Annotated[bool, Option(help="8-bit weights and activations, last layers in float.")] = False,
-    full_integer: Annotated[bool, Option(help="int8 input and output, no floats at all.")] = False,
+    full_integer: Annotated[bool, Option(help="int8 in and out, no floats if layers allow.")] = False,
     int16x8: Annotated[bool, Option(help="8-bit weights, 16-bit activations; slow on processors.")] = False,
     all_: Annotated[
         bool, Option("--all", help="The default: float32, float16, dynamic range, int8.")

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files
+from fer_edge import console, files
 from fer_edge.conversion import rounding
 from fer_edge.conversion.gate import LEAST_PICTURES, Thresholds
 from fer_edge.errors import ModelError, UsageError, first_line
@@ -205,7 +205,7 @@ def _integer(material: Material, taken: str, given: str) -> bytes:
     made = tflite(network, integers, optimise=True, ends=(taken, given), one_step=material.compressed)
     used = (op for op in graph.read(made)[0].operators if "float32" in {t.dtype for t in op.taken + op.given})
     if not float_end and (floats := {op.name for op in used} - {"QUANTIZE", "DEQUANTIZE"}):
-        raise ModelError(f"{', '.join(sorted(floats))} would compute in float: use --int8, or other layers")
+        console.warn(f"{', '.join(sorted(floats))} compute in float, which other layers would not need")
     return made
 
 
