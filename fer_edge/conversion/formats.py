@@ -199,12 +199,12 @@ def _integer(material: Material, taken: str, given: str) -> bytes:
     ranges = rounding.measured(network, material.faces, float_end=float_end)
     ranges |= {name: ends for name, ends in material.ranges.items() if name in ranges}
     if material.aware is None:
-        faces = material.faces[::2]
-        network = rounding.compensated(network, ranges, faces, compressed=material.compressed)
+        network = rounding.compensated(network, ranges, material.faces[::2], compressed=material.compressed)
     integers = partial(rounding.rounded, network, ranges, float_end=float_end)
     made = tflite(network, integers, optimise=True, ends=(taken, given), one_step=material.compressed)
-    used = (op for op in graph.read(made)[0].operators if "float32" in {t.dtype for t in op.taken + op.given})
-    if not float_end and (floats := {op.name for op in used} - {"QUANTIZE", "DEQUANTIZE"}):
+    inner = () if float_end else graph.read(made)[0].operators
+    floats = {op.name for op in inner if "float32" in {tensor.dtype for tensor in op.taken + op.given}}
+    if floats := floats - {"QUANTIZE", "DEQUANTIZE"}:
         console.warn(f"{', '.join(sorted(floats))} compute in float, which other layers would not need")
     return made
 

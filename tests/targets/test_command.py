@@ -195,9 +195,10 @@ def test_compiled_source_holds_model_labels_and_both_conversions(fixture, reques
 
 
 def test_operators_are_spelt_as_by_the_resolver_of_tflite_micro_and_each_is_registered_once(tiny):
-    operators = "CONV_2D DEPTHWISE_CONV_2D MAX_POOL_2D RELU6 FULLY_CONNECTED REDUCE_MAX BATCH_MATMUL PADV2"
+    names = "CONV_2D DEPTHWISE_CONV_2D MAX_POOL_2D RELU6 FULLY_CONNECTED REDUCE_MAX BATCH_MATMUL PADV2"
     methods = "Conv2D DepthwiseConv2D MaxPool2D Relu6 FullyConnected ReduceMax BatchMatMul PadV2"
-    assert [microcontroller.camel_case(name) for name in operators.split()] == methods.split()
+    names, methods = f"{names} HARD_SWISH", f"{methods} HardSwish"
+    assert [microcontroller.camel_case(name) for name in names.split()] == methods.split()
     text = sources(tiny)[1]["main.cc"]
     assert "MicroMutableOpResolver<4>" in text
     added = [line.split("Add")[1].split("(")[0] for line in text.splitlines() if "resolver.Add" in line]
