@@ -69,8 +69,7 @@ class NewestFrame:
     """
 
     def __init__(self, capture: Capture, make: Callable[[], Capture], patience: Patience) -> None:
-        self._name = capture.name
-        self._first = capture  # it counts what all connections could not read
+        self._first = capture  # it has the name, and counts what all connections could not read
         self._make = make
         self._patience = patience
         self._frames = Newest[Frame]()
@@ -112,7 +111,7 @@ class NewestFrame:
         if first:
             advice = ": does another program use it? A Raspberry Pi camera module needs --camera pi, or "
             advice += "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
-            said = f"{self._name} is open but delivered no frame in {allowed_s:g} s"
+            said = f"{self._first.name} is open but delivered no frame in {allowed_s:g} s"
             self._over(self._connection, SourceError(said + advice * self._first.reopens))
         elif self._first.reopens:
             self._tried = self._picture
@@ -137,7 +136,8 @@ class NewestFrame:
         waits_s = self._patience.reconnect_waits_s
         for wait_s in waits_s[self._attempts :]:
             self._attempts += 1
-            console.warn(f"{self._name} {why}: retrying in {wait_s:g} s ({self._attempts} of {len(waits_s)})")
+            attempt = f"{self._attempts} of {len(waits_s)}"
+            console.warn(f"{self._first.name} {why}: retrying in {wait_s:g} s ({attempt})")
             # The wait is no silence, and opening may take as long as one.
             self._heard_s = time.monotonic() + wait_s + self._patience.silence_s
             self._frames.take(self._frames.number, wait_s)  # which `close` ends
@@ -149,7 +149,7 @@ class NewestFrame:
                 capture.open()
                 closing.pop_all()
                 return capture
-        raise SourceError(f"{self._name} was lost and did not come back after {len(waits_s)} attempts")
+        raise SourceError(f"{self._first.name} was lost and did not come back after {len(waits_s)} attempts")
 
     def _read(self, connection: int, capture: Capture) -> None:
         """Until the source freezes, ends, or is no longer wanted."""
