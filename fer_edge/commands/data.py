@@ -40,14 +40,13 @@ def data(
     """
     from fer_edge import console, files, paper, sheets
     from fer_edge.data import ferplus, load, summarise
-    from fer_edge.model import shipped
     from fer_edge.training import recipes
 
     if table5:
         paper.table_5().show()
         return
     files.refuse_to_overwrite_any((plot, augmented, json), force, [path, recipe, ferplus.file_of(labels)])
-    how = recipes.read(shipped.recipe("train", recipe)).augmentation
+    how = recipes.read(recipe).augmentation
     dataset = load(path, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
     summary = summarise(dataset)
     console.say(f"{summary['path']}: {summary['n']:,} faces, protocol {summary['protocol']}")

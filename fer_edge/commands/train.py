@@ -51,7 +51,7 @@ def train(
     teachers, starts = teacher or (), weights or ()
     inputs = (data, recipe, ferplus.file_of(labels), *teachers, *starts)
     files.refuse_to_overwrite_any((json,), force, inputs)
-    chosen = recipes.read(shipped.recipe("train", recipe)).override(
+    chosen = recipes.read(recipe).override(
         epochs=epochs, batch_size=batch_size, dropout=dropout, learning_rate=learning_rate, protocol=protocol
     )
     chosen.check_given(teachers, labels)
@@ -98,12 +98,11 @@ def sweep(
     """Search batch size, then epochs, then dropout, like the paper; run it again to continue."""
     from fer_edge import console, files
     from fer_edge.data import load
-    from fer_edge.model import shipped
     from fer_edge.quiet import quiet_training
     from fer_edge.training import recipes
 
     files.refuse_to_overwrite_any((json,), force, (data, recipe))
-    base = recipes.read(shipped.recipe("train", recipe)).override(protocol="paper")
+    base = recipes.read(recipe).override(protocol="paper")
     base.check_given()
     splits = base.split(load(data, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names))
     with console.working("starting Keras"):

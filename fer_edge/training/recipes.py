@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from fer_edge import files
 from fer_edge.data import Dataset, Protocol, ferplus, protocol_splits
 from fer_edge.files import BelowOne, Count, Share
+from fer_edge.model import shipped
 from fer_edge.spec import INPUT_SHAPE
 
 History = Sequence[dict[str, float]]
@@ -118,11 +119,12 @@ class Recipe:
         return dataclasses.replace(self, **{k: v for k, v in values.items() if v is not None})
 
 
-def read(path: Path) -> Recipe:
-    """Reads a TOML recipe; its file's name is the recipe's name unless it holds another.
+def read(name_or_path: str | Path) -> Recipe:
+    """Reads an included recipe or a TOML file; the file's name is the recipe's unless it says another.
 
     Raises UsageError, naming file and key, for anything that is not a recipe.
     """
+    path = shipped.recipe("train", str(name_or_path))
     table = files.read_toml(path)
     changes = files.checked(Augmentation, table.pop("augmentation", {}), f"{path} [augmentation]")
     values = {"name": path.stem, **files.checked(Recipe, table, str(path))}

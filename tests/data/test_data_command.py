@@ -9,7 +9,6 @@ from processes import fer_edge
 from fer_edge import sheets
 from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import SPLITS
-from fer_edge.model import shipped
 from fer_edge.training import recipes
 
 
@@ -55,7 +54,7 @@ def test_plot_has_up_to_twelve_faces_of_each_expression(table, tmp_path):
 @pytest.mark.parametrize(("recipe", "mixtures"), [("paper", 0), ("edge", 3)])
 def test_augmentations_are_labelled_panels_then_mixtures(recipe, mixtures):
     """Figure 6: the picture and (a) to (e), each under its name; three mixtures for a recipe that mixes."""
-    how = recipes.read(shipped.recipe("train", recipe)).augmentation
+    how = recipes.read(recipe).augmentation
     heads, rows = sheets.augmentations(load("drawn:84"), how, 0)
     changes = ["(a) rotation", "(b) shift along x", "(c) shift along y", "(d) zoom", "(e) flip"]
     assert heads == ["picture", *changes, *["mixture"] * mixtures]
