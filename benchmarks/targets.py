@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from fer_edge import evaluation, files, machine
 from fer_edge.bench import latency
 from fer_edge.console import Table, milliseconds, percent, progress
+from fer_edge.conversion.source import SPLIT
 from fer_edge.data import ferplus, load
 from fer_edge.data.dataset import Dataset
 from fer_edge.errors import FerEdgeError
@@ -34,7 +35,7 @@ from fer_edge.evaluation import metrics
 from fer_edge.model import file, graph, shipped
 from fer_edge.model.classifier import Classifier
 from fer_edge.spec import LABELS, Format, split_name
-from fer_edge.targets import SPLIT, Artifact, Target, parse
+from fer_edge.targets import Artifact, Target, parse
 from fer_edge.vision.crop import resize_faces
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -29,8 +29,6 @@ from fer_edge.spec import Format
 if TYPE_CHECKING:
     from fer_edge.conversion.command import Request
 
-SPLIT = "PublicTest"
-"""The split that one may choose on."""
 DRAWN = 70
 """Drawn faces if no data is given: ten of each expression."""
 PARITY_PICTURES = 500
@@ -172,6 +170,7 @@ def parse(names: Iterable[str]) -> tuple[Target, ...]:
 
 def _pictures(request: Request) -> tuple[Pictures, str]:
     """Pictures of PublicTest, by the seed, or drawn faces; and their description. Raises DataError."""
+    from fer_edge.conversion.source import SPLIT
     from fer_edge.data import drawn_faces
     from fer_edge.evaluation import select
 
