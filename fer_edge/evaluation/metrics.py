@@ -43,13 +43,14 @@ def scores(cm: NDArray[Any], label_names: Sequence[Any]) -> dict[str, Any]:
     return {"accuracy": float(right.sum() / (cm.sum() or 1)), **macro, "per_class": per_class}
 
 
-def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (95 % by default), as (low, high) in 0..1.
+def wilson_interval(correct: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a proportion, as (low, high) in 0..1.
 
     E. B. Wilson, Journal of the American Statistical Association 22 (1927). No pictures: (0, 1).
     """
     if n == 0:
         return 0.0, 1.0
+    z = 1.959964
     p, squared = correct / n, z * z
     centre = (p + squared / (2 * n)) / (1 + squared / n)
     half = z / (1 + squared / n) * math.sqrt(p * (1 - p) / n + squared / (4 * n * n))
