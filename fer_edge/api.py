@@ -39,7 +39,7 @@ def analyze(
     frame: uint8 (or uint16) array of (H, W) gray levels or (H, W, 3 or 4) in OpenCV's order BGR(A); or the
     path of a picture, which is turned upright.
     model: name of a shipped model or path of a .tflite file; it is loaded once and kept. card: see
-    `Classifier`. detector: one of `faces.DETECTORS`; auto is BlazeFace where it is installed, else Haar.
+    `Classifier`. detector: one of `vision.DETECTORS`; auto is BlazeFace where it is installed, else Haar.
     detector_model: its file. min_size_px: smallest face to look for, by default a twelfth of the shorter side
     with Haar. min_confidence: 0..1; below it a face's label is None, as where its quality is too low.
 

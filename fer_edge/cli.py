@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from fer_edge import __version__
 from fer_edge.errors import FerEdgeError, MissingExtraError, printable
+from fer_edge.vision import DETECTORS
 
 COMMANDS = {
     "run": ("run", "run clip.mp4 --headless --jsonl faces.jsonl --save annotated.mp4"),
@@ -55,7 +56,7 @@ PANEL_OF = {f"--{name}": panel for panel, names in PANELS.items() for name in na
 """The panel of an option in --help; all others are under Options."""
 
 CHOICES = {
-    "--detector": "auto|haar|yunet|blazeface", "--protocol": "official|paper", "--recipe": "NAME|FILE",
+    "--detector": "|".join(DETECTORS), "--protocol": "official|paper", "--recipe": "NAME|FILE",
     "--split": "Training|PublicTest|PrivateTest", "--out": "DIR", "--name": "NAME",
 }  # fmt: skip
 """What --help shows as an option's value, unless the option says it itself."""

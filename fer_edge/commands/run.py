@@ -18,10 +18,12 @@ from typer import Argument, Option
 from fer_edge import console
 from fer_edge.commands import options
 from fer_edge.errors import FerEdgeError, UsageError
+from fer_edge.vision import DETECTORS
 
 DEFAULT_HOST = "127.0.0.1"
 _SOURCE = "Camera number, video, URL, picture, folder, or - for motion JPEG. Default: camera 0."
 _MODEL = "Included model or .tflite file; default: the best on this kind of processor."
+_DETECTOR = f"{', '.join(DETECTORS[:-1])} or {DETECTORS[-1]}."
 _SMOOTH = "Half-life of the moving average; 0: off."
 _MQTT = "Send events to a broker: mqtt://[user:password@]host/topic."
 _WEB = "Serve a live page to browsers on this machine."
@@ -37,7 +39,7 @@ def run(
     model: Annotated[str | None, Option(metavar="NAME|PATH", help=_MODEL)] = None,
     card: options.Card = None,
     threads: Annotated[int, Option(min=1, help="Threads for inference and pictures.")] = 1,
-    detector: Annotated[str, Option(help="auto, haar, yunet or blazeface.")] = "auto",
+    detector: Annotated[str, Option(help=_DETECTOR)] = "auto",
     detector_model: Annotated[Path | None, options.file("YuNet's .onnx or BlazeFace's .tflite file.")] = None,
     every: Annotated[int, Option(min=1, help="Analyse one in N frames of a camera or video.")] = 1,
     max_fps: Annotated[float | None, Option(min=0.01, help="Frames per second, at most.")] = None,

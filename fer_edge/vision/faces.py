@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_edge.errors import ModelError, UsageError
+from fer_edge.vision import DETECTORS
 from fer_edge.vision.blazeface import COMMAND, BlazeFaceDetector, find_blazeface
 from fer_edge.vision.frames import Detection, Detector, Picture
 from fer_edge.vision.opencv import cv2
 
-DETECTORS = ("auto", "haar", "yunet", "blazeface")
 YUNET_ADVICE = (
     "--detector yunet needs --detector-model FILE: face_detection_yunet_2023mar.onnx from "
     "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
