@@ -22,7 +22,7 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     """
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
-    if path.exists() and not path.is_file():
+    if _is_stream(path):
         return
     if path.exists() and not force:
         raise OutputError(f"{path} exists already: choose another name or give --force")
@@ -51,6 +51,11 @@ def refuse_to_overwrite_any(
             taken[file] = "another output"
 
 
+def _is_stream(path: Path) -> bool:
+    """Whether it is a pipe or a device, which is written as it is."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def _identity(path: Path) -> object:
     """Identifies a file, existing or not, under all its names; None for folders, devices and pipes."""
     if path.is_file():
@@ -75,7 +80,7 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
     it, if nobody reads the pipe, or, without `force`, if it exists at the end.
     """
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        if _is_stream(path):
             with open_log(path):  # opens a pipe without waiting for a reader
                 yield path
             return
@@ -166,10 +171,14 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
     Raises OutputError if it cannot be opened, if another process writes it, if nobody reads the pipe, or,
     without `force`, if it exists.
     """
-    kind = path.exists() and not path.is_file()
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_NONBLOCK if kind else 0 if force else os.O_EXCL)
+    is_stream = _is_stream(path)
+    flags = os.O_WRONLY | os.O_CREAT
+    if is_stream:
+        flags |= os.O_NONBLOCK  # fails at once if nobody reads the pipe
+    elif not force:
+        flags |= os.O_EXCL
     try:
-        real = path if kind else _led_to(path)
+        real = path if is_stream else _led_to(path)
         make_folders(real.parent)
         file = os.open(real, flags, 0o666)
     except OSError as error:
@@ -177,7 +186,7 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
             raise OutputError(f"{path} exists already: choose another name or give --force") from None
         reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
         raise OutputError(f"cannot write {path}: {reason}") from error
-    if kind:
+    if is_stream:
         os.set_blocking(file, True)
     elif _lock(file) is False:
         os.close(file)
