@@ -1,7 +1,5 @@
 """One call that analyses the faces in a picture."""
 
-from __future__ import annotations
-
 import functools
 import os
 import threading

@@ -4,8 +4,6 @@ A new Python calls one function. It imports nothing from the working folder (`-P
 `numpy.py`. Only the function's result counts, not the exit code: a child without an answer has failed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import json

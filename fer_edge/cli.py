@@ -1,7 +1,5 @@
 """The command line `fer-edge`: the list of commands, and the one place where errors become exit codes."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import importlib

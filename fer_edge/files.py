@@ -1,7 +1,5 @@
 """Writes files aside and moves them into place, overwriting only when asked; JSON, TOML recipes, hashes."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl

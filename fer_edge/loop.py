@@ -5,8 +5,6 @@ source has three parts that never wait for each other: the reader keeps the newe
 the newest; the display and the saved video take every frame and draw the latest result on it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

@@ -1,7 +1,5 @@
 """What Ihsan, Niswatin, Swanjaya, "Deteksi Ekspresi Wajah Menggunakan TensorFlow", state: see paper.toml."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import NamedTuple

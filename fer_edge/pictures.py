@@ -4,8 +4,6 @@ A file's content decides its format. Pictures are returned upright, with 8 bits,
 megapixels, which OpenCV checks before decoding (`vision.opencv` sets its limit).
 """
 
-from __future__ import annotations
-
 import re
 import stat
 import sys

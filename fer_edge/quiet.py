@@ -1,7 +1,5 @@
 """Suppresses native messages; imports Keras and its backend silently, with one line if they are missing."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import os

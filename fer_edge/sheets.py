@@ -3,8 +3,6 @@
 They show faces of the data set, so keep them out of repositories.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

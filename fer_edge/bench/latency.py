@@ -6,8 +6,6 @@ piece of work, the reference. Its shortest time shows what the machine can do; a
 longer was disturbed, and is repeated.
 """
 
-from __future__ import annotations
-
 import functools
 import gc
 import itertools

@@ -4,8 +4,6 @@ The video is first scaled to each size (same proportions, black bars, MPEG-4). T
 in a separate process, which writes a face log and draws every frame, as for a live view, without encoding it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from collections.abc import Sequence

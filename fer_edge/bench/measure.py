@@ -1,7 +1,5 @@
 """One benchmark from its models to the value of `bench --json`."""
 
-from __future__ import annotations
-
 import collections
 import functools
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A benchmark's results: table, CSV, picture, advice, comparison with an earlier run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """`fer-edge doctor`: what is installed, found and missing here, and what to do about it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """`fer-edge report`: a recording's expressions over time, as a picture and as a page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`fer-edge run`: the loop on a camera, video, stream, picture or folder."""
 
-from __future__ import annotations
-
 import _thread
 import contextlib
 import os

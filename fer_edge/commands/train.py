@@ -1,7 +1,5 @@
 """`fer-edge train`: a training set to a float32 network with its card; `sweep`: the paper's search."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Implements `fer-edge convert` and `fer-edge verify`, including their output."""
 
-from __future__ import annotations
-
 import dataclasses
 import platform
 import tempfile

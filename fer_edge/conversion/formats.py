@@ -4,8 +4,6 @@
 `serving_default` (input `face`, output `probabilities`), and only TFLite's own operators.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import tempfile

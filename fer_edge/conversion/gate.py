@@ -5,8 +5,6 @@ file fails only if more of them differ than chance explains; the same always goe
 recall. So a small data set fails no file for a tie or two. On FER-2013's 3,589 pictures the shares decide.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ They are a batch of two inside the graph. Each weight is stored and packed once,
 with two branches (docs/conversion.md).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

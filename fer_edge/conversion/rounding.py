@@ -5,8 +5,6 @@ with int8 rounding as FakeQuant operations, which the converter turns into integ
 ranges of its tensors, `compensated` weights that compensate for each other's rounding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ The rows of FER-2013 for calibration are committed (`COMMITTED`, made by convert
 included files can be made again; for other data they are drawn in the same way.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from functools import cached_property

@@ -5,8 +5,6 @@ a tf_keras network with the same results as the Keras 3 network within 1e-5. The
 for the usual conversion. The targets are the float network's probabilities and the labels.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile

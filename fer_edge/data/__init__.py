@@ -1,7 +1,5 @@
 """Reads FER-2013 in any of its forms as one Dataset, cached under the hash of its source."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Draws faces with seven expressions, to try the whole chain without data."""
 
-from __future__ import annotations
-
 from collections import namedtuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FER+ (Barsoum et al. 2016): ten people's votes for each picture of FER-2013."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 from pathlib import Path

@@ -1,7 +1,5 @@
 """FER-2013 as a table, plain or packed: one limited stream, columns found by name, every row checked."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import gzip

@@ -1,7 +1,5 @@
 """FER-2013 as a folder tree: a folder for each split, in it a folder of pictures for each expression."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Scores of a classifier from its confusion matrix, and the agreement of two models. Needs only numpy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

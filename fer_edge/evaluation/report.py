@@ -1,7 +1,5 @@
 """Tables of an evaluation, with the paper's figures, and a picture of the confusion matrix."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

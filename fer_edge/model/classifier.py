@@ -3,8 +3,6 @@
 The interpreter is the one installed: LiteRT, else tflite_runtime, else TensorFlow's own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import math

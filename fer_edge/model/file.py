@@ -5,8 +5,6 @@ separate process: LiteRT checks that offsets stay inside the file, but not that 
 files with a few changed bytes, 4 caused a segmentation fault.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

@@ -4,8 +4,6 @@ The device needs this only to say more about foreign files. Without the schema (
 raises MissingExtraError.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib

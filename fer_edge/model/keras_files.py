@@ -5,8 +5,6 @@ download. So the archive's members, their sizes and the names in its configurati
 weights are first read in a separate process, since damaged addresses can send HDF5 round in circles.
 """
 
-from __future__ import annotations
-
 import importlib
 import io
 import sys

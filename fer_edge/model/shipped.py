@@ -1,7 +1,5 @@
 """The included models and recipes, found by name in an installed package or in a checkout."""
 
-from __future__ import annotations
-
 import json
 import platform
 from collections.abc import Callable

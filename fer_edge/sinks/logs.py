@@ -1,7 +1,5 @@
 """Results as text: logs flushed line by line, so that a kill leaves whole lines; and terminal output."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -4,8 +4,6 @@ Under the topic: `events`, a JSON object for each person who is new, whose label
 `state`, the current state, retained by the broker; `status`, online or offline.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import threading

@@ -4,8 +4,6 @@ On bare sockets: from a stranger, it reads one request head of limited size with
 never waits for a viewer: it leaves the newest picture and state for the viewers' threads.
 """
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import ipaddress

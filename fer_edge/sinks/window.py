@@ -1,7 +1,5 @@
 """The window, if there is a display."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Where frames come from: the interface of every source, and the choice of one, which may import OpenCV."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Cameras: by number or device path through OpenCV, the Raspberry Pi's through picamera2."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

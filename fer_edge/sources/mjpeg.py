@@ -1,7 +1,5 @@
 """Motion JPEG: from a pipe (`rpicam-vid --codec mjpeg -o - | fer-edge run -`) or a camera's HTTP."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from pathlib import Path

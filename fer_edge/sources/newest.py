@@ -1,7 +1,5 @@
 """Reads a live source in a separate thread. This is not a queue: a slow reader gets the newest frame."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

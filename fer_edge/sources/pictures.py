@@ -1,7 +1,5 @@
 """Pictures, alone or in a folder, as a source of frames."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

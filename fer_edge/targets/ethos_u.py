@@ -1,7 +1,5 @@
 """Target `ethos-u55-128` and similar: a model compiled by Vela for Arm's NPUs, with Vela's estimates."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import importlib

@@ -1,7 +1,5 @@
 """Target `microcontroller`: a model as C source for TFLite Micro, with its arena size."""
 
-from __future__ import annotations
-
 import bisect
 import importlib
 import re

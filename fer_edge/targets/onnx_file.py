@@ -1,7 +1,5 @@
 """Target `onnx`: the model for ONNX Runtime, made with tf2onnx, with labels and card in its metadata."""
 
-from __future__ import annotations
-
 import importlib
 from collections import Counter
 from functools import partial

@@ -1,7 +1,5 @@
 """Target `web`: one HTML file that contains the model, LiteRT's runtime for browsers, and everything else."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import html

@@ -1,7 +1,5 @@
 """Random augmentation of training pictures: uint8 in, uint8 out, one OpenCV warp per picture."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

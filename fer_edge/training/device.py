@@ -4,8 +4,6 @@ The latter is Keras' data parallelism on JAX (docs/several-machines.md): one pro
 batch normalisation and the loss are the same as in one process with the same batch.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

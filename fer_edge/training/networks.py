@@ -4,8 +4,6 @@ Equation (1) of the paper, ((p / 255) - 0.5) x 2, is each network's first layer,
 get the normalisation wrong. A network is one entry of NETWORKS (docs/recipes.md adds one).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """A complete training: data, device, fit, reference check, and the files in its folder."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import json

@@ -3,8 +3,6 @@
 Each value is a training in a folder of its own, from whose checkpoint an interrupted search goes on.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

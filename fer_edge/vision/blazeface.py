@@ -1,7 +1,5 @@
 """Google's face detection networks, BlazeFace, in the TFLite interpreter."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 from pathlib import Path

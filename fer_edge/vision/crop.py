@@ -1,7 +1,5 @@
 """Crops the square gray picture that a model sees from a frame: in the loop, calibration and evaluation."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The detectors by name, and YuNet: OpenCV has its code, the user supplies the weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from fer_edge.errors import ModelError, UsageError

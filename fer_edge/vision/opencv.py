@@ -3,8 +3,6 @@
 Everything in fer_edge takes it from here: `from fer_edge.vision.opencv import cv2`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

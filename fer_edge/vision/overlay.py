@@ -1,7 +1,5 @@
 """Draws on a frame: each face's box, label and confidence, and a bar for each expression."""
 
-from __future__ import annotations
-
 import functools
 from collections import defaultdict
 from collections.abc import Sequence
