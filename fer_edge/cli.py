@@ -59,8 +59,7 @@ CHOICES = {
 }  # fmt: skip
 """What --help shows as an option's value, unless the option says it itself."""
 
-EXTRAS = {"matplotlib": "plot", "paho": "mqtt"}
-"""Optional package -> the extra that installs it."""
+EXTRAS = {"matplotlib": "plot", "paho": "mqtt"}  # optional package -> the extra that installs it
 
 
 class _Group(TyperGroup):

@@ -16,8 +16,7 @@ from fer_edge.training.augmentation import CHANGES, augment, warped
 from fer_edge.training.recipes import Augmentation
 
 SAMPLES, MIXTURES = 12, 3
-GAP_PX = 2
-"""White round each face, before the sheet is enlarged."""
+GAP_PX = 2  # white round each face, before the sheet is enlarged
 
 Rows = list[list[NDArray[np.uint8]]]
 

@@ -38,8 +38,7 @@ def expressions(words: tuple[str, ...]) -> tuple[str, ...]:
     return found if len(set(found)) == len(set(words)) else words
 
 
-INPUT_SHAPE = (48, 48, 1)
-"""Height, width, channels of the networks that we train."""
+INPUT_SHAPE = (48, 48, 1)  # height, width, channels of the networks that we train
 
 LARGEST_SIDE = 1024  # pixels, of a model's input: a face has some hundred
 
@@ -55,8 +54,7 @@ class Format(enum.StrEnum):
     INT16X8 = "int16x8"
 
 
-MIRROR = "_mirror"
-"""Suffix of a network with two views, which counts as a separate network."""
+MIRROR = "_mirror"  # suffix of a network with two views, which counts as a separate network
 MIRROR_NOTE = "NAME_mirror: two views in one file, a picture and its mirror image; all others see it once."
 
 

@@ -21,10 +21,8 @@ from fer_edge.model import keras_files, shipped
 from fer_edge.spec import LABELS, ModelCard
 from fer_edge.vision.crop import resize_faces
 
-SHIPPED = "tuned"
-"""The included Keras model, converted if there is no training run."""
-SPLIT = "PublicTest"
-"""The split on which files are checked, and on which one may choose."""
+SHIPPED = "tuned"  # the included Keras model, converted if there is no training run
+SPLIT = "PublicTest"  # the split on which files are checked, and on which one may choose
 COMMITTED = shipped.recipes_folder("convert") / "calibration_fer2013.json"
 LEAST_PER_CLASS = 5
 LEAST_PICTURES = 70

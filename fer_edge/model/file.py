@@ -40,8 +40,7 @@ _ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, 
 _EXAMPLE = (
     '{"labels": ["angry", ...], "input": {"real_min": 0, "real_max": 1}, "output": {"content": "logits"}}'
 )
-Ends = tuple[TensorSpec, TensorSpec]
-"""A model's input and output."""
+Ends = tuple[TensorSpec, TensorSpec]  # a model's input and output
 
 
 def read_bytes(path: Path) -> bytes:

@@ -29,8 +29,7 @@ from fer_edge.spec import Format
 if TYPE_CHECKING:
     from fer_edge.conversion.command import Request
 
-DRAWN = 70
-"""Drawn faces if no data is given: ten of each expression."""
+DRAWN = 70  # drawn faces if no data is given: ten of each expression
 PARITY_PICTURES = 500
 """Most pictures of --data on which a target is compared with LiteRT: TFLite Micro takes 60 ms each."""
 FLOAT = (0.999, 1e-3)
@@ -38,8 +37,7 @@ INTEGER = (0.95, 0.1)
 """Least share of pictures with the same label, largest difference of a probability. LiteRT's own two sets of
 int8 kernels differ by up to 0.04, because they round differently."""
 
-Pictures = NDArray[np.uint8]
-"""On which a target is compared with LiteRT: (N, height, width)."""
+Pictures = NDArray[np.uint8]  # on which a target is compared with LiteRT: (N, height, width)
 
 
 class Agreement(NamedTuple):

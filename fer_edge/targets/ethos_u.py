@@ -11,8 +11,7 @@ from fer_edge.model import file, graph
 from fer_edge.model.classifier import Classifier
 from fer_edge.targets import Artifact, Pictures, in_child
 
-_NPU_OPERATOR = "ethos-u"
-"""The custom operator with the NPU's commands in a compiled file."""
+_NPU_OPERATOR = "ethos-u"  # the custom operator with the NPU's commands in a compiled file
 
 
 def make(classifier: Classifier, pictures: Pictures, *, accelerator: str) -> Artifact:

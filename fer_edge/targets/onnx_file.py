@@ -12,8 +12,7 @@ from fer_edge.model.classifier import Classifier
 from fer_edge.quiet import quiet_stderr
 from fer_edge.targets import Artifact, OtherRuntime, Pictures, check, compare, in_child
 
-OPSET = 17
-"""ONNX Runtime reads it from 1.12 (2022) on; quantisation per channel needs 13."""
+OPSET = 17  # ONNX Runtime reads it from 1.12 (2022) on; quantisation per channel needs 13
 
 
 def make(classifier: Classifier, pictures: Pictures) -> Artifact:

@@ -8,8 +8,7 @@ import sys
 
 from fer_edge.errors import FerEdgeError
 
-MAX_PIXELS = 100_000_000
-"""Of a picture or a video's frame that is read."""
+MAX_PIXELS = 100_000_000  # of a picture or a video's frame that is read
 
 # Read when the library loads. Users see our own one-line errors instead of its messages.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
