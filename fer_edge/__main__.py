@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Entry point of the console command; never returns."""
+    """Never returns."""
     try:
         import signal
 

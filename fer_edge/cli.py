@@ -115,7 +115,6 @@ def _options(
 
 
 def application(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
-    """The command line with these commands."""
     seen = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))  # None: closed
     app = typer.Typer(
         name="fer-edge",

@@ -48,7 +48,6 @@ def describe() -> dict[str, Any]:
 
 
 def cpu_name() -> str | None:
-    """The system's name for the processor."""
     return _field("/proc/cpuinfo", "model name", "Hardware", "Model") or platform.processor() or None
 
 

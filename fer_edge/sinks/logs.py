@@ -123,7 +123,6 @@ class Progress(Sink):
         self._print(text)
 
     def close(self) -> None:
-        """Clears the line."""
         if self._shown_s > self._begun_s:
             self._print("")
 

@@ -38,7 +38,6 @@ class People:
         return sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3])
 
     def update(self, result: FrameResult) -> list[dict[str, Any]]:
-        """The events of the next frame."""
         if result.frame.source != self._source:  # another picture, with other people
             self._source, self._seen = result.frame.source, {}
         now_s = result.frame.time_s

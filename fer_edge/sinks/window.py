@@ -54,7 +54,6 @@ class Screen(PictureSink):
         window.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, frame: Frame, annotated: Picture) -> None:
-        """Replaces the last picture with a copy of this one."""
         self._pictures.put(annotated.copy())
 
     def refresh(self) -> int | None:

@@ -48,7 +48,6 @@ class StageTimes:
             self.add(name, time.perf_counter() - start)
 
     def add(self, name: str, seconds: float) -> None:
-        """One duration of the stage."""
         self._times_ms[name][self._counts[name] % KEPT] = 1000 * seconds
         self._counts[name] += 1
 
