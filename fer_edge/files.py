@@ -12,6 +12,9 @@ from typing import Annotated, Any, BinaryIO, Literal, get_args, get_type_hints
 
 from fer_edge.errors import OutputError, UsageError, printable
 
+_ASIDE = ".fer-edge-"  # with which the temporary files' names begin
+_NO_LINKS = os.O_NOFOLLOW | os.O_NONBLOCK  # nor wait for a pipe
+
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
     """Raises OutputError if `path` exists and `force` is not given, or if it cannot be written.
@@ -97,10 +100,6 @@ def written_aside(path: Path, force: bool = True) -> Iterator[Path]:
                 os.replace(aside, real)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-_ASIDE = ".fer-edge-"
-_NO_LINKS = os.O_NOFOLLOW | os.O_NONBLOCK  # nor wait for a pipe
 
 
 @contextlib.contextmanager

@@ -49,6 +49,7 @@ _STARTS = {
     "MP4": rb".{4}ftyp",
 }
 
+FILMS = ("AVI", "Matroska", "MP4")
 _DAMAGE = ("corrupt", "premature end", "libpng error")
 """In decoders' messages about damaged pixels; a bad colour profile or version is not damage."""
 
@@ -56,9 +57,6 @@ _DAMAGE = ("corrupt", "premature end", "libpng error")
 def kind_of(start: bytes, starts: Mapping[str, bytes] = _STARTS) -> str | None:
     """The format of a file that begins so (32 bytes will do), or None. starts: the formats' patterns."""
     return next((kind for kind, start_of in starts.items() if re.match(start_of, start, re.DOTALL)), None)
-
-
-FILMS = ("AVI", "Matroska", "MP4")
 
 
 def kind_in(path: Path) -> str | None:

@@ -18,6 +18,9 @@ from fer_edge.files import Share
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The seven expressions of FER-2013 in the order of its `emotion` column, 0 to 6."""
 
+INPUT_SHAPE = (48, 48, 1)  # height, width, channels of the networks that we train
+LARGEST_SIDE = 1024  # pixels, of a model's input: a face has some hundred
+
 SPELLINGS = {
     "angry": ("angry", "anger"),
     "disgust": ("disgust", "disgusted"),
@@ -36,11 +39,6 @@ def expressions(words: tuple[str, ...]) -> tuple[str, ...]:
     names = {word: name for name, usual in SPELLINGS.items() for word in usual}
     found = tuple(names.get(word.strip().lower(), word) for word in words)
     return found if len(set(found)) == len(set(words)) else words
-
-
-INPUT_SHAPE = (48, 48, 1)  # height, width, channels of the networks that we train
-
-LARGEST_SIDE = 1024  # pixels, of a model's input: a face has some hundred
 
 
 class Format(enum.StrEnum):

@@ -31,6 +31,8 @@ RUNTIMES = {
 VARIABLE = "FER_EDGE_INTERPRETER"
 """Selects one of RUNTIMES if several are installed."""
 
+_GRAY_LEVELS = np.arange(256)
+
 
 def find_interpreter() -> tuple[str, Any]:
     """Package name and class of the interpreter: the first that can be imported.
@@ -101,9 +103,6 @@ def check_sizes(sizes: Iterable[int], name: str) -> None:
         raise ModelError(f"{name}: its input {shape} leaves sizes open (-1): convert it with fixed ones")
     if max(shape, default=0) > LARGEST_SIDE:
         raise ModelError(f"{name}: its input {shape} is larger than {LARGEST_SIDE}x{LARGEST_SIDE} pixels")
-
-
-_GRAY_LEVELS = np.arange(256)
 
 
 def stored_levels(tensor: TensorSpec) -> NDArray[Any]:

@@ -19,6 +19,10 @@ DEFAULT_FPS = 30.0
 LARGEST_TIME_BASE = 65_535  # of MPEG-4: whole frames a second times the power of ten that makes them whole
 LONGEST_GAP_S = 60.0  # that copies of a frame fill
 RESERVE_BYTES = 2_000_000  # kept free to close the file: its index is written last
+MOST_PEOPLE = 1000  # that a run makes snapshots of
+BETTER = 1.02  # times as good as the last snapshot is what replaces it: a score creeps up over many frames
+AROUND = 0.5  # of a face's side: what a snapshot keeps on each side of it
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 class SavedVideo(PictureSink):
@@ -101,12 +105,6 @@ class SavedVideo(PictureSink):
             self._stopped = f"cannot write {self._path}: {why}"
             raise OutputError(self._stopped)
         return writer
-
-
-MOST_PEOPLE = 1000  # that a run makes pictures of
-BETTER = 1.02  # times as good as the last is what replaces it: a score creeps up over many frames
-AROUND = 0.5  # of a face's side: what is kept on each side of it
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def write_picture(path: Path, picture: Picture, force: bool) -> None:

@@ -18,6 +18,8 @@ from fer_edge.training import device, fit
 from fer_edge.training.recipes import History, Recipe, score
 
 STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
+FIGURES = ("accuracy", "val_accuracy")
+HEADERS = ("epochs", "best", "acc %", "paper's acc", "val acc %", "paper's val acc", "val loss")
 
 Result = dict[str, Any]
 
@@ -98,10 +100,6 @@ def run(plan: Plan, protocol: Protocol, folder: Path, seed: int = 0, precision: 
                 files.write_text(folder / "results.md", pages)
             setting[stage] = stages[stage]["best"]
     return result
-
-
-FIGURES = ("accuracy", "val_accuracy")
-HEADERS = ("epochs", "best", "acc %", "paper's acc", "val acc %", "paper's val acc", "val loss")
 
 
 def tables(result: Result) -> list[Table]:
