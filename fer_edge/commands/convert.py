@@ -72,8 +72,11 @@ def convert(
     path = shipped.find_either(model) if wanted and model else None
     files.refuse_to_overwrite_any((json,), force, (path, recipe, *request.inputs))
     if path and path.suffix == ".tflite":
-        made_how = (*flags.values(), all_, qat, mirror, name, calibration_samples, sparsity, clusters)
-        if any((*made_how, recipe != "default", *(() if data else (labels, class_names, skip_bad_rows)))):
+        unfit = [*flags.values(), all_, qat, mirror, name, calibration_samples, sparsity, clusters]
+        unfit.append(recipe != "default")
+        if not data:
+            unfit += [labels, class_names, skip_bad_rows]
+        if any(unfit):
             raise UsageError(f"{path} is converted already: only --target, --data and --out apply to it")
         result: dict[str, Any] = {"source": str(path)}
         jobs = [(one, path) for one in wanted]

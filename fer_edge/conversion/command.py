@@ -64,9 +64,16 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     if request.mirror and (recipe.qat or recipe.compresses):
         raise UsageError("--mirror cannot be combined with --qat, --sparsity or --clusters")
     path = source.find(request.model)
-    card, run = evaluation.keras_card(path), path.resolve().parent.name
-    name = request.name or (card.name if card else run if path.stem == "model" else path.stem)
-    name += MIRROR * request.mirror
+    card = evaluation.keras_card(path)
+    if card:
+        known_as = card.name
+    elif path.stem == "model":  # of a training, whose folder has the name
+        known_as = path.resolve().parent.name
+    else:
+        known_as = path.stem
+    name = request.name or known_as
+    if request.mirror:
+        name += MIRROR
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]

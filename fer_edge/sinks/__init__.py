@@ -56,17 +56,24 @@ class Outputs:
     ) -> None:
         """source, read: the inputs. Raises UsageError if two outputs are standard output, and what
         `files.refuse_to_overwrite_any` raises."""
-        save = None if self.save and self.save.is_dir() else self.save  # a folder may be saved into
         path = Path(source or "-")
-        inside = in_folder(path)[0] if path.is_dir() else [path] * (path.is_file() and seems_picture(path))
-        people = [f"{path.name}-1" for path in inside] or ["1"]
-        best = self.snapshot if self.snapshot and self.snapshot.name else None
-        firsts = [best.with_stem(f"{best.stem}-{person}") for person in people if best]
-        saved = [saved_as(self.save, path) for path in inside if self.save and self.save.is_dir()]
-        given = [str(path) for path in (*saved, *firsts, save, self.jsonl, self.csv, json) if path]
+        pictures: list[Path] = []
+        if path.is_dir():
+            pictures = in_folder(path)[0]
+        elif path.is_file() and seems_picture(path):
+            pictures = [path]
+        outputs: list[Path | str | None] = []
+        folder = self.save if self.save and self.save.is_dir() else None
+        if folder:  # which may be saved into
+            outputs += [saved_as(folder, picture) for picture in pictures]
+        if self.snapshot and self.snapshot.name:
+            people = [f"{picture.name}-1" for picture in pictures] or ["1"]
+            outputs += [self.snapshot.with_stem(f"{self.snapshot.stem}-{person}") for person in people]
+        outputs += [None if folder else self.save, self.jsonl, self.csv, json]
+        given = [str(output) for output in outputs if output]
         if given.count("-") > 1:
             raise UsageError("two outputs cannot both go to standard output")
-        files.refuse_to_overwrite_any(given, force, [source, *read, *inside])
+        files.refuse_to_overwrite_any(given, force, [source, *read, *pictures])
 
 
 def saved_as(folder: Path, picture: Path | str) -> Path:
