@@ -128,7 +128,6 @@ class Table:
     notes: Sequence[str] = ()
 
     def add(self, *cells: object) -> None:
-        """Adds a row, one cell for each header."""
         self.rows.append(cells)
 
     def show(self) -> None:
@@ -141,7 +140,8 @@ class Table:
         else:
             aligned = []
             for column in zip(self.headers, *self._text(), strict=True):
-                side, width = str.ljust if column[0] in self._words() else str.rjust, max(map(len, column))
+                side = str.ljust if column[0] in self._words() else str.rjust
+                width = max(map(len, column))
                 aligned.append([side(cell, width) for cell in column])
             for row in zip(*aligned, strict=True):
                 say("  ".join(row).rstrip())

@@ -47,10 +47,10 @@ def augmentations(dataset: Dataset, how: Augmentation, seed: int) -> tuple[list[
         return warped(face, turn * how.rotation_deg, shift, 1 + abs(zoom) * (furthest - 1), bool(flip))
 
     rows = samples(dataset, seed, 1)
-    for row in rows:
-        for face in row[:1]:
-            row += [changed(face, name) for name in used]
-            row += [*augment(np.repeat(face[None], mixtures, axis=0), how, random)]
+    for row in filter(None, rows):  # a class may have no pictures
+        face = row[0]
+        row += [changed(face, name) for name in used]
+        row += [*augment(np.repeat(face[None], mixtures, axis=0), how, random)]
     names = [f"({'abcde'[CHANGES.index(name)]}) {name}" for name in used]
     return ["picture", *names, *["mixture"] * mixtures], rows
 

@@ -49,8 +49,12 @@ class Face:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for `report --json`."""
-        about = {"source": self.source, "track": self.track, "frames": len(self.shown)}
-        return {**about, "shares": shares([self])}
+        return {
+            "source": self.source,
+            "track": self.track,
+            "frames": len(self.shown),
+            "shares": shares([self]),
+        }
 
 
 @dataclass
@@ -67,12 +71,17 @@ class Recording:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for `report --json`."""
-        about = {"log": str(self.path), "sources": list(self.sources), "frames": self.frames}
-        about |= {"frames_with_face": self.frames_with_face, "seconds": round(self.seconds, 3)}
-        return {**about, "shares": shares(self.faces), "faces": [face.as_dict() for face in self.faces]}
+        return {
+            "log": str(self.path),
+            "sources": list(self.sources),
+            "frames": self.frames,
+            "frames_with_face": self.frames_with_face,
+            "seconds": round(self.seconds, 3),
+            "shares": shares(self.faces),
+            "faces": [face.as_dict() for face in self.faces],
+        }
 
     def in_words(self) -> str:
-        """A line of text."""
         shown = ", ".join(f"{name} {share:.0%}" for name, share in shares(self.faces).items())
         return (
             f"{self.frames} frames in {console.clock(self.seconds)}, a face in {self.frames_with_face}, "

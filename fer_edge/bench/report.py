@@ -10,6 +10,7 @@ from fer_edge.errors import DataError, GateError, OutputError, UsageError
 from fer_edge.spec import MIRROR, MIRROR_NOTE, Format, split_name
 
 Row = dict[str, Any]
+FRACTIONS = ("accuracy", "macro_f1", "agreement")
 BUSY = "* the machine was busy: do not quote these times"
 HALF_A_POINT = 0.005
 """How much accuracy a recommended file may lack, and how much accuracy, macro-F1 or agreement on the same
@@ -18,8 +19,6 @@ MARKERS = {
     Format.FLOAT32: "o", Format.FLOAT16: "s", Format.DYNAMIC_RANGE: "^", Format.INT8: "D",
     Format.FULL_INTEGER: "v", Format.INT16X8: "P",
 }  # fmt: skip
-
-
 COLUMNS: dict[str, Callable[[Row], str | None]] = {
     "model": lambda row: str(row["model"]),
     "thr": lambda row: str(row["threads"]),
@@ -95,7 +94,9 @@ def notes(result: Row) -> list[str]:
         )
     if any(split_name(row["model"])[0].endswith(MIRROR) for row in rows):
         lines.append(MIRROR_NOTE)
-    return lines + [BUSY + "."] * any(row["disturbed"] for row in rows)
+    if any(row["disturbed"] for row in rows):
+        lines.append(BUSY + ".")
+    return lines
 
 
 def advice(rows: Sequence[Row]) -> list[Row]:
@@ -127,9 +128,12 @@ def advice_table(result: Row) -> Table:
         time = milliseconds(row["p50_ms"]) + "*" * row["disturbed"]
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
         found.add(row["network"], row["model"], row["threads"], time, *accuracy)
-    unmeasured = any(row["accuracy"] is None for row in result["results"])
-    found.notes = ["Accuracies that were not measured here are the cards'."] * unmeasured
-    found.notes += [BUSY + "."] * any(row["disturbed"] for row in result["advice"])
+    told = []
+    if any(row["accuracy"] is None for row in result["results"]):
+        told.append("Accuracies that were not measured here are the cards'.")
+    if any(row["disturbed"] for row in result["advice"]):
+        told.append(BUSY + ".")
+    found.notes = told
     return found
 
 
@@ -174,8 +178,6 @@ def draw(result: Row, path: Path) -> None:
 
 
 # --- beside an older benchmark
-
-FRACTIONS = ("accuracy", "macro_f1", "agreement")
 
 
 class Change(NamedTuple):

@@ -189,8 +189,8 @@ def _graph(subgraph: Any, model: Any) -> Graph:
             tuple(map(int, _values(one.shapeSignature))) or tuple(map(int, _values(one.shape))),
             _names("TensorType").get(one.type, f"type {one.type}").lower(),
             bool(one.isVariable),
-            float([*_values(steps and steps.scale), 0.0][0]),
-            int([*_values(steps and steps.zeroPoint), 0][0]),
+            float(next(iter(_values(steps and steps.scale)), 0.0)),
+            int(next(iter(_values(steps and steps.zeroPoint)), 0)),
             len(_values(model.buffers[one.buffer].data)),
         )
         tensors.append(tensor)

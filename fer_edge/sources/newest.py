@@ -107,10 +107,11 @@ class NewestFrame:
         if self._frames.closed or time.monotonic() - self._heard_s < allowed_s:
             return
         if first:
-            advice = ": does another program use it? A Raspberry Pi camera module needs --camera pi, or "
-            advice += "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
             said = f"{self._first.name} is open but delivered no frame in {allowed_s:g} s"
-            self._over(self._connection, SourceError(said + advice * self._first.reopens))
+            if self._first.reopens:
+                said += ": does another program use it? A Raspberry Pi camera module needs --camera pi, or "
+                said += "'rpicam-vid --codec mjpeg -o - | fer-edge run -'"
+            self._over(self._connection, SourceError(said))
         elif self._first.reopens:
             self._tried = self._picture
             self._connect(None, f"has delivered no new picture for {allowed_s:g} s")

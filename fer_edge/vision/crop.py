@@ -96,8 +96,9 @@ def crop_face(
     Raises ValueError if the box is empty or entirely outside.
     """
     tilted, margin = abs(roll_deg) >= LEVELLED_FROM_DEG, policy.margin
-    # A tilted one is cropped half as wide again, so that it fills the square once it is level.
-    face = cut(picture, square_box(box_xywh, margin + 0.25 * (1 + 2 * margin) if tilted else margin))
+    if tilted:  # cropped half as wide again, so that it fills the square once it is level
+        margin += 0.25 * (1 + 2 * margin)
+    face = cut(picture, square_box(box_xywh, margin))
     if not face.size:
         raise ValueError(f"box {box_xywh} has no pixel in a picture of {picture.shape[1]}x{picture.shape[0]}")
     face = to_gray(face)
