@@ -117,12 +117,15 @@ def time_here(named: str, warmup: int, runs: int, seed: int) -> dict[str, Any]:
     from fer_edge.vision.crop import resize_face
 
     rows, drawn = json.loads(named), data.drawn_faces(FACES, seed)[0]
-    ready: dict[int, Callable[[], object]] = {}
-    for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
-        path, threads, card = rows[index]
+
+    def loaded(path: str, threads: int, card: str) -> Callable[[], object]:
         classifier = Classifier(Path(path), threads, Path(card) if card else None, checked=True)
         faces = itertools.cycle([resize_face(face, classifier.input_size) for face in drawn])
-        ready[int(index)] = lambda one=classifier, faces=faces: one.predict_one(next(faces))  # type: ignore[misc]
+        return lambda: classifier.predict_one(next(faces))
+
+    ready: dict[int, Callable[[], object]] = {}
+    for index in np.random.default_rng(seed).permutation(len(rows)):  # no row has the same place in memory
+        ready[int(index)] = loaded(*rows[index])
     return timed([ready[index] for index in range(len(rows))], warmup, runs, seed)
 
 

@@ -158,18 +158,25 @@ def head(network: keras.Model) -> Any:
     return next(layer for layer in reversed(network.layers) if layer.weights)
 
 
+def _same_padding(size: int, kernel: int, stride: int, dilation: int) -> int:
+    """Pixels that padding `same` adds to one side of a map of `size` pixels, before and after together."""
+    outputs = math.ceil(size / stride)
+    seen = (outputs - 1) * stride + (kernel - 1) * dilation + 1
+    return max(seen - size, 0)
+
+
 class _TorchConv2D(layers.Conv2D):  # type: ignore[misc]
     """keras.layers.Conv2D over (N, H, W, C)."""
 
     def call(self, inputs: Any) -> Any:
         import torch
 
-        maps, bias = inputs.permute(0, 3, 1, 2), self.bias.value if self.use_bias else None
-        sides = zip(maps.shape[2:], self.kernel_size, self.dilation_rate, self.strides, strict=True)
-        rows, columns = (
-            max((-(-n // by) - 1) * by + (kernel - 1) * apart + 1 - n, 0) if self.padding == "same" else 0
-            for n, kernel, apart, by in sides
-        )
+        maps = inputs.permute(0, 3, 1, 2)
+        bias = self.bias.value if self.use_bias else None
+        rows = columns = 0
+        if self.padding == "same":
+            sides = zip(maps.shape[2:], self.kernel_size, self.strides, self.dilation_rate, strict=True)
+            rows, columns = (_same_padding(*side) for side in sides)
         padding = rows // 2, columns // 2
         if rows % 2 or columns % 2:  # an odd pixel goes after, as in TensorFlow
             around = columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
