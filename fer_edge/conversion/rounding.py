@@ -68,41 +68,51 @@ def last_weighted(model: Any) -> int:
 
 
 def folded(model: Any, *, centred: bool = False) -> Any:
-    """An equivalent network without dropout, with batch normalisation and ReLU inside their convolutions.
+    """An equivalent network without dropout, with ReLU and batch normalisation inside other layers.
 
+    Batch normalisation goes into the weights before it, or those of a dense layer after it. Where there are
+    none, as between a ReLU and a pooling, it becomes a depthwise 1x1 convolution: one operator of integers.
     centred: its input is gray levels minus `CENTRE`, exact in int8; for a model that begins with a Rescaling
     that only convolutions read and that, if they pad, makes about that level 0. Raises as `readers_of` does.
     """
     import keras
 
+    model = _separated(model)
     readers, first = readers_of(model), _first(model)
-    centred &= kind(first) == "Rescaling" and not np.ndim(first.scale) and not np.ndim(first.offset)
-    centred &= all(kind(reader) == "Conv2D" for reader in readers[first.name])
-    if centred and any(reader.padding != "valid" for reader in readers[first.name]):
-        # What zero padding means must stay: the gray level that becomes 0.
-        centred = abs(CENTRE * float(first.scale) + float(first.offset)) <= 2 * abs(float(first.scale))
+    centred &= _can_be_centred(first, readers[first.name])
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     changed: dict[str, Any] = {first.name: {"scale": 1.0, "offset": -CENTRE}} if centred else {}
     left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}
+    depthwise = {}
 
     def alone(layer: Any, wanted: str) -> Any:
-        """The only reader of the layer, if it is of that kind."""
+        """The only layer that reads this one's output, apart from dropout, if it is of that kind."""
         found = readers[layer.name]
+        while len(found) == 1 and "Dropout" in kind(found[0]):
+            found = readers[found[0].name]
         return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
 
     for layer in model.layers:
-        if kind(layer) != "Conv2D":
+        if kind(layer) == "BatchNormalization" and layer.name not in left_out:
+            factor, shift = _factor_and_shift(layer)
+            if len(layer.output.shape) == 2 and (dense := alone(layer, "Dense")):
+                kernel, bias = _kernel_and_bias(dense, weights)
+                weights[dense.name] = [kernel * factor[:, None], bias + shift @ kernel]
+                left_out.add(layer.name)
+            elif len(layer.output.shape) == 4 and layer.axis in (-1, 3):
+                depthwise[layer.name] = keras.layers.DepthwiseConv2D(1, name=layer.name)
+                weights[layer.name] = [factor[None, None, :, None], shift]
+        if kind(layer) not in ("Conv2D", "DepthwiseConv2D", "Dense"):
             continue
-        kernel, bias = (*weights[layer.name], np.zeros(layer.filters, np.float32))[:2]
+        kernel, bias = _kernel_and_bias(layer, weights)
         if centred and layer in readers[first.name]:
             bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
             kernel = kernel * float(first.scale)
         linear = layer.get_config()["activation"] == "linear"
         if norm := alone(layer, "BatchNormalization") if linear else None:
-            factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-            factor = factor * np.asarray(norm.gamma) if norm.scale else factor
-            shift = -np.asarray(norm.moving_mean) * factor + (np.asarray(norm.beta) if norm.center else 0)
-            kernel, bias = kernel * factor, bias * factor + shift
+            factor, shift = _factor_and_shift(norm)
+            channels = kernel.shape[2:] if kind(layer) == "DepthwiseConv2D" else kernel.shape[-1:]
+            kernel, bias = kernel * factor.reshape(channels), bias * factor + shift
             left_out.add(norm.name)
         weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
         relu = alone(norm or layer, "ReLU") if linear else None
@@ -118,17 +128,76 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             changed.setdefault(layer.name, {})["activation"] = "linear"
 
     def copied(layer: Any) -> Any:
-        return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
+        again = type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
+        return depthwise.get(layer.name, again)
 
     def call(layer: Any, *given: Any, **options: Any) -> Any:
+        options = {} if layer.name in depthwise else options  # batch normalisation's: mask and training
         result = given[0] if layer.name in left_out else layer(*given, **options)
         return apart[layer.name](result) if layer.name in apart else result
+
+    return _cloned(model, copied, call, weights)
+
+
+def _can_be_centred(first: Any, readers: list[Any]) -> bool:
+    if kind(first) != "Rescaling" or np.ndim(first.scale) or np.ndim(first.offset):
+        return False
+    # What zero padding means must stay: the gray level that becomes 0.
+    near = abs(CENTRE * float(first.scale) + float(first.offset)) <= 2 * abs(float(first.scale))
+    return all(kind(reader) == "Conv2D" and (near or reader.padding == "valid") for reader in readers)
+
+
+def _cloned(model: Any, copied: Any, call: Any, weights: dict[str, Any]) -> Any:
+    """`keras.models.clone_model`, also of a Sequential; weights: of its layers, by name."""
+    import keras
 
     plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     copy = keras.models.clone_model(plain, clone_function=copied, call_function=call)
     for layer in copy.layers[1:]:
         layer.set_weights(weights.get(layer.name, []))
     return copy
+
+
+def _separated(model: Any) -> Any:
+    """The model with each separable convolution as its two, since int8 must hold what is between them."""
+    from keras import layers
+
+    weights, second = {layer.name: layer.get_weights() for layer in model.layers}, {}
+    for layer in model.layers:
+        if kind(layer) == "SeparableConv2D":
+            last = layers.Conv2D.from_config(
+                {key: layer.get_config()[key] for key in ("filters", "use_bias", "activation")}
+                | {"kernel_size": 1, "name": f"{layer.name}_pointwise"}
+            )
+            second[layer.name], weights[last.name] = last, weights[layer.name][1:]
+            weights[layer.name] = weights[layer.name][:1]
+    if not second:
+        return model
+
+    def copied(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer.name not in second:
+            return type(layer).from_config(config)
+        keys = "name", "kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier"
+        return layers.DepthwiseConv2D(**{key: config[key] for key in keys}, use_bias=False)
+
+    def call(layer: Any, *given: Any, **options: Any) -> Any:
+        result = layer(*given, **options)
+        return second[layer.name](result) if layer.name in second else result
+
+    return _cloned(model, copied, call, weights)
+
+
+def _kernel_and_bias(layer: Any, weights: dict[str, Any]) -> tuple[Any, Any]:
+    kernel, *bias = weights[layer.name]
+    return kernel, bias[0] if bias else np.zeros(layer.output.shape[-1], np.float32)
+
+
+def _factor_and_shift(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What batch normalisation multiplies each channel by and then adds."""
+    factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+    factor = factor * np.asarray(norm.gamma) if norm.scale else factor
+    return factor, (np.asarray(norm.beta) if norm.center else 0) - np.asarray(norm.moving_mean) * factor
 
 
 def _first(network: Any) -> Any:

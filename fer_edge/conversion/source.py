@@ -50,7 +50,7 @@ def load(path: Path) -> Any:
         raise ModelError(f"converting needs Keras on TensorFlow, not on {backend}: unset KERAS_BACKEND")
     single = all(layer.compute_dtype == "float32" for layer in model.layers)
     if type(model) is keras.Sequential:  # its layers were called before, in other graphs
-        single, model = False, keras.Model(model.inputs, model.outputs, name=model.name)
+        single, model = False, keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     return model if single else keras_files.in_float32(model)
 
 

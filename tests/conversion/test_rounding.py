@@ -7,6 +7,7 @@ import pytest
 from fer_edge.conversion import formats, rounding, source, toolkit
 from fer_edge.data import drawn_faces
 from fer_edge.errors import ModelError
+from fer_edge.model import graph
 
 FACES, LABELS = drawn_faces(140, seed=3)
 LEVELS = FACES[:24, ..., None].astype(np.float32)
@@ -46,12 +47,25 @@ def test_what_padding_with_0_and_an_activation_before_normalisation_mean_stays(p
     np.testing.assert_allclose(says(folded), says(network), atol=1e-5)
 
 
-def test_a_sequential_model_with_activations_is_folded_too(tmp_path):
-    made = keras.layers
-    pile = made.Rescaling(1 / 255), made.Conv2D(4, 3), made.BatchNormalization(), made.Activation("relu")
-    keras.Sequential([keras.Input((48, 48, 1)), *pile]).save(tmp_path / "pile.keras")
+def test_a_sequential_model_is_folded_wherever_it_normalises(tmp_path):
+    """After ReLU, between dense layers, and after separable convolutions, as in mini-Xception."""
+    made, norm = keras.layers, keras.layers.BatchNormalization
+    pile = [made.Rescaling(1 / 255), made.Conv2D(4, 3, strides=2, activation="relu"), norm()]
+    pile += made.MaxPooling2D(2), made.SeparableConv2D(6, 3, depth_multiplier=2), norm(), made.ReLU()
+    pile += made.Flatten(), made.Dense(9, "relu", use_bias=False), norm(), made.Dropout(0.5)
+    pile += made.Dense(7), made.Softmax()
+    network, rng = keras.Sequential([keras.Input((48, 48, 1)), *pile]), np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, norm):
+            layer.set_weights([rng.uniform(0.5, 2, len(value)) for value in layer.get_weights()])
+    network.save(tmp_path / "pile.keras")
     folded = rounding.folded(source.load(tmp_path / "pile.keras"))
-    assert [rounding.kind(layer) for layer in folded.layers[1:]] == ["Rescaling", "Conv2D"]
+    kinds = ["Rescaling", "Conv2D", "DepthwiseConv2D", "MaxPooling2D", "DepthwiseConv2D", "Conv2D"]
+    kinds += ["Flatten", "Dense", "Dense", "Softmax"]
+    assert [rounding.kind(layer) for layer in folded.layers[1:]] == kinds
+    np.testing.assert_allclose(says(folded), says(network), atol=1e-5)
+    (main,) = graph.read(formats.FORMATS["full_integer"].make(formats.Material(network, FACES)))
+    assert {tensor.dtype for tensor in main.tensors} == {"int8", "int32"}
 
 
 @pytest.mark.parametrize(
