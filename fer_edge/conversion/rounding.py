@@ -5,6 +5,8 @@ with int8 rounding as FakeQuant operations, which the converter turns into integ
 ranges of its tensors, `compensated` weights that compensate for each other's rounding.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -70,8 +72,8 @@ def last_weighted(model: Any) -> int:
 def folded(model: Any, *, centred: bool = False) -> Any:
     """An equivalent network without dropout, with ReLU and batch normalisation inside other layers.
 
-    Batch normalisation goes into the weights before it, or those of a dense layer after it. Where there are
-    none, as between a ReLU and a pooling, it becomes a depthwise 1x1 convolution: one operator of integers.
+    Batch normalisation goes into the weights before it; between dense layers it may stand after the ReLU.
+    After anything else, as between a ReLU and a pooling, it becomes a depthwise 1x1 convolution.
     centred: its input is gray levels minus `CENTRE`, exact in int8; for a model that begins with a Rescaling
     that only convolutions read and that, if they pad, makes about that level 0. Raises as `readers_of` does.
     """
@@ -79,46 +81,16 @@ def folded(model: Any, *, centred: bool = False) -> Any:
 
     model = _separated(model)
     readers, first = readers_of(model), _first(model)
-    centred &= _can_be_centred(first, readers[first.name])
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    changed: dict[str, Any] = {first.name: {"scale": 1.0, "offset": -CENTRE}} if centred else {}
-    left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}
-    depthwise = {}
-
-    def alone(layer: Any, wanted: str) -> Any:
-        """The only layer that reads this one's output, apart from dropout, if it is of that kind."""
-        found = readers[layer.name]
-        while len(found) == 1 and "Dropout" in kind(found[0]):
-            found = readers[found[0].name]
-        return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
-
-    for layer in model.layers:
-        if kind(layer) == "BatchNormalization" and layer.name not in left_out:
-            factor, shift = _factor_and_shift(layer)
-            if len(layer.output.shape) == 2 and (dense := alone(layer, "Dense")):
-                kernel, bias = _kernel_and_bias(dense, weights)
-                weights[dense.name] = [kernel * factor[:, None], bias + shift @ kernel]
-                left_out.add(layer.name)
-            elif len(layer.output.shape) == 4 and layer.axis in (-1, 3):
-                depthwise[layer.name] = keras.layers.DepthwiseConv2D(1, name=layer.name)
-                weights[layer.name] = [factor[None, None, :, None], shift]
-        if kind(layer) not in ("Conv2D", "DepthwiseConv2D", "Dense"):
-            continue
-        kernel, bias = _kernel_and_bias(layer, weights)
-        if centred and layer in readers[first.name]:
-            bias = bias + (float(first.offset) + CENTRE * float(first.scale)) * kernel.sum((0, 1, 2))
-            kernel = kernel * float(first.scale)
-        linear = layer.get_config()["activation"] == "linear"
-        if norm := alone(layer, "BatchNormalization") if linear else None:
-            factor, shift = _factor_and_shift(norm)
-            channels = kernel.shape[2:] if kind(layer) == "DepthwiseConv2D" else kernel.shape[-1:]
-            kernel, bias = kernel * factor.reshape(channels), bias * factor + shift
-            left_out.add(norm.name)
-        weights[layer.name], changed[layer.name] = [kernel, bias], {"use_bias": True}
-        relu = alone(norm or layer, "ReLU") if linear else None
-        if relu and getattr(relu, "max_value", None) is None:
-            changed[layer.name]["activation"] = "relu"
-            left_out.add(relu.name)
+    changed: dict[str, Any] = {}
+    if centred and _can_be_centred(first, readers[first.name]):
+        scale, offset = float(first.scale), float(first.offset)
+        changed[first.name] = {"scale": 1.0, "offset": -CENTRE}
+        for layer in readers[first.name]:
+            kernel, bias = _kernel_and_bias(layer, weights)
+            weights[layer.name] = [kernel * scale, bias + (offset + CENTRE * scale) * kernel.sum((0, 1, 2))]
+    left_out, fused = _fold(model, readers, weights)
+    changed |= fused
 
     apart = {}  # what an activation without a fused kernel takes is rounded too: it becomes a layer
     for layer in model.layers:
@@ -128,15 +100,66 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             changed.setdefault(layer.name, {})["activation"] = "linear"
 
     def copied(layer: Any) -> Any:
-        again = type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
-        return depthwise.get(layer.name, again)
+        if kind(layer) == "BatchNormalization" and layer.name not in left_out and _of_maps(layer):
+            return keras.layers.DepthwiseConv2D(1, name=layer.name)
+        return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
 
     def call(layer: Any, *given: Any, **options: Any) -> Any:
-        options = {} if layer.name in depthwise else options  # batch normalisation's: mask and training
+        options = {} if kind(layer) == "DepthwiseConv2D" else options  # batch normalisation's
         result = given[0] if layer.name in left_out else layer(*given, **options)
         return apart[layer.name](result) if layer.name in apart else result
 
     return _cloned(model, copied, call, weights)
+
+
+def _fold(
+    model: Any, readers: dict[str, list[Any]], weights: dict[str, Any]
+) -> tuple[set[str], dict[str, dict[str, Any]]]:
+    """Changes `weights`, by name of the layer, as `folded` says.
+
+    Returns the layers to leave out, and what changes in the configuration of those with kernel and bias.
+    """
+    left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}
+    changed = {}
+
+    def alone(layer: Any, wanted: str) -> Any:
+        """The only layer that reads this one's output, apart from dropout, if it is of that kind."""
+        found = readers[layer.name]
+        while len(found) == 1 and "Dropout" in kind(found[0]):
+            found = readers[found[0].name]
+        return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
+
+    for layer in model.layers:
+        if kind(layer) == "BatchNormalization" and layer.name not in left_out and _of_maps(layer):
+            factor, shift = _factor_and_shift(layer)
+            weights[layer.name] = [factor[None, None, :, None], shift]
+        if kind(layer) not in ("Conv2D", "DepthwiseConv2D", "Dense"):
+            continue
+        kernel, bias = _kernel_and_bias(layer, weights)
+        activation, last = layer.get_config()["activation"], layer
+        if activation == "linear" and (norm := alone(layer, "BatchNormalization")):
+            factor, shift = _factor_and_shift(norm)
+            channels = kernel.shape[2:] if kind(layer) == "DepthwiseConv2D" else kernel.shape[-1:]
+            kernel, bias, last = kernel * factor.reshape(channels), bias * factor + shift, norm
+            left_out.add(norm.name)
+        relu = alone(last, "ReLU") if activation == "linear" else None
+        if relu and getattr(relu, "max_value", None) is None:
+            activation, last = "relu", relu
+            left_out.add(relu.name)
+        norm = alone(last, "BatchNormalization") if (kind(layer), activation) == ("Dense", "relu") else None
+        if norm and (then := alone(norm, "Dense")):
+            factor, shift = _factor_and_shift(norm)  # ReLU(x) * factor is ReLU(x * |factor|) * sign(factor)
+            kernel, bias = kernel * np.abs(factor), bias * np.abs(factor)
+            next_kernel, next_bias = _kernel_and_bias(then, weights)
+            weights[then.name] = [next_kernel * np.sign(factor)[:, None], next_bias + shift @ next_kernel]
+            left_out.add(norm.name)
+        weights[layer.name] = [kernel, bias]
+        changed[layer.name] = {"use_bias": True, "activation": activation}
+    return left_out, changed
+
+
+def _of_maps(norm: Any) -> bool:
+    return len(norm.output.shape) == 4 and norm.axis in (-1, 3)
 
 
 def _can_be_centred(first: Any, readers: list[Any]) -> bool:
