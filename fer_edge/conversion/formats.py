@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files
-from fer_edge.conversion import rounding
+from fer_edge.conversion import folding, rounding
 from fer_edge.conversion.gate import LEAST_PICTURES, Thresholds
 from fer_edge.errors import ModelError, UsageError, first_line
 from fer_edge.files import BelowOne, Count, Share
@@ -185,7 +185,7 @@ def known(name: str) -> Making:
 
 def _rounded_weights(material: Material) -> Any:
     try:
-        network = rounding.folded(material.network)
+        network = folding.folded(material.network)
     except ModelError:  # of more than layers: the converter alone rounds it
         return material.network
     return rounding.compensated(network, {}, material.faces[::2], compressed=material.compressed)
@@ -193,7 +193,7 @@ def _rounded_weights(material: Material) -> Any:
 
 def _integer(material: Material, taken: str, given: str) -> bytes:
     float_end = given == "float32"
-    network = material.aware or rounding.folded(material.network, centred=True)
+    network = material.aware or folding.folded(material.network, centred=True)
     ranges = rounding.measured(network, material.faces, float_end=float_end)
     ranges |= {name: ends for name, ends in material.ranges.items() if name in ranges}
     if material.aware is None:

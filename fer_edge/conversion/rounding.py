@@ -1,8 +1,8 @@
 """Prepares a Keras network for TensorFlow's quantiser, so that it loses little in int8.
 
-`folded` folds batch normalisation and the normalisation of gray levels into convolutions. `rounded` computes
-with int8 rounding as FakeQuant operations, which the converter turns into integers. `measured` finds the
-ranges of its tensors, `compensated` weights that compensate for each other's rounding.
+`rounded` computes a network of `folding.folded` with int8 rounding as FakeQuant operations, which the
+converter turns into integers. `measured` finds the ranges of its tensors, `compensated` weights that
+compensate for each other's rounding.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.conversion.folding import CENTRE, centre_of, first_layer, inputs_of, kind, readers_of
 from fer_edge.errors import ModelError
 
-CENTRE = 128.0
-"""Gray levels minus this fit int8 exactly. Equation (1) of the paper, p / 127.5 - 1, would become two
-rounded operators; the first convolution takes over its factor and offset. The only change: zero padding then
-means gray 128 instead of 127.5."""
 _KEEP_RANGE = ("MaxPooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
 """Their output has the range of their input, or TFLite would round again."""
 MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
@@ -35,204 +32,9 @@ Ranges = dict[str, tuple[float, float]]
 """Name of a layer -> smallest and largest value of its output that int8 holds."""
 
 
-def kind(layer: Any) -> str:
-    """The name of a Keras layer's class: of Activation("relu") and ("softmax"), that of their own layers, and
-    `LeakyReLU` of a ReLU that does more than remove what is below 0."""
-    name = type(layer).__name__
-    if name == "Activation":
-        name = {"relu": "ReLU", "softmax": "Softmax"}.get(layer.get_config()["activation"], name)
-    return "LeakyReLU" if getattr(layer, "negative_slope", 0) or getattr(layer, "threshold", 0) else name
-
-
-def inputs_of(layer: Any) -> list[Any]:
-    """The tensors that a Keras layer takes."""
-    return list(layer.input) if isinstance(layer.input, list) else [layer.input]
-
-
-def readers_of(model: Any) -> dict[str, list[Any]]:
-    """Name of a layer -> the layers that take its output. Every layer is used once.
-
-    Raises ModelError for anything else, or if something is computed between layers, as with keras.ops.
-    """
-    readers: dict[int, list[Any]] = {id(layer.output): [] for layer in model.layers}
-    for layer in model.layers[1:]:
-        for tensor in inputs_of(layer):
-            if id(tensor) not in readers:
-                what = "what keras.ops, a network inside or a layer used twice gives"
-                raise ModelError(f"integer files cannot have layers that read {what}, as {layer.name} does")
-            readers[id(tensor)].append(layer)
-    return {layer.name: readers[id(layer.output)] for layer in model.layers}
-
-
 def last_weighted(model: Any) -> int:
     """The number of the last layer with weights to multiply by."""
     return max(n for n, layer in enumerate(model.layers) if hasattr(layer, "kernel"))
-
-
-def folded(model: Any, *, centred: bool = False) -> Any:
-    """An equivalent network without dropout, with ReLU and batch normalisation inside other layers.
-
-    Batch normalisation goes into the weights before it; between dense layers it may stand after the ReLU.
-    After anything else, as between a ReLU and a pooling, it becomes a depthwise 1x1 convolution.
-    centred: its input is gray levels minus `CENTRE`, exact in int8; for a model that begins with a Rescaling
-    that only convolutions read and that, if they pad, makes about that level 0. Raises as `readers_of` does.
-    """
-    import keras
-
-    model = _separated(model)
-    readers, first = readers_of(model), _first(model)
-    weights = {layer.name: layer.get_weights() for layer in model.layers}
-    changed: dict[str, Any] = {}
-    if centred and _can_be_centred(first, readers[first.name]):
-        scale, offset = float(first.scale), float(first.offset)
-        changed[first.name] = {"scale": 1.0, "offset": -CENTRE}
-        for layer in readers[first.name]:
-            kernel, bias = _kernel_and_bias(layer, weights)
-            weights[layer.name] = [kernel * scale, bias + (offset + CENTRE * scale) * kernel.sum((0, 1, 2))]
-    left_out, fused = _fold(model, readers, weights)
-    changed |= fused
-
-    apart = {}  # what an activation without a fused kernel takes is rounded too: it becomes a layer
-    for layer in model.layers:
-        name = layer.get_config().get("activation", "linear") if hasattr(layer, "kernel") else "linear"
-        if name not in ("linear", "relu", "relu6"):
-            apart[layer.name] = keras.layers.Activation(name, name=f"{layer.name}_activation")
-            changed.setdefault(layer.name, {})["activation"] = "linear"
-
-    def copied(layer: Any) -> Any:
-        if kind(layer) == "BatchNormalization" and layer.name not in left_out and _of_maps(layer):
-            return keras.layers.DepthwiseConv2D(1, name=layer.name)
-        return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
-
-    def call(layer: Any, *given: Any, **options: Any) -> Any:
-        options = {} if kind(layer) == "DepthwiseConv2D" else options  # batch normalisation's
-        result = given[0] if layer.name in left_out else layer(*given, **options)
-        return apart[layer.name](result) if layer.name in apart else result
-
-    return _cloned(model, copied, call, weights)
-
-
-def _fold(
-    model: Any, readers: dict[str, list[Any]], weights: dict[str, Any]
-) -> tuple[set[str], dict[str, dict[str, Any]]]:
-    """Changes `weights`, by name of the layer, as `folded` says.
-
-    Returns the layers to leave out, and what changes in the configuration of those with kernel and bias.
-    """
-    left_out = {layer.name for layer in model.layers if "Dropout" in kind(layer)}
-    changed = {}
-
-    def alone(layer: Any, wanted: str) -> Any:
-        """The only layer that reads this one's output, apart from dropout, if it is of that kind."""
-        found = readers[layer.name]
-        while len(found) == 1 and "Dropout" in kind(found[0]):
-            found = readers[found[0].name]
-        return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
-
-    for layer in model.layers:
-        if kind(layer) == "BatchNormalization" and layer.name not in left_out and _of_maps(layer):
-            factor, shift = _factor_and_shift(layer)
-            weights[layer.name] = [factor[None, None, :, None], shift]
-        if kind(layer) not in ("Conv2D", "DepthwiseConv2D", "Dense"):
-            continue
-        kernel, bias = _kernel_and_bias(layer, weights)
-        activation, last = layer.get_config()["activation"], layer
-        if activation == "linear" and (norm := alone(layer, "BatchNormalization")):
-            factor, shift = _factor_and_shift(norm)
-            channels = kernel.shape[2:] if kind(layer) == "DepthwiseConv2D" else kernel.shape[-1:]
-            kernel, bias, last = kernel * factor.reshape(channels), bias * factor + shift, norm
-            left_out.add(norm.name)
-        relu = alone(last, "ReLU") if activation == "linear" else None
-        if relu and getattr(relu, "max_value", None) is None:
-            activation, last = "relu", relu
-            left_out.add(relu.name)
-        norm = alone(last, "BatchNormalization") if (kind(layer), activation) == ("Dense", "relu") else None
-        if norm and (then := alone(norm, "Dense")):
-            factor, shift = _factor_and_shift(norm)  # ReLU(x) * factor is ReLU(x * |factor|) * sign(factor)
-            kernel, bias = kernel * np.abs(factor), bias * np.abs(factor)
-            next_kernel, next_bias = _kernel_and_bias(then, weights)
-            weights[then.name] = [next_kernel * np.sign(factor)[:, None], next_bias + shift @ next_kernel]
-            left_out.add(norm.name)
-        weights[layer.name] = [kernel, bias]
-        changed[layer.name] = {"use_bias": True, "activation": activation}
-    return left_out, changed
-
-
-def _of_maps(norm: Any) -> bool:
-    return len(norm.output.shape) == 4 and norm.axis in (-1, 3)
-
-
-def _can_be_centred(first: Any, readers: list[Any]) -> bool:
-    if kind(first) != "Rescaling" or np.ndim(first.scale) or np.ndim(first.offset):
-        return False
-    # What zero padding means must stay: the gray level that becomes 0.
-    near = abs(CENTRE * float(first.scale) + float(first.offset)) <= 2 * abs(float(first.scale))
-    return all(kind(reader) == "Conv2D" and (near or reader.padding == "valid") for reader in readers)
-
-
-def _cloned(model: Any, copied: Any, call: Any, weights: dict[str, Any]) -> Any:
-    """`keras.models.clone_model`, also of a Sequential; weights: of its layers, by name."""
-    import keras
-
-    plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    copy = keras.models.clone_model(plain, clone_function=copied, call_function=call)
-    for layer in copy.layers[1:]:
-        layer.set_weights(weights.get(layer.name, []))
-    return copy
-
-
-def _separated(model: Any) -> Any:
-    """The model with each separable convolution as its two, since int8 must hold what is between them."""
-    from keras import layers
-
-    weights, second = {layer.name: layer.get_weights() for layer in model.layers}, {}
-    for layer in model.layers:
-        if kind(layer) == "SeparableConv2D":
-            last = layers.Conv2D.from_config(
-                {key: layer.get_config()[key] for key in ("filters", "use_bias", "activation")}
-                | {"kernel_size": 1, "name": f"{layer.name}_pointwise"}
-            )
-            second[layer.name], weights[last.name] = last, weights[layer.name][1:]
-            weights[layer.name] = weights[layer.name][:1]
-    if not second:
-        return model
-
-    def copied(layer: Any) -> Any:
-        config = layer.get_config()
-        if layer.name not in second:
-            return type(layer).from_config(config)
-        keys = "name", "kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier"
-        return layers.DepthwiseConv2D(**{key: config[key] for key in keys}, use_bias=False)
-
-    def call(layer: Any, *given: Any, **options: Any) -> Any:
-        result = layer(*given, **options)
-        return second[layer.name](result) if layer.name in second else result
-
-    return _cloned(model, copied, call, weights)
-
-
-def _kernel_and_bias(layer: Any, weights: dict[str, Any]) -> tuple[Any, Any]:
-    kernel, *bias = weights[layer.name]
-    return kernel, bias[0] if bias else np.zeros(layer.output.shape[-1], np.float32)
-
-
-def _factor_and_shift(norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What batch normalisation multiplies each channel by and then adds."""
-    factor = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-    factor = factor * np.asarray(norm.gamma) if norm.scale else factor
-    return factor, (np.asarray(norm.beta) if norm.center else 0) - np.asarray(norm.moving_mean) * factor
-
-
-def _first(network: Any) -> Any:
-    """The layer that reads the gray levels; with two views, the one after `mirror.Views`."""
-    return next(layer for layer in network.layers[1:] if kind(layer) != "Views")
-
-
-def centre_of(network: Any) -> float:
-    """What a folded network subtracts from the gray levels; 0 for nothing."""
-    first = _first(network)
-    shifts = kind(first) == "Rescaling" and not np.ndim(first.scale) and first.scale == 1.0
-    return -float(first.offset) if shifts else 0.0
 
 
 def rounded(network: Any, ranges: Ranges, faces: Any, *, float_end: bool = False, before: Any = None) -> Any:
@@ -252,7 +54,7 @@ def rounded(network: Any, ranges: Ranges, faces: Any, *, float_end: bool = False
         if layer is before:
             return given[0]
         result = layer(given if len(given) > 1 else given[0])
-        if layer is _first(network) and centre_of(network) == CENTRE:
+        if layer is first_layer(network) and centre_of(network) == CENTRE:
             result = int8(given[0] - CENTRE, -CENTRE, CENTRE - 1)
         if float_end and layer.name not in ranges and kind(layer) == "GlobalAveragePooling2D":
             # As a mean, the converter would compute it in int8.
@@ -276,7 +78,7 @@ def rounded_layers(network: Any, *, float_end: bool) -> dict[str, Any]:
         while kind(layers[end - 1]) in MEANS:
             end -= 1
     found = {}
-    for layer in layers[layers.index(_first(network)) + (centre_of(network) == CENTRE) : end]:
+    for layer in layers[layers.index(first_layer(network)) + (centre_of(network) == CENTRE) : end]:
         then = readers[layer.name]
         kinds = [kind(reader) for reader in then]
         if kind(layer) in _KEEP_RANGE or kinds == ["ReLU"]:

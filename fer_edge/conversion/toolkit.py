@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import child, console
-from fer_edge.conversion import rounding
+from fer_edge.conversion import folding, rounding
 from fer_edge.conversion.formats import Material, Recipe
 from fer_edge.errors import ModelError
 from fer_edge.vision.crop import resize_faces
@@ -39,8 +39,8 @@ def retrain(
     """
     import keras
 
-    network, ranges = rounding.folded(material.network, centred=True), {}
-    centre = rounding.centre_of(network)
+    network, ranges = folding.folded(material.network, centred=True), {}
+    centre = folding.centre_of(network)
     if recipe.qat:
         with console.working("measuring ranges"):
             ranges = rounding.measured(network, material.faces, float_end=True)
@@ -84,7 +84,7 @@ def _set_weights(model: Any, found: dict[str, Any], of: str) -> Any:
 def _described(network: Any) -> dict[str, Any]:
     """Its Keras 2 configuration, without the centring of gray levels, which the toolkit refuses."""
     names = {id(layer.output): layer.name for layer in network.layers}
-    if rounding.centre_of(network):
+    if folding.centre_of(network):
         names[id(network.layers[1].output)] = network.layers[0].name
     first, *others = [layer for layer in network.layers if names[id(layer.output)] == layer.name]
     start = {"batch_input_shape": first.output.shape, "name": first.name}
@@ -92,7 +92,7 @@ def _described(network: Any) -> dict[str, Any]:
     plain = (int, float, str, list, tuple)
     for layer in others:
         config = {name: value for name, value in layer.get_config().items() if isinstance(value, plain)}
-        given = [[names[id(tensor)], 0, 0, {}] for tensor in rounding.inputs_of(layer)]
+        given = [[names[id(tensor)], 0, 0, {}] for tensor in folding.inputs_of(layer)]
         told = {"class_name": type(layer).__name__, "name": layer.name, "config": config}
         layers.append(told | {"inbound_nodes": [given]})
     ends = {"input_layers": [[first.name, 0, 0]], "output_layers": [[others[-1].name, 0, 0]]}

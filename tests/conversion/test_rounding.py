@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_edge.conversion import formats, rounding, source, toolkit
+from fer_edge.conversion import folding, formats, rounding, source, toolkit
 from fer_edge.data import drawn_faces
 from fer_edge.errors import ModelError
 from fer_edge.model import graph
@@ -19,22 +19,22 @@ def says(network):
 
 @pytest.fixture(scope="module")
 def centred(residual):
-    return rounding.folded(residual, centred=True)
+    return folding.folded(residual, centred=True)
 
 
 def test_batch_normalisation_goes_into_its_convolution(residual):
-    folded = rounding.folded(residual)
-    kinds = [rounding.kind(layer) for layer in folded.layers]
+    folded = folding.folded(residual)
+    kinds = [folding.kind(layer) for layer in folded.layers]
     assert "BatchNormalization" not in kinds
     assert kinds.count("Conv2D") == 3
-    for network in (folded, rounding.folded(folded)):
+    for network in (folded, folding.folded(folded)):
         np.testing.assert_allclose(says(network), says(residual), atol=1e-5)
 
 
 def test_centred_gray_levels_change_the_border_alone(residual, centred):
     assert 0 < np.abs(says(centred) - says(residual)).max() < 0.02  # padding is half a gray level brighter
     assert (centred.layers[1].scale, centred.layers[1].offset) == (1.0, -128.0)
-    np.testing.assert_allclose(says(rounding.folded(centred, centred=True)), says(centred), atol=1e-6)
+    np.testing.assert_allclose(says(folding.folded(centred, centred=True)), says(centred), atol=1e-6)
 
 
 @pytest.mark.parametrize(("padding", "centred"), [("same", False), ("valid", True)])
@@ -42,7 +42,7 @@ def test_what_padding_with_0_and_an_activation_before_normalisation_mean_stays(p
     x = inputs = keras.Input((48, 48, 1))
     x = keras.layers.Conv2D(4, 5, padding=padding, activation="relu")(keras.layers.Rescaling(1 / 255)(x))
     network = keras.Model(inputs, keras.layers.BatchNormalization(moving_mean_initializer="ones")(x))
-    folded = rounding.folded(network, centred=True)
+    folded = folding.folded(network, centred=True)
     assert (folded.layers[1].offset == -128) is centred
     np.testing.assert_allclose(says(folded), says(network), atol=1e-5)
 
@@ -59,10 +59,10 @@ def test_a_sequential_model_is_folded_wherever_it_normalises(tmp_path):
         if isinstance(layer, norm):
             layer.set_weights([rng.uniform(0.5, 2, len(value)) for value in layer.get_weights()])
     network.save(tmp_path / "pile.keras")
-    folded = rounding.folded(source.load(tmp_path / "pile.keras"))
+    folded = folding.folded(source.load(tmp_path / "pile.keras"))
     kinds = ["Rescaling", "Conv2D", "DepthwiseConv2D", "MaxPooling2D", "DepthwiseConv2D", "Conv2D"]
     kinds += ["Flatten", "Dense", "Dense", "Softmax"]
-    assert [rounding.kind(layer) for layer in folded.layers[1:]] == kinds
+    assert [folding.kind(layer) for layer in folded.layers[1:]] == kinds
     np.testing.assert_allclose(says(folded), says(network), atol=1e-5)
     (main,) = graph.read(formats.FORMATS["full_integer"].make(formats.Material(network, FACES)))
     assert {tensor.dtype for tensor in main.tensors} == {"int8", "int32"}
@@ -88,7 +88,7 @@ def test_zeros_of_pruning_stay():
 
 
 def test_compensated_weights_are_multiples_and_say_much_the_same(material, against):
-    network = rounding.folded(material.network, centred=True)
+    network = folding.folded(material.network, centred=True)
     ranges = rounding.measured(network, material.faces, float_end=True)
     settled = rounding.compensated(network, ranges, material.faces)
     images = against.pictures.dataset.images[:100, ..., None].astype(np.float32)
@@ -135,7 +135,7 @@ def test_pruned_clustered_and_trained_with_rounding_together(residual):
 def test_rounding_alone_leaves_the_float_network_as_it_is(residual):
     found = _retrained(residual, qat=True)
     assert (found.network, found.compressed) == (residual, False)
-    network = rounding.folded(residual, centred=True)
+    network = folding.folded(residual, centred=True)
     for before, aware in zip(*map(_kernels, (network, found.aware)), strict=True):
         assert not np.array_equal(before, aware)
     images = FACES[:20, ..., None].astype(np.float32)
