@@ -56,15 +56,15 @@ def analyze(
         wanted = "an array (height, width) or (height, width, channels)"
         raise SourceError(f"a frame must be {wanted}, not {shape}")
     card_file, detector_file = (None if file is None else Path(file) for file in (card, detector_model))
-    classifier = os.fspath(model), num_threads, card_file
+    named = os.fspath(model), num_threads, card_file
     finder = detector, detector_file, min_size_px, num_threads
     with _lock:
-        faces = _analyser(classifier, finder, min_confidence).analyse(Frame(picture, 0.0, ""))
+        faces = _analyser(os.stat(".").st_ino, named, finder, min_confidence).analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
 
 
 @functools.lru_cache(maxsize=8)
-def _analyser(classifier: tuple[Any, ...], detector: tuple[Any, ...], min_confidence: float) -> Analyser:
-    """classifier, detector: the arguments of `Classifier` and `make_detector`."""
+def _analyser(folder: int, classifier: Any, detector: Any, min_confidence: float) -> Analyser:
+    """folder: of relative paths. classifier, detector: the arguments of `Classifier`, `make_detector`."""
     both = make_detector(*detector), Classifier(*classifier)
     return Analyser(*both, min_confidence=min_confidence, still=True)

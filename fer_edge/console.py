@@ -136,7 +136,7 @@ class Table:
 
         out = console()
         if out.is_terminal:
-            out.print(self.on_terminal(out.width))
+            out.print(self.on_terminal(out.width), crop=False)
         else:
             aligned = []
             for column in zip(self.headers, *self._text(), strict=True):
@@ -162,12 +162,16 @@ class Table:
         for header in self.optional:
             if header in least and sum(least.values()) + 2 * (len(least) - 1) > width:
                 del columns[header], least[header]
-        fits = sum(least.values()) + 2 * (len(least) - 1) <= width
+        room = width - 2 * (len(least) - 1)
         table = RichTable(title=Text(printable(self.title)), title_justify="left", box=box.SIMPLE_HEAD)
+        # Words fold down to 10 letters, figures never: a table that is still too wide breaks at the terminal.
+        lacking = sum(min(n, 10) if header in words else n for header, n in least.items()) - room
+        table.width = width + lacking if lacking > 0 else None
         table.padding, table.pad_edge, table.show_edge = (0, 1, 0, 0), False, False
         for header, longest_word in least.items():
             if header in words:
-                table.add_column(header, overflow="fold", min_width=longest_word if fits else None)
+                whole = longest_word if sum(least.values()) <= room else None
+                table.add_column(header, overflow="fold", min_width=whole)
             else:
                 table.add_column(header, justify="right", no_wrap=True)
         for row in zip(*columns.values(), strict=True):

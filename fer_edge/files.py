@@ -197,7 +197,9 @@ def _led_to(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle: RuntimeError before Python 3.13
-        raise OutputError(f"the links of {path} lead in a circle") from error
+        gone = isinstance(error, FileNotFoundError)
+        why = "the working folder is gone" if gone else "its links lead in a circle"
+        raise OutputError(f"{path}: {why}") from error
 
 
 def write_bytes(path: Path, data: bytes, force: bool = True) -> None:
@@ -283,7 +285,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:  # of UTF-8, of TOML, or of too many digits
         raise UsageError(f"{path} is not a recipe: {error}") from error
     except RecursionError:

@@ -1,4 +1,5 @@
 import contextlib
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def test_path_and_array_agree_and_the_larger_comes_first(media):
     assert len({analyze(frame)[0].box_xywh for frame in frames}) == 1
     first, second = (face.box_xywh for face in analyze(media / "two_people.jpg"))
     assert first[2] * first[3] >= second[2] * second[3]
+
+
+def test_a_relative_name_is_the_working_folder_s(media, tmp_path, monkeypatch):
+    for name in ("edge", "nano"):
+        (tmp_path / name).mkdir()
+        shutil.copy(shipped.find_model(f"{name}_int8"), tmp_path / name / "own.tflite")
+        monkeypatch.chdir(tmp_path / name)
+        (face,) = analyze(media / "astronaut.png", model="own.tflite")
+        (expected,) = analyze(media / "astronaut.png", model=f"{name}_int8")
+        np.testing.assert_array_equal(face.probabilities, expected.probabilities)
+    assert len({face, expected, face}) == 2
 
 
 def test_threads_may_share_it(media):

@@ -110,6 +110,13 @@ def test_narrow_terminals_do_without_optional_columns_and_nothing_is_cut(width, 
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
 
 
+def test_a_table_that_is_too_wide_for_the_terminal_is_whole():
+    out = io.StringIO()
+    matrix = Table("", ("", "surprise", "neutral"), [("surprise", 123, 4567)])
+    Console(file=out, width=16).print(matrix.on_terminal(16), crop=False)
+    assert "surprise       123     4567" in out.getvalue()
+
+
 def test_plain_lines_where_there_is_no_terminal(capsys):
     table().show()
     assert capsys.readouterr().out.splitlines() == [

@@ -42,7 +42,7 @@ def data(
 
     if table5:
         paper.table_5().show()
-        return
+        return console.write_json(json, {"table_5": paper.TABLE_5}, force)
     files.refuse_to_overwrite_any((plot, augmented, json), force, [path, recipe, ferplus.file_of(labels)])
     how = recipes.read(recipe).augmentation
     dataset = load(path, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)

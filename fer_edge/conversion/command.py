@@ -65,8 +65,10 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
         raise UsageError("--mirror cannot be combined with --qat, --sparsity or --clusters")
     path = source.find(request.model)
     card = evaluation.keras_card(path)
+    if request.name and Path(request.name).name != request.name:
+        raise UsageError(f"--name {request.name} is a path: give the folder with --out")
     if card:
-        known_as = card.name
+        known_as = Path(card.name).name  # a stranger's card must not lead out of the folder
     elif path.stem == "model":  # of a training, whose folder has the name
         known_as = path.resolve().parent.name
     else:

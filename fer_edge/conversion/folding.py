@@ -58,15 +58,14 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     model = _separated(model)
     readers, first = readers_of(model), first_layer(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    changed: dict[str, Any] = {}
-    if centred and _can_be_centred(first, readers[first.name]):
+    centred &= _can_be_centred(first, readers[first.name])
+    for layer in readers[first.name] if centred else ():
         scale, offset = float(first.scale), float(first.offset)
+        kernel, bias = _kernel_and_bias(layer, weights)
+        weights[layer.name] = [kernel * scale, bias + (offset + CENTRE * scale) * kernel.sum((0, 1, 2))]
+    left_out, changed = _fold(model, readers, weights)
+    if centred:
         changed[first.name] = {"scale": 1.0, "offset": -CENTRE}
-        for layer in readers[first.name]:
-            kernel, bias = _kernel_and_bias(layer, weights)
-            weights[layer.name] = [kernel * scale, bias + (offset + CENTRE * scale) * kernel.sum((0, 1, 2))]
-    left_out, fused = _fold(model, readers, weights)
-    changed |= fused
 
     apart = {}  # what an activation without a fused kernel takes is rounded too: it becomes a layer
     for layer in model.layers:
@@ -76,7 +75,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
             changed.setdefault(layer.name, {})["activation"] = "linear"
 
     def copied(layer: Any) -> Any:
-        if kind(layer) == "BatchNormalization" and layer.name not in left_out and _of_maps(layer):
+        if kind(layer) == "BatchNormalization" and weights[layer.name][0].ndim == 4:
             return keras.layers.DepthwiseConv2D(1, name=layer.name)
         return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
 
@@ -106,7 +105,8 @@ def _fold(
         return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
 
     for layer in model.layers:
-        if kind(layer) == "BatchNormalization" and layer.name not in left_out and _of_maps(layer):
+        maps = kind(layer) == "BatchNormalization" and len(layer.output.shape) == 4 and layer.axis in (-1, 3)
+        if maps and layer.name not in left_out:
             factor, shift = _factor_and_shift(layer)
             weights[layer.name] = [factor[None, None, :, None], shift]
         if kind(layer) not in ("Conv2D", "DepthwiseConv2D", "Dense"):
@@ -132,10 +132,6 @@ def _fold(
         weights[layer.name] = [kernel, bias]
         changed[layer.name] = {"use_bias": True, "activation": activation}
     return left_out, changed
-
-
-def _of_maps(norm: Any) -> bool:
-    return len(norm.output.shape) == 4 and norm.axis in (-1, 3)
 
 
 def _can_be_centred(first: Any, readers: list[Any]) -> bool:
@@ -164,21 +160,18 @@ def _separated(model: Any) -> Any:
     weights, second = {layer.name: layer.get_weights() for layer in model.layers}, {}
     for layer in model.layers:
         if kind(layer) == "SeparableConv2D":
-            last = layers.Conv2D.from_config(
-                {key: layer.get_config()[key] for key in ("filters", "use_bias", "activation")}
-                | {"kernel_size": 1, "name": f"{layer.name}_pointwise"}
-            )
+            how = {"use_bias": layer.use_bias, "activation": layer.activation}
+            last = layers.Conv2D(layer.filters, 1, name=f"{layer.name}_pointwise", **how)
             second[layer.name], weights[last.name] = last, weights[layer.name][1:]
             weights[layer.name] = weights[layer.name][:1]
     if not second:
         return model
 
     def copied(layer: Any) -> Any:
-        config = layer.get_config()
         if layer.name not in second:
-            return type(layer).from_config(config)
+            return type(layer).from_config(layer.get_config())
         keys = "name", "kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier"
-        return layers.DepthwiseConv2D(**{key: config[key] for key in keys}, use_bias=False)
+        return layers.DepthwiseConv2D(**{key: getattr(layer, key) for key in keys}, use_bias=False)
 
     def call(layer: Any, *given: Any, **options: Any) -> Any:
         result = layer(*given, **options)

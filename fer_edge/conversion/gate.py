@@ -19,8 +19,7 @@ from fer_edge.files import Share
 from fer_edge.spec import LABELS
 
 LEAST_PICTURES = 50
-ENOUGH = 1000
-"""From this many pictures on, agreement is clear of chance: of 56, two near ties are 3.6 %."""
+ENOUGH = 1000  # from this many pictures on, agreement is clear of chance: of 56, two near ties are 3.6 %
 Classes = NDArray[np.int64]  # of N pictures, (N,)
 
 

@@ -35,7 +35,7 @@ def load(
     commas. What was read is cached in `dataset.cache_folder`; other contents of a tree are named on stderr.
     Raises UsageError for None, DataError for anything that cannot be read.
     """
-    if path is None:
+    if not path:
         raise UsageError(f"no data set: give --data PATH, or set FER_EDGE_DATA. {WHERE_FROM}")
     is_drawn = path.partition(":")[0] == "drawn"
     if class_names is not None and (is_drawn or Path(path).is_file()):

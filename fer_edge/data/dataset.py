@@ -54,7 +54,7 @@ class Dataset:
     split: uint8 (N,), index into SPLITS.
     ids: int64 (N,), the row in the source, counted from 1 after a header, or the picture's place
     in the sorted folder tree, from 1.
-    path: given by the user. sha256: of pictures, labels and splits in their order, regardless of the file
+    path: given by the user. sha256: of the source's pictures, labels, splits in order, regardless of the file
     format. protocol: `official` if the source has the splits of FER-2013, else `holdout` (a tree with only
     train/ and test/, a table without `Usage`). bad: unusable rows. left_out: other contents of a tree.
     votes: FER+'s, uint8 (N, 10) in the order of ferplus.COLUMNS, if attached.
@@ -165,7 +165,7 @@ class Dataset:
 def cache_folder() -> Path:
     """FER_EDGE_CACHE, else XDG_CACHE_HOME/fer-edge, else ~/.cache/fer-edge."""
     if chosen := os.environ.get("FER_EDGE_CACHE"):
-        return Path(chosen)
+        return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fer-edge")
 
 

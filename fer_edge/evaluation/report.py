@@ -22,7 +22,8 @@ def show_evaluation(result: dict[str, Any]) -> None:
     low, high = metrics.wilson_interval(right, n)
     title = f"{result['model']}, {result['data']['split']} ({n} pictures)"
     classes = Table(title, ("class", "precision %", "recall %", "F1 %", "support"))
-    matrix = Table("confusion matrix (rows true, columns predicted)", ("", *per_class, "recall %"))
+    title = "confusion matrix (rows true, columns predicted)"
+    matrix = Table(title, ("", *per_class, "recall %"), optional=("recall %",))
     scores = ("precision", "recall", "f1")
     for (label, row), counts in zip(per_class.items(), cm, strict=True):
         classes.add(label, *(percent(row[name]) for name in scores), row["support"])

@@ -28,8 +28,7 @@ RUNTIMES = {
 }
 """Name -> module and attribute of an interpreter's class, in the order they are tried."""
 
-VARIABLE = "FER_EDGE_INTERPRETER"
-"""Selects one of RUNTIMES if several are installed."""
+VARIABLE = "FER_EDGE_INTERPRETER"  # selects one of RUNTIMES if several are installed
 
 _GRAY_LEVELS = np.arange(256)
 
@@ -55,7 +54,7 @@ def find_interpreter() -> tuple[str, Any]:
             failures.append(f"{name} is installed but fails: {first_line(error)}")
             continue
         return name, found
-    named = f"{VARIABLE} names {wanted}, which is not installed"
+    named = f"{VARIABLE} names {wanted}, which is not installed (unset it to use another)"
     reason = "; ".join(failures) or (named if wanted else "no TFLite interpreter is installed")
     raise FerEdgeError(
         f"{reason}: pip install ai-edge-litert (on 32-bit Arm: pip install tflite-runtime 'numpy<2')"
@@ -84,6 +83,8 @@ def load_interpreter(model: bytes, num_threads: int, name: str, **options: Any) 
     The bytes must have passed `file.check` or be trusted: interpreters do not verify them. Raises ModelError,
     naming `name`, if the runtime refuses the model, or if its input is over 1024x1024 or has no fixed size.
     """
+    if num_threads > 1024:  # from some ten thousand on, starting them ends in a segmentation fault
+        raise UsageError(f"{num_threads} threads are more than the 1024 that are possible")
     runtime, interpreter_class = find_interpreter()
     try:
         with quiet_stderr():
@@ -123,7 +124,7 @@ class Classifier:
         self,
         model: str | Path,
         num_threads: int = 1,
-        card: Path | None = None,
+        card: str | Path | None = None,
         *,
         checked: bool = False,
         load: Callable[[bytes, int, str], Any] = load_interpreter,
@@ -150,10 +151,10 @@ class Classifier:
             raise ModelError(
                 f"{self.path}: input {taken.shape} is not one picture: (1, height, width, 1 or 3) is needed"
             )
-        self.card = file.find_card(self.path, data, card, (taken, given))
+        given_card = None if card is None else Path(card)
+        self.card = file.find_card(self.path, data, given_card, (taken, given))
         self.labels, self.input, self.output = self.card.labels, self.card.input, self.card.output
-        _, height, width, self.channels = taken.shape
-        self.input_size = (height, width)
+        self.input_size, self.channels = taken.shape[1:3], taken.shape[3]
         # How far the sum may be from 1, since each probability is rounded to its step.
         self._tolerance = 0.02 + len(self.labels) * self.output.scale
         # Gray level -> stored value, computed once: exact for every dtype.

@@ -9,8 +9,7 @@ from fer_edge import files
 from fer_edge.errors import FerEdgeError, ModelError, UsageError
 from fer_edge.spec import split_name
 
-DEFAULT_MODEL = "edge_int8"
-"""Default of the Python API, the same on every machine; `run` uses `best_here`."""
+DEFAULT_MODEL = "edge_int8"  # of the Python API, the same on every machine; `run` uses `best_here`
 
 BEST = Path(__file__).with_name("best.json")
 """Kind of processor -> network -> the file to run; written by benchmarks/run_all.py."""

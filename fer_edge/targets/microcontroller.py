@@ -25,8 +25,7 @@ STEPS_ALLOWED = 2
 """Steps of the output by which TFLite Micro may differ from those kernels, because it rounds its int8 softmax
 differently. It also rounds its int8 fully connected layer differently, by a step of the logits, which moves a
 probability by at most half as much."""
-FLOAT_ALLOWED = 1e-4
-"""The same in probability for float sums, which are added in another order."""
+FLOAT_ALLOWED = 1e-4  # the same in probability for float sums, which are added in another order
 _ROOM = 64 << 20  # bytes: a larger arena than any microcontroller's, to see how much is used
 _STEP = 1024  # bytes, in which the smallest arena is searched
 _C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}

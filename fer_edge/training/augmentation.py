@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from fer_edge.training.recipes import Augmentation
 from fer_edge.vision.opencv import cv2
 
-CHANGES = ("rotation", "shift along x", "shift along y", "zoom", "flip")
-"""Figure 6 of the paper, (a) to (e)."""
+CHANGES = ("rotation", "shift along x", "shift along y", "zoom", "flip")  # Figure 6 of the paper, (a) to (e)
 
 
 def warped(

@@ -62,7 +62,7 @@ class Detector(Protocol):
         """Faces of a single picture: slower and more careful."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value
 class Face:
     """One face in one frame.
 

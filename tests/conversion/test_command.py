@@ -54,6 +54,7 @@ def test_what_passes_is_written_and_what_fails_ends_in_exit_3(tmp_path, tiny):
         (["verify", "nano_int8", "nano"], 2, "FER_EDGE_DATA"),
         (["convert", "absent.keras", "--data", "drawn"], 1, "there is no file absent.keras"),
         (["convert", "tuned", "--data", "absent.csv"], 1, "absent.csv"),
+        (["convert", "tuned", "--data", "drawn", "--name", "../out"], 2, "--name ../out is a path"),
         (["convert", "tuned", "--data", "drawn", "--float32", "--qat"], 2, "--qat is for integer files"),
         (["convert", "tuned", "--data", "drawn", "--recipe", "absent"], 2, "no convert recipe 'absent'"),
     ],

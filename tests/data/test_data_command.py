@@ -86,6 +86,8 @@ def test_table_5_needs_no_data(monkeypatch):
     lines = [line.split() for line in fer_edge("data", "--table5", code=0).stdout.splitlines()]
     assert len(lines) == 12
     assert ["70", "-0.451", "+0.45"] in lines  # its sign is lost in the paper
+    printed = json.loads(fer_edge("data", "--table5", "--json", "-", code=0).stdout)
+    assert printed["table_5"]["70"] == 0.45
     refused = fer_edge("data", code=2).stderr
     assert "fer2013.csv or icml_face_data.csv of Kaggle's" in refused
     assert "'drawn'" in refused

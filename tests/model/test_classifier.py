@@ -24,7 +24,7 @@ def loaded(folder, data, **card):
     card = {"labels": LABELS, "output": {"content": "probabilities"}} | card
     (folder / "m.tflite").write_bytes(data)
     (folder / "card.json").write_text(json.dumps(card))
-    return Classifier(folder / "m.tflite", card=folder / "card.json")
+    return Classifier(folder / "m.tflite", card=str(folder / "card.json"))
 
 
 def of_range(least, greatest, content="logits"):
@@ -228,7 +228,7 @@ def test_the_first_that_is_there_or_the_one_that_is_named(monkeypatch, there, na
     ("hidden", "named", "said"),
     [
         (PACKAGES, "", "^no TFLite interpreter is installed: pip install ai-edge-litert"),
-        (PACKAGES[1:], "tflite_runtime", "names tflite_runtime, which is not installed: pip install"),
+        (PACKAGES[1:], "tflite_runtime", r"names tflite_runtime, which is not installed \(unset it"),
         ((), "tflite", "^FER_EDGE_INTERPRETER=tflite is not an interpreter: choose from litert, "),
     ],
 )

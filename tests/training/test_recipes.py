@@ -12,7 +12,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "train/recipes").rglob("*.toml"))
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_shipped_recipes_read_and_survive_a_round_trip(path, tmp_path):
     recipe, copy = recipes.read(path), tmp_path / "copy.toml"
-    copy.write_text(recipes.to_toml(recipe))
+    copy.write_text(recipes.to_toml(recipe), encoding="utf-8-sig")  # as some editors write it
     assert (recipe.name, recipes.read(copy)) == (path.stem, recipe)  # its name is what it gives
 
 
