@@ -5,8 +5,6 @@ converter turns into integers. `measured` finds the ranges of its tensors, `comp
 compensate for each other's rounding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 
