@@ -1,4 +1,4 @@
-"""Stand-ins for camera, detector, classifier, window and sink, behind the loop's own interfaces, and data."""
+"""Stand-ins for camera, detector, classifier and sink, behind the loop's own interfaces, and data."""
 
 import contextlib
 import http.server
@@ -100,15 +100,6 @@ class FakeCapture(Capture):
         self.closed += 1
 
 
-class HangingCapture(FakeCapture):
-    """A camera whose driver never comes back from a read after its frames."""
-
-    def read(self):
-        if self._next >= len(self._frames):
-            threading.Event().wait(30)
-        return super().read()
-
-
 class FakeDetector:
     margin = 0.0
 
@@ -161,27 +152,6 @@ class Album(ListSink, PictureSink):
 
     def show(self, frame, annotated):
         self.pictures.append(annotated.copy())
-
-
-class FakeWindow(types.SimpleNamespace):
-    """OpenCV's functions for windows; remembers what was shown, and presses `key` after so many looks."""
-
-    def __init__(self, key=-1, after=10**9):
-        super().__init__(namedWindow=lambda *_: None, resizeWindow=lambda *_: None, imshow=self.show)
-        vars(self).update(waitKey=self.look, destroyAllWindows=self.close, getWindowProperty=lambda *_: 1)
-        self.shown, self.closed = [], False
-        self._key, self._left = key, after
-
-    def show(self, title, picture):
-        self.shown.append(int(picture[-1, -1, 0]))
-
-    def look(self, wait_ms):
-        time.sleep(wait_ms / 1000)
-        self._left -= 1
-        return self._key if self._left < 0 else -1
-
-    def close(self):
-        self.closed = True
 
 
 def analyser(*boxes, classifier=None, **options):
