@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from fer_edge.sinks import PictureSink, Sink
+from fer_edge.sinks.saved import opencv_name
 from fer_edge.sources import Capture
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Analyser
@@ -41,6 +42,16 @@ def read_all(capture):
     capture.close()
     assert capture.ended or not capture.is_live
     return frames
+
+
+def read_back(path):
+    """Of a saved video: frames a second, and the frames, by OpenCV alone."""
+    with opencv_name(path) as name:
+        capture = cv2.VideoCapture(name)
+    frames = []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    return capture.get(cv2.CAP_PROP_FPS), frames
 
 
 def write_clip(path, frames=20, fps=10.0, codec="mp4v", size=(64, 48)):
