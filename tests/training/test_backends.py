@@ -24,12 +24,9 @@ from fer_edge.model import keras_files  # noqa: E402
 from fer_edge.training import device, fit  # noqa: E402
 
 
-def needs(package):
-    absent = importlib.util.find_spec(package) is None
-    return pytest.mark.skipif(absent, reason=f"needs pip install {package}")
-
-
 def process(backend, *arguments, **more):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"needs pip install {backend}")
     env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", **more}
     for name in {device.COUNT, device.INDEX, device.ADDRESSES} - set(more):
         env.pop(name, None)
@@ -43,7 +40,6 @@ def end(*processes):
     return said[-1]
 
 
-@needs("jax")
 def test_jax_goes_on_with_a_training_of_tensorflow_and_models_give_the_same(tmp_path, monkeypatch):
     """A training of two epochs on TensorFlow, its second epoch again on JAX, and each side's model."""
     root, data, recipe, save = tmp_path, dataset(), keras_process.RESUMED, fit.save
@@ -93,7 +89,6 @@ def same(one, two):
             assert a[key] == pytest.approx(b[key], rel=1e-5)
 
 
-@needs("jax")
 def test_two_processes_are_as_one(alone, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -106,7 +101,6 @@ def test_two_processes_are_as_one(alone, tmp_path):
     assert (told["count"], alone[1]["count"], told["passed"]) == (2, 1, True)
 
 
-@needs("jax")
 def test_two_devices_are_as_one(alone, tmp_path):
     end(process("jax", "shared", tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
     weights, told = left(tmp_path)
@@ -125,6 +119,5 @@ def test_each_process_has_its_part_of_a_batch_and_what_cannot_be_is_said(monkeyp
             device.join()
 
 
-@needs("torch")
 def test_pytorchs_own_kernels_give_what_keras_gives():
     assert "same" in end(process("torch", "layers")).splitlines()
