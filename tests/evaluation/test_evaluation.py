@@ -175,20 +175,13 @@ def test_accuracy_of_each_condition_by_hand():
     assert table["dark x0.4"][1::2] == ("45.0", "-55.0")  # 18 of 40 levels lie below 128
 
 
-@pytest.fixture
-def result():
+def test_printed_figures_beside_the_paper_s_for_its_own_data_only(capsys):
     """Class i has 10 + i pictures, of which 5 are named rightly and the rest neutral."""
     cm = np.diag([5] * 7)
     cm[:, 6] += np.arange(5, 12)
     data = {"path": "d", "sha256": "ab", "protocol": "official", "split": "PrivateTest", "n": 91}
-    scores = metrics.scores(cm, LABELS)
-    return {
-        "model": "tuned_$int8", "data": data, **scores, "accuracy_without_duplicates": 0.4321,
-        "confusion_matrix": cm.tolist(),
-    }  # fmt: skip
-
-
-def test_printed_figures_beside_the_paper_s_for_its_own_data_only(result, capsys):
+    result = {"model": "tuned_$int8", "data": data, **metrics.scores(cm, LABELS)}
+    result |= {"accuracy_without_duplicates": 0.4321, "confusion_matrix": cm.tolist()}
     printing.show_evaluation(result)
     text = capsys.readouterr().out
     cells = [line.split() for line in text.splitlines()]

@@ -6,7 +6,6 @@ import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-
 from fer_edge import files, paper
 from fer_edge.data import load
 from fer_edge.errors import OutputError, UsageError
