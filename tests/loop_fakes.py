@@ -165,7 +165,6 @@ class Album(ListSink, PictureSink):
         self.pictures.append(annotated.copy())
 
 
-def analyser(*boxes, classifier=None, **options):
+def analyser(*boxes, classifier=None, min_quality=0.0, **options):
     """An Analyser over a FakeDetector; what it sees is plain, so no quality is asked for."""
-    options = {"min_quality": 0.0, **options}
-    return Analyser(FakeDetector(*boxes), classifier or FakeClassifier(), **options)
+    return Analyser(FakeDetector(*boxes), classifier or FakeClassifier(), min_quality=min_quality, **options)

@@ -3,9 +3,9 @@ import json
 
 import numpy as np
 import pytest
+from known_rows import rows_of
 
 from fer_edge import evaluation
-from fer_edge.data.dataset import Dataset
 from fer_edge.data.drawn import draw_face
 from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import CONDITIONS, Predictor, Selection, keras_card, metrics, open_model, robustness
@@ -56,12 +56,6 @@ def test_a_keras_model_gives_probabilities_in_its_card_s_order(tmp_path):
     p = model.predict(faces)
     assert p.dtype == np.float32
     assert p.argmax(axis=1).tolist() == [2, 5]
-
-
-def rows_of(levels, labels, split=2):
-    images = (np.asarray(levels)[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8)
-    splits = np.broadcast_to(np.array(split, np.uint8), len(images))
-    return Dataset(images, np.asarray(labels), splits, np.arange(1, 1 + len(images)), "faces.csv", "ab")
 
 
 def report(probabilities, labels, seen=None):

@@ -121,8 +121,6 @@ def test_onnx_runtime_gives_what_numpy_gives(tiny):
 
 
 def test_the_target_of_the_documentation_beside_one_that_refuses(tiny, tmp_path, monkeypatch):
-    """docs/targets.md, 'A new target': one function and one entry."""
-
     def refuses(classifier, pictures):
         raise GateError("not a number of mine")
 
