@@ -9,19 +9,19 @@ import socket
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras", reason="the train extra is not installed")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("needs Keras on TensorFlow", allow_module_level=True)
 
-import keras_process  # noqa: E402
-from tiny_network import dataset  # noqa: E402
+import keras_process
+from tiny_network import dataset
 
-from fer_edge.errors import UsageError  # noqa: E402
-from fer_edge.model import keras_files  # noqa: E402
-from fer_edge.training import device, fit  # noqa: E402
+from fer_edge.errors import UsageError
+from fer_edge.model import keras_files
+from fer_edge.training import device, fit
 
 
 def process(backend, *arguments, **more):
@@ -90,9 +90,8 @@ def same(one, two):
 
 
 def test_two_processes_are_as_one(alone, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     together = {device.COUNT: "2", device.ADDRESSES: f"127.0.0.1:{port}"}
     end(*(process("jax", "shared", tmp_path, **together, **{device.INDEX: index}) for index in "01"))
     for index in (0, 1):

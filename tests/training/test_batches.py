@@ -4,12 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from fer_edge.training.augmentation import augment, warped
-from fer_edge.training.recipes import Augmentation
-
-pytest.importorskip("keras", reason="the train extra is not installed")
-
 from known_rows import rows_of
 from tiny_network import dataset
 
@@ -17,8 +11,9 @@ from fer_edge.data import ferplus
 from fer_edge.errors import ModelError
 from fer_edge.evaluation import Predictor
 from fer_edge.spec import LABELS
+from fer_edge.training.augmentation import augment, warped
 from fer_edge.training.batches import Teacher, TrainingBatches, class_weights
-from fer_edge.training.recipes import Recipe
+from fer_edge.training.recipes import Augmentation, Recipe
 
 TAUGHT = Recipe("r", network="tiny", epochs=1, batch_size=8, dropout=0.0, teacher_weight=0.75)
 

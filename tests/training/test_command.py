@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from processes import FER_EDGE, fer_edge
 
-pytest.importorskip("keras", reason="the train extra is not installed")
-
 from fer_edge.data import ferplus, load, protocol_splits
 from fer_edge.errors import OutputError
 from fer_edge.spec import LABELS, ModelCard
