@@ -41,9 +41,6 @@ def report(page, faces, picture=b""):
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_):
-            pass
-
     asked = "report=/report&faces=/faces" + "&picture=/picture" * bool(picture)
     with served(Handler) as server, opened(f"http://127.0.0.1:{server.server_port}/?{asked}"):
         result = json.loads(answers.get(timeout=600))

@@ -1,4 +1,4 @@
-"""Stand-ins for camera, detector, classifier, window and sink, behind the loop's own interfaces, and data."""
+"""Stand-ins for camera, detector, classifier and sink, behind the loop's own interfaces, and data."""
 
 import contextlib
 import http.server
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from fer_edge.sinks import PictureSink, Sink
+from fer_edge.sinks.saved import opencv_name
 from fer_edge.sources import Capture
 from fer_edge.spec import CropPolicy
 from fer_edge.vision.analysis import Analyser
@@ -41,6 +42,16 @@ def read_all(capture):
     capture.close()
     assert capture.ended or not capture.is_live
     return frames
+
+
+def read_back(path):
+    """Of a saved video: frames a second, and the frames, by OpenCV alone."""
+    with opencv_name(path) as name:
+        capture = cv2.VideoCapture(name)
+    frames = []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    return capture.get(cv2.CAP_PROP_FPS), frames
 
 
 def write_clip(path, frames=20, fps=10.0, codec="mp4v", size=(64, 48)):
@@ -100,15 +111,6 @@ class FakeCapture(Capture):
         self.closed += 1
 
 
-class HangingCapture(FakeCapture):
-    """A camera whose driver never comes back from a read after its frames."""
-
-    def read(self):
-        if self._next >= len(self._frames):
-            threading.Event().wait(30)
-        return super().read()
-
-
 class FakeDetector:
     margin = 0.0
 
@@ -163,28 +165,6 @@ class Album(ListSink, PictureSink):
         self.pictures.append(annotated.copy())
 
 
-class FakeWindow(types.SimpleNamespace):
-    """OpenCV's functions for windows; remembers what was shown, and presses `key` after so many looks."""
-
-    def __init__(self, key=-1, after=10**9):
-        super().__init__(namedWindow=lambda *_: None, resizeWindow=lambda *_: None, imshow=self.show)
-        vars(self).update(waitKey=self.look, destroyAllWindows=self.close, getWindowProperty=lambda *_: 1)
-        self.shown, self.closed = [], False
-        self._key, self._left = key, after
-
-    def show(self, title, picture):
-        self.shown.append(int(picture[-1, -1, 0]))
-
-    def look(self, wait_ms):
-        time.sleep(wait_ms / 1000)
-        self._left -= 1
-        return self._key if self._left < 0 else -1
-
-    def close(self):
-        self.closed = True
-
-
-def analyser(*boxes, classifier=None, **options):
+def analyser(*boxes, classifier=None, min_quality=0.0, **options):
     """An Analyser over a FakeDetector; what it sees is plain, so no quality is asked for."""
-    options = {"min_quality": 0.0, **options}
-    return Analyser(FakeDetector(*boxes), classifier or FakeClassifier(), **options)
+    return Analyser(FakeDetector(*boxes), classifier or FakeClassifier(), min_quality=min_quality, **options)

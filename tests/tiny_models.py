@@ -3,7 +3,6 @@ layer over all input values, without bias, with softmax and requantisation where
 schema that LiteRT brings; TensorFlow is not needed."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -24,14 +23,14 @@ class Spec:
 class Builder:
     """Collects tensors and operators; `file` gives the bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.graph = schema.SubGraphT(tensors=[], operators=[])
         self.model = schema.ModelT(
             version=3, description=b"tiny", buffers=[schema.BufferT()], operatorCodes=[], metadata=[],
             subgraphs=[self.graph],
         )  # fmt: skip
 
-    def tensor(self, name: str, shape: tuple[int, ...], spec: Spec, data: np.ndarray | None = None) -> int:
+    def tensor(self, name, shape, spec, data=None):
         tensor = schema.TensorT(name=name.encode(), shape=list(shape))
         tensor.type = getattr(schema.TensorType, spec.dtype.upper())
         if spec.scale:
@@ -44,9 +43,8 @@ class Builder:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def operator(
-        self, name: str, inputs: list[int], outputs: list[int], options: object = None, custom: str = ""
-    ) -> None:
+    def operator(self, name, inputs, outputs, options=None, custom=""):
+        """inputs, outputs: what `tensor` gave."""
         code = schema.OperatorCodeT(customCode=custom.encode() or None)
         code.builtinCode = getattr(schema.BuiltinOperator, name)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
@@ -60,16 +58,14 @@ class Builder:
         self.model.operatorCodes.append(code)
         self.graph.operators.append(operator)
 
-    def file(self, inputs: list[int], outputs: list[int]) -> bytes:
+    def file(self, inputs, outputs):
         self.graph.inputs, self.graph.outputs = inputs, outputs
         builder = flatbuffers.Builder(1024)
         builder.Finish(self.model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
 
-def one_operator(
-    name: str, *tensors: tuple[str, tuple[int, ...]], options: object = None, custom: str = ""
-) -> bytes:
+def one_operator(name, *tensors, options=None, custom=""):
     """A file of one operator over float32 tensors (name, shape), of which the last is its output."""
     build = Builder()
     *taken, given = (build.tensor(label, shape, Spec("float32")) for label, shape in tensors)
@@ -77,19 +73,10 @@ def one_operator(
     return build.file(taken, [given])
 
 
-def dense(
-    shape: tuple[int, ...],
-    weights: np.ndarray,
-    *,
-    entry: Spec,
-    output: Spec,
-    middle: tuple[Spec, Spec] | None = None,
-    weight_scale: float = 1.0,
-    softmax: bool = False,
-) -> bytes:
-    """`weights` (labels, values of the input) times the input. entry, output: what goes in and comes out.
-    middle: the dense layer's own ends where QUANTIZE and DEQUANTIZE stand around it. Quantised layers hold
-    `weights` as int8 of `weight_scale`."""
+def dense(shape, weights, *, entry, output, middle=None, weight_scale=1.0, softmax=False):
+    """`weights` (labels, values of the input) times the input. entry, output: Specs of what goes in and out.
+    middle: both of the dense layer itself where QUANTIZE and DEQUANTIZE stand around it. Quantised layers
+    hold `weights` as int8 of `weight_scale`."""
     build = Builder()
     labels = len(weights)
     first, last = middle or (entry, output)
@@ -109,20 +96,20 @@ def dense(
     return build.file([face], [end])
 
 
-def picks(values: int, *positions: int) -> np.ndarray:
+def picks(values, *positions):
     """Weights (labels, values) under which each label is the one input value at its position."""
     weights = np.zeros((len(positions), values))
     weights[np.arange(len(positions)), positions] = 1
     return weights
 
 
-def softmax(logits: Any) -> np.ndarray:
+def softmax(logits):
     """By numpy, float64, over the last axis: what such a file gives of the input values that it picks."""
     powers = np.exp(np.asarray(logits, np.float64) - np.max(logits, axis=-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
 
 
-def shipped_style(labels: int = 3, side: int = 48) -> bytes:
+def shipped_style(labels=3, side=48):
     """Raw uint8 gray in, float32 probabilities out, int8 between: label n is pixel n of the first row. The
     dense layer gives pixel - 128 in steps of 1, so the logits are exact."""
     return dense(
@@ -135,7 +122,7 @@ def shipped_style(labels: int = 3, side: int = 48) -> bytes:
     )
 
 
-def shipped_card(*labels: str, side: int = 48, **more: Any) -> ModelCard:
+def shipped_card(*labels, side=48, **more):
     """The card of such a file; more: fields of the card."""
     face = TensorSpec("uint8", (1, side, side, 1), 1.0, 0)
     answer = TensorSpec("float32", (1, len(labels)), real_max=1.0, content="probabilities")

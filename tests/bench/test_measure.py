@@ -38,14 +38,6 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def elsewhere(models, tmp_path):
-    """right_int8.tflite with its card in another folder, where nothing else is."""
-    for suffix in (".tflite", ".json"):
-        shutil.copy(models / f"right_int8{suffix}", tmp_path)
-    return tmp_path / "right_int8.tflite"
-
-
-@pytest.fixture
 def faces():
     """Eight pictures that say their label in their first row: each class once, and happy twice."""
     labels = np.array([0, 1, 2, 3, 4, 5, 6, 3])
@@ -87,15 +79,18 @@ def test_result_has_the_designs_shape_and_the_right_accuracies(models, selection
     assert right["accuracy_interval"] == pytest.approx([0.6756, 1.0], abs=1e-4)
 
 
-def test_figures_that_cannot_be_known_are_null(models, elsewhere, selection, capsys):
+def test_figures_that_cannot_be_known_are_null(models, selection, tmp_path, capsys):
     """Without data, without float32 beside it, and of other expressions."""
+    elsewhere = tmp_path / "right_int8.tflite"
+    for suffix in (".tflite", ".json"):
+        shutil.copy(models / f"right_int8{suffix}", tmp_path)
     rows = run([models / "right_int8.tflite", elsewhere, elsewhere], **ONE)["results"]
     assert [row["model"] for row in rows] == [f"{models}/right_int8", str(elsewhere.with_suffix(""))]
     assert {row[key] for row in rows for key in UNKNOWN} == {None}
     for _ in range(2):
         (row,) = run([elsewhere], selection, **ONE)["results"]
         assert (row["accuracy"], row["agreement"]) == (5 / 8, None)
-        shutil.copy(models / "right_float32.tflite", elsewhere.parent)  # beside it, but without its card
+        shutil.copy(models / "right_float32.tflite", tmp_path)  # beside it, but without its card
     assert "right_float32.tflite" in capsys.readouterr().err
     card = json.loads(elsewhere.with_suffix(".json").read_text())
     card["labels"][1] = "contempt"
@@ -139,16 +134,15 @@ def test_bench_writes_all_forms_and_gates(models, tmp_path):
     assert json.loads(worse.stdout)["schema"] == 1  # nothing else on standard output
 
 
-def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, faces, tmp_path):
+def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, faces, tmp_path, own_cache):
     """The eight faces are PublicTest and PrivateTest of a fer2013.csv, three of them Training as well."""
     rows = ["emotion,pixels,Usage"]
     for usage, count in (("Training", 3), ("PublicTest", 8), ("PrivateTest", 8)):
         for image, label in zip(faces.images[:count], faces.labels[:count], strict=True):
             rows.append(f"{label},{' '.join(map(str, image.reshape(-1)))},{usage}")
     (tmp_path / "fer.csv").write_text("\n".join(rows) + "\n")
-    cache = {"XDG_CACHE_HOME": str(tmp_path)}
     common = ("evaluate", models / "right_int8.tflite", "--data", tmp_path / "fer.csv")
-    done = fer_edge(*common, "--json", "-", "--plot", tmp_path / "c.png", code=0, variables=cache)
+    done = fer_edge(*common, "--json", "-", "--plot", tmp_path / "c.png", code=0)
     got = json.loads(done.stdout)
     assert (got["model"], got["data"]["split"], got["data"]["n"]) == ("right_int8", "PrivateTest", 8)
     assert got["accuracy"] == 5 / 8
@@ -160,12 +154,12 @@ def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, 
     refused = {"--tta rotate": (2, "flip"), "--split PublicTest+Test": (2, "no split 'Test'")}
     refused |= {"--protocol kaggle": (2, "official"), "--card absent.json": (1, "absent.json")}
     for words, (code, named) in refused.items():
-        done = fer_edge(*common, *words.split(), code=code, variables=cache)
+        done = fer_edge(*common, *words.split(), code=code)
         assert (named in done.stderr, len(done.stderr.splitlines())) == (True, 1)
-    fer_edge(*common, "--json", tmp_path / "r.json", "--plot", "c.foo", code=1, variables=cache)
+    fer_edge(*common, "--json", tmp_path / "r.json", "--plot", "c.foo", code=1)
     assert (tmp_path / "r.json").exists()  # what was measured is not lost with the plot
     for words, on in ("--split Test", "data"), ("--protocol random", "data"), ("--detector haar", "loop"):
-        assert f"--{on}" in fer_edge("bench", "nano_int8", *words.split(), code=2, variables=cache).stderr
+        assert f"--{on}" in fer_edge("bench", "nano_int8", *words.split(), code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fer_edge.data import Dataset
+
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
@@ -15,6 +17,13 @@ def pixels(row: int) -> str:
 
 def split_name(row: int) -> str:
     return ("Training", "Training", "PublicTest", "PrivateTest")[(row - 1) // 7 % 4]
+
+
+def rows_of(levels, labels, split=2):
+    """A data set of pictures of one gray level each; split: of all, or of each."""
+    images = (np.asarray(levels)[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8)
+    splits = np.broadcast_to(np.array(split, np.uint8), len(images))
+    return Dataset(images, np.asarray(labels), splits, np.arange(1, 1 + len(images)), "faces.csv", "ab")
 
 
 def plain_rows(n: int = 28) -> list[str]:

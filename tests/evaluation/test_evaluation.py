@@ -3,9 +3,9 @@ import json
 
 import numpy as np
 import pytest
+from known_rows import rows_of
 
 from fer_edge import evaluation
-from fer_edge.data.dataset import Dataset
 from fer_edge.data.drawn import draw_face
 from fer_edge.errors import DataError, ModelError
 from fer_edge.evaluation import CONDITIONS, Predictor, Selection, keras_card, metrics, open_model, robustness
@@ -56,12 +56,6 @@ def test_a_keras_model_gives_probabilities_in_its_card_s_order(tmp_path):
     p = model.predict(faces)
     assert p.dtype == np.float32
     assert p.argmax(axis=1).tolist() == [2, 5]
-
-
-def rows_of(levels, labels, split=2):
-    images = (np.asarray(levels)[:, None, None] * np.ones((1, 48, 48))).astype(np.uint8)
-    splits = np.broadcast_to(np.array(split, np.uint8), len(images))
-    return Dataset(images, np.asarray(labels), splits, np.arange(1, 1 + len(images)), "faces.csv", "ab")
 
 
 def report(probabilities, labels, seen=None):
@@ -175,20 +169,13 @@ def test_accuracy_of_each_condition_by_hand():
     assert table["dark x0.4"][1::2] == ("45.0", "-55.0")  # 18 of 40 levels lie below 128
 
 
-@pytest.fixture
-def result():
+def test_printed_figures_beside_the_paper_s_for_its_own_data_only(capsys):
     """Class i has 10 + i pictures, of which 5 are named rightly and the rest neutral."""
     cm = np.diag([5] * 7)
     cm[:, 6] += np.arange(5, 12)
     data = {"path": "d", "sha256": "ab", "protocol": "official", "split": "PrivateTest", "n": 91}
-    scores = metrics.scores(cm, LABELS)
-    return {
-        "model": "tuned_$int8", "data": data, **scores, "accuracy_without_duplicates": 0.4321,
-        "confusion_matrix": cm.tolist(),
-    }  # fmt: skip
-
-
-def test_printed_figures_beside_the_paper_s_for_its_own_data_only(result, capsys):
+    result = {"model": "tuned_$int8", "data": data, **metrics.scores(cm, LABELS)}
+    result |= {"accuracy_without_duplicates": 0.4321, "confusion_matrix": cm.tolist()}
     printing.show_evaluation(result)
     text = capsys.readouterr().out
     cells = [line.split() for line in text.splitlines()]

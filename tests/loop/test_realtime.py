@@ -5,26 +5,14 @@ import math
 import os
 import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from loop_fakes import (
-    LABELS,
-    Album,
-    FakeCapture,
-    FakeClassifier,
-    FakeWindow,
-    HangingCapture,
-    ListSink,
-    analyser,
-    face,
-    picture,
-    result,
-    until,
-)
+from loop_fakes import Album, FakeCapture, FakeClassifier, ListSink, analyser, face, picture, result, until
 
 from fer_edge import machine
 from fer_edge.errors import OutputError, SourceError
@@ -33,6 +21,37 @@ from fer_edge.sinks.logs import CsvLog, JsonlLog
 from fer_edge.sinks.window import Screen
 from fer_edge.sources.newest import NewestFrame, Patience
 from fer_edge.vision.analysis import KEPT, StageTimes
+
+
+class HangingCapture(FakeCapture):
+    """A camera whose driver never comes back from a read after its frames."""
+
+    def read(self):
+        if self._next >= len(self._frames):
+            threading.Event().wait(30)
+        return super().read()
+
+
+class FakeWindow(types.SimpleNamespace):
+    """OpenCV's functions for windows; remembers what was shown, and presses `key` after so many looks."""
+
+    def __init__(self, key=-1, after=10**9):
+        super().__init__(namedWindow=lambda *_: None, resizeWindow=lambda *_: None, imshow=self.show)
+        vars(self).update(waitKey=self.look, destroyAllWindows=self.close, getWindowProperty=lambda *_: 1)
+        self.shown, self.closed = [], False
+        self._key, self._left = key, after
+
+    def show(self, title, picture):
+        self.shown.append(int(picture[-1, -1, 0]))
+
+    def look(self, wait_ms):
+        time.sleep(wait_ms / 1000)
+        self._left -= 1
+        return self._key if self._left < 0 else -1
+
+    def close(self):
+        self.closed = True
+
 
 SHORT = Patience(first_frame_s=0.2, silence_s=1.0, reconnect_waits_s=(0.01, 0.01))
 
@@ -305,7 +324,7 @@ def test_memory_and_handles_stay_as_they_are(tmp_path, boxes):
     capture = Watching([picture(0, (24, 32)), picture(9, (24, 32))] * (FRAMES // 2))
     classifier = FakeClassifier()
     classifier.seen = collections.deque(maxlen=1)
-    sinks = [JsonlLog(tmp_path / "o.jsonl", LABELS), CsvLog(tmp_path / "o.csv", LABELS)]
+    sinks = [JsonlLog(tmp_path / "o.jsonl", classifier.labels), CsvLog(tmp_path / "o.csv", classifier.labels)]
     Loop(analyser(*boxes, classifier=classifier), sinks).run(capture)
     assert (tmp_path / "o.jsonl").read_bytes().count(b"\n") == FRAMES
     (early_mib, early_handles), (late_mib, late_handles) = looks

@@ -10,6 +10,8 @@ from fer_edge.errors import ModelError
 from fer_edge.model import keras_files
 from fer_edge.model.shipped import models_folder
 
+with zipfile.ZipFile(FINDS / "keras/7e25bc164f28") as held:
+    CIRCULAR = held.read("model.weights.h5")
 PLAIN = {"config.json": b"{}", "metadata.json": b"{}", "model.weights.h5": b""}
 
 
@@ -24,11 +26,6 @@ def test_the_shipped_model_passes():
     keras_files.check(models_folder() / "tuned.keras")
 
 
-def circular_weights():
-    with zipfile.ZipFile(FINDS / "keras/7e25bc164f28") as held:
-        return held.read("model.weights.h5")
-
-
 @pytest.mark.parametrize(
     ("members", "said"),
     [
@@ -40,7 +37,7 @@ def circular_weights():
         (PLAIN | {"config.json": b" " * (17 << 20)}, r"config\.json in it unpacks to more than 16 MiB"),
         (PLAIN | {"config.json": b"{"}, "not a Keras model that can be read"),
         (PLAIN | {"model.weights.h5": b"not HDF5"}, r"m\.keras: its weights cannot be read: .*signature"),
-        (PLAIN | {"model.weights.h5": circular_weights()}, r"m\.keras: its weights cannot be read"),
+        (PLAIN | {"model.weights.h5": CIRCULAR}, r"m\.keras: its weights cannot be read"),
     ],
 )
 def test_archives_that_are_no_plain_model(tmp_path, monkeypatch, members, said):

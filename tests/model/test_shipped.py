@@ -43,13 +43,6 @@ def test_models_and_networks_by_name_or_path(folder, find, name, file):
     assert shipped.find_models("tuned_int8") == [folder / "tuned_int8.tflite"]
 
 
-def test_in_a_checkout_models_and_recipes_stand_beside_the_package(tmp_path, monkeypatch):
-    model, recipe = tmp_path / "models/edge_int8.tflite", tmp_path / "convert/recipes/int8.toml"
-    touched(model, recipe)
-    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "fer_edge")
-    assert (shipped.find_model("edge_int8"), shipped.recipe("convert", "int8")) == (model, recipe)
-
-
 def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
     run = tmp_path / "runs" / "demo"
     run.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """Events for programs: who comes, changes and goes, at a real broker on loopback."""
 
+import collections
 import contextlib
 import getpass
 import json
@@ -100,12 +101,10 @@ def heard(broker):
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
 
-    messages = {}
+    messages = collections.defaultdict(list)
     client = Client(CallbackAPIVersion.VERSION2)
     client.username_pw_set(USER, PASSWORD)
-    client.on_message = lambda _c, _d, message: messages.setdefault(message.topic, []).append(
-        message.payload.decode()
-    )
+    client.on_message = lambda _c, _d, told: messages[told.topic].append(told.payload.decode())
     client.connect("127.0.0.1", broker)
     client.subscribe("#", qos=1)
     client.loop_start()

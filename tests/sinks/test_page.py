@@ -27,16 +27,13 @@ def ask(page, path, method="GET", **headers):
 
 
 @pytest.fixture
-def serve():
-    started = []
-
+def serve(request):
     def start(token=None):
-        started.append(PageServer("127.0.0.1", 0, token))
-        return started[-1]
+        page = PageServer("127.0.0.1", 0, token)
+        request.addfinalizer(page.stop)
+        return page
 
-    yield start
-    for page in started:
-        page.stop()
+    return start
 
 
 def test_without_a_token_only_local_names_are_served(serve):

@@ -5,7 +5,7 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
-from loop_fakes import face, picture, read_all, result
+from loop_fakes import face, picture, read_all, read_back, result
 
 from fer_edge.errors import OutputError
 from fer_edge.sinks import saved as saving
@@ -21,15 +21,6 @@ def film(path, fps, times_s, size=(48, 64)):
     for n, time_s in enumerate(times_s):
         sink.show(result(time_s=time_s).frame, picture(30 * n % 240, size))
     return sink
-
-
-def read_back(path):
-    with saving.opencv_name(path) as name:
-        capture = cv2.VideoCapture(name)
-    frames = []
-    while (read := capture.read())[0]:
-        frames.append(read[1])
-    return capture.get(cv2.CAP_PROP_FPS), frames
 
 
 @pytest.mark.parametrize("suffix", sorted(saving.CODECS))

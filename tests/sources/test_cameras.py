@@ -2,7 +2,7 @@ import errno
 import sys
 import types
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -28,21 +28,15 @@ def test_what_is_no_camera_is_told_so(name, why):
 
 
 def test_the_pi_camera_gives_picamera2_s_arrays_or_says_what_to_install(monkeypatch):
-    calls = []
-
-    class Picamera2:
-        create_video_configuration = staticmethod(lambda main: main)
-        configure = staticmethod(lambda main: calls.append(main["format"]))
-        start = staticmethod(lambda: calls.append("start"))
-        capture_array = staticmethod(lambda name: np.full((4, 4, 3), 9, np.uint8))
-        close = staticmethod(lambda: calls.append("close"))
-
-    monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=Picamera2))
+    pi = Mock(spec=["create_video_configuration", "configure", "start", "capture_array", "close"])
+    pi.create_video_configuration = lambda main: main["format"]
+    pi.capture_array.return_value = np.full((4, 4, 3), 9, np.uint8)
+    monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=lambda: pi))
     capture = PiCamera()
     capture.open()
     assert (capture.read().bgr == 9).all()
     capture.close()
-    assert calls == ["RGB888", "start", "close"]
+    assert pi.mock_calls == [call.configure("RGB888"), call.start(), call.capture_array("main"), call.close()]
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(SourceError, match="apt install python3-picamera2"):
         PiCamera().open()

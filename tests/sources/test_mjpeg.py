@@ -141,9 +141,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if then == "say nothing":
             camera.over.wait(30)
 
-    def log_message(self, *values):
-        pass
-
 
 @pytest.fixture
 def serve():

@@ -42,7 +42,7 @@ def test_names_are_known_or_refused_with_those_that_exist():
 @pytest.mark.parametrize(
     ("package", "extra"), [("tflite_micro", "microcontroller"), ("ethosu", "ethos-u"), ("tf2onnx", "onnx")]
 )
-def test_an_absent_tool_is_named_with_what_to_install(package, extra, monkeypatch, tiny):
+def test_an_absent_tool_is_named_with_what_to_install(package, extra, monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else real(name))
     with pytest.raises(MissingExtraError) as caught:
@@ -121,8 +121,6 @@ def test_onnx_runtime_gives_what_numpy_gives(tiny):
 
 
 def test_the_target_of_the_documentation_beside_one_that_refuses(tiny, tmp_path, monkeypatch):
-    """docs/targets.md, 'A new target': one function and one entry."""
-
     def refuses(classifier, pictures):
         raise GateError("not a number of mine")
 

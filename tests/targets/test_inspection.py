@@ -14,9 +14,8 @@ from fer_edge.spec import USE
 
 def test_a_file_of_ours(tiny):
     found = inspect.facts(tiny)
-    assert found["inputs"] == [
-        {"name": "face", "dtype": "uint8", "shape": [1, 8, 8, 1], "scale": 1.0, "zero_point": 0}
-    ]
+    (face,) = found["inputs"]
+    assert face == {"name": "face", "dtype": "uint8", "shape": [1, 8, 8, 1], "scale": 1.0, "zero_point": 0}
     assert found["outputs"][0]["dtype"] == "float32"
     assert found["card"]["labels"] == ("happy", "sad", "so-so")
     assert list(found["ops"]) == ["DEQUANTIZE", "FULLY_CONNECTED", "QUANTIZE", "SOFTMAX"]

@@ -9,27 +9,24 @@ import socket
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras", reason="the train extra is not installed")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("needs Keras on TensorFlow", allow_module_level=True)
 
-import keras_process  # noqa: E402
-from tiny_network import dataset  # noqa: E402
+import keras_process
+from tiny_network import dataset
 
-from fer_edge.errors import UsageError  # noqa: E402
-from fer_edge.model import keras_files  # noqa: E402
-from fer_edge.training import device, fit  # noqa: E402
-
-
-def needs(package):
-    absent = importlib.util.find_spec(package) is None
-    return pytest.mark.skipif(absent, reason=f"needs pip install {package}")
+from fer_edge.errors import UsageError
+from fer_edge.model import keras_files
+from fer_edge.training import device, fit
 
 
 def process(backend, *arguments, **more):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"needs pip install {backend}")
     env = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", **more}
     for name in {device.COUNT, device.INDEX, device.ADDRESSES} - set(more):
         env.pop(name, None)
@@ -43,7 +40,6 @@ def end(*processes):
     return said[-1]
 
 
-@needs("jax")
 def test_jax_goes_on_with_a_training_of_tensorflow_and_models_give_the_same(tmp_path, monkeypatch):
     """A training of two epochs on TensorFlow, its second epoch again on JAX, and each side's model."""
     root, data, recipe, save = tmp_path, dataset(), keras_process.RESUMED, fit.save
@@ -93,11 +89,9 @@ def same(one, two):
             assert a[key] == pytest.approx(b[key], rel=1e-5)
 
 
-@needs("jax")
 def test_two_processes_are_as_one(alone, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     together = {device.COUNT: "2", device.ADDRESSES: f"127.0.0.1:{port}"}
     end(*(process("jax", "shared", tmp_path, **together, **{device.INDEX: index}) for index in "01"))
     for index in (0, 1):
@@ -106,7 +100,6 @@ def test_two_processes_are_as_one(alone, tmp_path):
     assert (told["count"], alone[1]["count"], told["passed"]) == (2, 1, True)
 
 
-@needs("jax")
 def test_two_devices_are_as_one(alone, tmp_path):
     end(process("jax", "shared", tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
     weights, told = left(tmp_path)
@@ -125,6 +118,5 @@ def test_each_process_has_its_part_of_a_batch_and_what_cannot_be_is_said(monkeyp
             device.join()
 
 
-@needs("torch")
 def test_pytorchs_own_kernels_give_what_keras_gives():
     assert "same" in end(process("torch", "layers")).splitlines()

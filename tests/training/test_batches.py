@@ -4,34 +4,23 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from fer_edge.training.augmentation import augment, warped
-from fer_edge.training.recipes import Augmentation
-
-pytest.importorskip("keras", reason="the train extra is not installed")
-
+from known_rows import rows_of
 from tiny_network import dataset
 
-from fer_edge.data import Dataset, ferplus
+from fer_edge.data import ferplus
 from fer_edge.errors import ModelError
 from fer_edge.evaluation import Predictor
 from fer_edge.spec import LABELS
+from fer_edge.training.augmentation import augment, warped
 from fer_edge.training.batches import Teacher, TrainingBatches, class_weights
-from fer_edge.training.recipes import Recipe
+from fer_edge.training.recipes import Augmentation, Recipe
 
 TAUGHT = Recipe("r", network="tiny", epochs=1, batch_size=8, dropout=0.0, teacher_weight=0.75)
 
 
-def pictures_of(levels):
-    """Pictures of one gray level each, and each of a class of its own."""
-    images = np.broadcast_to(np.array(levels, np.uint8)[:, None, None], (len(levels), 48, 48))
-    labels = np.arange(len(levels), dtype=np.int64)
-    return Dataset(images, labels, np.zeros(len(levels), np.uint8), labels + 1, "levels", "hash")
-
-
 def test_a_blend_is_of_two_pictures_by_the_parts_that_its_target_names():
     levels = np.array([0, 40, 80, 120, 160, 200, 240])
-    batches = TrainingBatches(pictures_of(levels), Recipe("r", batch_size=7, mixup=0.4), 3)
+    batches = TrainingBatches(rows_of(levels, np.arange(7), 0), Recipe("r", batch_size=7, mixup=0.4), 3)
     faces, targets, weights = batches[0]
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
     assert (np.count_nonzero(targets, axis=1) == 2).all()

@@ -4,19 +4,17 @@ a killed and resumed one ends where an unbroken one does (case L1) is in test_co
 import dataclasses
 import hashlib
 
+import keras
 import numpy as np
 import pytest
+from tiny_network import dataset
 
-keras = pytest.importorskip("keras", reason="the train extra is not installed")
-
-from tiny_network import dataset  # noqa: E402
-
-from fer_edge.errors import DataError, GateError, ModelError  # noqa: E402
-from fer_edge.model import keras_files, shipped  # noqa: E402
-from fer_edge.training import fit, networks, session  # noqa: E402
-from fer_edge.training.batches import Teacher  # noqa: E402
-from fer_edge.training.fit import Start  # noqa: E402
-from fer_edge.training.recipes import Recipe  # noqa: E402
+from fer_edge.errors import DataError, GateError, ModelError
+from fer_edge.model import keras_files, shipped
+from fer_edge.training import fit, networks, session
+from fer_edge.training.batches import Teacher
+from fer_edge.training.fit import Start
+from fer_edge.training.recipes import Recipe
 
 RECIPE = Recipe("small", network="tiny", epochs=1, batch_size=16, dropout=0.3)
 STILL = Recipe("r", network="nano", epochs=1, batch_size=8, dropout=0, optimizer="sgd", learning_rate=1e-9)

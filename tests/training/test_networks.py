@@ -2,17 +2,15 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+from tiny_models import softmax
+from tiny_network import dataset
 
-keras = pytest.importorskip("keras", reason="the train extra is not installed")
-
-from tiny_models import softmax  # noqa: E402
-from tiny_network import dataset  # noqa: E402
-
-from fer_edge.data import ferplus  # noqa: E402
-from fer_edge.training import batches, networks  # noqa: E402
-from fer_edge.training.recipes import Recipe  # noqa: E402
+from fer_edge.data import ferplus
+from fer_edge.training import batches, networks
+from fer_edge.training.recipes import Recipe
 
 RECIPE = Recipe("r", network="nano", label_smoothing=0.1, votes_weight=0.5, dropout=0.0)
 

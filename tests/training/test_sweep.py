@@ -4,9 +4,6 @@ import json
 
 import pytest
 
-pytest.importorskip("keras", reason="the train extra is not installed")
-
-
 from fer_edge import files, paper
 from fer_edge.data import load
 from fer_edge.errors import OutputError, UsageError
@@ -22,25 +19,6 @@ def work(folder):
     return sweep.run(sweep.Plan(BASE, 0.1, 50), splits, folder, precision="float32")
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """Trainings instead of which a curve is given back: best at epoch 90 (9 of 15), none better than without
-    dropout. The list holds (batch, epochs, dropout, pictures)."""
-    seen = []
-
-    def train(recipe, training, validation, *, folder, seed):
-        seen.append((recipe.batch_size, recipe.epochs, recipe.dropout, len(training)))
-        history = [
-            {"epoch": n, "loss": 1.0, "accuracy": 0.2, "val_loss": abs(n - 9) + recipe.dropout}
-            | {"val_accuracy": BATCH_64_BEST[recipe.batch_size] - recipe.dropout / 10 - abs(n - 9) / 1000}
-            for n in range(1, recipe.epochs + 1)
-        ]
-        return None, fit.State({}, seed, "", history, 0)
-
-    monkeypatch.setattr(fit, "train", train)
-    return seen
-
-
 def test_a_schedule_that_knows_its_end_is_trained_for_each_number_of_epochs_of_a_scale_to_1():
     assert set(sweep.Plan(BASE).trained("epochs").values()) == {150}  # one training, read at each
     assert sweep.Plan(Recipe("tuned", schedule="one_cycle")).trained("epochs")[70] == 70
@@ -50,7 +28,21 @@ def test_a_schedule_that_knows_its_end_is_trained_for_each_number_of_epochs_of_a
             sweep.Plan(BASE, epochs_scale=outside)
 
 
-def test_the_stages_in_their_order_each_training_once(trained, tmp_path):
+def test_the_stages_in_their_order_each_training_once(monkeypatch, tmp_path):
+    """Instead of a training, a curve is given back: best at epoch 90 (9 of 15), none better than without
+    dropout. `trained` holds (batch, epochs, dropout, pictures)."""
+    trained = []
+
+    def train(recipe, training, validation, *, folder, seed):
+        trained.append((recipe.batch_size, recipe.epochs, recipe.dropout, len(training)))
+        history = [
+            {"epoch": n, "loss": 1.0, "accuracy": 0.2, "val_loss": abs(n - 9) + recipe.dropout}
+            | {"val_accuracy": BATCH_64_BEST[recipe.batch_size] - recipe.dropout / 10 - abs(n - 9) / 1000}
+            for n in range(1, recipe.epochs + 1)
+        ]
+        return None, fit.State({}, seed, "", history, 0)
+
+    monkeypatch.setattr(fit, "train", train)
     result = work(tmp_path)
     assert sorted(trained[:5]) == [(b, 5, 0.0, 50) for b in (16, 32, 64, 128, 256)]
     assert trained[5] == (64, 15, 0.0, 50)

@@ -6,7 +6,7 @@ from fer_edge.errors import UsageError
 from fer_edge.training import recipes
 from fer_edge.training.recipes import Recipe
 
-SHIPPED = sorted((Path(__file__).parents[2] / "train/recipes").rglob("*.toml"))
+SHIPPED = sorted((Path(__file__).parents[1] / "train/recipes").rglob("*.toml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)

@@ -1,0 +1,3 @@
+import pytest
+
+pytest.importorskip("keras", reason="the train extra is not installed")
