@@ -56,7 +56,7 @@ class MissingExtraError(FerEdgeError):
     """An optional dependency is missing; the message has the exact `pip install`."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        cure = f"pip install 'fer-edge[{extra}]'"
+        cure = "pip install torch" if package == "torch" else f"pip install 'fer-edge[{extra}]'"
         super().__init__(f"{purpose} needs {package}, which is not installed: {cure}")
 
 

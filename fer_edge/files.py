@@ -6,6 +6,7 @@ import fcntl
 import importlib
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, get_args, get_type_hints
@@ -218,8 +219,8 @@ def write_figure(path: Path, figure: Any, force: bool = True) -> None:
 
     Raises OutputError for an unknown suffix too.
     """
-    with written_aside(path, force) as aside:
-        try:
+    with written_aside(path, force) as aside, warnings.catch_warnings(action="ignore"):
+        try:  # warnings: of letters that the font lacks
             figure.savefig(aside, format=path.suffix[1:] or "png", dpi=120)
         except ValueError as error:
             raise OutputError(f"cannot write {path}: use a name that ends in .png") from error

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from fer_edge.errors import MissingExtraError
+from fer_edge.errors import MissingExtraError, UsageError
 
 _stderr_lock = threading.RLock()  # blocks nest
 
@@ -18,7 +18,7 @@ def quiet_training(deterministic: bool = False) -> None:
     deterministic: makes every operation deterministic for the rest of the process, at some cost in speed.
     Same seed, data, versions, machine and number of threads then give the same weights. Must come before
     anything else uses the backend: CUDA and XLA read their settings once. Raises MissingExtraError if Keras
-    or the backend is missing.
+    or the backend is missing, UsageError for another backend.
     """
     if deterministic:  # https://docs.nvidia.com/cuda/cublas/#results-reproducibility
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -26,6 +26,8 @@ def quiet_training(deterministic: bool = False) -> None:
         if "xla_gpu_deterministic_ops" not in flags:
             os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend not in ("tensorflow", "jax", "torch"):
+        raise UsageError(f"KERAS_BACKEND is {backend!r}: use tensorflow, jax or torch")
     for package in ("keras", backend):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "jax" if backend == "jax" else "train", "this command")

@@ -178,8 +178,7 @@ def _save(recording: Recording, target: Path | io.BytesIO, **options: Any) -> No
     look: dict[Any, Any] = {"font.size": 11, "svg.fonttype": "none", "text.parse_math": False}
     look |= dict.fromkeys(inked, TEXT)
     faces = recording.faces[:MOST_FACES]
-    with rc_context(look), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # letters that the font lacks
+    with rc_context(look), warnings.catch_warnings(action="ignore"):  # of letters that the font lacks
         figure = Figure(figsize=(5.6, 1.3 + 1.7 * max(1, len(faces))), layout="constrained")
         alone = len(recording.sources) == 1  # panels of one source show the same time
         panels = list(figure.subplots(max(1, len(faces)), 1, squeeze=False, sharex=alone)[:, 0])

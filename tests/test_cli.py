@@ -70,6 +70,12 @@ def test_a_package_that_is_not_here_is_named_with_its_extra(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["o.jsonl"]
 
 
+def test_another_backend_of_keras_is_refused(tmp_path):
+    asked = ["train", "--data", "drawn:42", "--epochs", "1"]
+    done = fer_edge(*asked, cwd=tmp_path, code=2, variables={"KERAS_BACKEND": "pytorch"})
+    assert "KERAS_BACKEND is 'pytorch': use tensorflow, jax or torch" in done.stderr
+
+
 @pytest.mark.slow
 def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
     start = "from fer_edge.__main__ import main; print('started', flush=True); main()"

@@ -200,7 +200,8 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
             f"{dataset.path} has no PublicTest and PrivateTest of FER-2013: use --protocol official"
         )
     if absent := [name for index, name in enumerate(SPLITS) if index not in dataset.split]:
-        raise DataError(f"{dataset.path} has no {absent[0]} rows, which --protocol {protocol} needs")
+        held_out = " (held out of train: a class needs two pictures)" if dataset.protocol == "holdout" else ""
+        raise DataError(f"{dataset.path} has no {absent[0]} rows, which {protocol} needs{held_out}")
     name = dataset.protocol if protocol == "official" else protocol
     train, validation, report = PROTOCOLS[protocol]
     return Protocol(name, dataset.part(train), dataset.part(validation), dataset.part(report), report)

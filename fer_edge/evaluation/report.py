@@ -97,7 +97,7 @@ def draw_evaluation(result: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(7.2, 6.8), layout="constrained")
     axes = figure.add_subplot(xlabel="predicted", ylabel="true")
     title = f"{result['model']}, {result['data']['split']}: accuracy {percent(result['accuracy'], 2)} %"
-    axes.set_title(title, parse_math=False)
+    axes.set_title(title, parse_math=False, wrap=True)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)

@@ -1,7 +1,5 @@
 """Annotated pictures, and the annotated video: at its true speed, and playable whenever it ends."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Video files, and streams by URL, through OpenCV's FFmpeg: upright, square pixels, increasing times."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

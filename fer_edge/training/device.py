@@ -29,6 +29,7 @@ def prepare(precision: str = "auto") -> str:
     backend, cpu = keras.backend.backend(), Path("/proc/cpuinfo")
     with quiet_stderr():  # each backend reports a missing driver differently
         found = gpus()
+        keras.utils.set_random_seed(0)  # on any backend, its first call loads TensorFlow
     if precision == "auto":  # of the backends, only PyTorch is faster in a processor's bfloat16
         pays = found or (backend == "torch" and cpu.exists() and "_bf16" in cpu.read_text())
         precision = "bfloat16" if pays else "float32"

@@ -218,6 +218,8 @@ def train(
             callback = _Epoch(recipe, state, advance)
             logs = trainee.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[callback]).history
             val_loss, val_accuracy = loss_and_accuracy(predict(network, validation.images), validation.labels)
+            if not np.isfinite(val_loss):
+                raise GateError(f"the validation loss is {val_loss}: try a lower --learning-rate")
             row = {"epoch": state.epochs + 1, **{name: float(logs[name][0]) for name in ("loss", "accuracy")}}
             row |= {"val_loss": val_loss, "val_accuracy": val_accuracy}
             row["learning_rate"] = float(keras.ops.convert_to_numpy(trainee.optimizer.learning_rate))

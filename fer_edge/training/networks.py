@@ -135,7 +135,7 @@ def compiled(recipe: Recipe, classes: int) -> tuple[keras.Model, keras.Model]:
     def accuracy(wanted: Any, given: Any) -> Any:
         return keras.metrics.categorical_accuracy(wanted[:, :classes], given[:, :classes])
 
-    rates = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
+    rates = {"learning_rate": float(recipe.learning_rate), "weight_decay": recipe.weight_decay or None}
     sgd = partial(keras.optimizers.SGD, momentum=float(recipe.momentum), nesterov=True)
     optimizer = (sgd if recipe.optimizer == "sgd" else keras.optimizers.Adam)(**rates)
     trainee.compile(optimizer, loss, metrics=[accuracy], jit_compile="auto")

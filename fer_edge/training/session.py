@@ -179,8 +179,8 @@ class Run:
         figure, history = Figure(figsize=(9, 3.6), layout="constrained"), self.state.history
         epochs = [row["epoch"] for row in history]
         for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-            axes.plot(epochs, [row[key] for row in history], label="training, augmented")
-            axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
+            axes.plot(epochs, [row[key] for row in history], ".-", label="training, augmented")
+            axes.plot(epochs, [row[f"val_{key}"] for row in history], ".-", label="validation")
             axes.set(xlabel="epoch", ylabel="loss (nats)" if key == "loss" else key)
             axes.grid(alpha=0.3)
             axes.legend()

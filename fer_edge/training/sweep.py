@@ -19,7 +19,7 @@ from fer_edge.training.recipes import History, Recipe, score
 
 STAGES = {"batch": "batch size", "epochs": "epochs", "dropout": "dropout"}
 FIGURES = ("accuracy", "val_accuracy")
-HEADERS = ("epochs", "best", "acc %", "paper's acc", "val acc %", "paper's val acc", "val loss")
+HEADERS = ("epochs run", "best", "acc %", "paper's acc", "val acc %", "paper's val acc", "val loss")
 
 Result = dict[str, Any]
 

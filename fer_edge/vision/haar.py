@@ -1,8 +1,6 @@
 """OpenCV's Haar cascades: frontal, tilted and turned faces. A known face is first searched where it was, at a
 size for which the cascade takes a third of a millisecond."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -51,6 +51,13 @@ def test_a_checkpoint_goes_on_with_its_own_training_alone(data, tmp_path):
         again()
 
 
+def test_a_validation_that_is_no_number_ends_a_training_before_it_is_kept(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(fit, "loss_and_accuracy", lambda *_: (np.nan, 0.1))
+    with pytest.raises(GateError, match="validation loss is nan"):
+        fit.train(dataclasses.replace(RECIPE, learning_rate=1), data, data, folder=tmp_path, seed=0)
+    assert not (tmp_path / "checkpoint/state.json").exists()
+
+
 def test_weights_come_back_in_their_order_and_what_is_damaged_or_of_another_network_is_refused(tmp_path):
     """Twelve weights: weight_10 sorts before weight_2."""
     model = keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(2) for _ in range(6))])

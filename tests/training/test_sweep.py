@@ -59,6 +59,7 @@ def test_the_stages_in_their_order_each_training_once(monkeypatch, tmp_path):
     assert "| 30 | 3 | 3 | 20.00 | not reported |" in page  # but planned
     assert "0.1 of the paper's epochs, 50 pictures to train on, 50 to validate on" in page
     assert "95 % interval of 40.0: 27.6 to 53.8" in page  # 20 of 50, Wilson's
+    assert all(len(set(table.headers)) == len(table.headers) for table in sweep.tables(result))
     for rows in paper.RESULTS.values():  # the paper's figure stands beside each of ours
         for stated in rows.values():
             assert f"{stated.val_accuracy:.2f}" in page
