@@ -3,8 +3,6 @@
 The public names are those of `__all__`; each is imported on first use, and none of them needs TensorFlow.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False  # type checkers accept this; importing `typing` takes longer than all of this module
 if TYPE_CHECKING:
     from fer_edge.api import analyze

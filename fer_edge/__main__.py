@@ -1,7 +1,5 @@
 """Entry point of the console command: Ctrl-C ends it silently, even while it is loading or ending."""
 
-from __future__ import annotations
-
 TYPE_CHECKING = False  # only guarded imports
 if TYPE_CHECKING:
     from types import FrameType
@@ -21,7 +19,7 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: "FrameType | None") -> None:
     """Raises KeyboardInterrupt where it reaches `main`; inside an import, libraries change or swallow it."""
     import os
 

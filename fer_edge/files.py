@@ -198,8 +198,7 @@ def _led_to(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle: RuntimeError before Python 3.13
-        gone = isinstance(error, FileNotFoundError)
-        why = "the working folder is gone" if gone else "its links lead in a circle"
+        why = "this folder is gone" if isinstance(error, FileNotFoundError) else "its links lead in a circle"
         raise OutputError(f"{path}: {why}") from error
 
 

@@ -1,7 +1,5 @@
 """Describes machine and software, and detects whether other processes were busy. Imports nothing heavy."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import math
@@ -11,7 +9,7 @@ import resource
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fer_edge import __version__
 from fer_edge.errors import FerEdgeError
@@ -116,7 +114,7 @@ class Watch:
     was too short; disturbed, whether that is much.
     """
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._began = _clocks()
         return self
 

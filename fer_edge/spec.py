@@ -1,12 +1,10 @@
 """Facts that every part shares: labels, input shape, formats, crop policy, the model card."""
 
-from __future__ import annotations
-
 import dataclasses
 import enum
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,7 +156,7 @@ class ModelCard:
         return json.dumps(values, ensure_ascii=False, **layout) + "\n"
 
     @classmethod
-    def from_json(cls, text: str | bytes, where: str) -> ModelCard:
+    def from_json(cls, text: str | bytes, where: str) -> Self:
         """Raises ModelError, naming `where`, for other text, and for numbers that would take much memory."""
         try:
             raw = files.parse_json(text)

@@ -67,15 +67,10 @@ def convert(request: Request, json: str | None) -> dict[str, Any]:
     card = evaluation.keras_card(path)
     if request.name and Path(request.name).name != request.name:
         raise UsageError(f"--name {request.name} is a path: give the folder with --out")
+    known_as = path.resolve().parent.name if path.stem == "model" else path.stem  # a training's folder has it
     if card:
         known_as = Path(card.name).name  # a stranger's card must not lead out of the folder
-    elif path.stem == "model":  # of a training, whose folder has the name
-        known_as = path.resolve().parent.name
-    else:
-        known_as = path.stem
-    name = request.name or known_as
-    if request.mirror:
-        name += MIRROR
+    name = (request.name or known_as) + MIRROR * request.mirror
     folder = request.out or (Path() if path.parent == shipped.models_folder() else path.parent)
     targets = {format_: folder / f"{name}_{format_}.tflite" for format_ in request.formats}
     written = [each for target in targets.values() for each in (target, target.with_suffix(".json"))]

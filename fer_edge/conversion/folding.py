@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import ModelError
+from fer_edge.model import keras_files
 
 CENTRE = 128.0
 """Gray levels minus this fit int8 exactly. Equation (1) of the paper, p / 127.5 - 1, would become two
@@ -17,11 +18,14 @@ means gray 128 instead of 127.5."""
 
 
 def kind(layer: Any) -> str:
-    """The name of a Keras layer's class: of Activation("relu") and ("softmax"), that of their own layers, and
-    `LeakyReLU` of a ReLU that does more than remove what is below 0."""
+    """The name of a Keras layer's class: of Activation("relu") and ("softmax"), that of their own layers,
+    `LeakyReLU` of a ReLU that does more than remove what is below 0, and `Normalization` of a batch
+    normalisation of anything but channels."""
     name = type(layer).__name__
     if name == "Activation":
-        name = {"relu": "ReLU", "softmax": "Softmax"}.get(layer.get_config()["activation"], name)
+        name = {"relu": "ReLU", "softmax": "Softmax"}.get(str(layer.get_config()["activation"]), name)
+    if name == "BatchNormalization" and layer.axis not in (-1, len(layer.output.shape) - 1):
+        return "Normalization"
     return "LeakyReLU" if getattr(layer, "negative_slope", 0) or getattr(layer, "threshold", 0) else name
 
 
@@ -42,6 +46,8 @@ def readers_of(model: Any) -> dict[str, list[Any]]:
                 what = "what keras.ops, a network inside or a layer used twice gives"
                 raise ModelError(f"integer files cannot have layers that read {what}, as {layer.name} does")
             readers[id(tensor)].append(layer)
+    if id(model.outputs[0]) not in readers:
+        raise ModelError("integer files cannot end in keras.ops: end the network with a Softmax layer")
     return {layer.name: readers[id(layer.output)] for layer in model.layers}
 
 
@@ -80,7 +86,8 @@ def folded(model: Any, *, centred: bool = False) -> Any:
         return type(layer).from_config(layer.get_config() | changed.get(layer.name, {}))
 
     def call(layer: Any, *given: Any, **options: Any) -> Any:
-        options = {} if kind(layer) == "DepthwiseConv2D" else options  # batch normalisation's
+        # A depthwise convolution may get what batch normalisation was called with: mask and training.
+        options = {} if isinstance(layer, keras.layers.DepthwiseConv2D) else options
         result = given[0] if layer.name in left_out else layer(*given, **options)
         return apart[layer.name](result) if layer.name in apart else result
 
@@ -105,7 +112,7 @@ def _fold(
         return found[0] if len(found) == 1 and kind(found[0]) == wanted else None
 
     for layer in model.layers:
-        maps = kind(layer) == "BatchNormalization" and len(layer.output.shape) == 4 and layer.axis in (-1, 3)
+        maps = kind(layer) == "BatchNormalization" and len(layer.output.shape) == 4
         if maps and layer.name not in left_out:
             factor, shift = _factor_and_shift(layer)
             weights[layer.name] = [factor[None, None, :, None], shift]
@@ -149,7 +156,7 @@ def _cloned(model: Any, copied: Any, call: Any, weights: dict[str, Any]) -> Any:
     plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     copy = keras.models.clone_model(plain, clone_function=copied, call_function=call)
     for layer in copy.layers[1:]:
-        layer.set_weights(weights.get(layer.name, []))
+        keras_files.set_weights(layer, weights.get(layer.name, []))
     return copy
 
 

@@ -101,8 +101,7 @@ def _failures(
 def _loss(right: NDArray[np.bool_], right_fp32: NDArray[np.bool_], limit: float) -> int:
     """Net number of pictures lost; 0 if within `limit`, a share, or chance."""
     lost = int(right_fp32.sum()) - int(right.sum())
-    # McNemar: of so many pictures that changed sides, this many more go one way by chance. With 2.5 sigma, it
-    # refuses one file in twenty, which has eight such figures; with two, one in six.
+    # McNemar, of those that changed sides. A file has eight such figures: two sigma would refuse one in six.
     chance = 2.5 * math.sqrt(int((right != right_fp32).sum()))
     return lost if lost > max(_allowed(limit, len(right)), chance) else 0
 

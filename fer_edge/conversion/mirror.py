@@ -9,7 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from fer_edge.conversion.folding import kind
 from fer_edge.errors import ModelError
+from fer_edge.model import keras_files
 
 
 class Views(keras.layers.Layer):  # type: ignore[misc]
@@ -39,17 +41,21 @@ def mirrored(network: Any) -> Any:
     """
     network = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
     end = network.layers[-1]
-    if type(end).__name__ != "Softmax" or end.output is not network.outputs[0]:
+    dense = type(end).__name__ == "Dense" and end.get_config()["activation"] == "softmax"
+    if not (dense or kind(end) == "Softmax") or end.output is not network.outputs[0]:
         raise ModelError("--mirror needs a network that ends in a Softmax layer: it takes the mean of logits")
     face = keras.Input(network.inputs[0].shape[1:], name=network.layers[0].name)
     views = Views(name="views")(face)
 
     def call(layer: Any, *given: Any, **options: Any) -> Any:
         given = keras.tree.map_structure(lambda tensor: views if tensor is face else tensor, given)
+        if layer.name == end.name and dense:
+            layer.activation = keras.activations.linear
+            return keras.layers.Softmax()(MeanOfViews(name="mean_of_views")(layer(*given)))
         if layer.name == end.name:
             given = (MeanOfViews(name="mean_of_views")(*given),)
         return layer(*given, **options)
 
     copy = keras.models.clone_model(network, input_tensors=face, call_function=call)
-    copy.set_weights(network.get_weights())
+    keras_files.set_weights(copy, network.get_weights())
     return copy

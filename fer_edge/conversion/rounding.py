@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from fer_edge.conversion.folding import CENTRE, centre_of, first_layer, inputs_of, kind, readers_of
 from fer_edge.errors import ModelError
+from fer_edge.model import keras_files
 
-_KEEP_RANGE = ("MaxPooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
+_POOLS = ("AveragePooling2D", "MaxPooling2D", "GlobalMaxPooling2D")
+_KEEP_RANGE = (*_POOLS, "ZeroPadding2D", "Cropping2D", "Flatten", "Reshape")
 """Their output has the range of their input, or TFLite would round again."""
 MEANS = ("GlobalAveragePooling2D", "AveragePooling2D", "Flatten", "Reshape")
 """Before a float output these are in float too: the mean of int8 values is finer than int8."""
@@ -185,7 +187,7 @@ def compensated(network: Any, ranges: Ranges, faces: NDArray[np.uint8], *, compr
     import keras
 
     copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
+    keras_files.set_weights(copy, network.get_weights())
     end = last_weighted(network)
     for layer, new in zip(network.layers[:end], copy.layers[:end], strict=True):
         if kind(layer) != "Conv2D" or layer.groups > 1:

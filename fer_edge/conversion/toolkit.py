@@ -92,6 +92,8 @@ def _described(network: Any) -> dict[str, Any]:
     plain = (int, float, str, list, tuple)
     for layer in others:
         config = {name: value for name, value in layer.get_config().items() if isinstance(value, plain)}
+        if type(layer).__name__ == "LeakyReLU":  # Keras 2's name for it
+            config["alpha"] = config.pop("negative_slope")
         given = [[names[id(tensor)], 0, 0, {}] for tensor in folding.inputs_of(layer)]
         told = {"class_name": type(layer).__name__, "name": layer.name, "config": config}
         layers.append(told | {"inbound_nodes": [given]})

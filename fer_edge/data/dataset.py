@@ -1,7 +1,5 @@
 """The common form of all data sets: rows, splits, duplicates; its cache."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -9,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +74,7 @@ class Dataset:
         return len(self.labels)
 
     @classmethod
-    def of_rows(cls, found: Iterable[Row | BadRow], path: str, protocol: str) -> Dataset:
+    def of_rows(cls, found: Iterable[Row | BadRow], path: str, protocol: str) -> Self:
         """Collects a reader's rows. Raises DataError if none is valid, or over MOST_BAD are invalid."""
         images: list[NDArray[np.uint8]] = []
         numbers: list[tuple[int, int, int]] = []
@@ -98,26 +96,26 @@ class Dataset:
         digest.update(labels.astype("<i8").tobytes() + split.tobytes())
         return cls(pixels, labels, split, ids, path, digest.hexdigest(), protocol, tuple(bad))
 
-    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         """The chosen rows (a boolean mask or indices), in that order."""
         arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         rows: dict[str, Any] = {name: array[chosen] for name, array in arrays.items()}
         return replace(self, **rows)
 
-    def sample(self, count: int | None, seed: int) -> Dataset:
+    def sample(self, count: int | None, seed: int) -> Self:
         """At most `count` rows, drawn with the seed, in the source's order; all for None."""
         if count is None or count >= len(self):
             return self
         return self.rows(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
 
-    def part(self, splits: str) -> Dataset:
+    def part(self, splits: str) -> Self:
         """The rows of a split, or of several joined by `+`, in the source's order. Raises UsageError."""
         names = splits.split("+")
         if unknown := [name for name in names if name not in SPLITS]:
             raise UsageError(f"there is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
         return self.rows(np.isin(self.split, [SPLITS.index(name) for name in names]))
 
-    def with_held_out(self) -> Dataset:
+    def with_held_out(self) -> Self:
         """Holds out a stratified tenth of Training as PublicTest, and one as PrivateTest if that is empty,
         always the same. Each class gives a rounded tenth, and at least one row while it has two.
         """
@@ -134,7 +132,7 @@ class Dataset:
         return replace(self, split=split)
 
     @classmethod
-    def cached(cls, key: str, path: str) -> Dataset | None:
+    def cached(cls, key: str, path: str) -> Self | None:
         """The data set cached under `key`, its images memory-mapped, or None if missing or damaged."""
         try:
             rest = files.parse_json(_kept_as(key, ".json").read_bytes())

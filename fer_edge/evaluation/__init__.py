@@ -2,12 +2,10 @@
 pictures that a camera might have degraded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +36,13 @@ class Predictor:
     views: int = 1
 
     @classmethod
-    def of(cls, classifier: Classifier) -> Predictor:
+    def of(cls, classifier: Classifier) -> Self:
         """A converted file's."""
         known = classifier.card
         return cls(classifier.path.stem, known.labels, classifier.input_size, classifier.predict, known.views)
 
     @classmethod
-    def of_keras(cls, model: Any, name: str, labels: tuple[str, ...]) -> Predictor:
+    def of_keras(cls, model: Any, name: str, labels: tuple[str, ...]) -> Self:
         """A Keras model's, on any backend, from gray levels to probabilities.
 
         Raises ModelError unless it takes one gray picture and returns one value per label.

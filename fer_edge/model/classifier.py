@@ -151,8 +151,7 @@ class Classifier:
             raise ModelError(
                 f"{self.path}: input {taken.shape} is not one picture: (1, height, width, 1 or 3) is needed"
             )
-        given_card = None if card is None else Path(card)
-        self.card = file.find_card(self.path, data, given_card, (taken, given))
+        self.card = file.find_card(self.path, data, card, (taken, given))
         self.labels, self.input, self.output = self.card.labels, self.card.input, self.card.output
         self.input_size, self.channels = taken.shape[1:3], taken.shape[3]
         # How far the sum may be from 1, since each probability is rounded to its step.

@@ -204,7 +204,7 @@ def _tried() -> str:
     return ""
 
 
-def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelCard:
+def find_card(path: Path, data: bytes, given: str | Path | None, ends: Ends) -> ModelCard:
     """The card of a model: the one inside it, else the one given, else the one beside it; never a guess.
 
     given: the user's card, which only needs what the file lacks. ends: input and output according to the
@@ -214,7 +214,7 @@ def find_card(path: Path, data: bytes, given: Path | None, ends: Ends) -> ModelC
     card, where = card_in(data, str(path)), f"{path}: the card inside"
     if card is not None and given is not None:
         raise ModelError(f"{path} has its card and labels inside: leave out --card {given}")
-    outside = given or path.with_suffix(".json")
+    outside = Path(given or path.with_suffix(".json"))
     if card is None and (given or outside.is_file()):
         where, raw = str(outside), _read_card(outside)
         if given or (isinstance(raw, dict) and "labels" in raw):  # else another program's

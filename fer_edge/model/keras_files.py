@@ -96,12 +96,22 @@ def in_float32(model: Any) -> Any:
         return own.from_config({**layer.get_config(), "dtype": "float32"})
 
     copy = on_cpu(lambda: keras.models.clone_model(model, clone_function=rebuilt))
-    copy.set_weights(model.get_weights())
+    set_weights(copy, model.get_weights())
     return copy
+
+
+def set_weights(model: Any, weights: list[Any]) -> None:
+    """Of a model or layer; an adapted Normalization computes with copies of its own, which follow."""
+    model.set_weights(weights)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
 
 
 def check(path: Path) -> None:
     """Raises ModelError unless it has what a model needs, only layers in `ALLOWED`, and readable weights."""
+    if path.suffix in (".h5", ".hdf5"):
+        raise ModelError(f"{path} is in Keras 2's format: keras.models.load_model it and save it as .keras")
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():

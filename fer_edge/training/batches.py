@@ -3,11 +3,9 @@
 All that is random here depends only on seed, epoch and batch: a resumed training sees what any other does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -35,7 +33,7 @@ class Teacher:
     models: tuple[evaluation.Predictor, ...] = ()
 
     @classmethod
-    def opened(cls, names_or_paths: Sequence[str]) -> Teacher:
+    def opened(cls, names_or_paths: Sequence[str]) -> Self:
         """Included models by name or files by path (.tflite, .keras). Raises ModelError."""
         paths = {name: shipped.find_either(name) for name in names_or_paths}
         models = tuple(evaluation.open_model(str(path)) for path in paths.values())

@@ -4,15 +4,13 @@ A checkpoint is a file of arrays of the last epoch, one of the best, and state.j
 replaced last, atomically: it alone decides which epoch is valid, whatever else is in the folder.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -116,7 +114,7 @@ class Start:
     weights: Sequence[NDArray[Any]] = ()
 
     @classmethod
-    def opened(cls, names_or_paths: Sequence[str | Path]) -> Start:
+    def opened(cls, names_or_paths: Sequence[str | Path]) -> Self:
         """The mean weights of included networks, by name, or of `.keras` files; none for no names.
 
         Raises ModelError for anything else, and for networks with different layers.

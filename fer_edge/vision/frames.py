@@ -1,11 +1,9 @@
 """Frames, the faces in them, and boxes: x, y of the upper left corner, width and height, in pixels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +37,7 @@ class Detection(NamedTuple):
     turn: float = 0.0
 
     @classmethod
-    def from_keypoints(cls, corner: Any, size: Any, keypoints: Any) -> Detection:
+    def from_keypoints(cls, corner: Any, size: Any, keypoints: Any) -> Self:
         """A face with the tilt of its eyes, and the turn given by the nose's position between them."""
         points = np.asarray(keypoints, np.float32)
         right_eye, left_eye, nose = points[:3].astype(float)

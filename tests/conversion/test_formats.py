@@ -120,6 +120,20 @@ def test_the_format_of_the_documentation(tiny, tmp_path, monkeypatch):
     assert file.card_in(data, "").format == "bfloat16_weights"
 
 
+def test_a_pool_beside_a_concatenation_stays_in_integers_and_an_end_in_keras_ops_is_refused(calibration):
+    """TFLite's pooling computes with one scale, the concatenation wants another."""
+    inputs = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(4, 3, strides=4, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
+    x = [keras.layers.AveragePooling2D(2)(x), keras.layers.Conv2D(4, 3, strides=2, padding="same")(x)]
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Concatenate()(x))
+    logits = keras.layers.Dense(7)(x)
+    make = FORMATS["full_integer"].make
+    (main,) = graph.read(make(Material(keras.Model(inputs, keras.layers.Softmax()(logits)), calibration)))
+    assert {tensor.dtype for tensor in main.tensors} == {"int8", "int32"}
+    with pytest.raises(ModelError, match=r"cannot end in keras\.ops"):
+        make(Material(keras.Model(inputs, keras.ops.softmax(logits)), calibration))
+
+
 @pytest.mark.parametrize(
     ("format_", "said"),
     [

@@ -44,6 +44,16 @@ def test_the_network_gives_the_geometric_mean_of_both_views(which, against, resi
     assert np.abs(np.asarray(upside_down) - found).max() > 1e-3
 
 
+def test_a_softmax_inside_the_last_layer_comes_after_the_mean():
+    face = keras.Input((48, 48, 1))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 2550)(face))
+    network = keras.Model(face, keras.layers.Dense(7, activation="softmax")(x))
+    levels = FACES[..., None].astype(np.float32)
+    product = np.sqrt(np.asarray(network(levels)) * np.asarray(network(levels[:, :, ::-1])))
+    expected = product / product.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(mirrored(network)(levels), expected, atol=2e-6)
+
+
 def test_views_that_rule_out_each_other_s_answer_leave_the_likeliest():
     """Each gives 1 to another label and, in float32, 0 to the other's: their product has nothing left."""
     face = keras.Input((1, 2, 1))

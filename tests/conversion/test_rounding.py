@@ -68,6 +68,19 @@ def test_a_sequential_model_is_folded_wherever_it_normalises(tmp_path):
     assert {tensor.dtype for tensor in main.tensors} == {"int8", "int32"}
 
 
+def test_what_looks_like_another_layer_is_kept_as_it_is(tmp_path):
+    """Statistics that Keras copies, a normalisation of rows, an activation that is a layer."""
+    made, adapted = keras.layers, keras.layers.Normalization(axis=None)
+    adapted.adapt(LEVELS)
+    rows = made.BatchNormalization(axis=1, moving_mean_initializer="random_normal")
+    pile = [adapted, made.Conv2D(9, 4, strides=5), rows, made.Activation(made.LeakyReLU(0.2)), made.Flatten()]
+    network = keras.Sequential([keras.Input((48, 48, 1)), *pile, made.Dense(7, activation="softmax")])
+    network.save(tmp_path / "odd.keras")
+    loaded = source.load(tmp_path / "odd.keras")
+    for same in (loaded, folding.folded(loaded)):
+        np.testing.assert_allclose(says(same), says(network), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("together", "rounded"),
     [(0.0, [0, 0]), (1.0, [0, 1]), (-1.0, [0, 0])],  # 0.3 lost: nobody's, the next one's 0.6, or its 0.0

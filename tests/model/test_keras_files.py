@@ -46,6 +46,11 @@ def test_archives_that_are_no_plain_model(tmp_path, monkeypatch, members, said):
         keras_files.check(archive(tmp_path / "m.keras", members))
 
 
+def test_a_file_of_keras_2_is_told_what_to_become(tmp_path):
+    with pytest.raises(ModelError, match=r"old\.h5 is in Keras 2's format: .* save it as \.keras"):
+        keras_files.load(tmp_path / "old.h5")
+
+
 LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
 HOSTILE_LAYERS = (
     {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": LAMBDA}},
