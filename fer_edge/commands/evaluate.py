@@ -49,6 +49,6 @@ def evaluate(
         result["robustness"] = evaluation.robustness(subject, chosen, seed=seed, flip=flip)
         console.say("")
         report.robustness_table(result["robustness"], subject.name, chosen.split).show()
+    console.write_json(json, result, force)
     if plot is not None:
         report.draw_evaluation(result, plot)
-    console.write_json(json, result, force)
