@@ -57,7 +57,8 @@ def test_a_sequential_model_is_folded_wherever_it_normalises(tmp_path):
     network, rng = keras.Sequential([keras.Input((48, 48, 1)), *pile]), np.random.default_rng(0)
     for layer in network.layers:
         if isinstance(layer, norm):
-            layer.set_weights([rng.uniform(0.5, 2, len(value)) for value in layer.get_weights()])
+            gamma, *others = (rng.uniform(0.5, 2, len(value)) for value in layer.get_weights())
+            layer.set_weights([gamma * rng.choice([-1, 1], len(gamma)), *others])
     network.save(tmp_path / "pile.keras")
     folded = folding.folded(source.load(tmp_path / "pile.keras"))
     kinds = ["Rescaling", "Conv2D", "DepthwiseConv2D", "MaxPooling2D", "DepthwiseConv2D", "Conv2D"]
