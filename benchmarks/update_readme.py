@@ -124,10 +124,7 @@ def write(results: Path = RESULTS, readme: Path = README, publish: bool = False)
         return f"not published, cross-check disagrees on {', '.join(wrong)} (--publish does it all the same)"
     if (results / "shipped.json").exists():
         page = readme.read_text(encoding="utf-8")
-        before, rest = page.split("<!-- bench -->")  # ValueError without the markers
-        _, after = rest.split("<!-- /bench -->")
-        text = f"{before}<!-- bench -->\n{bench(results).strip()}\n<!-- /bench -->{after}"
-        files.write_text(readme, text)
+        files.write_text(readme, files.put_between_markers(page, "bench", bench(results)))
     files.write_text(shipped_files.BEST, json.dumps(best(results), indent=2) + "\n")
     return None
 

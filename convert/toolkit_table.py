@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from fer_edge import files
 from fer_edge.conversion import command
 from fer_edge.conversion.formats import read
 from fer_edge.errors import GateError
@@ -64,6 +65,4 @@ if __name__ == "__main__":
                 for found in json.loads(measured.read_text())["outputs"] if measured.exists() else ():
                     kept[key(network, options, found["format"])] = {name: found[name] for name in MEASURED}
             KEPT.write_text(json.dumps(kept, indent=2) + "\n")
-    before, rest = PAGE.read_text().split("<!-- toolkit -->")  # ValueError without the markers
-    _, after = rest.split("<!-- /toolkit -->")
-    PAGE.write_text(f"{before}<!-- toolkit -->\n{table(kept)}\n<!-- /toolkit -->{after}")
+    PAGE.write_text(files.put_between_markers(PAGE.read_text(), "toolkit", table(kept)))

@@ -163,6 +163,7 @@ class Table:
             if header in least and sum(least.values()) + 2 * (len(least) - 1) > width:
                 del columns[header], least[header]
         room = width - 2 * (len(least) - 1)
+        fits = sum(least.values()) <= room
         table = RichTable(title=Text(printable(self.title)), title_justify="left", box=box.SIMPLE_HEAD)
         # Words fold down to 10 letters, figures never: a table that is still too wide breaks at the terminal.
         lacking = sum(min(n, 10) if header in words else n for header, n in least.items()) - room
@@ -170,8 +171,7 @@ class Table:
         table.padding, table.pad_edge, table.show_edge = (0, 1, 0, 0), False, False
         for header, longest_word in least.items():
             if header in words:
-                whole = longest_word if sum(least.values()) <= room else None
-                table.add_column(header, overflow="fold", min_width=whole)
+                table.add_column(header, overflow="fold", min_width=longest_word if fits else None)
             else:
                 table.add_column(header, justify="right", no_wrap=True)
         for row in zip(*columns.values(), strict=True):

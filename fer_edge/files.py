@@ -225,6 +225,15 @@ def write_figure(path: Path, figure: Any, force: bool = True) -> None:
             raise OutputError(f"cannot write {path}: use a name that ends in .png") from error
 
 
+def put_between_markers(page: str, name: str, text: str) -> str:
+    """Replaces everything between `<!-- NAME -->` and `<!-- /NAME -->` with `text`. Raises LookupError."""
+    before, start, rest = page.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    if not (start and end):
+        raise LookupError(f"no <!-- {name} --> ... <!-- /{name} -->")
+    return f"{before}{start}\n{text.strip()}\n{end}{after}"
+
+
 def parse_json(text: str | bytes) -> Any:
     """Parses any JSON value. Raises ValueError for anything else, including NaN and excessive nesting."""
 

@@ -49,12 +49,8 @@ class Face:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for `report --json`."""
-        return {
-            "source": self.source,
-            "track": self.track,
-            "frames": len(self.shown),
-            "shares": shares([self]),
-        }
+        about = {"source": self.source, "track": self.track, "frames": len(self.shown)}
+        return {**about, "shares": shares([self])}
 
 
 @dataclass

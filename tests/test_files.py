@@ -177,3 +177,11 @@ def test_json_of_any_text_is_utf_8_that_says_nothing_to_a_terminal():
     assert "été 笑" in text
     first, second, third = json.loads(text.encode())[r"b\xe9.jpg"]
     assert (first, second, third) == ("été 笑", value["b\udce9.jpg"][1], r"\ud800")
+
+
+def test_a_table_is_put_between_its_markers_or_none_is_lost():
+    page = "a\n<!-- t -->\nold\n<!-- /t -->\nb\n<!-- u -->\nc\n"
+    assert files.put_between_markers(page, "t", "\nnew\n") == page.replace("old", "new")
+    for missing in ("u", "v"):
+        with pytest.raises(LookupError, match=f"<!-- /{missing} -->"):
+            files.put_between_markers(page, missing, "new")

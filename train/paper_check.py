@@ -109,7 +109,4 @@ if __name__ == "__main__":
         print(report())
     else:
         page = PAGE.read_text(encoding="utf-8")
-        before, rest = page.split("<!-- paper_check -->")  # ValueError without the markers
-        _, after = rest.split("<!-- /paper_check -->")
-        text = f"{before}<!-- paper_check -->\n{report().strip()}\n<!-- /paper_check -->{after}"
-        files.write_text(PAGE, text)
+        files.write_text(PAGE, files.put_between_markers(page, "paper_check", report()))

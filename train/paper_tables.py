@@ -238,7 +238,5 @@ if __name__ == "__main__":
     files.write_text(asked.out, page(asked.results))
     if asked.results == HERE / "results":
         readme = HERE / "README.md"
-        table = shipped(asked.results).markdown().strip()
-        before, rest = readme.read_text().split("<!-- results -->")  # ValueError without the markers
-        _, after = rest.split("<!-- /results -->")
-        files.write_text(readme, f"{before}<!-- results -->\n{table}\n<!-- /results -->{after}")
+        text = files.put_between_markers(readme.read_text(), "results", shipped(asked.results).markdown())
+        files.write_text(readme, text)

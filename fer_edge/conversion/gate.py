@@ -2,7 +2,7 @@
 
 A limit is a share of the pictures, but one picture may always differ. With fewer than `ENOUGH` pictures, a
 file fails only if more of them differ than chance explains; the same always goes for losses of accuracy or
-recall. So a small data set fails no file for a tie or two. On FER-2013's 3,589 pictures the shares decide.
+recall. So a small data set fails no file for a tie or two. On FER-2013, the share decides agreement.
 """
 
 import math

@@ -20,6 +20,7 @@ from fer_edge import child, console
 from fer_edge.conversion import folding, rounding
 from fer_edge.conversion.formats import Material, Recipe
 from fer_edge.errors import ModelError
+from fer_edge.model import keras_files
 from fer_edge.vision.crop import resize_faces
 
 _ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
@@ -77,7 +78,8 @@ def _weights(model: Any, of: str) -> dict[str, Any]:
 
 def _set_weights(model: Any, found: dict[str, Any], of: str) -> Any:
     for layer in model.layers:
-        layer.set_weights([found[f"{of}/{layer.name}/{k}"] for k in range(len(layer.weights))])
+        weights = [found[f"{of}/{layer.name}/{k}"] for k in range(len(layer.weights))]
+        keras_files.set_weights(layer, weights)
     return model
 
 

@@ -233,16 +233,9 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     for of, split in combinations(SPLITS, 2):
         seen = np.isin(picture[masks[split]], picture[masks[of]])
         across.append({"split": split, "of": of, "rows": int(seen.sum())})
-    unused = {
-        name: {"count": len(rows), "rows": [row._asdict() for row in rows]}
-        for name, rows in (("bad", dataset.bad), ("left_out", dataset.left_out))
-    }
-    return {
-        "path": dataset.path,
-        "sha256": dataset.sha256,
-        "protocol": dataset.protocol,
-        "n": len(dataset),
-        "counts": counts,
-        "duplicates": {"different": int(picture.max()) + 1, "within": within, "across": across},
-        **unused,
-    }
+    found = {name: getattr(dataset, name) for name in ("path", "sha256", "protocol")}
+    found |= {"n": len(dataset), "counts": counts}
+    found["duplicates"] = {"different": int(picture.max()) + 1, "within": within, "across": across}
+    for name, rows in (("bad", dataset.bad), ("left_out", dataset.left_out)):
+        found[name] = {"count": len(rows), "rows": [row._asdict() for row in rows]}
+    return found
