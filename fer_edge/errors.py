@@ -6,10 +6,7 @@ _LONGEST = 1000  # characters; a message may quote a file
 def printable(text: object) -> str:
     """Untrusted text on one line, safe for a terminal, a log or a picture. Escapes control characters, line
     breaks, characters that hide or reorder text, and bytes of a file name that are not UTF-8, as `\\xe9`."""
-    shown = str(text)
-    if shown.isprintable():
-        return shown
-    return "".join(c if c.isprintable() else _escaped(c) for c in shown)
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(text))
 
 
 def _escaped(character: str) -> str:

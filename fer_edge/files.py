@@ -214,15 +214,9 @@ def write_text(path: Path, text: str, force: bool = True) -> None:
 
 
 def write_figure(path: Path, figure: Any, force: bool = True) -> None:
-    """Draws one of Matplotlib's figures into the file, whose suffix chooses the format; as `written_aside`.
-
-    Raises OutputError for an unknown suffix too.
-    """
+    """Draws a figure of Matplotlib's into the file, in the format of its suffix; as `written_aside`."""
     with written_aside(path, force) as aside, warnings.catch_warnings(action="ignore"):
-        try:  # warnings: of letters that the font lacks
-            figure.savefig(aside, format=path.suffix[1:] or "png", dpi=120)
-        except ValueError as error:
-            raise OutputError(f"cannot write {path}: use a name that ends in .png") from error
+        figure.savefig(aside, format=path.suffix[1:] or "png", dpi=120)  # warns of letters without a glyph
 
 
 def put_between_markers(page: str, name: str, text: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import console, files
-from fer_edge.errors import DataError, OutputError, printable
+from fer_edge.errors import DataError, printable
 from fer_edge.vision.overlay import hex_color
 
 if TYPE_CHECKING:
@@ -158,10 +158,7 @@ def draw(recording: Recording, path: Path, html: Path) -> None:
     """
     text = page(recording)
     with files.written_aside(path) as aside:
-        try:
-            _save(recording, aside, format=path.suffix[1:] or "png")
-        except ValueError as error:
-            raise OutputError(f"cannot write {path}: give it a name that ends in .png") from error
+        _save(recording, aside, format=path.suffix[1:] or "png")
         files.write_text(html, text)
 
 

@@ -106,7 +106,7 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
         ("bench --loop x.mp4 --split PublicTest", 2, "--loop measures one model"),
         ("evaluate edge_int8 --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("bench --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
-        ("data --labels ferplus:v.csv --plot v.csv --force", 1, "it is the input"),
+        ("data --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("train --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("train --data gone.csv --out 1", 1, "1/model.keras exists already"),
         ("train --data gone.csv --out 2", 1, "2/card.json exists already"),

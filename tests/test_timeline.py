@@ -140,7 +140,7 @@ def test_from_outside(tmp_path):
     fer_edge("report", log, "--png", tmp_path / "o", "--html", tmp_path / "p", code=0)
     assert (tmp_path / "o").read_bytes()[1:4] == b"PNG"
     fer_edge("report", log, "--png", "-", code=2)
-    fer_edge("report", log, "--png", tmp_path / "o.txt", "--force", code=1)
+    fer_edge("report", log, "--png", tmp_path / "o.txt", "--force", code=2)
     assert fer_edge("report", ".", cwd=tmp_path).stderr.endswith("jsonl: .: Is a directory\n")
 
 

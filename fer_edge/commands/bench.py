@@ -28,7 +28,7 @@ def bench(
     detector_model: Annotated[Path | None, options.file("The detector's model file.")] = None,
     csv: Annotated[Path | None, options.file("Write all figures as CSV.")] = None,
     markdown: Annotated[Path | None, options.file("Write a Markdown table.")] = None,
-    plot: Annotated[Path | None, options.file("Plot accuracy against latency and size.")] = None,
+    plot: Annotated[Path | None, options.file("Plot accuracy against latency and size.", plot=True)] = None,
     compare: Annotated[Path | None, options.file("Compare with an earlier --json; exit 3 if worse.")] = None,
     tolerance: Annotated[float, Option(min=0, help="Allowed growth of time, size, memory in %.")] = 10.0,
     class_names: options.ClassNames = None,

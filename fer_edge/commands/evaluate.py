@@ -19,7 +19,7 @@ def evaluate(
     labels: options.Labels = None,
     tta: Annotated[str | None, Option(metavar="flip", help="Average with the mirror image.")] = None,
     card: options.Card = None,
-    plot: Annotated[Path | None, options.file("Write a picture of the confusion matrix.")] = None,
+    plot: Annotated[Path | None, options.file("Write a picture of the confusion matrix.", plot=True)] = None,
     robustness: Annotated[bool, Option(help="Also on dark, turned, blurred, noisy pictures.")] = False,
     class_names: options.ClassNames = None,
     skip_bad_rows: options.SkipBadRows = False,

@@ -112,9 +112,9 @@ def facts(path: Path) -> dict[str, Any]:
 
 def _end(tensor: graph.Tensor) -> dict[str, Any]:
     told = {"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)}
-    if tensor.scale and math.isfinite(tensor.scale):
-        return {**told, "scale": tensor.scale, "zero_point": tensor.zero_point}
-    return {**told, "scale": None, "zero_point": None}
+    rounded = tensor.scale and math.isfinite(tensor.scale)
+    scale, zero_point = (tensor.scale, tensor.zero_point) if rounded else (None, None)
+    return {**told, "scale": scale, "zero_point": zero_point}
 
 
 def lines(found: dict[str, Any]) -> list[str]:

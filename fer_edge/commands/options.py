@@ -14,14 +14,27 @@ _VOTES = "ferplus:FILE replaces FER-2013's labels with FER+'s votes (its fer2013
 _CLASSES = "Expressions of numbered class folders, in the order of the numbers."
 
 
-def file(help: str, *, dash: bool = False) -> Any:
-    """An option that takes a file, for the type Path | None. dash: `-` is standard output."""
-    return typer.Option(metavar="FILE", help=help, callback=console.reserve_stdout if dash else _no_dash)
+def file(help: str, *, dash: bool = False, plot: bool = False) -> Any:
+    """An option that takes a file, for the type Path | None. dash: `-` is standard output.
+
+    plot: Matplotlib must know the suffix.
+    """
+    check = console.reserve_stdout if dash else _plottable if plot else _no_dash
+    return typer.Option(metavar="FILE", help=help, callback=check)
 
 
 def _no_dash(value: Any) -> Any:
     if str(value) == "-":
         raise typer.BadParameter("give a file, not -")
+    return value
+
+
+def _plottable(value: Path | None) -> Path | None:
+    if value is not None:
+        from matplotlib.backend_bases import FigureCanvasBase  # half a second
+
+        if _no_dash(value).suffix[1:].lower() not in ("", *FigureCanvasBase.filetypes):
+            raise typer.BadParameter(f"{value}: use a name that ends in .png")
     return value
 
 

@@ -10,7 +10,7 @@ from fer_edge.commands.options import Force, Json, file
 
 def report(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="A log from run --jsonl.")],
-    png: Annotated[Path | None, file("The picture; default: the log's name with .png.")] = None,
+    png: Annotated[Path | None, file("The picture; default: the log's name with .png.", plot=True)] = None,
     html: Annotated[Path | None, file("The page; default: the log's name with .html.")] = None,
     json: Json = None,
     force: Force = False,

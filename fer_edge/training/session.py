@@ -184,7 +184,6 @@ class Run:
             axes.set(xlabel="epoch", ylabel="loss (nats)" if key == "loss" else key)
             axes.grid(alpha=0.3)
             axes.legend()
-        figure.suptitle(
-            f"{self.recipe.name}: {self.state.epochs} epochs, {self.protocol.name}", parse_math=False
-        )
+        title = f"{self.recipe.name}: {self.state.epochs} epochs, {self.protocol.name}"
+        figure.suptitle(title, parse_math=False)
         files.write_figure(path, figure)
