@@ -183,7 +183,7 @@ class Table:
         marks = ["---" if header in self._words() else "--:" for header in self.headers]
         rows = [[cell.replace("|", r"\|").replace("*", r"\*") for cell in row] for row in self._text()]
         lines = ["| " + " | ".join(cells) + " |" for cells in (self.headers, marks, *rows)]
-        return "\n".join([*lines, "", *self.notes]).rstrip() + "\n"
+        return "\n".join([*lines, "", *(note.replace("*", r"\*") for note in self.notes)]).rstrip() + "\n"
 
     def csv(self) -> str:
         """Headers and rows, text escaped as on a terminal; None is empty."""

@@ -40,9 +40,14 @@ def refuse_to_overwrite_any(
 ) -> None:
     """The same for all outputs of a command, before it begins; None and `-` are skipped.
 
-    Also raises OutputError if two of them are the same file, or one is an input, even with `force`.
+    Also raises OutputError if two of them are the same file, or one is an input or an input's card, even with
+    `force`.
     """
-    taken = {_identity(Path(given)): "the input" for given in inputs if given is not None}
+    read = [Path(given) for given in inputs if given is not None]
+    models = [path for path in read if path.suffix in (".tflite", ".keras")]
+    cards = [card for path in models for card in (path.with_suffix(".json"), path.with_name("card.json"))]
+    taken = {_identity(path): "the input" for path in read}
+    taken |= {_identity(card): "the input's card" for card in cards if card.is_file()}
     for output in outputs:
         if output is None or str(output) == "-":
             continue

@@ -167,6 +167,8 @@ class ModelCard:
                 if not all(side in range(1, LARGEST_SIDE + 1) for side in shape):
                     raise ValueError(f"{end} {shape} is not within 1 and {LARGEST_SIDE} pixels")
                 raw[end] = TensorSpec(shape=shape, **files.checked(TensorSpec, raw[end], end))
+            if not isinstance(raw.get("measured", {}).get("accuracy"), float | int | None):
+                raise ValueError("its accuracy is not a number")
             counts = ("parameters", "macs", "views")
             files.checked(cls, {name: raw[name] for name in counts if name in raw}, "card")
             card = cls(**raw)

@@ -104,6 +104,8 @@ def test_ctrl_c_at_any_moment_ends_in_silence_with_130():
         ("bench edge_int8 nano_int8 --loop x.mp4", 2, "--loop measures one model"),
         ("bench --loop x.mp4 --threads 1,2", 2, "--loop measures one model"),
         ("bench --loop x.mp4 --split PublicTest", 2, "--loop measures one model"),
+        ("bench --loop x.mp4 --skip-bad-rows", 2, "--loop measures one model"),
+        ("bench edge_int8 --card v.csv", 1, "leave out --card"),
         ("evaluate edge_int8 --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("bench --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),
         ("data --labels ferplus:v.csv --json v.csv --force", 1, "it is the input"),

@@ -36,6 +36,7 @@ def test_outputs_are_refused_before_a_command_begins(tmp_path):
     same, hard, link = tmp_path / "dir/../x.out", tmp_path / "hard.out", tmp_path / "link.out"
     (tmp_path / "dir").mkdir()
     there.write_text("kept")
+    (tmp_path / "m.json").touch()
     os.link(there, hard)
     link.symlink_to(there)
     for outputs, force, inputs, reason in [
@@ -43,13 +44,14 @@ def test_outputs_are_refused_before_a_command_begins(tmp_path):
         ((same,), True, (there,), "the input"),
         ((hard,), True, (there,), "the input"),
         ((link,), True, (there,), "the input"),
+        ((tmp_path / "m.json",), True, (tmp_path / "m.tflite",), "the input's card"),
         ((tmp_path,), True, (), "it is a folder"),
         ((below,), True, (), r"x\.out is a file, not a folder"),
     ]:
         with pytest.raises(OutputError, match=reason):
             files.refuse_to_overwrite_any(outputs, force, inputs)
     files.refuse_to_overwrite_any((there, "/dev/null", "/dev/null", "-", "-", None), True, ("-", None))
-    files.refuse_to_overwrite_any((new, "/dev/null"), force=False)
+    files.refuse_to_overwrite_any((new, tmp_path / "n.json"), False, (tmp_path / "n.tflite",))
     with pytest.raises(OutputError, match=r"cannot write .*o\.txt: Not a directory"):
         files.write_text(below, "text")
     assert there.read_text() == "kept"

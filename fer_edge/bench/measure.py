@@ -1,6 +1,5 @@
 """One benchmark from its models to the value of `bench --json`."""
 
-import collections
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,14 +50,14 @@ def run(
         raise UsageError("no model to measure: this installation includes none, give a .tflite file")
     described = machine.describe()  # before we load the machine ourselves
     models = list(dict.fromkeys(models))
-    stems = collections.Counter(path.stem for path in models)
+    short = len({path.stem for path in models}) == len(models)
     classifiers: dict[Path, Classifier] = {}
     results: dict[latency.Row, dict[str, Any]] = {}
     for path in console.each("check, load time and memory", models):
         data = file.read_bytes(path)
         file.check(data, str(path))
-        needed = None if file.card_in(data, str(path)) else card  # a given card is for files without one
-        name = path.stem if stems[path.stem] == 1 else str(path.with_suffix(""))
+        needed = None if len(models) > 1 and file.card_in(data, str(path)) else card  # for those without
+        name = path.stem if short else str(path.with_suffix(""))
         own = {"model": name, "format": split_name(path.stem)[1], "bytes": len(data)}
         for n in threads:
             row = latency.Row(str(path), n, str(needed or ""))

@@ -128,8 +128,8 @@ def advice_table(result: Row) -> Table:
         time = milliseconds(row["p50_ms"]) + "*" * row["disturbed"]
         accuracy = (percent(row[key], 2) for key in ("accuracy", "best_accuracy"))
         found.add(row["network"], row["model"], row["threads"], time, *accuracy)
-    told = []
-    if any(row["accuracy"] is None for row in result["results"]):
+    told = [] if result["advice"] else ["No accuracy is known: give --data to measure it."]
+    if found.rows and any(row["accuracy"] is None for row in result["results"]):
         told.append("Accuracies that were not measured here are the cards'.")
     if any(row["disturbed"] for row in result["advice"]):
         told.append(BUSY + ".")
@@ -248,6 +248,8 @@ def show_changes(old: Row, new: Row, tolerance: float) -> None:
         console.warn("the earlier benchmark is from another machine: times and memory are not compared")
     if any(row["disturbed"] for row in (*old["results"], *new["results"])):
         console.warn("times of rows that were measured on a busy machine (*) are not compared")
+    if old["config"]["data"] and not any(one.figure in FRACTIONS for one in found):
+        console.warn("accuracies are not compared: that needs --data with the earlier benchmark's pictures")
     headers = ("model", "thr", "figure", "old", "new", "verdict")
     told = Table("beyond the tolerance", headers, words=("model", "figure", "verdict"))
     for one in found:

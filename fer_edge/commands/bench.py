@@ -45,12 +45,13 @@ def bench(
     from fer_edge.errors import UsageError
     from fer_edge.model import shipped
 
-    inputs = (*(models or ()), data, card, loop, compare, detector_model, ferplus.file_of(labels))
+    paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
+    inputs = (*paths, data, card, loop, compare, detector_model, ferplus.file_of(labels))
     files.refuse_to_overwrite_any((csv, markdown, plot, json), force, inputs)
-    many = len(models or ()) > 1 or "," in threads
-    if loop and any((csv, plot, compare, advise, split, labels, card, many)):
+    many, of_data = len(models or ()) > 1 or "," in threads, (split, labels, class_names, skip_bad_rows)
+    if loop and any((csv, plot, compare, advise, card, many, *of_data)):
         raise UsageError("--loop measures one model with one number of threads, for --json and --markdown")
-    if data is None and any((split, labels, class_names, skip_bad_rows, protocol != "official")):
+    if data is None and any((*of_data, protocol != "official")):
         raise UsageError("--split, --protocol, --labels, --class-names and --skip-bad-rows go with --data")
     if loop is None and (detector != "auto" or detector_model):
         raise UsageError("--detector and --detector-model go with --loop")
@@ -61,7 +62,6 @@ def bench(
         result = looping.run(loop, model, counts[0], detector, detector_model)
         table = looping.table(result)
     else:
-        paths = [path for name in models or () for path in shipped.find_models(name)] or shipped.models()
         selection = None
         if data is not None:
             dataset = load(data, labels, skip_bad_rows=skip_bad_rows, seed=seed, class_names=class_names)
@@ -72,7 +72,7 @@ def bench(
     if not advise:
         table.show()
         console.say("")
-    if result.get("advice"):
+    if advise or result.get("advice"):
         console.say("Which file to run here, the fastest within half a point of the best accuracy:")
         report.advice_table(result).show()
     console.write_json(json, result, force)

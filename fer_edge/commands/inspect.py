@@ -54,8 +54,9 @@ def inspect(
     """Show inputs, outputs, contents and gaps of a .tflite file, without running it."""
     from fer_edge.model import shipped
 
-    files.refuse_to_overwrite_any((json,), force, (model,))
-    found = facts(shipped.find_model(model))
+    path = shipped.find_model(model)
+    files.refuse_to_overwrite_any((json,), force, (path,))
+    found = facts(path)
     for line in lines(found):
         console.say(line)
     console.say("")
@@ -87,7 +88,7 @@ def facts(path: Path) -> dict[str, Any]:
         if (len(main.inputs), len(main.outputs)) != (1, 1):
             ends = f"{len(main.inputs)} inputs and {len(main.outputs)} outputs"
             raise ModelError(f"it has {ends}: a classifier of faces has one of each")
-        if card is None:
+        if card is None and not path.with_suffix(".json").is_file():
             raise ModelError("it has no labels: give a card with --card FILE, a JSON file")
     except ModelError as error:
         lacks = str(error)

@@ -194,9 +194,7 @@ def protocol_splits(dataset: Dataset, protocol: str) -> Protocol:
     if protocol not in PROTOCOLS:
         raise UsageError(f"there is no protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
     if protocol == "paper" and dataset.protocol != "official":
-        raise DataError(
-            f"{dataset.path} has no PublicTest and PrivateTest of FER-2013: use --protocol official"
-        )
+        raise DataError(f"{dataset.path} has no PublicTest and PrivateTest: use --protocol official")
     if absent := [name for index, name in enumerate(SPLITS) if index not in dataset.split]:
         held_out = " (held out of train: a class needs two pictures)" if dataset.protocol == "holdout" else ""
         raise DataError(f"{dataset.path} has no {absent[0]} rows, which {protocol} needs{held_out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import console
 from fer_edge.data.dataset import SPLITS, Dataset
 from fer_edge.errors import DataError, UsageError
 
@@ -40,10 +41,16 @@ def attach(dataset: Dataset, path: Path) -> Dataset:
         at = f" (line {line})" if line else ""
         raise DataError(f"{path} cannot be read as a table of FER+ votes{at}: {error}") from error
     fits = dataset.protocol == "official" and dataset.ids.max() <= len(rows)
-    if not fits or (np.array(splits)[dataset.ids - 1] != np.array(SPLITS)[dataset.split]).any():
+    if fits:
+        votes, usage = np.array(rows, np.uint8)[dataset.ids - 1], np.array(splits)[dataset.ids - 1]
+        likely = np.array(LABELS)[votes[:, : len(LABELS)].argmax(1)]
+        agreed = (likely == np.array(dataset.label_names)[dataset.labels]).mean()
+        # 63 % of FER-2013's labels agree with the votes, and 18 % in another order.
+        fits = (usage == np.array(SPLITS)[dataset.split]).all() and (len(votes) < 1000 or agreed > 0.4)
+    if not fits:
         what = f"{dataset.path} is not the FER-2013 that they belong to"
         raise DataError(f"{path} has votes for {len(rows)} rows; {what}")
-    return dataclasses.replace(dataset, votes=np.array(rows, np.uint8)[dataset.ids - 1])
+    return dataclasses.replace(dataset, votes=votes)
 
 
 def shares(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -85,8 +92,9 @@ def chosen(dataset: Dataset, labels: str | None) -> Dataset:
     if kind == "fer2013" and not file:
         return dataset
     if kind != "ferplus" or not file:
-        raise UsageError(
-            f"unknown --labels {labels!r}: use fer2013, or ferplus:FILE with FER+'s fer2013new.csv "
-            "(1.6 MB, github.com/microsoft/FERPlus)"
-        )
-    return relabelled(attach(dataset, Path(file)))
+        where = "fer2013new.csv (1.6 MB) of github.com/microsoft/FERPlus"
+        raise UsageError(f"unknown --labels {labels!r}: use fer2013, or ferplus:FILE, with {where}")
+    kept = relabelled(attach(dataset, Path(file)))
+    if dropped := len(dataset) - len(kept):
+        console.say(f"left out: {dropped:,} pictures on whose expression FER+'s voters disagree")
+    return kept

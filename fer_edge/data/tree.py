@@ -36,7 +36,7 @@ class Tree:
     """A tree on disk; a source as `data.load` reads it, like `table.Table`.
 
     path: given by the user. pictures: path below that with slashes, split and label index of each, sorted.
-    protocol: follows from the names of the split folders. left_out: everything else except hidden files.
+    protocol: follows from the names of the split folders. left_out: other folders, and files of no class.
     """
 
     path: str

@@ -37,9 +37,7 @@ _FILE_LIMIT = 1 << 30  # bytes; a model for a small device has some millions
 _MEMBER_LIMIT = 1 << 20  # bytes; our cards have some thousand
 _ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, struct.error, zlib.error)
 """Raised by zipfile on damaged archives."""
-_EXAMPLE = (
-    '{"labels": ["angry", ...], "input": {"real_min": 0, "real_max": 1}, "output": {"content": "logits"}}'
-)
+_SAMPLE = '{"labels": ["sad", ...], "input": {"real_min": 0, "real_max": 1}, "output": {"content": "logits"}}'
 Ends = tuple[TensorSpec, TensorSpec]  # a model's input and output
 
 
@@ -221,7 +219,7 @@ def find_card(path: Path, data: bytes, given: str | Path | None, ends: Ends) -> 
             card = _completed(where, raw, path, ends)
     if card is None:
         raise ModelError(
-            f"{path} has no labels inside: give a card with --card FILE, a JSON file such as {_EXAMPLE}"
+            f"{path} has no labels inside: give a card with --card FILE, a JSON file such as {_SAMPLE}"
         )
     return _checked(dataclasses.replace(card, labels=expressions(card.labels)), ends, where)
 
@@ -238,7 +236,7 @@ def _read_card(path: Path) -> Any:
 def _completed(where: str, raw: Any, model: Path, ends: Ends) -> ModelCard:
     """A user's card, completed from the model file."""
     if not isinstance(raw, dict) or not isinstance(raw.get("labels"), list):
-        raise ModelError(f"{where} is not a model card: no list of labels in it, such as {_EXAMPLE}")
+        raise ModelError(f"{where} is not a model card: no list of labels in it, such as {_SAMPLE}")
     whole = {"name": model.stem, "format": "", **raw}
     for key, tensor in zip(("input", "output"), ends, strict=True):
         if not isinstance(raw.get(key, {}), dict):

@@ -172,9 +172,7 @@ def read(data: bytes, where: str = "the model") -> tuple[Graph, ...]:
             raise ModelError("the file holds no operators")
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{where}: the file is damaged: a name in it is not UTF-8") from error
-    except _DAMAGE as error:
+    except _DAMAGE as error:  # among them names that are not UTF-8
         raise ModelError(f"{where}: the file is cut or damaged") from error
     return graphs
 
@@ -254,10 +252,7 @@ def check(data: bytes, where: str) -> None:
     graphs = read(data, where)
     operators = [operator for subgraph in graphs for operator in subgraph.operators]
     if foreign := sorted({operator.name for operator in operators if operator.custom}):
-        raise ModelError(
-            f"{where} needs operators outside TFLite ({', '.join(foreign)}): "
-            "convert with builtin operators only"
-        )
+        raise ModelError(f"{where} needs operators outside TFLite ({', '.join(foreign)}): use builtin ones")
     variable = any(tensor.variable for subgraph in graphs for tensor in subgraph.tensors)
     if variable or not _VARIABLES.isdisjoint(operator.name for operator in operators):
         raise ModelError(f"{where} keeps its weights in variables, not in the file: convert a frozen model")
@@ -267,6 +262,4 @@ def check(data: bytes, where: str) -> None:
         for operator in subgraph.operators:
             missing = any(tensor not in computed and not tensor.constant for tensor in operator.taken)
             if missing or (operator.name in _WEIGHTED and given.intersection(operator.taken[1:2])):
-                raise ModelError(
-                    f"{where} does not hold its weights ({operator.name} has none): convert it again"
-                )
+                raise ModelError(f"{where} does not hold the weights of {operator.name}: convert it again")

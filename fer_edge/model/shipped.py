@@ -69,7 +69,8 @@ def find_models(name_or_path: str) -> list[Path]:
     folder = Path(name_or_path).expanduser()
     if own or not folder.is_dir():
         return own or [find_model(name_or_path)]
-    found = sorted([*folder.glob("*.tflite"), *folder.glob("*/*.tflite")])
+    found = sorted(path for how in ("*.tflite", "*/*.tflite") for path in folder.glob(how))
+    found = [path for path in found if "_ethos-u" not in path.stem]  # runs on no processor
     if not found:
         raise ModelError(f"no .tflite file in {folder}: create one with fer-edge convert")
     return found

@@ -84,8 +84,10 @@ def test_figures_that_cannot_be_known_are_null(models, selection, tmp_path, caps
     elsewhere = tmp_path / "right_int8.tflite"
     for suffix in (".tflite", ".json"):
         shutil.copy(models / f"right_int8{suffix}", tmp_path)
-    rows = run([models / "right_int8.tflite", elsewhere, elsewhere], **ONE)["results"]
-    assert [row["model"] for row in rows] == [f"{models}/right_int8", str(elsewhere.with_suffix(""))]
+    twice = [models / "right_float32.tflite", models / "right_int8.tflite", elsewhere, elsewhere]
+    rows = run(twice, **ONE)["results"]
+    wanted = [f"{models}/right_float32", f"{models}/right_int8", f"{tmp_path}/right_int8"]
+    assert [row["model"] for row in rows] == wanted  # of two networks
     assert {row[key] for row in rows for key in UNKNOWN} == {None}
     for _ in range(2):
         (row,) = run([elsewhere], selection, **ONE)["results"]
@@ -156,7 +158,7 @@ def test_evaluate_prints_and_writes_what_is_right_and_refuses_in_a_line(models, 
     for words, (code, named) in refused.items():
         done = fer_edge(*common, *words.split(), code=code)
         assert (named in done.stderr, len(done.stderr.splitlines())) == (True, 1)
-    fer_edge(*common, "--json", tmp_path / "r.json", "--plot", "c.foo", code=1)
+    fer_edge(*common, "--json", tmp_path / "r.json", "--plot", "/dev/full", code=1)
     assert (tmp_path / "r.json").exists()  # what was measured is not lost with the plot
     for words, on in ("--split Test", "data"), ("--protocol random", "data"), ("--detector haar", "loop"):
         assert f"--{on}" in fer_edge("bench", "nano_int8", *words.split(), code=2).stderr

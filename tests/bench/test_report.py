@@ -75,6 +75,8 @@ def test_advice_is_the_fastest_within_half_a_point_of_the_best(capsys):
     *_, last, cards, note = capsys.readouterr().out.splitlines()
     assert last.split() == ["d", "d_int8", "1", "0.400*", "60.00", "60.00"]
     assert ("not measured here" in cards, "busy" in note) == (True, True)
+    report.advice_table(result(row("x", accuracy=None))).show()
+    assert "give --data" in capsys.readouterr().out
 
 
 def test_picture_has_quiet_times_alone_and_all_sizes(tmp_path, monkeypatch):
@@ -118,8 +120,11 @@ def test_verdicts(change, figure, verdict):
     assert (len(found), found[figure]) == (6, verdict)
 
 
-def test_gate_passes_what_is_the_same_and_names_regressions_and_exits_3():
+def test_gate_passes_what_is_the_same_and_names_regressions_and_exits_3(capsys):
     report.show_changes(benchmark(), benchmark(), 0.1)
+    assert not capsys.readouterr().err
+    report.show_changes(benchmark(), benchmark() | {"config": {"data": None}}, 0.1)
+    assert "accuracies are not compared" in capsys.readouterr().err
     said = "2 of 6 figures are worse: tuned_int8 p50_ms, tuned_int8 bytes"
     with pytest.raises(GateError, match=said) as e:
         report.show_changes(benchmark(), benchmark(p50=1.5, bytes=1200), 0.1)

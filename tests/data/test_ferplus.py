@@ -72,6 +72,18 @@ def test_votes_of_other_pictures_and_other_labels_are_refused(votes):
             ferplus.chosen(given, wrong)
 
 
+def test_votes_of_the_same_pictures_in_another_order_are_refused(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "votes.csv"
+    given = dataset(*range(1, 1001))
+    labels = rng.integers(0, 7, 1000)
+    columns = [(4, 5, 6, 1, 3, 2, 0)[label] for label in labels]  # FER-2013's numbers, as FER+'s columns
+    rows = [f"Training,a,{','.join(map(str, row))}" for row in np.eye(10, dtype=int)[columns] * 9]
+    path.write_text("\n".join([HEADER, *rows]))
+    assert ferplus.attach(dataclasses.replace(given, labels=labels), path).votes.sum() == 9000
+    with pytest.raises(DataError, match="is not the FER-2013"):
+        ferplus.attach(dataclasses.replace(given, labels=rng.permutation(labels)), path)
+
+
 def test_real_votes(fer2013):
     real = ferplus.attach(load(str(fer2013)), fer2013.with_name("ferplus.csv"))
     # First row of the table, and no row that is dropped has a clear expression (counted with awk).

@@ -95,6 +95,8 @@ class TestCards:
             (WHOLE | {"crop": {"margin": True}}, "margin must be of type float"),
             (WHOLE | {"views": 3}, "card: views must be a number from 1 to 2, not 3"),
             (WHOLE | {"views": True}, "views must be of type int"),
+            (WHOLE | {"measured": {"accuracy": "70 %"}}, "its accuracy is not a number"),
+            (WHOLE | {"measured": []}, "is not a model card"),
             (WHOLE | {"parameters": "9"}, "parameters must be of type int"),
             (WHOLE | {"input": [0, 1]}, "'input' is not an object"),
         ],
@@ -232,10 +234,10 @@ CANNOT_RUN = {
     "empty": (b"", "the file is empty"),
     "a name that is no text": (
         one_operator("SOFTMAX", ("face", (1, 4)), ("wx", (1, 4)), options=SOFTMAX).replace(b"wx", b"w\xff"),
-        "a name in it is not UTF-8",
+        "the file is cut or damaged",
     ),
-    "no weights": (without_weights(), r"does not hold its weights \(FULLY_CONNECTED"),
-    "weights as input": (without_weights(given=("face", "weights")), "does not hold its weights"),
+    "no weights": (without_weights(), "does not hold the weights of FULLY_CONNECTED"),
+    "weights as input": (without_weights(given=("face", "weights")), "does not hold the weights"),
     "variables": (without_weights(*VARIABLES), "weights in variables"),
     "an operator of TensorFlow": (
         without_weights(("CUSTOM", ("face",), "weights"), custom="FlexErf"),

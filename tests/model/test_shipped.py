@@ -53,8 +53,8 @@ def test_a_runs_folder_stands_for_what_is_in_it(folder, tmp_path):
     touched(run / "model.keras", run / "demo_int8.tflite")
     assert shipped.find_model(str(run)) == run / "demo_int8.tflite"
     assert shipped.find_network(str(run)) == shipped.find_either(str(run)) == run / "model.keras"
-    touched(run / "demo_float32.tflite", run / "converted/a.tflite")
-    with pytest.raises(ModelError, match="demo is a folder with 2 models"):
+    touched(run / "demo_float32.tflite", run / "converted/a.tflite", run / "demo_ethos-u55-128.tflite")
+    with pytest.raises(ModelError, match="demo is a folder with 3 models"):
         shipped.find_model(str(run))
     found = [path.name for path in shipped.find_models(str(run))]
     assert found == ["a.tflite", "demo_float32.tflite", "demo_int8.tflite"]

@@ -47,6 +47,8 @@ def test_a_foreign_file_is_told_what_it_lacks(tmp_path, data, operator, lacks):
     assert found["ops"][operator]["count"] == 1
     assert (found["card"], found["ships"]) == (None, False)
     assert re.search(lacks, found["lacks"])
+    (tmp_path / "tiny_int8.json").touch()  # a card beside it
+    assert ("no labels" in lacks) == (inspected(tmp_path, data)["lacks"] is None)
 
 
 def test_command_escapes_what_a_stranger_wrote(tiny, tmp_path):
