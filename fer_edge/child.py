@@ -17,10 +17,8 @@ from typing import Any
 
 from fer_edge.errors import FerEdgeError, ModelError
 
-_ROOT = Path(__file__).resolve().parents[1]
-_PROGRAM = (
-    f"import sys; sys.path.append({str(_ROOT)!r}); from fer_edge import child; child.answer(sys.argv[1])"
-)
+_ROOT = str(Path(__file__).resolve().parents[1])
+_PROGRAM = f"import sys; sys.path.append({_ROOT!r}); from fer_edge import child; child.answer(sys.argv[1])"
 
 
 class ChildError(ModelError):

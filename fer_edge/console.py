@@ -44,8 +44,9 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Prints one plain, escaped line on standard error."""
-    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+    """Prints one plain, escaped line on standard error, if anybody can still read it."""
+    with contextlib.suppress(OSError):
+        print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

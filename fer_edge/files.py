@@ -169,7 +169,7 @@ def _lock(descriptor: int, wait: bool = False) -> bool | None:
 
 
 def open_log(path: Path, force: bool = True) -> BinaryIO:
-    """Opens the file empty, unbuffered, and locked for this process; a pipe or device as it is.
+    """Opens the file, with what is in it, unbuffered and locked for this process; a pipe or device as it is.
 
     Raises OutputError if it cannot be opened, if another process writes it, if nobody reads the pipe, or,
     without `force`, if it exists.
@@ -194,8 +194,6 @@ def open_log(path: Path, force: bool = True) -> BinaryIO:
     elif _lock(file) is False:
         os.close(file)
         raise OutputError(f"cannot write {path}: another process is writing it")
-    else:
-        os.ftruncate(file, 0)
     return open(file, "wb", buffering=0)
 
 

@@ -26,6 +26,7 @@ from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 POLL_S = 0.1  # how often a waiting thread checks whether it should stop
+LONGEST_GAP_S = 10.0  # between two frames of a video, for who watches it: more is a clock that jumped
 REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
 
 
@@ -35,8 +36,8 @@ class Loop:
 
     sinks: get the results of every frame that is taken; those for pictures also get every frame, even those
     of a live source that come during an analysis. screen: one more of these, whose keys are read. every:
-    analyse one in N frames. max_fps: frames per second, at most. max_frames, stop: end the run. alive: called
-    on every round of the loop, also while it waits for a live source.
+    analyse one in N frames. max_fps: frames per second, at most. max_frames, stop: end the run. own_speed: a
+    video plays no faster than its times say. alive: called on every round of the loop, also while it waits.
     """
 
     analyser: Analyser
@@ -46,6 +47,7 @@ class Loop:
     every: int = 1
     max_fps: float | None = None
     max_frames: int | None = None
+    own_speed: bool = False
     patience: Patience = field(default_factory=Patience)
     stop: threading.Event = field(default_factory=threading.Event)
     alive: Callable[[], None] = lambda: None
@@ -58,7 +60,7 @@ class Loop:
         self._faces: tuple[Face, ...] = ()  # the latest ones found
         self._source: str | None = None
         self._index = self._shown = -1
-        self._next_s = 0.0
+        self._next_s, self._begun_s = 0.0, -math.inf
 
     def run(self, capture: Capture, make: Callable[[], Capture] | None = None) -> None:
         """Runs until the source ends, `stop` is set, the window is closed or `max_frames` is reached.
@@ -109,12 +111,18 @@ class Loop:
             return False
         if self.max_fps is not None:
             now_s = time.monotonic()
-            while (left_s := self._next_s - time.monotonic()) > 0:
-                self.alive()
-                if self.stop.wait(min(left_s, 1.0)):
-                    return False
+            if not self._waited(self._next_s):
+                return False
             self._next_s = max(self._next_s, now_s) + 1 / self.max_fps
         self.alive()
+        return True
+
+    def _waited(self, until_s: float) -> bool:
+        """False if the run should end before that time."""
+        while (left_s := until_s - time.monotonic()) > 0:
+            self.alive()
+            if self.stop.wait(min(left_s, 1.0)):
+                return False
         return True
 
     def _analyse(self, frame: Frame) -> None:
@@ -152,6 +160,10 @@ class Loop:
                     frame = next(frames, None)
                 if frame is None:
                     return
+                due_s = min(self._begun_s + frame.time_s, time.monotonic() + LONGEST_GAP_S)
+                if self.own_speed and not self._waited(due_s):
+                    return
+                self._begun_s = time.monotonic() - frame.time_s
                 self._analyse(frame)
                 # Nobody else uses the frame: drawing on it saves a copy and its memory.
                 self._show(frame, in_place=True)

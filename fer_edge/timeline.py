@@ -257,9 +257,9 @@ def page(recording: Recording) -> str:
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(recording.path.name)}</title>
+<title>{escape(printable(recording.path.name))}</title>
 <style>{_STYLE}</style>
-<h1>{escape(recording.path.name)}</h1>
+<h1>{escape(printable(recording.path.name))}</h1>
 <p>{names}{more}: {escape(recording.in_words())}</p>
 {drawn[drawn.index("<svg") :]}
 <p class="quiet">Upper strip and shares: the label that was shown. Areas: each frame's own probabilities.

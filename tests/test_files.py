@@ -143,7 +143,7 @@ def test_a_log_is_one_process_s_and_exclusive_unless_forced(tmp_path):
             files.open_log(path, force=True)
     assert path.read_bytes() == b"line"
     files.open_log(path, force=True).close()
-    assert path.read_bytes() == b""
+    assert path.read_bytes() == b"line"  # until there is something to write
     (tmp_path / "link").symlink_to("later.jsonl")
     files.open_log(tmp_path / "link", force=False).close()
     assert (tmp_path / "later.jsonl").is_file()

@@ -155,7 +155,8 @@ def test_from_outside(tmp_path):
     ids=["dollars", "no text", "letters that the font lacks", "three years"],
 )
 def test_odd_logs_are_drawn(tmp_path, capfd, log, lines):
-    draw(read(log(*lines)), tmp_path / "o.png", tmp_path / "o.html")
+    path = log(*lines).rename(tmp_path / "\udce9.jsonl")
+    draw(read(path), tmp_path / "o.png", tmp_path / "o.html")
     assert capfd.readouterr() == ("", "")
 
 

@@ -51,10 +51,8 @@ def of_rows(rows: Sequence[Row], warmup: int, runs: int, **how: Any) -> Measured
     rows: with the same number of threads, since LiteRT's workers spin for a while and slow down the next
     model. Raises ModelError if a process ends.
     """
-    settings: dict[str, Any] = {"timeout_s": 3600, "environment": _ONE_THREAD}
-    start = functools.partial(
-        child.run, time_here, json.dumps(rows), warmup, what="a timing process", **settings
-    )
+    settings: dict[str, Any] = {"what": "a timing process", "timeout_s": 3600, "environment": _ONE_THREAD}
+    start = functools.partial(child.run, time_here, json.dumps(rows), warmup, **settings)
     return measured(start, runs, **how)
 
 

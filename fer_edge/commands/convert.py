@@ -26,9 +26,7 @@ def convert(
     int8: Annotated[bool, Option(help="8-bit weights and activations, last layers in float.")] = False,
     full_integer: Annotated[bool, Option(help="int8 in and out, no floats if layers allow.")] = False,
     int16x8: Annotated[bool, Option(help="8-bit weights, 16-bit activations; slow on processors.")] = False,
-    all_: Annotated[
-        bool, Option("--all", help="The default: float32, float16, dynamic range, int8.")
-    ] = False,
+    all_: Annotated[bool, Option("--all", help="Default: float32, float16, dynamic range, int8.")] = False,
     calibration_samples: Annotated[
         int | None, Option(min=70, help="Training pictures that set the integer ranges.")
     ] = None,

@@ -99,10 +99,9 @@ def run(
             console.say(f"no window: {reason}; continuing without one (--headless avoids this message)")
         else:
             screen = Screen()
-    if (screen or outputs.page) and not (capture.is_live or still):
-        max_fps = min(max_fps or 1e9, capture.fps or 30.0)  # who watches a file sees it at its own speed
     sinks = open_sinks(capture, analyser.labels, outputs, force)
     pace: dict[str, Any] = {"every": every, "max_fps": max_fps, "max_frames": max_frames}
+    pace["own_speed"] = bool(screen or outputs.page) and not still  # for who watches a file
     loop = Loop(analyser, sinks, screen=screen, stop=stop, alive=Watchdog().beat, **pace)
     failure = None
     try:

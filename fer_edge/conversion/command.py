@@ -121,9 +121,7 @@ def _compressed(against: source.Reference, network: Any, recipe: Recipe) -> sour
     pruned = dataclasses.replace(against, model=network, what="the pruned or clustered network")
     found = against.judge(pruned.probabilities, recipe.limits_of(COMPRESSED))
     agreement, now, before = (found.measured[key] for key in ("agreement", "accuracy", "accuracy_fp32"))
-    console.say(
-        f"pruned or clustered, in float32: accuracy {now:.2%}, {before:.2%} before; agreement {agreement:.2%}"
-    )
+    console.say(f"pruned or clustered: accuracy {now:.2%}, {before:.2%} before; agreement {agreement:.2%}")
     if found.failures:
         _refuse({COMPRESSED: found.failures}, f"{pruned.what} lost too much: nothing written")
     return pruned

@@ -110,9 +110,7 @@ def find_tree(path: str, class_names: str | None = None) -> Tree:
             splits[split] = folder
     classes = {splits[split]: _classes(splits[split], root, left_out) for split in sorted(splits)}
     if 0 not in splits or len(splits) < 2 or not all(classes.values()):
-        counts = [
-            f"{folder.name}/ ({sum(map(len, own.values()))} pictures)" for folder, own in classes.items()
-        ]
+        counts = [f"{top.name}/ ({sum(map(len, own.values()))} pictures)" for top, own in classes.items()]
         found = counts or [f"{folder.name}/" for folder in folders[:10]] or ["no folder"]
         raise DataError(
             f"{path} is not a tree of pictures: expected train/CLASS/*.jpg and test/CLASS/*.jpg (or png; or "

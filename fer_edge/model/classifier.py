@@ -56,9 +56,7 @@ def find_interpreter() -> tuple[str, Any]:
         return name, found
     named = f"{VARIABLE} names {wanted}, which is not installed (unset it to use another)"
     reason = "; ".join(failures) or (named if wanted else "no TFLite interpreter is installed")
-    raise FerEdgeError(
-        f"{reason}: pip install ai-edge-litert (on 32-bit Arm: pip install tflite-runtime 'numpy<2')"
-    )
+    raise FerEdgeError(f"{reason}: pip install ai-edge-litert (32-bit Arm: tflite-runtime 'numpy<2')")
 
 
 @contextlib.contextmanager

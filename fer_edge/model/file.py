@@ -218,9 +218,7 @@ def find_card(path: Path, data: bytes, given: str | Path | None, ends: Ends) -> 
         if given or (isinstance(raw, dict) and "labels" in raw):  # else another program's
             card = _completed(where, raw, path, ends)
     if card is None:
-        raise ModelError(
-            f"{path} has no labels inside: give a card with --card FILE, a JSON file such as {_SAMPLE}"
-        )
+        raise ModelError(f"{path} has no labels inside: give --card FILE, a JSON file such as {_SAMPLE}")
     return _checked(dataclasses.replace(card, labels=expressions(card.labels)), ends, where)
 
 

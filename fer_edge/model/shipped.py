@@ -2,7 +2,6 @@
 
 import json
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 from fer_edge import files
@@ -97,9 +96,7 @@ def best_here(network: str = "edge") -> str:
     return measured.get(platform.machine(), {}).get(network, f"{network}_int8")
 
 
-def _find(
-    wanted: str, found: list[Path], what: str, in_folder: str, error: Callable[[str], FerEdgeError]
-) -> Path:
+def _find(wanted: str, found: list[Path], what: str, in_folder: str, error: type[FerEdgeError]) -> Path:
     by_name = {path.stem: path for path in found}
     path = by_name.get(wanted) or Path(wanted).expanduser()
     if path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ class Outputs:
             outputs += [saved_as(folder, picture) for picture in pictures]
         if self.snapshot and self.snapshot.name:
             people = [f"{picture.name}-1" for picture in pictures] or ["1"]
-            outputs += [self.snapshot.with_stem(f"{self.snapshot.stem}-{person}") for person in people]
+            best = [self.snapshot.with_stem(f"{self.snapshot.stem}-{person}") for person in people]
+            others = f"{glob.escape(self.snapshot.stem)}-*[0-9]{glob.escape(self.snapshot.suffix)}"
+            outputs += {*best, *self.snapshot.parent.glob(others)}  # an earlier run may have had more people
         outputs += [None if folder else self.save, self.jsonl, self.csv, json]
         given = [str(output) for output in outputs if output]
         if given.count("-") > 1:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 import time
 from pathlib import Path
@@ -26,20 +27,23 @@ class LineFile(Sink):
         self._size = 0
         if str(path) == "-" and sys.stdout is None:
             raise OutputError("cannot write to standard output: it is closed")
+        self._is_new = str(path) != "-" and not os.path.lexists(path)
         self._file = sys.stdout.buffer if str(path) == "-" else files.open_log(path, force)
+        self._is_file = str(path) != "-" and path.is_file()  # standard output may have others' lines: `>>`
 
     def line(self, text: str) -> None:
         """The text and a line feed. Raises OutputError."""
         data = (text + "\n").encode()
         try:
+            if not self._size and self._is_file:
+                self._file.truncate(0)  # an older log, kept until now
             left = memoryview(data)
             while left:
                 left = left[self._file.write(left) :]
             self._file.flush()
         except OSError as error:
-            with contextlib.suppress(OSError):
-                if str(self._path) != "-":  # may begin with others' lines: `>>`
-                    self._file.truncate(self._size)
+            if self._is_file:
+                self._file.truncate(self._size)
             reason = f"{error.strerror} (the lines so far are kept)"
             raise OutputError(f"cannot write {self._path}: {reason}") from error
         self._size += len(data)
@@ -47,8 +51,8 @@ class LineFile(Sink):
     def close(self) -> None:
         if str(self._path) != "-":
             self._file.close()
-            if not self._size and self._path.is_file():  # nothing came: as if it had not been begun
-                self._path.unlink()
+        if self._is_new and not self._size:  # nothing came: as if it had not been begun
+            self._path.unlink(missing_ok=True)
 
 
 class JsonlLog(LineFile):
@@ -127,4 +131,5 @@ class Progress(Sink):
             self._print("")
 
     def _print(self, text: str) -> None:
-        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the terminal is gone
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)

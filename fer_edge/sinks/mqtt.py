@@ -112,8 +112,8 @@ class Mqtt(Sink):
                 "device": {"identifiers": [node], "name": f"fer-edge {topic}", "sw_version": __version__},
             }
             where = f"homeassistant/sensor/{node}/{key}/config"
-            client.publish(where, to_json(config), qos=1, retain=True)
-        client.publish(f"{topic}/status", "online", qos=1, retain=True)
+            client.publish(where, to_json(config), retain=True)
+        client.publish(f"{topic}/status", "online", retain=True)  # a full queue refuses qos=1
         if self._state:  # what changed while the broker was away
             client.publish(f"{topic}/state", to_json(self._state), retain=True)
         self._answered.set()
@@ -133,7 +133,7 @@ class Mqtt(Sink):
 
     def close(self) -> None:
         """Announces the end, if the broker is connected."""
-        last = self._client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
+        last = self._client.publish(f"{self._topic}/status", "offline", retain=True)
         if self._client.is_connected():
             with contextlib.suppress(ValueError, RuntimeError):  # the queue is full
                 last.wait_for_publish(LAST_WORDS_S)

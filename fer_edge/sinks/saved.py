@@ -59,7 +59,7 @@ class SavedVideo(PictureSink):
         gap = min(due, LONGEST_GAP_S * self._fps)
         self._start_s += (due - gap) / self._fps  # a clock that jumped
         for _ in range(1 if 0.01 < gap < 2 - 0.01 else max(round(gap), 0)):
-            disk = os.statvfs(self._path.parent)
+            disk = os.statvfs(self._aside.parent)
             if disk.f_bavail * disk.f_frsize <= RESERVE_BYTES + 100 * self._written:
                 self._stopped = f"the disk is full: {self._path} ends after {self._written} frames"
                 console.warn(f"{self._stopped}; the run continues without it")

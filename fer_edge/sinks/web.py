@@ -30,14 +30,12 @@ from fer_edge.vision.overlay import hex_color
 
 STATE_EVERY_S, PICTURE_EVERY_S = 0.2, 1 / 15
 JPEG_QUALITY, MAX_WIDTH_PX = 80, 960  # wider pictures are shrunk: the network is slower than the loop
-COOKIE, SHORTEST_TOKEN = "fer_edge_token", 8
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SHORTEST_TOKEN = 8
 MAX_VIEWERS = 4  # of each stream
 MAX_CONNECTIONS = 24
 HEAD_BYTES, HEAD_TIMEOUT_S = 8192, 5.0
 SEND_TIMEOUT_S = 10.0  # a viewer that reads nothing for this long is disconnected
 HEARTBEAT_S = 5.0  # an empty line, to notice viewers who have gone
-_FOLDER = Path(__file__).with_name("page")
 _STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
@@ -94,6 +92,7 @@ class PageServer(socketserver.ThreadingTCPServer):
         except OSError as error:
             where = f"{host}:{port}: {error.strerror or error}"
             raise OutputError(f"cannot serve the page on {where}; choose another port") from error
+        self.cookie = f"fer_edge_token_{self.server_address[1]}"  # a browser sends it to every port
         threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
 
     @property
@@ -110,9 +109,9 @@ class PageServer(socketserver.ThreadingTCPServer):
         if self.token is None:
             name = host.strip().lower()
             name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
-            return name in LOCAL_NAMES | {self.host.lower()}
+            return name in {"localhost", "127.0.0.1", "::1", self.host.lower()}
         pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
-        cookie = next((value for name, _, value in pairs if name == COOKIE), "")
+        cookie = next((value for name, _, value in pairs if name == self.cookie), "")
         given = cookie if query_token is None else query_token
         return compare_digest(given.encode(errors="replace"), self.token.encode())
 
@@ -205,11 +204,11 @@ class Handler(socketserver.BaseRequestHandler):
         if not self.server.allows(headers.get("host", ""), headers.get("cookie", ""), token):
             self._answer(b"this page needs the address with its token\n", 403)
         elif self.server.token and token is not None and address.path == "/":
-            cookie = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{self.server.cookie}={token}; HttpOnly; SameSite=Strict; Path=/"
             self._answer(b"", 303, **{"Set-Cookie": cookie, "Location": "/"})
         elif address.path in _STATIC:
             name, kind = _STATIC[address.path]
-            self._answer((_FOLDER / name).read_bytes(), kind=kind)
+            self._answer(Path(__file__).with_name("page").joinpath(name).read_bytes(), kind=kind)
         elif address.path == "/video.mjpg":
             self._stream("video", "multipart/x-mixed-replace; boundary=frame", self._pictures())
         elif address.path == "/events":
@@ -220,9 +219,7 @@ class Handler(socketserver.BaseRequestHandler):
         else:
             self._answer(b"nothing here\n", 404)
 
-    def _answer(
-        self, body: bytes, status: int = 200, kind: str = "text/plain; charset=utf-8", **more: str
-    ) -> None:
+    def _answer(self, body: bytes, status: int = 200, kind: str = "text/plain", **more: str) -> None:
         self._begin(status, {"Content-Type": kind, "Content-Length": str(len(body)), **more})
         if not self._bodiless:
             self.request.sendall(body)

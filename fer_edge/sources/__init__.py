@@ -56,8 +56,8 @@ def plausible_fps(fps: float) -> float | None:
 
 def without_password(url: str) -> str:
     """The URL for messages, with its secrets replaced by three asterisks."""
-    url = re.sub(r"(?<=://)([^/?#:]*):(?:[^/?#]*|(?!\d*[/?#]).*)(?=@)", r"\1:***", url)
-    return re.sub(r"(?i)([?&][^=&#]*(?:pass|pwd|token|key|secret|auth)[^=&#]*=)[^&#]*", r"\1***", url)
+    url = re.sub(r"(?<=://)([^/?#:]*):(?:[^/?#]*|(?!\d*/).*)(?=@)", r"\1:***", url)
+    return re.sub(r"(?i)((?:pass|pwd|token|key|secret|auth)[^=&#/?]*=)[^&#]*", r"\1***", url)
 
 
 def make_capture(source: str | None, camera: str | None = None, num_threads: int = 1) -> Capture:

@@ -109,9 +109,7 @@ class PiCamera(Capture):
                 "with python3 -m venv --system-site-packages"
             ) from error
         except (RuntimeError, IndexError, OSError) as error:
-            raise SourceError(
-                f"{self.name} cannot be started: {error} (rpicam-hello --list-cameras)"
-            ) from error
+            raise SourceError(f"{self.name} cannot be started: {error} (try rpicam-hello)") from error
 
     def read(self) -> Frame | None:
         return Frame(self._camera.capture_array("main"), 0.0, self.name)

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fer_edge.errors import SourceError
 from fer_edge.pictures import decode, kind_of
@@ -32,11 +32,9 @@ class MjpegPipe(Capture):
 
     is_live = True
 
-    def __init__(
-        self, stream: BinaryIO | Path | int, name: str = "standard input", *, ends: bool = True
-    ) -> None:
+    def __init__(self, stream: Any, name: str = "standard input", *, ends: bool = True) -> None:
         super().__init__(name)
-        self._stream: Any = stream
+        self._stream = stream
         self._ends = ends
         self.reopens = not ends
         self._bytes = bytearray()
@@ -106,7 +104,7 @@ class MjpegPipe(Capture):
         read = getattr(self._stream, "read1", None) or self._stream.read
         try:
             chunk = read(CHUNK)
-        except (OSError, ValueError):  # a connection that broke off; a file that is closed
+        except Exception:  # a connection that broke off, with one of http.client's own; a closed file
             chunk = b""
         self._came += len(chunk)
         self._head = (self._head + chunk[:256])[:256]
@@ -139,7 +137,7 @@ def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
     request = urllib.request.Request(address._replace(netloc=address.netloc.rpartition("@")[2]).geturl())
     if address.username:
         words = f"{unquote(address.username)}:{unquote(address.password or '')}"
-        request.add_header("Authorization", f"Basic {base64.b64encode(words.encode()).decode()}")
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(words.encode()).decode()}")
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -154,7 +152,7 @@ def from_http(url: str) -> tuple[MjpegPipe | None, bool]:
         raise SourceError(f"no stream at {name}: {reason}; is the server reachable?") from error
     kind = answer.headers.get_content_type()
     if kind.startswith("multipart/") or kind in ("image/jpeg", "video/x-motion-jpeg"):
-        return MjpegPipe(answer, name, ends=False), False
+        return MjpegPipe(answer, name, ends=kind == "image/jpeg" and answer.length is not None), False
     answer.close()
     if kind in ("text/html", "application/json"):
         raise SourceError(f"no stream at {name}: the server answered with {kind}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from fer_edge import console
-from fer_edge.errors import SourceError
+from fer_edge.errors import SourceError, printable
 from fer_edge.pictures import kind_in
 from fer_edge.sources import Capture, mjpeg, plausible_fps, without_password
 from fer_edge.vision.frames import Frame, Picture
@@ -155,7 +155,7 @@ class Stream(Video):
 
     def __init__(self, url: str) -> None:
         super().__init__(without_password(url))
-        self._url = url
+        self._url = printable(url)  # OpenCV crashes on bytes that are not UTF-8
         self._jpegs: mjpeg.MjpegPipe | None = None
 
     def open(self) -> None:
@@ -180,6 +180,7 @@ class Stream(Video):
         if not self._jpegs:
             return super().read()
         frame, self.unreadable = self._jpegs.read(), self._jpegs.unreadable
+        self.ended, self.reopens = self._jpegs.ended, self._jpegs.reopens
         return frame
 
 

@@ -92,9 +92,7 @@ class Tracker:
         of them count towards the label."""
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self.gap_s]
         tracks: dict[int, Track] = {}  # by box; pairs with the largest overlap first
-        pairs = [
-            (overlap(track.box_xywh, box), i, track) for track in self._tracks for i, box in enumerate(boxes)
-        ]
+        pairs = [(overlap(one.box_xywh, box), i, one) for one in self._tracks for i, box in enumerate(boxes)]
         for value, i, track in sorted(pairs, key=lambda pair: -pair[0]):
             if value >= MIN_OVERLAP and i not in tracks and track not in tracks.values():
                 tracks[i] = track

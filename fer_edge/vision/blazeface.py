@@ -44,9 +44,7 @@ class BlazeFaceDetector:
     # width: 651, 683 and 865 of 900 Training pictures found, enlarged to 192 px and padded.
     margin = 0.06
 
-    def __init__(
-        self, model: Path | None = None, min_size_px: int | None = None, num_threads: int = 1
-    ) -> None:
+    def __init__(self, model: Path | None, min_size_px: int | None = None, num_threads: int = 1) -> None:
         path = model or find_blazeface()
         if path is None:
             raise UsageError(f"no BlazeFace model installed: {COMMAND}, or --detector-model FILE")

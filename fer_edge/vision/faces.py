@@ -60,8 +60,9 @@ class YuNetDetector:
         if model is None:
             raise UsageError(YUNET_ADVICE)
         try:
-            self._network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), YUNET_SCORE)
-        except cv2.error as error:
+            name = str(model).encode().decode()  # OpenCV crashes on a name that is not UTF-8
+            self._network = cv2.FaceDetectorYN.create(name, "", (320, 320), YUNET_SCORE)
+        except (cv2.error, UnicodeError) as error:
             what = f"is not there, or not a YuNet model that OpenCV {cv2.__version__} reads"
             raise ModelError(f"{model} {what}") from error
         self._model = model

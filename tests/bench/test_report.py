@@ -122,7 +122,6 @@ def test_verdicts(change, figure, verdict):
 
 def test_gate_passes_what_is_the_same_and_names_regressions_and_exits_3(capsys):
     report.show_changes(benchmark(), benchmark(), 0.1)
-    assert not capsys.readouterr().err
     report.show_changes(benchmark(), benchmark() | {"config": {"data": None}}, 0.1)
     assert "accuracies are not compared" in capsys.readouterr().err
     said = "2 of 6 figures are worse: tuned_int8 p50_ms, tuned_int8 bytes"

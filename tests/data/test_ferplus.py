@@ -73,8 +73,7 @@ def test_votes_of_other_pictures_and_other_labels_are_refused(votes):
 
 
 def test_votes_of_the_same_pictures_in_another_order_are_refused(tmp_path):
-    rng, path = np.random.default_rng(0), tmp_path / "votes.csv"
-    given = dataset(*range(1, 1001))
+    rng, path, given = np.random.default_rng(0), tmp_path / "votes.csv", dataset(*range(1, 1001))
     labels = rng.integers(0, 7, 1000)
     columns = [(4, 5, 6, 1, 3, 2, 0)[label] for label in labels]  # FER-2013's numbers, as FER+'s columns
     rows = [f"Training,a,{','.join(map(str, row))}" for row in np.eye(10, dtype=int)[columns] * 9]

@@ -114,17 +114,6 @@ def kill_run(bench: Bench) -> bool:
     return disturbed
 
 
-def kill_bench(bench: Bench) -> bool:
-    """Killed; the file that stood under --json's name stays or is replaced as a whole."""
-    path = bench.empty("measured") / "b.json"
-    path.write_text('{"old": true}')
-    command = ("bench", "tuned_int8", "--runs", 20, "--warmup", 1, "--json", path, "--force")
-    disturbed = bench.killed(*command, writes=path.parent)
-    found = json.loads(path.read_text())
-    assert found == {"old": True} or found.get("schema") == 1, "b.json is neither the old nor the new one"
-    return disturbed
-
-
 def kill_train(bench: Bench) -> bool:
     """Killed, perhaps twice; --resume ends with all files and every epoch once."""
     out = bench.empty("run", "checkpoint")
@@ -195,13 +184,6 @@ def full_disk(bench: Bench) -> bool:
     return True
 
 
-def no_permission(bench: Bench) -> bool:
-    """Outputs where nothing can be written: refused in a line, whoever runs it."""
-    places = (bench.table / "below", Path("/proc/fer-edge"), Path("/dev/null/x"))
-    bench.whole(*_writes(bench, bench.rng.choice(places)), code=1)
-    return True
-
-
 def two_trainings(bench: Bench) -> bool:
     """Two trainings into one folder, the second begun at a random moment of the first: one of them is
     refused in a line, or goes on where the other ended; the folder holds one whole training."""
@@ -217,7 +199,7 @@ def two_trainings(bench: Bench) -> bool:
     return True
 
 
-LIGHT = (kill_data, kill_run, kill_bench, full_disk, no_permission)
+LIGHT = (kill_data, kill_run, full_disk)
 ROUNDS = (*LIGHT, kill_convert, kill_train, two_trainings)
 
 

@@ -1,4 +1,4 @@
-"""Tables, archives, folder trees, the cache, pictures and videos, read as `--data` and the loop do."""
+"""Tables, archives, folder trees, pictures and videos, read as `--data` and the loop do."""
 
 import contextlib
 import csv
@@ -108,34 +108,6 @@ def read_packed(data: bytes, folder: Path) -> None:
     (folder / "fer2013.zip").write_bytes(data)  # what it is, its first bytes say
     _sound(find_source(str(folder / "fer2013.zip")).read())
     assert [path.name for path in folder.iterdir()] == ["fer2013.zip"], "something was unpacked"
-
-
-@cache
-def _entry() -> Path:
-    os.environ["FER_EDGE_CACHE"] = tempfile.mkdtemp(prefix="fuzz-cache-")
-    images, labels = drawn_faces(7, 0)
-    numbers = np.arange(7)
-    Dataset(images, labels, (numbers % 3).astype(np.uint8), numbers + 1, "p", "s").keep("k")
-    return Path(os.environ["FER_EDGE_CACHE"], "data")
-
-
-def cached() -> tuple[bytes, ...]:
-    """`SUFFIX\0bytes` of the files that hold a data set."""
-    return tuple(path.suffix.encode() + b"\0" + path.read_bytes() for path in sorted(_entry().iterdir()))
-
-
-def read_cached(data: bytes, folder: Path) -> None:
-    """A damaged entry is not used, or what comes out has its shape."""
-    suffix, _, content = data.partition(b"\0")
-    (path,) = _entry().glob(f"*{suffix.decode()}")
-    sound = path.read_bytes()
-    try:
-        path.write_bytes(content)
-        if (dataset := Dataset.cached("k", "p")) is not None:
-            assert dataset.images.shape == (7, 48, 48)
-            assert set(dataset.labels.tolist()) <= set(range(7))
-    finally:
-        path.write_bytes(sound)
 
 
 def tree(rng: Random) -> bytes:
@@ -278,7 +250,6 @@ KINDS = {
     "table": Kind(table, read_table),
     "packed_table": Kind(packed, read_packed),
     "tree": Kind(tree, read_tree),
-    "cache": Kind(of(cached, damaged_after_name), read_cached),
     "picture": Kind(of(pictures), read_picture),
     "video": Kind(of(videos, damaged_after_name), read_video),
     "motion_jpeg": Kind(of(motion_jpeg), lambda data, _: _read_frames(MjpegPipe(io.BytesIO(data)))),

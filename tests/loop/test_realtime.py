@@ -113,6 +113,9 @@ def test_max_frames_and_max_fps_hold_the_loop_back():
     start = time.monotonic()
     assert run(FakeCapture([picture()] * 9), max_fps=50, max_frames=5).frames == 5
     assert time.monotonic() - start >= 4 / 50
+    start = time.monotonic()
+    run(FakeCapture([picture()] * 3, fps=20), own_speed=True)  # at 0, 0.05 and 0.1 s
+    assert time.monotonic() - start >= 0.1
 
 
 def test_a_file_is_decoded_while_the_frame_before_is_analysed():

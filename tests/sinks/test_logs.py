@@ -46,9 +46,17 @@ def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [JsonlLog, CsvLog])
-def test_a_log_without_a_frame_is_none(tmp_path, kind):
+def test_a_log_without_a_frame_is_none_and_leaves_an_older_one(tmp_path, kind):
     kind(tmp_path / "o", LABELS).close()
     assert not (tmp_path / "o").exists()
+    (tmp_path / "o").write_text("older" * 1000)
+    (tmp_path / "link").symlink_to("o")
+    kind(tmp_path / "link", LABELS).close()
+    assert (tmp_path / "link").read_text() == "older" * 1000
+    log = kind(tmp_path / "link", LABELS)
+    log.write(result())
+    log.close()
+    assert "older" not in (tmp_path / "o").read_text()
 
 
 def test_a_full_disk_takes_nothing_from_a_file_that_standard_output_is_appended_to(tmp_path, monkeypatch):
@@ -82,6 +90,10 @@ def test_an_input_is_no_output(tmp_path):
     for output, *inputs in ((path, str(path)), (path, None, "edge_int8", path), (picture, str(tmp_path))):
         with pytest.raises(OutputError, match="the input"):
             Outputs(jsonl=output).check(None, True, *inputs)
+    Path(tmp_path / "c-12.png").touch()
+    with pytest.raises(OutputError, match=r"c-12\.png exists already"):
+        Outputs(snapshot=tmp_path / "c.png").check(None, False, "-")
+    Outputs(snapshot=tmp_path / "c.png").check(None, True, "-")
     Path(tmp_path / "b-a.jpg-1.png").touch()
     for source in (tmp_path, picture):
         with pytest.raises(OutputError, match="exists already"):

@@ -46,7 +46,7 @@ def test_the_state_is_sent_again_to_a_broker_that_comes_back():
     sink, sent = object.__new__(Mqtt), {}
     sink._topic, sink._state, sink._people = "t", {"faces": 0}, People()
     sink._answered = threading.Event()
-    broker = SimpleNamespace(publish=lambda topic, text, **_: sent.update({topic: text}))
+    broker = SimpleNamespace(publish=lambda topic, text, retain: sent.update({topic: text}))
     sink._connected(broker, None, None, SimpleNamespace(is_failure=False), None)
     assert (sent["t/status"], json.loads(sent["t/state"])) == ("online", {"faces": 0})
 

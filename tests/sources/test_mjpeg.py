@@ -7,6 +7,8 @@ import io
 import os
 import threading
 import time
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -120,17 +122,39 @@ ORDERS = {
 }
 
 
+def test_a_connection_that_breaks_off_inside_a_chunk_is_only_lost():
+    broken = SimpleNamespace(read1=Mock(side_effect=http.client.IncompleteRead(b"")))
+    assert MjpegPipe(broken, ends=False).read() is None
+
+
+def test_a_picture_at_an_address_is_one_frame_and_no_redirect_gets_the_password(serve):
+    camera = serve((1, "hang up"))
+    stream, sink = Stream(url_of(camera).replace("video.mjpg", "moved/p.jpg")), ListSink()
+    stream.open()
+    Loop(analyser(), [sink], patience=QUICK).run(stream)
+    assert (len(sink.results), camera.passwords[1:]) == (1, [None])
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         camera = self.server
         camera.passwords.append(self.headers["Authorization"])
+        if self.path == "/moved/p.jpg":
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{camera.server_port}/p.jpg")
+            self.end_headers()
+            return
         number, camera.seen = camera.seen, camera.seen + 1
         pictures, then = camera.connections[min(number, len(camera.connections) - 1)]
         if then == "refuse":
             self.send_error(503)
             return
         self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        still = self.path == "/p.jpg"
+        kind = "image/jpeg" if still else "multipart/x-mixed-replace; boundary=frame"
+        self.send_header("Content-Type", kind)
+        if still:
+            self.send_header("Content-Length", str(len(camera.order(jpeg(60)))))
         self.end_headers()
         try:
             for n in range(pictures):

