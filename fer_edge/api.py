@@ -58,13 +58,14 @@ def analyze(
     card_file, detector_file = (None if file is None else Path(file) for file in (card, detector_model))
     named = os.fspath(model), num_threads, card_file
     finder = detector, detector_file, min_size_px, num_threads
+    where = os.stat(".").st_ino, Path(model).stat().st_mtime_ns if Path(model).is_file() else 0
     with _lock:
-        faces = _analyser(os.stat(".").st_ino, named, finder, min_confidence).analyse(Frame(picture, 0.0, ""))
+        faces = _analyser(where, named, finder, min_confidence).analyse(Frame(picture, 0.0, ""))
     return tuple(sorted(faces, key=lambda face: -face.box_xywh[2] * face.box_xywh[3]))
 
 
 @functools.lru_cache(maxsize=8)
-def _analyser(folder: int, classifier: Any, detector: Any, min_confidence: float) -> Analyser:
-    """folder: of relative paths. classifier, detector: the arguments of `Classifier`, `make_detector`."""
+def _analyser(where: Any, classifier: Any, detector: Any, min_confidence: float) -> Analyser:
+    """where: the working folder, and when the model changed. The others are arguments of what is made."""
     both = make_detector(*detector), Classifier(*classifier)
     return Analyser(*both, min_confidence=min_confidence, still=True)

@@ -72,7 +72,8 @@ def _without_start(package: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules[package]
+        for module in (package, f"{package}.interpreter"):
+            sys.modules.pop(module, None)
 
 
 def load_interpreter(model: bytes, num_threads: int, name: str, **options: Any) -> Any:

@@ -31,8 +31,7 @@ from fer_edge.vision.overlay import hex_color
 STATE_EVERY_S, PICTURE_EVERY_S = 0.2, 1 / 15
 JPEG_QUALITY, MAX_WIDTH_PX = 80, 960  # wider pictures are shrunk: the network is slower than the loop
 SHORTEST_TOKEN = 8
-MAX_VIEWERS = 4  # of each stream
-MAX_CONNECTIONS = 24
+MAX_VIEWERS, MAX_CONNECTIONS = 4, 24  # of each stream; in all
 HEAD_BYTES, HEAD_TIMEOUT_S = 8192, 5.0
 SEND_TIMEOUT_S = 10.0  # a viewer that reads nothing for this long is disconnected
 HEARTBEAT_S = 5.0  # an empty line, to notice viewers who have gone

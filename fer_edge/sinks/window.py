@@ -64,10 +64,10 @@ class Screen(PictureSink):
                 self._window.resizeWindow(TITLE, taken[1].shape[1], taken[1].shape[0])
             self._shown, picture = taken
             self._window.imshow(TITLE, picture)
-        pressed = self._window.waitKey(REFRESH_MS)
+        pressed = self._window.waitKeyEx(REFRESH_MS)  # waitKey has Q for the left arrow
         if self._window.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
             return QUIT
-        return None if pressed == -1 else pressed & 0xFF
+        return None if pressed == -1 else pressed & 0xFFFF
 
     def hold(self, stop: threading.Event) -> None:
         """Shows a single picture until a key is pressed; q or Escape ends the run."""

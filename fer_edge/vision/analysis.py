@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fer_edge.model.classifier import Classifier
 
 MIN_OVERLAP = 0.2  # intersection over union below which two boxes are not the same face
-MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3  # a face not seen for this long, and in this many frames, is a new one
+MAX_GAP_S, MAX_GAP_FRAMES = 1.0, 3.5  # a face away for so long and so many frames, uneven ones, is a new one
 LEAD = 0.1  # how far ahead, in probability, another expression must be to become the label
 KEPT = 4096  # latest times of a stage, for its percentiles
 

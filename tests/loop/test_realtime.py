@@ -37,7 +37,7 @@ class FakeWindow(types.SimpleNamespace):
 
     def __init__(self, key=-1, after=10**9):
         super().__init__(namedWindow=lambda *_: None, resizeWindow=lambda *_: None, imshow=self.show)
-        vars(self).update(waitKey=self.look, destroyAllWindows=self.close, getWindowProperty=lambda *_: 1)
+        vars(self).update(waitKeyEx=self.look, destroyAllWindows=self.close, getWindowProperty=lambda *_: 1)
         self.shown, self.closed = [], False
         self._key, self._left = key, after
 
@@ -97,9 +97,7 @@ def test_no_face_is_an_empty_list_and_the_frame_is_shown_all_the_same():
     sink, window = Album(), FakeWindow()
     run(FakeCapture([picture(7)] * 3), sink, boxes=(), screen=Screen(window))
     assert [r.faces for r in sink.results] == [()] * 3
-    assert len(sink.pictures) == 3
-    assert set(window.shown) == {7}
-    assert window.closed
+    assert (len(sink.pictures), set(window.shown), window.closed) == (3, {7}, True)
 
 
 def test_passed_over_frames_have_a_line_and_say_so():

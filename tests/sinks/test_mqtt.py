@@ -125,8 +125,7 @@ def test_a_run_tells_home_assistant_and_says_goodbye(broker, heard, tmp_path):
     until(lambda: heard.get("home/door/status", [])[-1:] == ["offline"])
     assert "online" in heard["home/door/status"]
     events = [json.loads(text) for text in heard["home/door/events"]]
-    assert events[0]["event"] == "new"
-    assert events[0]["source"] == str(clip)
+    assert (events[0]["event"], events[0]["source"]) == ("new", str(clip))
     state = json.loads(heard["home/door/state"][-1])
     assert (state["faces"], state["label"]) == (1, events[-1]["label"])
     for key in ("label", "faces"):

@@ -8,7 +8,7 @@ const $ = (id) => document.getElementById(id);
 const view = $("view"), pen = view.getContext("2d", {willReadFrequently: true});
 // hand: the square drawn by hand; faces: those found, of which `chosen` is the id of the one with bars.
 const shown = {source: null, width: 0, height: 0, hand: null, faces: [], chosen: null};
-let models = null, busy = false, camera = null;
+let models = null, busy = false, again = false, camera = null;
 
 for (const label of labels) {
   const name = document.createElement("dt"), bar = document.createElement("dd"), number = document.createElement("dd");
@@ -62,9 +62,11 @@ function drawSquare({x, y, side, probabilities}, thick, named) {
 
 /** Draws the picture, classifies its squares and draws them over it; gives them with their probabilities. */
 async function update() {
+  again = busy; // what has changed is drawn after it
   if (busy || !shown.source || !models) return null;
   busy = true;
   try {
+    pen.clearRect(0, 0, view.width, view.height); // a picture may be transparent
     pen.drawImage(shown.source, 0, 0, view.width, view.height);
     let start = performance.now(), took = 0;
     const classified = await squares(), finding = performance.now() - start;
@@ -84,6 +86,7 @@ async function update() {
     return classified;
   } finally {
     busy = false;
+    if (again) update().catch(fail);
   }
 }
 
@@ -114,6 +117,7 @@ async function startCamera() {
   $("camera").textContent = "Stop";
   const video = Object.assign(document.createElement("video"), {srcObject: camera, muted: true, playsInline: true});
   await video.play();
+  video.onresize = () => camera && use(video, video.videoWidth, video.videoHeight); // a phone was turned
   await use(video, video.videoWidth, video.videoHeight);
   const next = async () => {
     if (!camera) return;
@@ -123,10 +127,16 @@ async function startCamera() {
   next();
 }
 
+async function toggleCamera() {
+  $("camera").disabled = true; // a second click would start another
+  await (camera ? stopCamera() : startCamera().catch(fail));
+  $("camera").disabled = false;
+}
+
 const fail = (error) => ($("hint").textContent = `${error.message ?? error}`);
 
 $("file").addEventListener("change", (event) => event.target.files[0] && openPicture(event.target.files[0]).catch(fail));
-$("camera").addEventListener("click", () => (camera ? stopCamera() : startCamera().catch(fail)));
+$("camera").addEventListener("click", toggleCamera);
 $("find").addEventListener("change", update);
 $("side").addEventListener("input", () => {
   if (!shown.hand) return;
@@ -177,6 +187,7 @@ try {
   $("find").checked = Boolean(models.detect);
   if (models.detect) $("hint").textContent = "Tap a face for its bars. If it was not found, drag the square onto it.";
   $("named").textContent = "Open a picture";
+  await update(); // one may be open already
   const checked = await check(models.classify);
   $("check").textContent =
     `Checked in this browser on ${checked.faces} drawn faces: probabilities differ by ` +

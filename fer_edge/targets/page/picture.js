@@ -8,12 +8,12 @@ export function toGray(rgba) {
   return gray;
 }
 
-/** Where each of `to` pixels comes from along one axis of `side` pixels: area where it shrinks, else linear. */
-function sources(side, to, start, length) {
+/** Where each of `to` pixels comes from along one axis of `side` pixels: area where the square `shrinks`, else linear. */
+function sources(side, to, start, length, shrinks) {
   const step = side / to;
   const at = (n) => Math.min(Math.max(start + n, 0), length - 1); // the border is repeated
   return Array.from({length: to}, (_, i) => {
-    if (side < to) {
+    if (!shrinks) {
       const centre = (i + 0.5) * step - 0.5;
       const first = Math.floor(centre), part = centre - first;
       const inside = (n) => at(Math.min(Math.max(n, 0), side - 1));
@@ -48,7 +48,8 @@ function level(gray, width, height, x, y, side, roll) {
     are given. */
 export function crop(gray, width, height, x, y, side, rows, columns, roll = 0) {
   if (roll) return crop(level(gray, width, height, x, y, side, roll), side, side, 0, 0, side, rows, columns);
-  const across = sources(side, columns, x, width), down = sources(side, rows, y, height);
+  const shrinks = side >= rows && side >= columns;
+  const across = sources(side, columns, x, width, shrinks), down = sources(side, rows, y, height, shrinks);
   const face = new Uint8Array(rows * columns);
   for (let r = 0; r < rows; r++)
     for (let c = 0; c < columns; c++) {
