@@ -40,8 +40,7 @@ def refuse_to_overwrite_any(
 ) -> None:
     """The same for all outputs of a command, before it begins; None and `-` are skipped.
 
-    Also raises OutputError if two of them are the same file, or one is an input or an input's card, even with
-    `force`.
+    Also raises OutputError if two of them are the same file, or one is an input or its card, even if forced.
     """
     read = [Path(given) for given in inputs if given is not None]
     models = [path for path in read if path.suffix in (".tflite", ".keras")]

@@ -26,7 +26,6 @@ from fer_edge.vision.crop import to_bgr
 from fer_edge.vision.frames import Face, Frame, FrameResult
 
 POLL_S = 0.1  # how often a waiting thread checks whether it should stop
-LONGEST_GAP_S = 10.0  # between two frames of a video, for who watches it: more is a clock that jumped
 REMEMBERED = 64  # tracks whose last label is kept; older ones have left the picture
 
 
@@ -160,7 +159,7 @@ class Loop:
                     frame = next(frames, None)
                 if frame is None:
                     return
-                due_s = min(self._begun_s + frame.time_s, time.monotonic() + LONGEST_GAP_S)
+                due_s = min(self._begun_s + frame.time_s, time.monotonic() + 10)  # if a clock jumped
                 if self.own_speed and not self._waited(due_s):
                     return
                 self._begun_s = time.monotonic() - frame.time_s

@@ -26,9 +26,7 @@ _SMOOTH = "Half-life of the moving average; 0: off."
 _MQTT = "Send events to a broker: mqtt://[user:password@]host/topic."
 _WEB = "Serve a live page to browsers on this machine."
 _HOST = "Address to serve the page on; other machines need the token."
-_TOKEN = Option(
-    metavar="TOKEN", help="The page's token; default: a random one if needed.", envvar="FER_EDGE_WEB_TOKEN"
-)
+_TOKEN = Option(metavar="TOKEN", help="The page's token; default: a random one.", envvar="FER_EDGE_WEB_TOKEN")
 
 
 def run(

@@ -109,7 +109,8 @@ def verify(request: Request, converted: str, card: Path | None, json: str | None
         raise UsageError(f'{card or path} names no format: add "format": "int8" or another to the card')
     formats.known(made.format)
     recipe = dataclasses.replace(request.recipe, qat="qat_steps" in str(made.recipe.get("conversion")))
-    limits, model, pictures = recipe.limits_of(made.format), source.find(request.model), request.dataset()
+    rules = COMPRESSED if "sparsity" in str(made.recipe.get("conversion")) else made.format
+    limits, model, pictures = recipe.limits_of(rules), source.find(request.model), request.dataset()
     against = source.measure(model, pictures, recipe.parity_pictures, request.seed, views=made.views)
     probabilities = against.ask(evaluation.Predictor.of(classifier), f"verifying {made.format}")
     row = _row(path, file.read_bytes(path), made, against.judge(probabilities, limits))

@@ -64,6 +64,8 @@ def folded(model: Any, *, centred: bool = False) -> Any:
     model = _separated(model)
     readers, first = readers_of(model), first_layer(model)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
+    for layer in (one for one in model.layers if hasattr(one, "kernel")):
+        del weights[layer.name][1 + layer.use_bias :]  # of an activation that is a layer
     centred &= _can_be_centred(first, readers[first.name])
     for layer in readers[first.name] if centred else ():
         scale, offset = float(first.scale), float(first.offset)
@@ -78,6 +80,7 @@ def folded(model: Any, *, centred: bool = False) -> Any:
         name = layer.get_config().get("activation", "linear") if hasattr(layer, "kernel") else "linear"
         if name not in ("linear", "relu", "relu6"):
             apart[layer.name] = keras.layers.Activation(name, name=f"{layer.name}_activation")
+            weights[f"{layer.name}_activation"] = getattr(layer.activation, "get_weights", list)()
             changed.setdefault(layer.name, {})["activation"] = "linear"
 
     def copied(layer: Any) -> Any:

@@ -236,9 +236,7 @@ def rounded_weights(
     return np.asarray(rounded[np.argsort(order)].T), scales
 
 
-def _seen(
-    network: Any, ranges: Ranges, layer: Any, faces: NDArray[np.uint8]
-) -> Iterator[NDArray[np.float64]]:
+def _seen(model: Any, ranges: Ranges, layer: Any, faces: NDArray[np.uint8]) -> Iterator[NDArray[np.float64]]:
     """What a convolution sees at some places of each picture, (places, K) of each batch."""
     import tensorflow as tf
 
@@ -246,7 +244,7 @@ def _seen(
     extract = (*sizes, layer.padding.upper())
     each, rng = max(1, _PLACES // len(faces)), np.random.default_rng(0)
     for batch in _batches(faces):
-        taken = rounded(network, ranges, batch, before=layer)
+        taken = rounded(model, ranges, batch, before=layer)
         patches = tf.image.extract_patches(taken, *extract).numpy()
         patches = patches.reshape(len(batch), -1, patches.shape[-1])
         chosen = np.stack([rng.permutation(patches.shape[1])[:each] for _ in batch])

@@ -48,9 +48,10 @@ def load(path: Path) -> Any:
 
     if (backend := keras.backend.backend()) != "tensorflow":
         raise ModelError(f"converting needs Keras on TensorFlow, not on {backend}: unset KERAS_BACKEND")
-    single = all(layer.compute_dtype == "float32" for layer in model.layers)
-    if type(model) is keras.Sequential:  # its layers were called before, in other graphs
-        single, model = False, keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    single = all(layer.compute_dtype == "float32" for layer in keras_files.layers_of(model))
+    single &= type(model) is not keras.Sequential  # its layers were called before, in other graphs
+    if len(model.inputs) == len(model.outputs) == 1:  # without their names or lists
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     return model if single else keras_files.in_float32(model)
 
 

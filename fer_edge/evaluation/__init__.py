@@ -56,7 +56,7 @@ class Predictor:
             raise ModelError(f"{name} gives {given}: {wanted}, one value for each label, is needed")
 
         def predict(faces: Picture) -> NDArray[np.float32]:
-            given = model(faces[..., None].astype(np.float32), training=False)
+            given = keras.tree.flatten(model(faces[..., None].astype(np.float32), training=False))[0]
             return np.asarray(keras.ops.convert_to_numpy(given), np.float32)
 
         return cls(name, labels, tuple(model.inputs[0].shape[1:3]), predict)

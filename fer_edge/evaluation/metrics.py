@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def confusion_matrix(
-    labels: NDArray[np.integer], predicted: NDArray[np.integer], n: int
-) -> NDArray[np.int64]:
+def confusion_matrix(labels: NDArray[np.integer], found: NDArray[np.integer], n: int) -> NDArray[np.int64]:
     """Counts, int64 (n, n): rows are true classes, columns predicted ones.
 
-    labels, predicted: integers (N,) in 0..n-1. Raises IndexError for larger ones, and for unequal lengths.
+    labels, found: integers (N,) in 0..n-1. Raises IndexError for larger ones, and for unequal lengths.
     """
     cm = np.zeros((n, n), np.int64)
-    np.add.at(cm, (labels, predicted), 1)
+    np.add.at(cm, (labels, found), 1)
     return cm
 
 

@@ -57,9 +57,7 @@ ALLOWED = {
     }.items()
 }
 """What a network may consist of, by Keras module; nothing else is loaded."""
-_FUNCTIONS = frozenset(
-    ("linear", "relu", "relu6", "sigmoid", "softmax", "silu", "swish", "gelu", "elu", "tanh", "hard_sigmoid")
-)
+_FUNCTIONS = "linear relu relu6 sigmoid softmax silu swish gelu elu tanh hard_sigmoid"
 
 
 def load(path: Path) -> Any:
@@ -88,22 +86,31 @@ def on_cpu(make: Callable[[], Any]) -> Any:
 
 
 def in_float32(model: Any) -> Any:
-    """A copy with the same weights, of Keras' own layers, in float32, on the CPU."""
+    """A copy with the same weights, of Keras' own layers, in float32, on the CPU. Raises ModelError."""
     keras = importlib.import_module("keras")
 
     def rebuilt(layer: Any) -> Any:
         own: Any = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+        if own is keras.Layer:
+            raise ModelError(f"a network of other layers than Keras' own cannot be written: {layer.name}")
         return own.from_config({**layer.get_config(), "dtype": "float32"})
 
     copy = on_cpu(lambda: keras.models.clone_model(model, clone_function=rebuilt))
+    for layer in layers_of(copy):
+        layer.dtype_policy = "float32"  # of those inside others, too
     set_weights(copy, model.get_weights())
     return copy
+
+
+def layers_of(model: Any) -> list[Any]:
+    """All its layers, with those of networks inside it, and activations that are layers."""
+    return list(model._flatten_layers(include_self=False))
 
 
 def set_weights(model: Any, weights: list[Any]) -> None:
     """Of a model or layer; an adapted Normalization computes with copies of its own, which follow."""
     model.set_weights(weights)
-    for layer in model._flatten_layers():
+    for layer in (model, *layers_of(model)):
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
 
@@ -130,10 +137,8 @@ def check(path: Path) -> None:
         config.pop("compile_config", None)  # Keras drops it: the model is not compiled
     for module, name in _named(config):
         if name not in ALLOWED.get(module, ()):
-            raise ModelError(
-                f"{path} needs {module}.{name}, which this program does not load: it could run code or "
-                "read other files"
-            )
+            why = "which this program does not load: it could run code or read other files"
+            raise ModelError(f"{path} needs {module}.{name}, {why}")
     try:
         child.run(_read_weights, _CPU_S, what=str(path), data=weights)
     except child.ChildError as error:
@@ -162,7 +167,7 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
     """Every (module, class) in a Keras configuration, without allowed functions."""
     if isinstance(value, dict):
         name, module = value.get("class_name"), value.get("module") or ""
-        function = (module, name) == ("builtins", "function") and value.get("config") in _FUNCTIONS
+        function = (module, name) == ("builtins", "function") and value.get("config") in _FUNCTIONS.split()
         if ("class_name" in value or module) and not function:
             yield str(module), str(name)
     if isinstance(value, dict | list):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer_edge import console, files
 from fer_edge.errors import UsageError
@@ -52,9 +52,7 @@ class Outputs:
     mqtt: str | None = None
     page: tuple[str, int, str | None] | None = None
 
-    def check(
-        self, json: str | None, force: bool, source: str | None = None, *read: Path | str | None
-    ) -> None:
+    def check(self, json: str | None, force: bool, source: str | None = None, *read: Any) -> None:
         """source, read: the inputs. Raises UsageError if two outputs are standard output, and what
         `files.refuse_to_overwrite_any` raises."""
         path = Path(source or "-")

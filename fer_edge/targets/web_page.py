@@ -84,15 +84,13 @@ def page(classifier: Classifier, detector: Path | None = None) -> bytes:
     helper = (package.parent / "wasm-utils" / "dist" / "index.js").read_text()
     modules = {PACKAGE: core, "@litertjs/wasm-utils": helper}
     modules |= {f"page/{name}": template("page", name) for name in ("faces.js", "model.js", "picture.js")}
-    imports = {
-        name: f"data:text/javascript;base64,{_base64(text.encode())}" for name, text in modules.items()
-    }
+    urls = {name: f"data:text/javascript;base64,{_base64(text.encode())}" for name, text in modules.items()}
     height, width = classifier.input_size
     values = {
         "title": html.escape(classifier.path.stem),
         "summary": html.escape(f"{len(classifier.labels)} facial expressions of a gray face"),
         "style": template("page", "page.css"),
-        "importmap": json.dumps({"imports": imports}),
+        "importmap": json.dumps({"imports": urls}),
         "height": str(height),
         "width": str(width),
         "facts": json.dumps(facts(classifier, detector)).replace("<", "\\u003c"),

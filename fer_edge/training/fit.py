@@ -153,10 +153,10 @@ class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
         # PyTorch's dropout draws from the global generator, the other backends' from each layer's state.
         drawn = self.state.seed, self.state.epochs
         keras.utils.set_random_seed(int(np.random.default_rng(drawn).integers(2**31)))
-        for k, layer in enumerate(self.model.layers):
-            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+        for k, layer in enumerate(keras_files.layers_of(self.model)):
+            if generator := getattr(layer, "seed_generator", None):
                 state = np.random.default_rng((*drawn, k)).integers(0, 2**31, 2)
-                layer.seed_generator.state.assign(state.astype("uint32"))
+                generator.state.assign(state.astype("uint32"))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         steps, before = self.params["steps"], self.state.history
@@ -194,6 +194,7 @@ def train(
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
+    keras_files.in_float32(network)  # what cannot be written is said before it is trained
     batches = TrainingBatches(training, recipe, seed, teacher)
     first = device.workers().index == 0
     if first and not resume:

@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from fer_edge.data import ferplus
 from fer_edge.errors import UsageError
+from fer_edge.model import keras_files
 from fer_edge.spec import INPUT_SHAPE, LABELS
 from fer_edge.training.recipes import Recipe
 
@@ -104,7 +105,7 @@ def build(network: str, dropout: float, classes: int = len(LABELS)) -> keras.Mod
 def multiply_accumulates(model: keras.Model) -> int:
     """Multiply-accumulates of one picture's convolutions and dense layers (biases not counted)."""
     weighted = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
-    found = (layer for layer in model.layers if isinstance(layer, weighted))
+    found = (layer for layer in keras_files.layers_of(model) if isinstance(layer, weighted))
     return sum(math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape) for layer in found)
 
 
