@@ -8,12 +8,12 @@ from fer_edge.training import networks
 
 
 def tiny(dropout, classes=7):
-    """A convolution, batch normalisation, dropout, a dense layer; as networks.NETWORKS' own."""
+    """A convolution, batch normalisation, noise and dropout, a dense layer; as networks.NETWORKS' own."""
     face = keras.Input((48, 48, 1))
     x = keras.layers.Rescaling(1 / 127.5, -1.0)(face)
     x = keras.layers.Conv2D(4, 3, strides=4)(x)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
-    x = keras.layers.Dropout(dropout)(x)
+    x = keras.Sequential([keras.layers.GaussianNoise(dropout), keras.layers.Dropout(dropout)])(x)
     x = keras.layers.Dense(classes, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(face, keras.layers.Softmax(dtype="float32")(x))
 

@@ -130,8 +130,8 @@ def test_a_run_tells_home_assistant_and_says_goodbye(broker, heard, tmp_path):
     assert (state["faces"], state["label"]) == (1, events[-1]["label"])
     for key in ("label", "faces"):
         config = json.loads(heard[f"homeassistant/sensor/home_door/{key}/config"][-1])
-        assert config["state_topic"] == "home/door/state"
-        assert config["availability_topic"] == "home/door/status"
+        topics = config["state_topic"], config["availability_topic"]
+        assert topics == ("home/door/state", "home/door/status")
         assert f"value_json.{key}" in config["value_template"]
 
 

@@ -105,6 +105,11 @@ def test_reference_check_passes_on_the_same_weights_and_fails_on_others(data, le
     assert other["agreement"] == np.mean(p.argmax(1) == q.argmax(1))
 
 
+def test_a_layer_of_one_s_own_is_refused_before_it_is_trained():
+    with pytest.raises(ModelError, match="other layers than Keras' own"):
+        keras_files.in_float32(keras.Sequential([type("Own", (keras.Layer,), {})()]))
+
+
 def test_loss_and_accuracy_by_hand():
     p = np.array([[0.5, 0.5, 0, 0, 0, 0, 0], [0.1, 0.2, 0.7, 0, 0, 0, 0]], np.float32)
     loss, accuracy = fit.loss_and_accuracy(p, np.array([0, 1]))
