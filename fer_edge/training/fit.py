@@ -189,12 +189,12 @@ def train(
     Raises DataError for a checkpoint of another training, ModelError for a start from another network,
     GateError for a loss that is not finite.
     """
-    place = folder / "checkpoint"
-    teacher, start = teacher or Teacher(), start or Start()
+    place, teacher, start = folder / "checkpoint", teacher or Teacher(), start or Start()
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
-    keras_files.in_float32(network)  # what cannot be written is said before it is trained
+    with device.undistributed():
+        keras_files.in_float32(network)  # what cannot be written is said before it is trained
     batches = TrainingBatches(training, recipe, seed, teacher)
     first = device.workers().index == 0
     if first and not resume:
