@@ -236,9 +236,7 @@ class Summary(Sink):
     created; memory does not grow."""
 
     def __init__(self, stages: StageTimes) -> None:
-        self.frames = 0
-        self.dropped = 0
-        self.unreadable = 0
+        self.frames = self.dropped = self.unreadable = 0
         self._stages = stages
         self._analysed = self._frames_with_face = 0
         self._shares: Counter[str] = Counter()

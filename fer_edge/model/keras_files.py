@@ -88,18 +88,19 @@ def on_cpu(make: Callable[[], Any]) -> Any:
 def in_float32(model: Any) -> Any:
     """A copy with the same weights, of Keras' own layers, in float32, on the CPU. Raises ModelError."""
     keras = importlib.import_module("keras")
-
-    def rebuilt(layer: Any) -> Any:
-        own: Any = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
-        if own is keras.Layer:
-            raise ModelError(f"a network of other layers than Keras' own cannot be written: {layer.name}")
-        return own.from_config({**layer.get_config(), "dtype": "float32"})
-
     copy = on_cpu(lambda: keras.models.clone_model(model, clone_function=rebuilt))
     for layer in layers_of(copy):
         layer.dtype_policy = "float32"  # of those inside others, too
     set_weights(copy, model.get_weights())
     return copy
+
+
+def rebuilt(layer: Any) -> Any:
+    """The layer again, in float32, without weights; of a derived class, Keras' own. Raises ModelError."""
+    own: Any = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    if own.__name__ == "Layer":
+        raise ModelError(f"a network of other layers than Keras' own cannot be written: {layer.name}")
+    return own.from_config({**layer.get_config(), "dtype": "float32"})
 
 
 def layers_of(model: Any) -> list[Any]:

@@ -193,8 +193,8 @@ def train(
     keras.utils.set_random_seed(seed)  # the initial weights
     network, trainee = networks.compiled(recipe, len(training.label_names))
     start.give(network)
-    with device.undistributed():
-        keras_files.in_float32(network)  # what cannot be written is said before it is trained
+    for layer in keras_files.layers_of(network):
+        keras_files.rebuilt(layer)  # what cannot be written is said before it is trained
     batches = TrainingBatches(training, recipe, seed, teacher)
     first = device.workers().index == 0
     if first and not resume:

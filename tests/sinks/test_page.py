@@ -68,11 +68,7 @@ def test_an_address_of_nowhere_or_taken_is_refused_and_no_name_is_looked_up(serv
 
 def test_the_token_is_needed_and_becomes_a_cookie(serve):
     page = serve(TOKEN)
-    for path, cookie in (
-        ("/", ""),
-        (f"/video.mjpg?token={TOKEN[:-1]}", ""),
-        ("/", "\x00=;fer_edge_token=x"),
-    ):
+    for path, cookie in (("/", ""), (f"/video.mjpg?token={TOKEN[:-1]}", ""), ("/", "\x00=;fer_edge_token=x")):
         assert ask(page, path, Cookie=cookie).status == 403
     entry = ask(page, f"/?token={TOKEN}")
     assert (entry.status, entry.headers["Location"]) == (303, "/")
