@@ -172,8 +172,9 @@ def read(data: bytes, where: str = "the model") -> tuple[Graph, ...]:
             raise ModelError("the file holds no operators")
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    except _DAMAGE as error:  # among them names that are not UTF-8
-        raise ModelError(f"{where}: the file is cut or damaged") from error
+    except _DAMAGE as error:
+        why = ": a name in it is not UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+        raise ModelError(f"{where}: the file is cut or damaged{why}") from error
     return graphs
 
 

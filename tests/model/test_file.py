@@ -234,7 +234,7 @@ CANNOT_RUN = {
     "empty": (b"", "the file is empty"),
     "a name that is no text": (
         one_operator("SOFTMAX", ("face", (1, 4)), ("wx", (1, 4)), options=SOFTMAX).replace(b"wx", b"w\xff"),
-        "the file is cut or damaged",
+        "a name in it is not UTF-8",
     ),
     "no weights": (without_weights(), "does not hold the weights of FULLY_CONNECTED"),
     "weights as input": (without_weights(given=("face", "weights")), "does not hold the weights"),
